@@ -1,0 +1,61 @@
+CREATE TABLE `api_keys` (
+	`id` text PRIMARY KEY NOT NULL,
+	`clinic_id` text NOT NULL,
+	`name` text NOT NULL,
+	`scopes` text NOT NULL,
+	`secret_hash` text NOT NULL,
+	`created_at` integer NOT NULL,
+	`revoked_at` integer,
+	`op_id` text NOT NULL
+);
+--> statement-breakpoint
+CREATE UNIQUE INDEX `api_keys_op_id_unique` ON `api_keys` (`op_id`);--> statement-breakpoint
+CREATE INDEX `api_keys_by_clinic` ON `api_keys` (`clinic_id`,`id`);--> statement-breakpoint
+CREATE TABLE `clinics` (
+	`id` text PRIMARY KEY NOT NULL,
+	`name` text NOT NULL,
+	`time_zone` text NOT NULL,
+	`country` text NOT NULL,
+	`created_at` integer NOT NULL,
+	`op_id` text NOT NULL
+);
+--> statement-breakpoint
+CREATE TABLE `audit` (
+	`seq` integer PRIMARY KEY AUTOINCREMENT NOT NULL,
+	`clinic_id` text NOT NULL,
+	`at` integer NOT NULL,
+	`key_id` text NOT NULL,
+	`action` text NOT NULL,
+	`subject` text NOT NULL,
+	`request_id` text NOT NULL
+);
+--> statement-breakpoint
+CREATE INDEX `audit_by_clinic` ON `audit` (`clinic_id`,`seq`);--> statement-breakpoint
+CREATE TABLE `patients` (
+	`id` text PRIMARY KEY NOT NULL,
+	`clinic_id` text NOT NULL,
+	`name` text NOT NULL,
+	`name_folded` text NOT NULL,
+	`phone` text NOT NULL,
+	`phone_owner` text,
+	`age` integer,
+	`gender` text,
+	`email` text,
+	`created_at` integer NOT NULL,
+	`op_id` text NOT NULL
+);
+--> statement-breakpoint
+CREATE UNIQUE INDEX `patients_identity` ON `patients` (`clinic_id`,`phone`,`name_folded`);--> statement-breakpoint
+CREATE UNIQUE INDEX `patients_phone_owner` ON `patients` (`clinic_id`,`phone_owner`);--> statement-breakpoint
+CREATE TABLE `idempotency_keys` (
+	`clinic_id` text NOT NULL,
+	`key` text NOT NULL,
+	`fingerprint` text NOT NULL,
+	`op_id` text NOT NULL,
+	`request_id` text NOT NULL,
+	`created_at` integer NOT NULL,
+	`expires_at` integer NOT NULL,
+	PRIMARY KEY(`clinic_id`, `key`)
+);
+--> statement-breakpoint
+CREATE INDEX `idempotency_keys_expiry` ON `idempotency_keys` (`expires_at`);

@@ -1,0 +1,108 @@
+import { and, asc, eq, gt, isNull, sql } from 'drizzle-orm'
+import { audited } from '../audit/model'
+import type { Ctx } from '../context'
+import { newSecret, sha256 } from '../lib/crypto'
+import { cutPage, type Page } from '../lib/page'
+import { notFound, Problem } from '../problem'
+import {
+  apiKeys,
+  type Clinic,
+  type CreatedKey,
+  clinics,
+  type Key,
+  type ListClinics,
+  type ListKeys,
+  type NewClinic,
+  type NewKey,
+  toClinic,
+  toKey,
+} from './model'
+
+/** Whose records this key may touch: its own clinic's, or any clinic's with `clinics:*`. Others do not exist for it. */
+export function mayUse(ctx: Ctx, clinicId: string): void {
+  if (clinicId !== ctx.clinic.id && !ctx.actor.scopes.includes('clinics:*'))
+    throw notFound('clinic_id: clinic')
+}
+
+export async function openClinic(ctx: Ctx, wanted: NewClinic): Promise<Clinic> {
+  const { opId, results } = await ctx.once.transact((op) => [
+    ctx.db
+      .insert(clinics)
+      .values({
+        id: wanted.id,
+        name: wanted.name,
+        timeZone: wanted.time_zone,
+        country: wanted.country,
+        createdAt: ctx.now,
+        opId: op,
+      })
+      .onConflictDoNothing(),
+    audited(ctx, 'clinic.opened', wanted.id),
+    ctx.db.select().from(clinics).where(eq(clinics.id, wanted.id)),
+  ])
+  const [clinic] = results[2]
+  if (clinic?.opId !== opId) throw new Problem('clinic_exists', `Clinic ${wanted.id} already exists`)
+  return toClinic(clinic)
+}
+
+export async function listClinics(ctx: Ctx, wanted: ListClinics): Promise<Page<Clinic>> {
+  const rows = await ctx.db
+    .select()
+    .from(clinics)
+    .where(gt(clinics.id, wanted.cursor?.[0] ?? ''))
+    .orderBy(asc(clinics.id))
+    .limit(wanted.limit + 1)
+  return cutPage(rows.map(toClinic), wanted.limit, (clinic) => [clinic.id])
+}
+
+/** Only the hash of the secret is kept, so a retry finds the key but can never be shown its secret again. */
+export async function createKey(ctx: Ctx, wanted: NewKey): Promise<CreatedKey> {
+  const secret = newSecret()
+  const id = `key_${ctx.once.opId.replaceAll('-', '')}`
+  const { opId, results } = await ctx.once.transact((op) => [
+    ctx.db.select({ id: clinics.id }).from(clinics).where(eq(clinics.id, wanted.clinic_id)),
+    ctx.db
+      .insert(apiKeys)
+      .select(sql`
+        SELECT ${id}, id, ${wanted.name}, ${JSON.stringify(wanted.scopes)}, ${sha256(secret)}, ${ctx.now}, NULL, ${op}
+        FROM clinics WHERE id = ${wanted.clinic_id}`)
+      .onConflictDoNothing(),
+    audited(ctx, 'key.created', id),
+  ])
+  if (results[0].length === 0) throw notFound(`Clinic ${wanted.clinic_id}`)
+  if (opId !== ctx.once.opId)
+    throw new Problem(
+      'key_shown_once',
+      'This key was created by the earlier request; delete it and create another',
+    )
+  return { id, key: `${id}.${secret}`, clinic_id: wanted.clinic_id, scopes: wanted.scopes }
+}
+
+export async function listKeys(ctx: Ctx, wanted: ListKeys): Promise<Page<Key>> {
+  const rows = await ctx.db
+    .select()
+    .from(apiKeys)
+    .where(
+      and(
+        gt(apiKeys.id, wanted.cursor?.[0] ?? ''),
+        wanted.clinic_id === undefined ? undefined : eq(apiKeys.clinicId, wanted.clinic_id),
+      ),
+    )
+    .orderBy(asc(apiKeys.id))
+    .limit(wanted.limit + 1)
+  return cutPage(rows.map(toKey), wanted.limit, (key) => [key.id])
+}
+
+/** Revoking again changes nothing and is no error: the caller wants the key dead, and it is. */
+export async function revokeKey(ctx: Ctx, id: string): Promise<Key> {
+  const [, , [key]] = await ctx.db.batch([
+    ctx.db
+      .update(apiKeys)
+      .set({ revokedAt: ctx.now })
+      .where(and(eq(apiKeys.id, id), isNull(apiKeys.revokedAt))),
+    audited(ctx, 'key.revoked', id),
+    ctx.db.select().from(apiKeys).where(eq(apiKeys.id, id)),
+  ])
+  if (!key) throw notFound('Key')
+  return toKey(key)
+}

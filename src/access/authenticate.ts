@@ -1,0 +1,48 @@
+import { and, eq, isNull } from 'drizzle-orm'
+import { drizzle } from 'drizzle-orm/d1'
+import type { Context } from 'hono'
+import { createMiddleware } from 'hono/factory'
+import type { App, Ctx } from '../context'
+import { sameDigest, sha256 } from '../lib/crypto'
+import { once } from '../once'
+import { Problem } from '../problem'
+import { apiKeys, clinics } from './model'
+
+/** `Authorization: Bearer <key>` or `X-API-Key: <key>` → the clinic this request acts for, or 401. */
+export const authenticate = createMiddleware<App>(async (c, next) => {
+  const [keyId, secret] = credentials(c)
+  const db = drizzle(c.env.DB)
+  // The plain binding reads from the primary, so a revoked key is refused from the next request on.
+  const [found] = await db
+    .select({ key: apiKeys, clinic: clinics })
+    .from(apiKeys)
+    .innerJoin(clinics, eq(clinics.id, apiKeys.clinicId))
+    .where(and(eq(apiKeys.id, keyId), isNull(apiKeys.revokedAt)))
+  if (!found || !sameDigest(sha256(secret), found.key.secretHash))
+    throw new Problem('unauthenticated', 'This API key is not known here, or it was revoked')
+  c.set('ctx', contextOf(c, db, found.clinic, { keyId, scopes: found.key.scopes }))
+  await next()
+})
+
+/** A key reads `<id>.<secret>`: the id finds the row, the secret proves the caller. */
+function credentials(c: Context<App>): [keyId: string, secret: string] {
+  const bearer = c.req.header('Authorization')?.match(/^Bearer +(\S+)$/i)?.[1]
+  const key = bearer ?? c.req.header('X-API-Key')?.trim()
+  if (!key)
+    throw new Problem('unauthenticated', 'Send your API key as "Authorization: Bearer <key>" or as X-API-Key')
+  const [keyId = '', secret = ''] = key.split('.', 2)
+  return [keyId, secret]
+}
+
+function contextOf(c: Context<App>, db: Ctx['db'], clinic: typeof clinics.$inferSelect, actor: Ctx['actor']) {
+  const acting = {
+    env: c.env,
+    db,
+    now: Date.now(),
+    requestId: c.var.requestId,
+    clinic: { id: clinic.id, timeZone: clinic.timeZone, country: clinic.country },
+    actor,
+    later: (work: Promise<unknown>) => c.executionCtx.waitUntil(work),
+  }
+  return { ...acting, once: once(acting, { key: null, fingerprint: '' }) }
+}

@@ -1,0 +1,147 @@
+import { index, integer, sqliteTable, text as textColumn } from 'drizzle-orm/sqlite-core'
+import * as v from 'valibot'
+import { cursor, limit } from '../lib/page'
+import { text } from '../lib/text'
+import { iso, TimeZone } from '../lib/time'
+
+export const clinics = sqliteTable('clinics', {
+  id: textColumn('id').primaryKey(),
+  name: textColumn('name').notNull(),
+  timeZone: textColumn('time_zone').notNull(),
+  country: textColumn('country').notNull(),
+  createdAt: integer('created_at').notNull(),
+  opId: textColumn('op_id').notNull(),
+})
+
+/** `secretHash` is SHA-256 of the 32 random bytes that only the caller knows. */
+export const apiKeys = sqliteTable(
+  'api_keys',
+  {
+    id: textColumn('id').primaryKey(),
+    clinicId: textColumn('clinic_id').notNull(),
+    name: textColumn('name').notNull(),
+    scopes: textColumn('scopes', { mode: 'json' }).$type<string[]>().notNull(),
+    secretHash: textColumn('secret_hash').notNull(),
+    createdAt: integer('created_at').notNull(),
+    revokedAt: integer('revoked_at'),
+    opId: textColumn('op_id').notNull().unique(),
+  },
+  (t) => [index('api_keys_by_clinic').on(t.clinicId, t.id)],
+)
+
+export const SCOPES = [
+  'patients:read',
+  'patients:write',
+  'doctors:read',
+  'doctors:write',
+  'appointments:read',
+  'appointments:write',
+  'checkins:read',
+  'checkins:write',
+  'tests:read',
+  'tests:write',
+  'webhooks:write',
+  'events:read',
+  'hospitals:read',
+  'hospitals:write',
+  'audit:read',
+] as const
+
+/** `*` is all of SCOPES. What reaches beyond one clinic is granted by name only. */
+const Scope = v.picklist(['*', ...SCOPES, 'clinics:*', 'admin'])
+
+export const ClinicId = v.pipe(
+  v.string(),
+  v.regex(
+    /^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$/,
+    'must be 1 to 64 letters, digits, dots, dashes or underscores',
+  ),
+)
+
+export const NewClinic = v.pipe(
+  v.object({
+    id: ClinicId,
+    name: text(200),
+    time_zone: TimeZone,
+    /** How a phone number without country code is read. */
+    country: v.optional(
+      v.pipe(v.string(), v.regex(/^[A-Z]{2}$/, 'must be two capital letters, like US')),
+      'US',
+    ),
+  }),
+  v.metadata({ ref: 'NewClinic' }),
+)
+export type NewClinic = v.InferOutput<typeof NewClinic>
+
+export const Clinic = v.pipe(
+  v.object({
+    id: v.string(),
+    name: v.string(),
+    time_zone: v.string(),
+    country: v.string(),
+    created_at: v.string(),
+  }),
+  v.metadata({ ref: 'Clinic' }),
+)
+export type Clinic = v.InferOutput<typeof Clinic>
+
+export const toClinic = (row: typeof clinics.$inferSelect): Clinic => ({
+  id: row.id,
+  name: row.name,
+  time_zone: row.timeZone,
+  country: row.country,
+  created_at: iso(row.createdAt),
+})
+
+export const NewKey = v.pipe(
+  v.object({
+    clinic_id: ClinicId,
+    name: text(200),
+    scopes: v.pipe(
+      v.array(Scope),
+      v.minLength(1, 'must name at least one scope'),
+      v.maxLength(50, 'must name at most 50 scopes'),
+    ),
+  }),
+  v.metadata({ ref: 'NewKey' }),
+)
+export type NewKey = v.InferOutput<typeof NewKey>
+
+/** The only time the secret is seen. */
+export const CreatedKey = v.pipe(
+  v.object({ id: v.string(), key: v.string(), clinic_id: v.string(), scopes: v.array(v.string()) }),
+  v.metadata({ ref: 'CreatedKey' }),
+)
+export type CreatedKey = v.InferOutput<typeof CreatedKey>
+
+export const Key = v.pipe(
+  v.object({
+    id: v.string(),
+    clinic_id: v.string(),
+    name: v.string(),
+    scopes: v.array(v.string()),
+    created_at: v.string(),
+    revoked_at: v.nullable(v.string()),
+  }),
+  v.metadata({ ref: 'Key' }),
+)
+export type Key = v.InferOutput<typeof Key>
+
+export const toKey = (row: typeof apiKeys.$inferSelect): Key => ({
+  id: row.id,
+  clinic_id: row.clinicId,
+  name: row.name,
+  scopes: row.scopes,
+  created_at: iso(row.createdAt),
+  revoked_at: row.revokedAt === null ? null : iso(row.revokedAt),
+})
+
+export const ListClinics = v.object({ limit: limit(100), cursor: cursor(v.string()) })
+export type ListClinics = v.InferOutput<typeof ListClinics>
+
+export const ListKeys = v.object({
+  clinic_id: v.optional(ClinicId),
+  limit: limit(100),
+  cursor: cursor(v.string()),
+})
+export type ListKeys = v.InferOutput<typeof ListKeys>

@@ -1,0 +1,38 @@
+import { Hono } from 'hono'
+import { ABOUT } from './about'
+import { authenticate } from './access/authenticate'
+import { clinics, keys } from './access/routes'
+import { audit } from './audit/routes'
+import { pages } from './console/routes'
+import type { App } from './context'
+import { failure } from './http/failure'
+import { openApi } from './http/openapi'
+import { requestLog } from './http/request-log'
+import { patients } from './patients/routes'
+import { notFound } from './problem'
+
+/** Everything above `authenticate` is open; everything below needs a key. */
+const routes = new Hono<App>()
+  .use(requestLog)
+  .route('/', pages(document))
+  .use(authenticate)
+  .route('/api/v1/clinics', clinics)
+  .route('/api/v1/keys', keys)
+  .route('/api/v1/audit', audit)
+  .route('/api/v1/patients', patients)
+
+export type Api = typeof routes
+
+export const api = routes
+  .notFound(() => {
+    throw notFound('Route')
+  })
+  .onError(failure)
+
+let published: Promise<object> | undefined
+
+/** Put together once per isolate: it depends on nothing but the code. */
+function document(): Promise<object> {
+  published ??= openApi(routes as unknown as Hono<App>, ABOUT)
+  return published
+}

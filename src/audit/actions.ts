@@ -1,0 +1,16 @@
+import { and, desc, eq, lt } from 'drizzle-orm'
+import type { Ctx } from '../context'
+import { cutPage, type Page } from '../lib/page'
+import { type AuditEntry, audit, type ListAudit, toAuditEntry } from './model'
+
+/** The clinic's audit, newest first. */
+export async function listAudit(ctx: Ctx, wanted: ListAudit): Promise<Page<AuditEntry>> {
+  const before = wanted.cursor?.[0]
+  const rows = await ctx.db
+    .select()
+    .from(audit)
+    .where(and(eq(audit.clinicId, ctx.clinic.id), before === undefined ? undefined : lt(audit.seq, before)))
+    .orderBy(desc(audit.seq))
+    .limit(wanted.limit + 1)
+  return cutPage(rows.map(toAuditEntry), wanted.limit, (entry) => [entry.seq])
+}

@@ -1,0 +1,30 @@
+import { sql } from 'drizzle-orm'
+import { drizzle } from 'drizzle-orm/d1'
+import * as v from 'valibot'
+import { ABOUT } from '../about'
+import { doc, reply, resource } from '../http/endpoint'
+import { page, redocPage, swaggerPage } from './pages'
+
+const About = v.object({
+  name: v.string(),
+  version: v.string(),
+  status: v.literal('ok'),
+  links: v.record(v.string(), v.string()),
+})
+const Health = v.object({ status: v.literal('ok'), version: v.string() })
+const LINKS = { health: '/health', docs: '/docs', redoc: '/redoc', openapi: '/openapi.json' }
+const { title, version } = ABOUT
+
+/** What is open to everyone. `document` is the OpenAPI document of the whole API. */
+export const pages = (document: () => Promise<object>) =>
+  resource()
+    .get('/', doc('Name, version and links', 200, About), (c) =>
+      reply(c, About, { name: title, version, status: 'ok', links: LINKS }),
+    )
+    .get('/health', doc('Whether the service and its database answer', 200, Health), async (c) => {
+      await drizzle(c.env.DB).run(sql`SELECT 1`)
+      return reply(c, Health, { status: 'ok', version })
+    })
+    .get('/openapi.json', doc('This document', 200, v.looseObject({})), async (c) => c.json(await document()))
+    .get('/docs', doc('Interactive documentation', 200, null), (c) => page(c, swaggerPage))
+    .get('/redoc', doc('Documentation to read', 200, null), (c) => page(c, redocPage))

@@ -1,0 +1,37 @@
+import type { BatchItem } from 'drizzle-orm/batch'
+import type { DrizzleD1Database } from 'drizzle-orm/d1'
+import type { Once } from './once'
+
+export type Db = DrizzleD1Database
+export type Statement = BatchItem<'sqlite'>
+
+/** What every action is given. `now` is one instant for the whole request, in epoch milliseconds. */
+export interface Ctx {
+  env: Env
+  db: Db
+  now: number
+  requestId: string
+  clinic: ActingClinic
+  actor: Actor
+  once: Once
+  /** Work that may be lost with the isolate; nothing that must happen goes here. */
+  later(work: Promise<unknown>): void
+}
+
+export interface ActingClinic {
+  id: string
+  timeZone: string
+  /** ISO 3166 alpha-2: how a phone number without country code is read. */
+  country: string
+}
+
+export interface Actor {
+  keyId: string
+  scopes: readonly string[]
+}
+
+/** What Hono carries along a request. `ctx` is there after `authenticate`. */
+export interface App {
+  Bindings: Env
+  Variables: { ctx: Ctx; requestId: string }
+}

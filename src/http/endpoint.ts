@@ -1,0 +1,110 @@
+import type { Context, MiddlewareHandler, TypedResponse } from 'hono'
+import { Hono } from 'hono'
+import { createMiddleware } from 'hono/factory'
+import type { ContentfulStatusCode } from 'hono/utils/http-status'
+import { describeRoute, resolver, uniqueSymbol } from 'hono-openapi'
+import * as v from 'valibot'
+import type { App } from '../context'
+import type { Page } from '../lib/page'
+import { Problem, type ProblemCode } from '../problem'
+import { parse } from './faults'
+import { idempotencyKey, identify } from './idempotency'
+import { JSON_BYTES_MAX, readText } from './limits'
+
+type Schema = v.GenericSchema<unknown, unknown>
+
+export const resource = () => new Hono<App>()
+
+/**
+ * What the documentation says of a route: what it does, what it answers, and which refusals of its own it knows.
+ * Refusals that any such route shares (no key, bad JSON …) are added where the document is put together.
+ */
+export const doc = (summary: string, status: number, reply: Schema | null, ...problems: ProblemCode[]) =>
+  describeRoute({
+    summary,
+    responses: { [status]: { description: summary, ...(reply && { content: asJson(reply) }) } },
+    'x-problems': problems,
+  } as Parameters<typeof describeRoute>[0])
+
+const asJson = (schema: Schema) => ({
+  'application/json': { schema: resolver(schema, { options: { typeMode: 'output' } }) },
+})
+
+type Validated<Target extends string, S extends Schema> = {
+  in: { [K in Target]: v.InferInput<S> }
+  out: { [K in Target]: v.InferOutput<S> }
+}
+
+/** Reads and validates a JSON body, whatever Content-Type says, and learns which operation this request is. */
+export const body = <S extends Schema>(schema: S) =>
+  documented<'json', S>('json', schema, async (c, next) => {
+    const input = parse(schema, await readJson(c))
+    const { idempotency_key, ...wanted } = input as { idempotency_key?: string }
+    identify(c, idempotencyKey(c, idempotency_key), wanted)
+    c.req.addValidatedData('json', input as object)
+    await next()
+  })
+
+/** Validates the query string. A parameter given twice counts once, the first. */
+export const query = <S extends Schema>(schema: S) =>
+  documented<'query', S>('query', schema, async (c, next) => {
+    c.req.addValidatedData('query', parse(schema, c.req.query()) as object)
+    await next()
+  })
+
+function documented<Target extends 'json' | 'query', S extends Schema>(
+  target: Target,
+  schema: S,
+  middleware: MiddlewareHandler<App>,
+): MiddlewareHandler<App, string, Validated<Target, S>> {
+  return Object.assign(middleware as MiddlewareHandler<App, string, Validated<Target, S>>, {
+    [uniqueSymbol]: { target, ...resolver(schema, { options: { typeMode: 'input' } }) },
+  })
+}
+
+async function readJson(c: Context<App>): Promise<unknown> {
+  const text = await readText(c.req.raw, JSON_BYTES_MAX)
+  try {
+    return JSON.parse(text)
+  } catch {
+    throw new Problem('invalid_json', 'The body must be JSON')
+  }
+}
+
+/** Lets a key pass that carries the scope; `*` stands for all of a clinic's own work (access/model.ts). */
+export const needs = (scope: string) =>
+  Object.assign(
+    createMiddleware<App>(async (c, next) => {
+      const { scopes } = c.var.ctx.actor
+      const passes = scopes.includes(scope) || (scopes.includes('*') && !GRANTED_BY_NAME.includes(scope))
+      if (!passes) throw new Problem('scope_missing', `This needs a key with the scope ${scope}`)
+      await next()
+    }),
+    { [uniqueSymbol]: { spec: { security: [{ bearer: [] }, { apiKey: [] }], 'x-scope': scope } } },
+  )
+
+/** What reaches beyond one clinic is never part of `*`. */
+export const GRANTED_BY_NAME = ['admin', 'clinics:*']
+
+/** Answers with what the schema names and nothing else: a field that is not documented cannot leave. */
+export function reply<S extends Schema, Status extends ContentfulStatusCode = 200>(
+  c: Context<App>,
+  schema: S,
+  value: v.InferInput<S>,
+  status?: Status,
+): Response & TypedResponse<v.InferOutput<S>, Status, 'json'> {
+  return c.json(v.parse(schema, value) as never, status ?? 200) as never
+}
+
+/** Answers with a bare array; `Link: <…>; rel="next"` leads on. */
+export function replyPage<S extends Schema>(c: Context<App>, row: S, page: Page<v.InferInput<S>>) {
+  linkNext(c, page.next)
+  return reply(c, v.array(row), page.rows)
+}
+
+export function linkNext(c: Context<App>, cursor: string | null): void {
+  if (cursor === null) return
+  const next = new URL(c.req.url)
+  next.searchParams.set('cursor', cursor)
+  c.header('Link', `<${next}>; rel="next"`)
+}

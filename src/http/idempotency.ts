@@ -1,0 +1,84 @@
+import type { Context } from 'hono'
+import { createMiddleware } from 'hono/factory'
+import type { App } from '../context'
+import { sha256 } from '../lib/crypto'
+import { SECOND_MS } from '../lib/time'
+import { once } from '../once'
+import { Problem } from '../problem'
+import { invalid } from './faults'
+
+const KEY = /^[\x21-\x7e]{1,255}$/
+const KEY_FAULT = { field: 'Idempotency-Key', rule: 'idempotency_key' }
+
+/** KV refuses a shorter life. */
+const KV_TTL_MIN_SECONDS = 60
+
+interface KeptReply {
+  fingerprint: string
+  status: number
+  contentType: string
+  body: string
+}
+
+/** The caller's key: the header, or `idempotency_key` in the body, which means the same. Null where there is none. */
+export function idempotencyKey(c: Context<App>, fieldOfBody?: string): string | null {
+  const header = c.req.header('Idempotency-Key')?.trim() || undefined
+  if (header && fieldOfBody && header !== fieldOfBody)
+    throw invalid([{ ...KEY_FAULT, message: 'Idempotency-Key and idempotency_key must be equal' }])
+  const key = header ?? fieldOfBody ?? null
+  if (key !== null && !KEY.test(key))
+    throw invalid([{ ...KEY_FAULT, message: 'Idempotency-Key must be 1 to 255 visible ASCII characters' }])
+  return key
+}
+
+/** Gives the action its `once`: which operation this request is. `input` is validated, so that spelling is no matter. */
+export function identify(c: Context<App>, key: string | null, input: unknown): void {
+  const fingerprint = sha256(JSON.stringify([c.req.method, c.req.path, input]))
+  c.var.ctx.once = once(c.var.ctx, { key, fingerprint })
+}
+
+/**
+ * For routes whose reply holds ids and statuses only: KV answers a repeated key with the first reply, byte for byte.
+ * KV is eventually consistent and may be out of reach, so a miss means nothing: the action then finds the key in D1.
+ */
+export const replay = createMiddleware<App>(async (c, next) => {
+  const { key, fingerprint } = c.var.ctx.once
+  if (key === null) return next()
+  const kept = await recall(c, key)
+  if (kept && kept.fingerprint !== fingerprint)
+    throw new Problem(
+      'idempotency_key_reused',
+      'This Idempotency-Key was used for another request; send a new key',
+    )
+  if (kept) return replayed(kept)
+  await next()
+  if (isFinal(c)) c.var.ctx.later(keep(c, key))
+})
+
+export const replayed = ({ body, status, contentType }: KeptReply): Response =>
+  new Response(body, { status, headers: { 'Content-Type': contentType, 'Idempotency-Replayed': 'true' } })
+
+/** The kept reply, or null: KV only saves work, so its failure is no failure of the request. */
+export const recall = (c: Context<App>, key: string): Promise<KeptReply | null> =>
+  c.env.REPLIES.get<KeptReply>(replyName(c, key), 'json').catch(() => null)
+
+export async function keep(c: Context<App>, key: string): Promise<void> {
+  const reply = c.res.clone()
+  const { fingerprint, expiresAt } = c.var.ctx.once
+  const kept: KeptReply = {
+    fingerprint,
+    status: reply.status,
+    contentType: reply.headers.get('Content-Type') ?? '',
+    body: await reply.text(),
+  }
+  const ttlSeconds = Math.ceil((expiresAt - c.var.ctx.now) / SECOND_MS)
+  await c.env.REPLIES.put(replyName(c, key), JSON.stringify(kept), {
+    expirationTtl: Math.max(ttlSeconds, KV_TTL_MIN_SECONDS),
+  })
+}
+
+const replyName = (c: Context<App>, key: string) =>
+  `reply:${sha256(JSON.stringify([c.var.ctx.clinic.id, key]))}`
+
+/** A success, or a refusal by the owner of the fact. */
+const isFinal = (c: Context<App>): boolean => (c.error instanceof Problem ? c.error.isFinal : c.res.ok)

@@ -1,0 +1,27 @@
+import { Problem } from '../problem'
+
+/** A JSON body. The longest legal one (a test result) needs a tenth of this. */
+export const JSON_BYTES_MAX = 1024 * 1024
+
+/**
+ * The whole body as text. Counts what arrives, because Content-Length is only what the caller says.
+ * Throws body_too_large, or invalid_json where the bytes are not UTF-8.
+ */
+export async function readText(request: Request, bytesMax: number): Promise<string> {
+  const decoder = new TextDecoder('utf-8', { fatal: true, ignoreBOM: false })
+  let [text, bytes] = ['', 0]
+  for await (const chunk of request.body ?? []) {
+    bytes += chunk.byteLength
+    if (bytes > bytesMax) throw new Problem('body_too_large', `The body may have at most ${bytesMax} bytes`)
+    text += decode(decoder, chunk)
+  }
+  return text + decode(decoder)
+}
+
+function decode(decoder: TextDecoder, chunk?: Uint8Array): string {
+  try {
+    return chunk ? decoder.decode(chunk, { stream: true }) : decoder.decode()
+  } catch {
+    throw new Problem('invalid_json', 'The body must be JSON in UTF-8')
+  }
+}

@@ -1,0 +1,126 @@
+import type { Hono } from 'hono'
+import { generateSpecs } from 'hono-openapi'
+import type { OpenAPIV3_1 } from 'openapi-types'
+import type { App } from '../context'
+import { PROBLEMS, type ProblemCode } from '../problem'
+
+type Document = OpenAPIV3_1.Document
+type Operation = OpenAPIV3_1.OperationObject & { 'x-problems'?: ProblemCode[]; 'x-scope'?: string }
+
+export interface About {
+  title: string
+  version: string
+  description: string
+  tags: { name: string; paths: RegExp; description: string }[]
+}
+
+/** OpenAPI 3.1 of every route, from the schemas that validate and the table of problems that refuses. */
+export async function openApi(app: Hono<App>, { tags, ...info }: About): Promise<Document> {
+  const { paths, components, ...document } = await generateSpecs(app, {
+    defaultValidationErrorResponse: false,
+    excludeStaticFile: false,
+    documentation: {
+      info: { ...info, license: { name: 'Proprietary', url: 'https://example.com/license' } },
+      servers: [{ url: '/' }],
+    },
+  })
+  for (const [path, item] of Object.entries(paths)) {
+    const tag = tags.find(({ paths: pattern }) => pattern.test(path))?.name
+    for (const [method, operation] of Object.entries(item)) finish(method, operation as Operation, tag)
+  }
+  return {
+    ...document,
+    tags: tags.map(({ name, description }) => ({ name, description })),
+    paths: paths as Document['paths'],
+    components: {
+      ...components,
+      schemas: { ...components.schemas, Problem: PROBLEM },
+      securitySchemes: {
+        bearer: { type: 'http', scheme: 'bearer' },
+        apiKey: { type: 'apiKey', in: 'header', name: 'X-API-Key' },
+      },
+    },
+  }
+}
+
+function finish(method: string, operation: Operation, tag: string | undefined): void {
+  const { 'x-problems': own = [], 'x-scope': scope } = operation
+  operation.tags = tag === undefined ? [] : [tag]
+  operation.security ??= []
+  operation.responses = {
+    ...operation.responses,
+    ...problemResponses([...own, ...shared(method, operation)]),
+  }
+  if (scope)
+    operation.description = [operation.description, `Scope: \`${scope}\`.`].filter(Boolean).join('\n\n')
+  const isDocumented = operation.parameters?.some((p) => 'name' in p && p.name === 'Idempotency-Key')
+  if (method === 'post' && !isDocumented)
+    operation.parameters = [...(operation.parameters ?? []), IDEMPOTENCY_KEY]
+  delete operation['x-problems']
+  delete operation['x-scope']
+}
+
+/** Refusals that no route names because each of its kind knows them. */
+function shared(method: string, operation: Operation): ProblemCode[] {
+  const asksQuery = operation.parameters?.some((p) => 'in' in p && p.in === 'query')
+  return [
+    ...(operation.requestBody ? (['invalid_json', 'invalid_request', 'body_too_large'] as const) : []),
+    ...(asksQuery ? (['invalid_request'] as const) : []),
+    ...(method === 'post' ? (['idempotency_key_reused'] as const) : []),
+    ...(operation.security?.length ? (['unauthenticated', 'scope_missing'] as const) : []),
+    'internal',
+    'unavailable',
+  ]
+}
+
+function problemResponses(codes: ProblemCode[]): OpenAPIV3_1.ResponsesObject {
+  const byStatus = Object.groupBy([...new Set(codes)], (code) => PROBLEMS[code].status)
+  return Object.fromEntries(
+    Object.entries(byStatus).map(([status, sharing]) => [
+      status,
+      {
+        description: sharing.map((code) => `\`${code}\`: ${PROBLEMS[code].title}.`).join(' '),
+        content: { 'application/problem+json': { schema: { $ref: '#/components/schemas/Problem' } } },
+      },
+    ]),
+  )
+}
+
+const PROBLEM: OpenAPIV3_1.SchemaObject = {
+  type: 'object',
+  description:
+    'A refusal (RFC 9457). `error` repeats `title` and `message` repeats `detail` for older clients.',
+  properties: {
+    type: { type: 'string', description: 'urn:doctorday:problem:<code>' },
+    title: { type: 'string' },
+    status: { type: 'integer' },
+    detail: { type: 'string' },
+    error: { type: 'string' },
+    message: { type: 'string' },
+    request_id: { type: 'string' },
+    errors: {
+      type: 'array',
+      items: {
+        type: 'object',
+        properties: {
+          field: { type: 'string' },
+          rule: { type: 'string' },
+          message: { type: 'string' },
+          row: { type: 'integer' },
+        },
+        required: ['field', 'rule', 'message'],
+        additionalProperties: false,
+      },
+    },
+  },
+  required: ['type', 'title', 'status', 'detail', 'error', 'message', 'request_id'],
+  additionalProperties: false,
+}
+
+const IDEMPOTENCY_KEY: OpenAPIV3_1.ParameterObject = {
+  name: 'Idempotency-Key',
+  in: 'header',
+  required: false,
+  description: 'Any text of your own. The same key and body again within 24 hours get the first answer.',
+  schema: { type: 'string', minLength: 1, maxLength: 255 },
+}

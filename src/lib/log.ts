@@ -1,0 +1,19 @@
+type Loggable = string | number | boolean | undefined
+
+/** One JSON line. Ids, codes and numbers only: never a name, a phone, a note, a result or a body. */
+export function log(event: string, facts: Record<string, Loggable>): void {
+  console.log(JSON.stringify({ event, ...facts }))
+}
+
+/**
+ * Logs a failure by its class and its place in the code. Its message stays out: a library's message about input
+ * holds the input (drizzle's the parameters, valibot's the value, JWT's the token).
+ */
+export function logFailure(event: string, error: unknown, facts: Record<string, Loggable> = {}): void {
+  const { name, stack } = error instanceof Error ? error : { name: typeof error, stack: '' }
+  const frames = stack
+    ?.split('\n')
+    .filter((line) => /^\s+at /.test(line))
+    .map((line) => line.trim())
+  console.error(JSON.stringify({ event, ...facts, error: name, at: frames?.slice(0, 8).join(' | ') }))
+}

@@ -1,0 +1,50 @@
+import * as v from 'valibot'
+
+export const PAGE_MAX = 1_000
+
+/** A page: its rows, and the place where the next one starts (none on the last page). */
+export interface Page<Row> {
+  rows: Row[]
+  next: string | null
+}
+
+/** `?limit=`: a whole number from 1 to PAGE_MAX. */
+export const limit = (usual: number) =>
+  v.optional(
+    v.pipe(
+      v.string(),
+      v.regex(/^\d{1,4}$/, 'must be a whole number'),
+      v.transform(Number),
+      v.minValue(1, 'must be at least 1'),
+      v.maxValue(PAGE_MAX, `must be at most ${PAGE_MAX}`),
+    ),
+    String(usual),
+  )
+
+/** `?cursor=`: the sort key of the last row seen, as `cutPage` wrote it. Opaque to clients. */
+export const cursor = <const Parts extends v.TupleItems>(...parts: Parts) =>
+  v.optional(
+    v.pipe(
+      v.string(),
+      v.maxLength(1_000, 'is not a cursor of this list'),
+      v.transform(readCursor),
+      v.tuple(parts, 'is not a cursor of this list'),
+    ),
+  )
+
+/** Cuts the one row read beyond `size`; its presence means that another page follows. */
+export function cutPage<Row>(rows: Row[], size: number, sortKey: (row: Row) => unknown[]): Page<Row> {
+  const page = rows.slice(0, size)
+  const last = page.at(-1)
+  return { rows: page, next: last !== undefined && rows.length > size ? writeCursor(sortKey(last)) : null }
+}
+
+const writeCursor = (sortKey: unknown[]): string => Buffer.from(JSON.stringify(sortKey)).toString('base64url')
+
+function readCursor(cursor: string): unknown {
+  try {
+    return JSON.parse(Buffer.from(cursor, 'base64url').toString())
+  } catch {
+    return null
+  }
+}

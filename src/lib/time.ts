@@ -1,0 +1,62 @@
+import { Temporal } from 'temporal-polyfill'
+import * as v from 'valibot'
+
+export const SECOND_MS = 1_000
+export const MINUTE_MS = 60 * SECOND_MS
+export const HOUR_MS = 60 * MINUTE_MS
+export const DAY_MS = 24 * HOUR_MS
+
+/** Epoch milliseconds → `2026-11-20T08:15:30.000Z`. */
+export const iso = (ms: number): string => new Date(ms).toISOString()
+
+/** The calendar date of an instant in an IANA zone, `YYYY-MM-DD`. */
+export const localDate = (ms: number, timeZone: string): string =>
+  Temporal.Instant.fromEpochMilliseconds(ms).toZonedDateTimeISO(timeZone).toPlainDate().toString()
+
+const accepts = (parse: () => unknown): boolean => {
+  try {
+    parse()
+    return true
+  } catch {
+    return false
+  }
+}
+
+/** A day that exists in the calendar, `YYYY-MM-DD`. */
+export const LocalDate = v.pipe(
+  v.string(),
+  v.regex(/^\d{4}-\d{2}-\d{2}$/, 'must be a date like 2026-03-14'),
+  v.check((text) => accepts(() => Temporal.PlainDate.from(text)), 'must be a day of the calendar'),
+)
+
+/** A name of the IANA time zone database, `Asia/Kolkata`. Offsets are refused: they know no summer time. */
+export const TimeZone = v.pipe(
+  v.string(),
+  v.regex(/^[A-Za-z]/, 'must be an IANA time zone like Europe/Berlin'),
+  v.check(
+    (text) => accepts(() => Temporal.Instant.fromEpochMilliseconds(0).toZonedDateTimeISO(text)),
+    'must be an IANA time zone like Europe/Berlin',
+  ),
+)
+
+const YEAR = String.raw`\d{4}`
+const LEAP_YEAR = String.raw`(?:\d\d(?:0[48]|[2468][048]|[13579][26])|(?:[02468][048]|[13579][26])00)`
+const DATE = [
+  String.raw`${YEAR}-(?:0[13578]|1[02])-(?:0[1-9]|[12]\d|3[01])`,
+  String.raw`${YEAR}-(?:0[469]|11)-(?:0[1-9]|[12]\d|30)`,
+  String.raw`${YEAR}-02-(?:0[1-9]|1\d|2[0-8])`,
+  `${LEAP_YEAR}-02-29`,
+].join('|')
+const TIME = String.raw`(?:[01]\d|2[0-3]):[0-5]\d(?::[0-5]\d(?:[.,]\d{1,9})?)?`
+const ZONE = String.raw`(?:[Zz]|[+-](?:[01]\d|2[0-3])(?::?[0-5]\d)?)`
+
+/** Date, time and zone, ISO 8601. The calendar stands in the pattern, so a JSON Schema can say all of it. */
+const ISO_INSTANT = new RegExp(`^(?:${DATE})[Tt ]${TIME}${ZONE}$`)
+
+export const IsoInstant = v.pipe(
+  v.string(),
+  v.regex(ISO_INSTANT, 'must be ISO 8601 with date, time and zone, like 2025-01-10T12:30:00Z'),
+)
+
+/** One spelling for one instant, to the nanosecond: `…T12:30:00+05:30` → `…T07:00:00Z`. */
+export const instantOf = (text: string): string => Temporal.Instant.from(text.toUpperCase()).toString()

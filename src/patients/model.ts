@@ -1,0 +1,81 @@
+import { integer, sqliteTable, text as textColumn, uniqueIndex } from 'drizzle-orm/sqlite-core'
+import * as v from 'valibot'
+import { maxCharacters, text } from '../lib/text'
+import { iso } from '../lib/time'
+
+/**
+ * Two indexes hold the rule of who is who. `patients_identity`: one row for one name on one phone. `phoneOwner` is
+ * the phone on the first row that has it and NULL on those who share it, so that a second name on a phone is
+ * refused unless it says that it shares.
+ */
+export const patients = sqliteTable(
+  'patients',
+  {
+    id: textColumn('id').primaryKey(),
+    clinicId: textColumn('clinic_id').notNull(),
+    name: textColumn('name').notNull(),
+    nameFolded: textColumn('name_folded').notNull(),
+    phone: textColumn('phone').notNull(),
+    phoneOwner: textColumn('phone_owner'),
+    age: integer('age'),
+    gender: textColumn('gender'),
+    email: textColumn('email'),
+    createdAt: integer('created_at').notNull(),
+    opId: textColumn('op_id').notNull(),
+  },
+  (t) => [
+    uniqueIndex('patients_identity').on(t.clinicId, t.phone, t.nameFolded),
+    uniqueIndex('patients_phone_owner').on(t.clinicId, t.phoneOwner),
+  ],
+)
+
+const AGE_RULE = 'must be a whole number from 0 to 150'
+
+export const NewPatient = v.pipe(
+  v.object({
+    name: text(200),
+    phone: v.pipe(
+      v.string(),
+      v.trim(),
+      v.minLength(10, 'must have at least 10 characters'),
+      v.maxLength(20, 'must have at most 20 characters'),
+    ),
+    age: v.nullish(
+      v.pipe(v.number(), v.integer(AGE_RULE), v.minValue(0, AGE_RULE), v.maxValue(150, AGE_RULE)),
+      null,
+    ),
+    gender: v.nullish(text(50), null),
+    email: v.nullish(
+      v.pipe(v.string(), v.trim(), v.email('must be an e-mail address'), maxCharacters(254)),
+      null,
+    ),
+    /** Families share phones: says that another patient with this phone is another person. */
+    shared_phone: v.optional(v.boolean(), false),
+  }),
+  v.metadata({ ref: 'NewPatient' }),
+)
+export type NewPatient = v.InferOutput<typeof NewPatient>
+
+export const Patient = v.pipe(
+  v.object({
+    id: v.string(),
+    name: v.string(),
+    age: v.nullable(v.number()),
+    gender: v.nullable(v.string()),
+    phone: v.string(),
+    email: v.nullable(v.string()),
+    created_at: v.string(),
+  }),
+  v.metadata({ ref: 'Patient' }),
+)
+export type Patient = v.InferOutput<typeof Patient>
+
+export const toPatient = (row: typeof patients.$inferSelect): Patient => ({
+  id: row.id,
+  name: row.name,
+  age: row.age,
+  gender: row.gender,
+  phone: row.phone,
+  email: row.email,
+  created_at: iso(row.createdAt),
+})

@@ -1,0 +1,93 @@
+import { env, exports } from 'cloudflare:workers'
+import { newSecret, sha256 } from '../src/lib/crypto'
+
+export interface Reply {
+  status: number
+  headers: Headers
+  // biome-ignore lint/suspicious/noExplicitAny: what a reply holds is what the tests are about
+  body: any
+  text: string
+}
+
+export interface Client {
+  clinicId: string
+  keyId: string
+  key: string
+  get(path: string, headers?: HeadersInit): Promise<Reply>
+  post(path: string, body?: unknown, headers?: HeadersInit): Promise<Reply>
+  send(method: string, path: string, body?: BodyInit | null, headers?: HeadersInit): Promise<Reply>
+}
+
+let opened = 0
+
+/** A clinic of its own for one test, and a client that holds a key of it. */
+export async function openClinic({
+  scopes = ['*'],
+  timeZone = 'UTC',
+  country = 'US',
+  id = '',
+} = {}): Promise<Client> {
+  const clinicId = id || `clinic-${++opened}-${newSecret(6).replace(/[-_]/g, 'x')}`
+  await env.DB.prepare(
+    'INSERT INTO clinics (id, name, time_zone, country, created_at, op_id) VALUES (?, ?, ?, ?, ?, ?)',
+  )
+    .bind(clinicId, 'A clinic', timeZone, country, Date.now(), newSecret())
+    .run()
+  return keyFor(clinicId, scopes)
+}
+
+/** Another key of a clinic, with scopes of its own. */
+export async function keyFor(clinicId: string, scopes: string[]): Promise<Client> {
+  const [keyId, secret] = [`key_${newSecret(9)}`, newSecret()]
+  await env.DB.prepare(
+    `INSERT INTO api_keys (id, clinic_id, name, scopes, secret_hash, created_at, op_id)
+     VALUES (?, ?, 'test', ?, ?, ?, ?)`,
+  )
+    .bind(keyId, clinicId, JSON.stringify(scopes), sha256(secret), Date.now(), newSecret())
+    .run()
+  return {
+    clinicId,
+    keyId,
+    key: `${keyId}.${secret}`,
+    ...caller({ Authorization: `Bearer ${keyId}.${secret}` }),
+  }
+}
+
+/** Calls the Worker as the outside world does. */
+export function caller(usual: Record<string, string> = {}): Pick<Client, 'get' | 'post' | 'send'> {
+  const send: Client['send'] = async (method, path, body, headers) => {
+    const response = await exports.default.fetch(
+      new Request(`https://clinic.test${path}`, {
+        method,
+        headers: { ...usual, ...Object.fromEntries(new Headers(headers)) },
+        ...(body == null ? {} : { body }),
+      }),
+    )
+    const text = await response.text()
+    return { status: response.status, headers: response.headers, text, body: parsed(text) }
+  }
+  return {
+    send,
+    get: (path, headers) => send('GET', path, null, headers),
+    post: (path, body, headers) =>
+      send('POST', path, JSON.stringify(body ?? {}), { 'Content-Type': 'application/json', ...headers }),
+  }
+}
+
+function parsed(text: string): unknown {
+  try {
+    return JSON.parse(text)
+  } catch {
+    return text
+  }
+}
+
+/** How often each status came: `{ 201: 10, 409: 20 }`. */
+export function statuses(replies: Reply[]): Record<number, number> {
+  const counts: Record<number, number> = {}
+  for (const { status } of replies) counts[status] = (counts[status] ?? 0) + 1
+  return counts
+}
+
+export const times = <T>(count: number, make: (index: number) => T): T[] =>
+  Array.from({ length: count }, (_, index) => make(index))

@@ -1,0 +1,7 @@
+import type { D1Migration } from '@cloudflare/vitest-pool-workers'
+
+declare module 'vitest' {
+  interface ProvidedContext {
+    migrations: D1Migration[]
+  }
+}
