@@ -15,7 +15,7 @@ export default defineConfig(async () => ({
   test: {
     include: ['test/**/*.test.ts'],
     setupFiles: ['test/migrate.ts'],
-    silent: 'passed-only',
+    silent: 'passed-only' as const,
     provide: { migrations: await readD1Migrations('migrations') },
   },
 }))
