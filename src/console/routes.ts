@@ -2,8 +2,8 @@ import { sql } from 'drizzle-orm'
 import { drizzle } from 'drizzle-orm/d1'
 import * as v from 'valibot'
 import { ABOUT } from '../about'
-import { doc, reply, resource } from '../http/endpoint'
-import { page, redocPage, swaggerPage } from './pages'
+import { doc, docHtml, reply, resource } from '../http/endpoint'
+import { page, pageFile, redocPage, swaggerPage } from './pages'
 
 const About = v.object({
   name: v.string(),
@@ -26,5 +26,6 @@ export const pages = (document: () => Promise<object>) =>
       return reply(c, Health, { status: 'ok', version })
     })
     .get('/openapi.json', doc('This document', 200, v.looseObject({})), async (c) => c.json(await document()))
-    .get('/docs', doc('Interactive documentation', 200, null), (c) => page(c, swaggerPage))
-    .get('/redoc', doc('Documentation to read', 200, null), (c) => page(c, redocPage))
+    .get('/docs', docHtml('Interactive documentation'), (c) => page(c, swaggerPage))
+    .get('/redoc', docHtml('Documentation to read'), (c) => page(c, redocPage))
+    .get('/:page{docs|redoc}/:file{.+}', (c) => pageFile(c, c.req.param('file')))
