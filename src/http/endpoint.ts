@@ -26,13 +26,6 @@ export const doc = (summary: string, status: number, reply: Schema | null, ...pr
     'x-problems': problems,
   } as Parameters<typeof describeRoute>[0])
 
-/** The same for a page that people look at. */
-export const docHtml = (summary: string) =>
-  describeRoute({
-    summary,
-    responses: { 200: { description: summary, content: { 'text/html': { schema: { type: 'string' } } } } },
-  })
-
 const asJson = (schema: Schema) => ({
   'application/json': { schema: resolver(schema, { options: { typeMode: 'output' } }) },
 })
