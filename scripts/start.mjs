@@ -7,6 +7,8 @@ import { fail, ready } from './ready.mjs'
 import { ROOT } from './root.mjs'
 import { isListening, startWorker } from './worker.mjs'
 
+const ORPHAN_POLL_MS = 250
+
 async function start() {
   const port = portOf(process.env.PORT ?? '8787')
   const stateDir = resolve(ROOT, process.env.STATE_DIR || '.wrangler/state')
@@ -17,13 +19,13 @@ async function start() {
   await prepare(stateDir, key)
   console.log('Starting …')
   const worker = startWorker({ port, stateDir })
-  stopOnSignal(worker)
+  const isStopping = stopOnSignal(worker)
   await worker.answers().catch((error) => abandon(worker, error))
   const demo = await loadDemo({ url: worker.url, key, stateDir }).catch(withoutDemo)
   console.log(lines({ url: worker.url, key, demo }))
   worker.show()
   const [code] = await worker.exited
-  fail(`wrangler dev ended by itself (${code}).`)
+  if (!isStopping()) fail(`wrangler dev ended by itself (${code}).`)
 }
 
 function portOf(text) {
@@ -35,13 +37,18 @@ function portOf(text) {
 /** A terminal and npm may both send the signal: the first one counts, the others must not cut its work short. */
 function stopOnSignal(worker) {
   let isStopping = false
-  for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'])
-    process.on(signal, async () => {
-      if (isStopping) return
-      isStopping = true
-      await worker.stop().catch((error) => fail(error.message))
-      process.exit(0)
-    })
+  const stop = async () => {
+    if (isStopping) return
+    isStopping = true
+    await worker.stop().catch((error) => fail(error.message))
+    process.exit(0)
+  }
+  for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP']) process.on(signal, stop)
+  // npm starts us through a shell that dies of a signal without passing it on; then our parent is another one.
+  const parent = process.ppid
+  const isOrphan = () => process.ppid !== parent
+  if (process.env.npm_lifecycle_event) setInterval(() => isOrphan() && stop(), ORPHAN_POLL_MS).unref()
+  return () => isStopping
 }
 
 async function abandon(worker, error) {
