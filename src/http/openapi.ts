@@ -20,7 +20,7 @@ export async function openApi(app: Hono<App>, { tags, ...info }: About): Promise
     defaultValidationErrorResponse: false,
     excludeStaticFile: false,
     documentation: {
-      info: { ...info, license: { name: 'Proprietary', url: 'https://example.com/license' } },
+      info: { ...info, license: { name: 'Proprietary', identifier: 'LicenseRef-Proprietary' } },
       servers: [{ url: '/' }],
     },
   })

@@ -1,0 +1,91 @@
+// `npm run admin-key`: opens the first clinic of a deployment and makes the key that may open all others.
+import { resolve } from 'node:path'
+import { parseArgs } from 'node:util'
+import { execute, local, REMOTE, sqlText } from './database.mjs'
+import { newKey, partsOf } from './keys.mjs'
+import { fail, ready } from './ready.mjs'
+import { ROOT } from './root.mjs'
+import { runWrangler } from './wrangler.mjs'
+
+const USAGE = `npm run admin-key -- --clinic ID --name NAME --time-zone ZONE [--country CC] [--remote]
+
+  --clinic     1 to 64 letters, digits, dots, dashes or underscores
+  --name       what people call the clinic, up to 200 characters
+  --time-zone  of the IANA database, like America/New_York
+  --country    two capital letters: how a phone number without country code is read (US)
+  --remote     the deployed database; without it the local one (STATE_DIR)`
+
+const SCOPES = ['*', 'admin']
+const NAME_CHARACTERS_MAX = 200
+
+/** The rules of src/access/model.ts, for the one clinic that no API call can open. */
+const RULES = {
+  clinic: (text) => /^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$/.test(text),
+  name: (text) => /\S/.test(text) && !/\p{Cc}/u.test(text) && [...text].length <= NAME_CHARACTERS_MAX,
+  'time-zone': (text) => /^[A-Za-z]/.test(text) && isTimeZone(text),
+  country: (text) => /^[A-Z]{2}$/.test(text),
+}
+
+function isTimeZone(text) {
+  try {
+    new Intl.DateTimeFormat('en', { timeZone: text })
+    return true
+  } catch {
+    return false
+  }
+}
+
+async function adminKey() {
+  const wanted = wantedOf(process.argv.slice(2))
+  ready()
+  const where = wanted.remote ? REMOTE : await localDatabase()
+  const key = newKey()
+  await execute(statements(wanted, key), where)
+  console.log(`The admin key of clinic ${wanted.clinic}, shown this once and stored nowhere:\n\n${key}\n`)
+}
+
+function wantedOf(argv) {
+  const wanted = read(argv)
+  for (const [option, isRight] of Object.entries(RULES))
+    if (wanted[option] === undefined || !isRight(wanted[option]))
+      fail(`--${option} is ${wanted[option] === undefined ? 'missing' : 'not right'}.\n\n${USAGE}`)
+  return wanted
+}
+
+function read(args) {
+  const text = { type: 'string' }
+  const options = { clinic: text, name: text, 'time-zone': text, country: { ...text, default: 'US' } }
+  try {
+    return parseArgs({ args, options: { ...options, remote: { type: 'boolean', default: false } } }).values
+  } catch (error) {
+    return fail(`${error.message}\n\n${USAGE}`)
+  }
+}
+
+async function localDatabase() {
+  const where = local(resolve(ROOT, process.env.STATE_DIR || '.wrangler/state'))
+  await runWrangler(['d1', 'migrations', 'apply', 'DB', ...where])
+  return where
+}
+
+/** A clinic that is there already keeps its name and zone and gets one more key: so a lost one is replaced. */
+function statements({ clinic, name, 'time-zone': timeZone, country }, key) {
+  const { id, secretHash } = partsOf(key)
+  const now = Date.now()
+  const audit = (action, subject) =>
+    `INSERT INTO audit (clinic_id, at, key_id, action, subject, request_id)
+     SELECT ${sqlText(clinic)}, ${now}, ${sqlText(id)}, '${action}', ${sqlText(subject)}, 'npm run admin-key'
+     WHERE changes() > 0;`
+  return `
+    INSERT INTO clinics (id, name, time_zone, country, created_at, op_id)
+    VALUES (${[clinic, name.trim(), timeZone, country].map(sqlText)}, ${now}, ${sqlText(`admin-key:${id}`)})
+    ON CONFLICT (id) DO NOTHING;
+    ${audit('clinic.opened', clinic)}
+    INSERT INTO api_keys (id, clinic_id, name, scopes, secret_hash, created_at, revoked_at, op_id)
+    VALUES (${[id, clinic, 'admin', JSON.stringify(SCOPES), secretHash].map(sqlText)}, ${now}, NULL,
+      ${sqlText(`admin-key:${id}`)});
+    ${audit('key.created', id)}
+  `
+}
+
+await adminKey().catch((error) => fail(error.message))

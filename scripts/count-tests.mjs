@@ -1,0 +1,17 @@
+// Prints what vitest's JSON report counts, as the last line of .ci/run.
+import { readFileSync } from 'node:fs'
+
+const [passed, failed] = counts(readFileSync(process.argv[2], 'utf8'))
+console.log(`Tests: ${passed} passed, ${failed} failed`)
+process.exitCode = failed === 0 && passed > 0 ? 0 : 1
+
+/** A file that cannot even be loaded holds no failed test; it counts as one. No report at all: nothing passed. */
+function counts(text) {
+  if (text === '') return [0, 1]
+  const { numPassedTests, numFailedTests, success, testResults } = JSON.parse(text)
+  const brokenFiles = testResults.filter(
+    (file) => file.status === 'failed' && file.assertionResults.length === 0,
+  )
+  const failed = numFailedTests + brokenFiles.length
+  return [numPassedTests, failed || (success ? 0 : 1)]
+}

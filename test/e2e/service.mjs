@@ -1,0 +1,80 @@
+// The real thing for a test: `wrangler dev` on a state of its own, which the test may kill and start again.
+import { mkdtempSync, rmSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { prepare, select } from '../../scripts/database.mjs'
+import { newKey } from '../../scripts/keys.mjs'
+import { freePort } from '../../scripts/port.mjs'
+import { startWorker, waitUntil } from '../../scripts/worker.mjs'
+
+/** A running, empty service with the demo clinic and its key. It ends and its state goes with the test `t`. */
+export async function startService(t) {
+  const stateDir = mkdtempSync(join(tmpdir(), 'doctorday-e2e-'))
+  const key = newKey()
+  let worker
+  const start = async () => {
+    const port = await freePort()
+    worker = startWorker({ port, stateDir })
+    await worker.answers()
+  }
+  t.after(async () => {
+    await worker?.stop()
+    rmSync(stateDir, { recursive: true, force: true })
+  })
+  await prepare(stateDir, key)
+  await start()
+  const send = caller(() => worker.url, key)
+  return {
+    get: (path) => send('GET', path),
+    post: (path, body, headers) => send('POST', path, JSON.stringify(body), headers),
+    upload: (path, csv, headers) => send('POST', path, formOf(csv), headers),
+    /** As `npm start` does when it is called again. */
+    async restart() {
+      await worker.stop()
+      await prepare(stateDir, key)
+      await start()
+    },
+    kill9: () => worker.kill9(),
+    start,
+    /** Reads D1 itself, past the Worker. */
+    select: (sql) => select(stateDir, sql),
+  }
+}
+
+const caller = (url, key) => async (method, path, body, headers) => {
+  const response = await fetch(`${url()}${path}`, {
+    method,
+    headers: { Authorization: `Bearer ${key}`, ...headers },
+    body,
+  })
+  const text = await response.text()
+  return { status: response.status, headers: response.headers, text, body: parsed(text) }
+}
+
+function parsed(text) {
+  try {
+    return JSON.parse(text)
+  } catch {
+    return undefined
+  }
+}
+
+function formOf(csv) {
+  const form = new FormData()
+  form.set('file', new Blob([csv], { type: 'text/csv' }), 'hospitals.csv')
+  return form
+}
+
+/** Asks again until the answer is as it should be, and returns it. */
+export async function eventually(ask, isRight, withinMs, what) {
+  let answer
+  await waitUntil(
+    async () => {
+      answer = await ask()
+      return isRight(answer)
+    },
+    withinMs,
+    what,
+  )
+  return answer
+}
