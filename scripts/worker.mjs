@@ -50,7 +50,7 @@ export function startWorker({ port, stateDir }) {
     },
     async stop() {
       kill('SIGTERM')
-      await Promise.race([exited, sleep(STOPPED_WITHIN_MS)])
+      await Promise.race([exited, sleep(STOPPED_WITHIN_MS, undefined, { ref: false })])
       kill('SIGKILL')
       await closed()
     },

@@ -51,7 +51,7 @@ async function listed(service) {
     const { body, headers } = await service.get(path)
     found.push(...body.map(spelled))
     const next = /<([^>]+)>; rel="next"/.exec(headers.get('Link') ?? '')?.[1]
-    path = next && next.slice(new URL(next).origin.length)
+    path = next?.slice(new URL(next).origin.length)
   }
   return found
 }
