@@ -20,7 +20,7 @@ export async function openApi(app: Hono<App>, { tags, ...info }: About): Promise
     defaultValidationErrorResponse: false,
     excludeStaticFile: false,
     documentation: {
-      info: { ...info, license: { name: 'Proprietary', identifier: 'LicenseRef-Proprietary' } },
+      info: { ...info, license: { name: 'Proprietary' } },
       servers: [{ url: '/' }],
     },
   })

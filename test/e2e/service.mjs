@@ -27,7 +27,6 @@ export async function startService(t) {
   return {
     get: (path) => send('GET', path),
     post: (path, body, headers) => send('POST', path, JSON.stringify(body), headers),
-    upload: (path, csv, headers) => send('POST', path, formOf(csv), headers),
     /** As `npm start` does when it is called again. */
     async restart() {
       await worker.stop()
@@ -35,6 +34,16 @@ export async function startService(t) {
       await start()
     },
     kill9: () => worker.kill9(),
+    /** Kills it as soon as the status of the answer is here; what the body said is lost. */
+    async uploadAndKill9(path, csv, headers) {
+      const { status, body } = await fetch(
+        `${worker.url}${path}`,
+        requestOf(key, 'POST', formOf(csv), headers),
+      )
+      await worker.kill9()
+      await body.cancel().catch(() => {})
+      return status
+    },
     start,
     /** Reads D1 itself, past the Worker. */
     select: (sql) => select(stateDir, sql),
@@ -42,14 +51,16 @@ export async function startService(t) {
 }
 
 const caller = (url, key) => async (method, path, body, headers) => {
-  const response = await fetch(`${url()}${path}`, {
-    method,
-    headers: { Authorization: `Bearer ${key}`, ...headers },
-    body,
-  })
+  const response = await fetch(`${url()}${path}`, requestOf(key, method, body, headers))
   const text = await response.text()
   return { status: response.status, headers: response.headers, text, body: parsed(text) }
 }
+
+const requestOf = (key, method, body, headers) => ({
+  method,
+  headers: { Authorization: `Bearer ${key}`, ...headers },
+  body,
+})
 
 function parsed(text) {
   try {
