@@ -31,6 +31,58 @@ CREATE TABLE `audit` (
 );
 --> statement-breakpoint
 CREATE INDEX `audit_by_clinic` ON `audit` (`clinic_id`,`seq`);--> statement-breakpoint
+CREATE TABLE `appointments` (
+	`id` text PRIMARY KEY NOT NULL,
+	`clinic_id` text NOT NULL,
+	`doctor_id` text NOT NULL,
+	`patient_id` text NOT NULL,
+	`date` text NOT NULL,
+	`slot` integer NOT NULL,
+	`status` text NOT NULL,
+	`created_at` integer NOT NULL,
+	`updated_at` integer NOT NULL,
+	`version` integer NOT NULL
+);
+--> statement-breakpoint
+CREATE INDEX `appointments_by_doctor` ON `appointments` (`clinic_id`,`doctor_id`,`date`);--> statement-breakpoint
+CREATE INDEX `appointments_by_patient` ON `appointments` (`clinic_id`,`patient_id`,`date`);--> statement-breakpoint
+CREATE TABLE `check_ins` (
+	`id` text PRIMARY KEY NOT NULL,
+	`clinic_id` text NOT NULL,
+	`doctor_id` text NOT NULL,
+	`date` text NOT NULL,
+	`appointment_id` text NOT NULL,
+	`position` integer NOT NULL,
+	`status` text NOT NULL,
+	`checked_in_at` integer NOT NULL,
+	`version` integer NOT NULL
+);
+--> statement-breakpoint
+CREATE INDEX `check_ins_by_doctor` ON `check_ins` (`clinic_id`,`doctor_id`,`date`);--> statement-breakpoint
+CREATE TABLE `days` (
+	`clinic_id` text NOT NULL,
+	`doctor_id` text NOT NULL,
+	`date` text NOT NULL,
+	`is_present` integer NOT NULL,
+	`capacity` integer NOT NULL,
+	`taken` integer NOT NULL,
+	`version` integer NOT NULL,
+	PRIMARY KEY(`clinic_id`, `doctor_id`, `date`)
+);
+--> statement-breakpoint
+CREATE TABLE `doctors` (
+	`id` text PRIMARY KEY NOT NULL,
+	`clinic_id` text NOT NULL,
+	`name` text NOT NULL,
+	`code` text NOT NULL,
+	`specialty` text,
+	`capacity` integer NOT NULL,
+	`created_at` integer NOT NULL,
+	`op_id` text NOT NULL
+);
+--> statement-breakpoint
+CREATE UNIQUE INDEX `doctors_code` ON `doctors` (`clinic_id`,`code`);--> statement-breakpoint
+CREATE UNIQUE INDEX `doctors_page` ON `doctors` (`clinic_id`,`id`);--> statement-breakpoint
 CREATE TABLE `patients` (
 	`id` text PRIMARY KEY NOT NULL,
 	`clinic_id` text NOT NULL,

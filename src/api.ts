@@ -2,9 +2,12 @@ import { Hono } from 'hono'
 import { ABOUT } from './about'
 import { authenticate } from './access/authenticate'
 import { clinics, keys } from './access/routes'
+import { appointments } from './appointments/routes'
 import { audit } from './audit/routes'
+import { checkins } from './checkins/routes'
 import { pages } from './console/routes'
 import type { App } from './context'
+import { doctors } from './doctors/routes'
 import { failure } from './http/failure'
 import { openApi } from './http/openapi'
 import { requestLog } from './http/request-log'
@@ -20,6 +23,9 @@ const routes = new Hono<App>()
   .route('/api/v1/keys', keys)
   .route('/api/v1/audit', audit)
   .route('/api/v1/patients', patients)
+  .route('/api/v1/doctors', doctors)
+  .route('/api/v1/appointments', appointments)
+  .route('/api/v1/checkins', checkins)
 
 export type Api = typeof routes
 

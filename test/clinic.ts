@@ -91,3 +91,38 @@ export function statuses(replies: Reply[]): Record<number, number> {
 
 export const times = <T>(count: number, make: (index: number) => T): T[] =>
   Array.from({ length: count }, (_, index) => make(index))
+
+export interface FrontDesk extends Client {
+  doctorId: string
+  patientIds: string[]
+  book(
+    wanted: { date: string; patient?: number; doctorId?: string } & Record<string, unknown>,
+    headers?: HeadersInit,
+  ): Promise<Reply>
+}
+
+/** A clinic with one doctor and some patients, ready to book. */
+export async function openFrontDesk({
+  patients = 1,
+  capacity = 10,
+  ...clinic
+}: { patients?: number; capacity?: number } & Parameters<typeof openClinic>[0] = {}): Promise<FrontDesk> {
+  const client = await openClinic(clinic)
+  const doctor = await client.post('/api/v1/doctors', { name: 'Grace Hopper', code: 'GH', capacity })
+  const registered = await Promise.all(
+    times(patients, (n) =>
+      client.post('/api/v1/patients', {
+        name: `Patient ${n}`,
+        phone: `+1 202 555 ${String(n).padStart(4, '0')}`,
+      }),
+    ),
+  )
+  const patientIds = registered.map(({ body }) => body.id as string)
+  const book: FrontDesk['book'] = ({ patient = 0, doctorId = doctor.body.id, ...wanted }, headers) =>
+    client.post(
+      '/api/v1/appointments',
+      { patient_id: patientIds[patient], doctor_id: doctorId, ...wanted },
+      headers,
+    )
+  return { ...client, doctorId: doctor.body.id, patientIds, book }
+}
