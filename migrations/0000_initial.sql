@@ -83,6 +83,20 @@ CREATE TABLE `doctors` (
 --> statement-breakpoint
 CREATE UNIQUE INDEX `doctors_code` ON `doctors` (`clinic_id`,`code`);--> statement-breakpoint
 CREATE UNIQUE INDEX `doctors_page` ON `doctors` (`clinic_id`,`id`);--> statement-breakpoint
+CREATE TABLE `medical_tests` (
+	`seq` integer PRIMARY KEY AUTOINCREMENT NOT NULL,
+	`owner_id` text NOT NULL,
+	`test_id` text NOT NULL,
+	`clinic_id` text NOT NULL,
+	`patient_id` text NOT NULL,
+	`test_type` text NOT NULL,
+	`result` text NOT NULL,
+	`created_at` integer NOT NULL,
+	`op_id` text NOT NULL
+);
+--> statement-breakpoint
+CREATE UNIQUE INDEX `medical_tests_test_id` ON `medical_tests` (`owner_id`,`test_id`);--> statement-breakpoint
+CREATE INDEX `medical_tests_by_clinic` ON `medical_tests` (`clinic_id`,`seq`);--> statement-breakpoint
 CREATE TABLE `patients` (
 	`id` text PRIMARY KEY NOT NULL,
 	`clinic_id` text NOT NULL,
@@ -99,6 +113,23 @@ CREATE TABLE `patients` (
 --> statement-breakpoint
 CREATE UNIQUE INDEX `patients_identity` ON `patients` (`clinic_id`,`phone`,`name_folded`);--> statement-breakpoint
 CREATE UNIQUE INDEX `patients_phone_owner` ON `patients` (`clinic_id`,`phone_owner`);--> statement-breakpoint
+CREATE TABLE `webhook_events` (
+	`seq` integer PRIMARY KEY AUTOINCREMENT NOT NULL,
+	`id` text NOT NULL,
+	`clinic_id` text NOT NULL,
+	`event_type` text NOT NULL,
+	`appointment_id` text NOT NULL,
+	`patient_id` text NOT NULL,
+	`timestamp` text NOT NULL,
+	`instant` text NOT NULL,
+	`notes` text,
+	`received_at` integer NOT NULL,
+	`request_id` text NOT NULL,
+	`op_id` text NOT NULL
+);
+--> statement-breakpoint
+CREATE UNIQUE INDEX `webhook_events_once` ON `webhook_events` (`clinic_id`,`appointment_id`,`instant`);--> statement-breakpoint
+CREATE INDEX `webhook_events_by_clinic` ON `webhook_events` (`clinic_id`,`seq`);--> statement-breakpoint
 CREATE TABLE `idempotency_keys` (
 	`clinic_id` text NOT NULL,
 	`key` text NOT NULL,

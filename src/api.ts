@@ -11,14 +11,19 @@ import { doctors } from './doctors/routes'
 import { failure } from './http/failure'
 import { openApi } from './http/openapi'
 import { requestLog } from './http/request-log'
+import { medicalTests } from './medical-tests/routes'
 import { patients } from './patients/routes'
 import { notFound } from './problem'
+import { events, webhooks } from './webhooks/routes'
 
 /** Everything above `authenticate` is open; everything below needs a key. */
 const routes = new Hono<App>()
   .use(requestLog)
   .route('/', pages(document))
   .use(authenticate)
+  .route('/tests', medicalTests)
+  .route('/webhook', webhooks)
+  .route('/events', events)
   .route('/api/v1/clinics', clinics)
   .route('/api/v1/keys', keys)
   .route('/api/v1/audit', audit)

@@ -39,7 +39,7 @@ function refusal(refused: Refusal): Problem {
 /** Without a date: today, at the clinic. The day keeps no names; they are looked up for those who wait. */
 export async function listQueue(ctx: Ctx, doctorId: string, date = today(ctx)): Promise<Queued[]> {
   const [queue] = await Promise.all([
-    onDay(ctx, dayKey(ctx.clinic.id, doctorId, date), (day) => day.queue(ctx.clinic.id)),
+    onDay(ctx, dayKey(ctx.clinic.id, doctorId, date), (day) => day.arrivals(ctx.clinic.id)),
     knownDoctor(ctx, doctorId),
   ])
   const names = await patientNames(

@@ -95,8 +95,8 @@ export class DoctorDay extends DurableObject<Env> {
     return availability && this.#belongsTo(clinicId) ? { ...availability, capacity } : null
   }
 
-  /** Everyone who has checked in, by position. */
-  queue(clinicId: string): CheckIn[] {
+  /** Everyone who has checked in, by position. (`queue` is a name the runtime keeps for itself.) */
+  arrivals(clinicId: string): CheckIn[] {
     if (!this.#belongsTo(clinicId)) return []
     return [...this.#day.checkIns.values()].sort((one, other) => one.position - other.position)
   }
