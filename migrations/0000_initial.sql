@@ -141,4 +141,4 @@ CREATE TABLE `idempotency_keys` (
 	PRIMARY KEY(`clinic_id`, `key`)
 );
 --> statement-breakpoint
-CREATE INDEX `idempotency_keys_expiry` ON `idempotency_keys` (`expires_at`);
+CREATE INDEX `idempotency_keys_expiry` ON `idempotency_keys` (`clinic_id`,`expires_at`);

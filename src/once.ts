@@ -8,7 +8,7 @@ import { Problem } from './problem'
 
 export const IDEMPOTENCY_TTL_MS = DAY_MS
 
-/** Each claim clears this many expired keys, so the table never holds much more than a day's. */
+/** Each claim clears this many expired keys of its clinic, so the table never holds much more than a day's. */
 const SWEPT_PER_CLAIM = 2
 
 /** Which request a key stands for. The first one's ids are used by every retry, so that replies come out equal. */
@@ -23,7 +23,10 @@ export const idempotencyKeys = sqliteTable(
     createdAt: integer('created_at').notNull(),
     expiresAt: integer('expires_at').notNull(),
   },
-  (t) => [primaryKey({ columns: [t.clinicId, t.key] }), index('idempotency_keys_expiry').on(t.expiresAt)],
+  (t) => [
+    primaryKey({ columns: [t.clinicId, t.key] }),
+    index('idempotency_keys_expiry').on(t.clinicId, t.expiresAt),
+  ],
 )
 
 type Statements = readonly Statement[]
@@ -86,8 +89,8 @@ async function batch<T extends Statements>(ctx: Acting, statements: T): Promise<
 
 const sweep = (ctx: Acting) =>
   ctx.db.delete(idempotencyKeys).where(
-    sql`rowid IN (SELECT rowid FROM idempotency_keys WHERE expires_at <= ${ctx.now}
-      ORDER BY expires_at LIMIT ${SWEPT_PER_CLAIM})`,
+    sql`rowid IN (SELECT rowid FROM idempotency_keys WHERE clinic_id = ${ctx.clinic.id}
+      AND expires_at <= ${ctx.now} ORDER BY expires_at LIMIT ${SWEPT_PER_CLAIM})`,
   )
 
 const claim = (ctx: Acting, { key, fingerprint, opId, expiresAt }: Once) => {

@@ -41,7 +41,7 @@ function refusal(refused: Refusal, code: string, date: string): Problem {
     case 'already_booked':
       return new Problem(
         refused,
-        `The patient has an appointment with Dr ${code} on ${date} already; send allow_another: true for a second`,
+        `The patient has an appointment with Dr ${code} on ${date}; for a second one send allow_another: true`,
       )
     default:
       return notFound('Appointment')

@@ -2,6 +2,7 @@ import type { Context } from 'hono'
 import { createMiddleware } from 'hono/factory'
 import type { App } from '../context'
 import { sha256 } from '../lib/crypto'
+import { logFailure } from '../lib/log'
 import { SECOND_MS } from '../lib/time'
 import { once } from '../once'
 import { Problem } from '../problem'
@@ -52,7 +53,7 @@ export const replay = createMiddleware<App>(async (c, next) => {
     )
   if (kept) return replayed(kept)
   await next()
-  if (isFinal(c)) c.var.ctx.later(keep(c, key))
+  if (isFinal(c)) c.var.ctx.later(keep(c, key).catch(notKept))
 })
 
 export const replayed = ({ body, status, contentType }: KeptReply): Response =>
@@ -76,6 +77,8 @@ export async function keep(c: Context<App>, key: string): Promise<void> {
     expirationTtl: Math.max(ttlSeconds, KV_TTL_MIN_SECONDS),
   })
 }
+
+const notKept = (error: unknown) => logFailure('reply_not_kept', error)
 
 const replyName = (c: Context<App>, key: string) =>
   `reply:${sha256(JSON.stringify([c.var.ctx.clinic.id, key]))}`
