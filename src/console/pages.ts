@@ -1,5 +1,70 @@
 import type { Context } from 'hono'
+import { version as redocVersion } from 'redoc/package.json'
+import { version as swaggerUiVersion } from 'swagger-ui-dist/package.json'
 import type { App } from '../context'
-export const swaggerPage = ''
-export const redocPage = ''
-export const page = (c: Context<App>, html: string) => c.html(html)
+import { notFound } from '../problem'
+
+/**
+ * The pages load from this origin and talk to nobody else. Scripts only from files; Swagger UI and Redoc write
+ * styles into the page, and Redoc searches in a worker that it makes itself.
+ */
+const HEADERS = {
+  'Content-Security-Policy': [
+    "default-src 'none'",
+    "script-src 'self'",
+    "style-src 'self' 'unsafe-inline'",
+    "img-src 'self' data:",
+    "connect-src 'self'",
+    "worker-src 'self' blob:",
+    "base-uri 'none'",
+    "form-action 'none'",
+    "frame-ancestors 'none'",
+  ].join('; '),
+  'X-Content-Type-Options': 'nosniff',
+  'Referrer-Policy': 'no-referrer',
+}
+
+export const swaggerPage = html(
+  'API documentation',
+  '<link rel="stylesheet" href="/docs/page.css">',
+  `<link rel="stylesheet" href="/docs/${swaggerUiVersion}/swagger-ui.css">`,
+  `<script defer src="/docs/${swaggerUiVersion}/swagger-ui-bundle.js"></script>`,
+  '<script defer src="/docs/page.js"></script>',
+)
+
+export const redocPage = html(
+  'API reference',
+  '<link rel="stylesheet" href="/redoc/page.css">',
+  `<script defer src="/redoc/${redocVersion}/redoc.standalone.js"></script>`,
+  '<script defer src="/redoc/page.js"></script>',
+)
+
+/** An empty icon keeps the browser from asking for /favicon.ico. */
+function html(title: string, ...head: string[]): string {
+  return `<!doctype html>
+<html lang="en">
+<head>
+<meta charset="utf-8">
+<meta name="viewport" content="width=device-width, initial-scale=1">
+<title>Doctorday: ${title}</title>
+<link rel="icon" href="data:,">
+${head.join('\n')}
+</head>
+<body><main id="page"></main></body>
+</html>
+`
+}
+
+export const page = (c: Context<App>, text: string) =>
+  c.html(text, 200, { ...HEADERS, 'Cache-Control': 'no-cache' })
+
+/** A script or style of a page (scripts/assets.mjs puts them there). What lies under a version never changes. */
+export async function pageFile(c: Context<App>, file: string): Promise<Response> {
+  const found = await c.env.ASSETS.fetch(c.req.raw)
+  if (found.status === 404) throw notFound('File')
+  const response = new Response(found.body, found)
+  for (const [name, value] of Object.entries(HEADERS)) response.headers.set(name, value)
+  const isVersioned = file.includes('/')
+  response.headers.set('Cache-Control', isVersioned ? 'public, max-age=31536000, immutable' : 'no-cache')
+  return response
+}

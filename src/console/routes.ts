@@ -1,9 +1,10 @@
 import { sql } from 'drizzle-orm'
 import { drizzle } from 'drizzle-orm/d1'
+import { describeRoute } from 'hono-openapi'
 import * as v from 'valibot'
 import { ABOUT } from '../about'
 import { doc, reply, resource } from '../http/endpoint'
-import { page, redocPage, swaggerPage } from './pages'
+import { page, pageFile, redocPage, swaggerPage } from './pages'
 
 const About = v.object({
   name: v.string(),
@@ -14,6 +15,13 @@ const About = v.object({
 const Health = v.object({ status: v.literal('ok'), version: v.string() })
 const LINKS = { health: '/health', docs: '/docs', redoc: '/redoc', openapi: '/openapi.json' }
 const { title, version } = ABOUT
+
+/** Unlike the rest of the API these two answer with pages for people. */
+const docPage = (summary: string) =>
+  describeRoute({
+    summary,
+    responses: { 200: { description: summary, content: { 'text/html': { schema: { type: 'string' } } } } },
+  })
 
 /** What is open to everyone. `document` is the OpenAPI document of the whole API. */
 export const pages = (document: () => Promise<object>) =>
@@ -26,5 +34,6 @@ export const pages = (document: () => Promise<object>) =>
       return reply(c, Health, { status: 'ok', version })
     })
     .get('/openapi.json', doc('This document', 200, v.looseObject({})), async (c) => c.json(await document()))
-    .get('/docs', doc('Interactive documentation', 200, null), (c) => page(c, swaggerPage))
-    .get('/redoc', doc('Documentation to read', 200, null), (c) => page(c, redocPage))
+    .get('/docs', docPage('Interactive documentation'), (c) => page(c, swaggerPage))
+    .get('/redoc', docPage('Documentation to read'), (c) => page(c, redocPage))
+    .get('/:page{docs|redoc}/:file{.+}', (c) => pageFile(c, c.req.param('file')))

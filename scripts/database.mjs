@@ -1,0 +1,56 @@
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { partsOf } from './keys.mjs'
+import { runWrangler } from './wrangler.mjs'
+
+export const DEMO_CLINIC = { id: 'demo', name: 'Demo Clinic', timeZone: 'America/New_York', country: 'US' }
+const DEMO_SCOPES = ['*', 'admin', 'clinics:*']
+
+/** Where a statement goes: the local database of a state folder, or the deployed one. */
+export const local = (stateDir) => ['--local', '--persist-to', stateDir]
+export const REMOTE = ['--remote']
+
+/** Text as SQL. In hexadecimal there is nothing to escape, whoever splits or parses the file. */
+export const sqlText = (text) => `CAST(x'${Buffer.from(text).toString('hex')}' AS TEXT)`
+
+/** Brings a local state up to date: the schema, the demo clinic and the key that opens it. */
+export async function prepare(stateDir, key) {
+  await runWrangler(['d1', 'migrations', 'apply', 'DB', ...local(stateDir)])
+  await execute(demoClinic(key), local(stateDir))
+}
+
+/** Through a file: a command line would be limited in length and visible to everybody on the machine. */
+export async function execute(sql, where) {
+  const folder = mkdtempSync(join(tmpdir(), 'doctorday-'))
+  try {
+    const file = join(folder, 'statements.sql')
+    writeFileSync(file, sql, { mode: 0o600 })
+    return await runWrangler(['d1', 'execute', 'DB', ...where, '--yes', '--file', file])
+  } finally {
+    rmSync(folder, { recursive: true, force: true })
+  }
+}
+
+/** The rows of one query on a local state; the Worker may be running on it. */
+export async function select(stateDir, sql) {
+  const printed = await runWrangler(['d1', 'execute', 'DB', ...local(stateDir), '--json', '--command', sql])
+  return JSON.parse(printed)[0].results
+}
+
+/** Upserts, because .dev.vars and the state come and go independently of each other. */
+function demoClinic(key) {
+  const { id, secretHash } = partsOf(key)
+  const clinic = [DEMO_CLINIC.id, DEMO_CLINIC.name, DEMO_CLINIC.timeZone, DEMO_CLINIC.country].map(sqlText)
+  const apiKey = [id, DEMO_CLINIC.id, 'npm start', JSON.stringify(DEMO_SCOPES), secretHash].map(sqlText)
+  return `
+    INSERT INTO clinics (id, name, time_zone, country, created_at, op_id)
+    VALUES (${clinic}, ${Date.now()}, ${sqlText('demo')})
+    ON CONFLICT (id) DO UPDATE SET
+      name = excluded.name, time_zone = excluded.time_zone, country = excluded.country;
+    INSERT INTO api_keys (id, clinic_id, name, scopes, secret_hash, created_at, revoked_at, op_id)
+    VALUES (${apiKey}, ${Date.now()}, NULL, ${sqlText(`demo:${id}`)})
+    ON CONFLICT (id) DO UPDATE SET
+      scopes = excluded.scopes, secret_hash = excluded.secret_hash, revoked_at = NULL;
+  `
+}

@@ -1,0 +1,91 @@
+import { join } from 'node:path'
+import { DEMO_CLINIC } from './database.mjs'
+import { ROOT } from './root.mjs'
+
+const SAMPLE = join(ROOT, 'scripts', 'hospitals-sample.csv')
+
+/** What `npm start` prints last. Each line stands alone, and may be pasted as often as one likes. */
+export const lines = ({ url, key, demo }) => `
+Doctorday runs at ${url}
+  documentation  ${url}/docs and ${url}/redoc
+  API key        ${key}
+  clinic         ${DEMO_CLINIC.id} (${DEMO_CLINIC.timeZone})
+
+Paste these into a shell:
+
+${jobs(callsOf(url, key), demo)
+  .map(([what, line]) => `# ${what}\n${line}`)
+  .join('\n')}
+
+Stop with Ctrl-C.
+`
+
+function jobs(calls, demo) {
+  return [
+    ['Is it up?', calls.open('/health')],
+    [
+      'Register a patient',
+      calls.post('/api/v1/patients', { name: 'Ada Lovelace', phone: '+1 202 555 0199' }),
+    ],
+    ['List the doctors', calls.get('/api/v1/doctors')],
+    ...(demo ? dayJobs(calls, demo) : []),
+    ['Store the result of a medical test', calls.post('/tests', MEDICAL_TEST, 'demo-test')],
+    ['List the medical tests of a clinic', calls.get(`/tests?clinic_id=${DEMO_CLINIC.id}`)],
+    ['Tell of an appointment in another system', calls.post('/webhook/appointments', EVENT, 'demo-event')],
+    ['List what other systems told', calls.get('/events?limit=10')],
+    ['Import hospitals from a CSV file', calls.upload('/api/v1/hospitals/bulk', SAMPLE)],
+    ['Follow the newest import', calls.get(`/api/v1/hospitals/status/${calls.newestImport()}`)],
+    ['Search the hospitals', calls.get('/api/v1/hospitals?q=harbour')],
+    ['The OpenAPI document', calls.open('/openapi.json')],
+  ]
+}
+
+const MEDICAL_TEST = {
+  test_id: 'T-1',
+  patient_id: 'P-1',
+  clinic_id: DEMO_CLINIC.id,
+  test_type: 'haemoglobin',
+  result: '13.9 g/dL',
+}
+
+const EVENT = {
+  event_type: 'appointment.scheduled',
+  appointment_id: 'A-1',
+  patient_id: 'P-1',
+  timestamp: '2026-01-10T12:30:00Z',
+}
+
+/** The patient who books is one without an appointment; the one who checks in is the first with one. */
+function dayJobs(calls, { date, doctors, patients, appointments }) {
+  const [doctor] = doctors
+  const [{ id, patient_id }] = appointments
+  const booking = { patient_id: patients.at(-1), doctor_id: doctor, date }
+  const ofDoctor = `doctors/${doctor}`
+  return [
+    ['Book an appointment for today', calls.post('/api/v1/appointments', booking, `demo-book-${date}`)],
+    ['List the day', calls.get(`/api/v1/appointments/${ofDoctor}/appointments?date=${date}`)],
+    [
+      'Check a patient in',
+      calls.post('/api/v1/checkins', { appointment_id: id, patient_id }, `demo-arrive-${date}`),
+    ],
+    ['See the queue', calls.get(`/api/v1/checkins/${ofDoctor}/queue?date=${date}`)],
+  ]
+}
+
+/** `-w` ends each answer with a line feed, so that the next prompt starts a line. */
+function callsOf(url, key) {
+  const withKey = `curl -s -w '\\n' -H 'Authorization: Bearer ${key}'`
+  const once = (idempotencyKey) => (idempotencyKey ? ` -H 'Idempotency-Key: ${idempotencyKey}'` : '')
+  return {
+    open: (path) => `curl -s -w '\\n' '${url}${path}'`,
+    get: (path) => `${withKey} "${url}${path}"`,
+    post: (path, body, idempotencyKey) =>
+      `${withKey}${once(idempotencyKey)} '${url}${path}' -d ${quoted(JSON.stringify(body))}`,
+    upload: (path, file) => `${withKey}${once('demo-import')} '${url}${path}' -F ${quoted(`file=@${file}`)}`,
+    newestImport: () =>
+      `$(curl -s -H 'Authorization: Bearer ${key}' '${url}/api/v1/hospitals/jobs?limit=1'` +
+      ` | sed 's/.*"job_id":"\\([^"]*\\)".*/\\1/')`,
+  }
+}
+
+const quoted = (text) => `'${text.replaceAll("'", String.raw`'\''`)}'`

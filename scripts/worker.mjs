@@ -1,0 +1,102 @@
+import { once } from 'node:events'
+import { connect } from 'node:net'
+import { setTimeout as sleep } from 'node:timers/promises'
+import { spawnWrangler } from './wrangler.mjs'
+
+const HOST = '127.0.0.1'
+const HEALTHY_WITHIN_MS = 60_000
+const STOPPED_WITHIN_MS = 5_000
+const CLOSED_WITHIN_MS = 10_000
+const POLL_MS = 50
+
+/** What wrangler prints is held back until `show`; only its end is kept. */
+const HELD_CHUNKS_MAX = 200
+
+/** `wrangler dev` in a process group of its own: it starts workerd, which would outlive it and keep the port. */
+export function startWorker({ port, stateDir }) {
+  const child = spawnWrangler(
+    ['dev', '--ip', HOST, '--port', String(port), '--inspector-port', '0', '--persist-to', stateDir].concat(
+      '--show-interactive-dev-session=false',
+    ),
+    { detached: true, stdio: ['ignore', 'pipe', 'pipe'] },
+  )
+  const output = holdBack(child)
+  const exited = once(child, 'exit').catch(() => [])
+  const kill = (signal) => {
+    try {
+      process.kill(-child.pid, signal)
+    } catch {
+      // The group is gone already.
+    }
+  }
+  const closed = () =>
+    waitUntil(async () => !(await isListening(port)), CLOSED_WITHIN_MS, 'the port to close')
+  return {
+    url: `http://${HOST}:${port}`,
+    exited,
+    show: output.show,
+    /** Waits until `path` answers 200. Throws with what wrangler printed where it ends or takes too long. */
+    async answers(path = '/health') {
+      const isUp = () =>
+        fetch(`http://${HOST}:${port}${path}`).then(
+          ({ ok }) => ok,
+          () => false,
+        )
+      const isOver = () => child.exitCode !== null || child.signalCode !== null
+      await waitUntil(async () => isOver() || (await isUp()), HEALTHY_WITHIN_MS, path).catch((error) => {
+        throw new Error(`${error.message}\n${output.held()}`)
+      })
+      if (isOver()) throw new Error(`wrangler dev ended before it answered:\n${output.held()}`)
+    },
+    async stop() {
+      kill('SIGTERM')
+      await Promise.race([exited, sleep(STOPPED_WITHIN_MS)])
+      kill('SIGKILL')
+      await closed()
+    },
+    /** As a power cut would. */
+    async kill9() {
+      kill('SIGKILL')
+      await exited
+      await closed()
+    },
+  }
+}
+
+function holdBack(child) {
+  let held = []
+  for (const [from, to] of [
+    [child.stdout, process.stdout],
+    [child.stderr, process.stderr],
+  ])
+    from.on('data', (chunk) => {
+      if (held) held = [...held, chunk].slice(-HELD_CHUNKS_MAX)
+      else to.write(chunk)
+    })
+  return {
+    held: () => Buffer.concat(held ?? []).toString(),
+    show: () => {
+      held = null
+    },
+  }
+}
+
+export async function waitUntil(isSo, withinMs, what) {
+  const giveUpAt = Date.now() + withinMs
+  while (!(await isSo())) {
+    if (Date.now() > giveUpAt) throw new Error(`Waited ${withinMs / 1_000} s in vain for ${what}`)
+    await sleep(POLL_MS)
+  }
+}
+
+export async function isListening(port) {
+  const socket = connect({ host: HOST, port })
+  try {
+    await once(socket, 'connect')
+    return true
+  } catch {
+    return false
+  } finally {
+    socket.destroy()
+  }
+}

@@ -1,0 +1,41 @@
+import { spawn } from 'node:child_process'
+import { existsSync } from 'node:fs'
+import { delimiter, join } from 'node:path'
+import { ROOT } from './root.mjs'
+
+const BIN = join(ROOT, 'node_modules', '.bin')
+const WRANGLER = join(ROOT, 'node_modules', 'wrangler', 'bin', 'wrangler.js')
+
+/** wrangler needs a newer Node than users need: it comes as a package, so nobody has to install it. */
+const PACKAGED_NODE = join(ROOT, 'node_modules', 'node', 'bin', 'node')
+
+/** The first two keep wrangler from calling Cloudflare; a local run needs nothing from there. */
+const ENVIRONMENT = {
+  CLOUDFLARE_CF_FETCH_ENABLED: 'false',
+  WRANGLER_SEND_METRICS: 'false',
+  WRANGLER_HIDE_BANNER: 'true',
+}
+
+export function spawnWrangler(args, options) {
+  const node = existsSync(PACKAGED_NODE) ? PACKAGED_NODE : process.execPath
+  const env = { ...process.env, ...ENVIRONMENT, PATH: `${BIN}${delimiter}${process.env.PATH}` }
+  return spawn(node, [WRANGLER, ...args], { cwd: ROOT, env, ...options })
+}
+
+/** Runs wrangler to its end and returns what it printed to stdout. Throws with all it printed where it failed. */
+export function runWrangler(args) {
+  const child = spawnWrangler(args, { stdio: ['ignore', 'pipe', 'pipe'] })
+  const [out, all] = [[], []]
+  child.stdout.on('data', (chunk) => {
+    out.push(chunk)
+    all.push(chunk)
+  })
+  child.stderr.on('data', (chunk) => all.push(chunk))
+  return new Promise((resolve, reject) => {
+    child.once('error', reject)
+    child.once('close', (code) => {
+      if (code === 0) resolve(Buffer.concat(out).toString())
+      else reject(new Error(`wrangler ${args.slice(0, 3).join(' ')} failed:\n${Buffer.concat(all)}`))
+    })
+  })
+}
