@@ -5,6 +5,7 @@ import { clinics, keys } from './access/routes'
 import { audit } from './audit/routes'
 import { pages } from './console/routes'
 import type { App } from './context'
+import { hospitals } from './hospitals/routes'
 import { failure } from './http/failure'
 import { openApi } from './http/openapi'
 import { requestLog } from './http/request-log'
@@ -20,6 +21,7 @@ const routes = new Hono<App>()
   .route('/api/v1/keys', keys)
   .route('/api/v1/audit', audit)
   .route('/api/v1/patients', patients)
+  .route('/api/v1/hospitals', hospitals)
 
 export type Api = typeof routes
 
