@@ -301,6 +301,27 @@ test('a form cannot hide endless bytes beside its file', async () => {
   expect(refused(reply)).toEqual(badFile(expect.stringMatching(/at most 1000 bytes/)))
 })
 
+test('a refused body is read to its end, so that its sender is there to hear the refusal', async () => {
+  const clinic = await openClinic()
+  let left = 40
+  const body = new ReadableStream<Uint8Array>({
+    pull(controller) {
+      if (left-- > 0) controller.enqueue(utf8(left === 39 ? 'name\n' : 'x'.repeat(50_000)))
+      else controller.close()
+    },
+  })
+  expect((await uploadRaw(clinic, body)).status).toBe(400)
+  expect(left).toBe(-1)
+})
+
+test('a body without end is cut off', async () => {
+  const clinic = await openClinic()
+  const body = new ReadableStream<Uint8Array>({
+    pull: (controller) => controller.enqueue(new Uint8Array(1024 * 1024).fill(65)),
+  })
+  expect((await uploadRaw(clinic, body)).status).toBe(400)
+})
+
 test('the same key and file again get the first reply byte for byte, and there is no second job', async () => {
   const clinic = await openClinic()
   const key = newKey()

@@ -12,15 +12,53 @@ const MULTIPART_PARTS_MAX = 20
 
 const FILE_BYTES_MAX_USUAL = 32 * 1024 * 1024
 
+/**
+ * How much of a refused body is still read, and thrown away. A client that is still sending hears of a refusal only
+ * when its bytes are taken; whoever sends more than this is cut off.
+ */
+const DRAINED_BYTES_MAX = 64 * 1024 * 1024
+
 /** The bytes of the uploaded file as they arrive: a multipart field `file`, or the body itself as text/csv. */
 export async function* fileBytes(request: Request, env: Env): AsyncGenerator<Uint8Array> {
   const bytesMax = Number(env.BULK_BYTES_MAX) || FILE_BYTES_MAX_USUAL
   const contentType = request.headers.get('Content-Type') ?? ''
-  if (!request.body) throw noFile()
-  if (/^text\/csv\b/i.test(contentType)) yield* upTo(bytesMax, request.body, bytesMax)
-  else if (/^multipart\/form-data\b/i.test(contentType))
-    yield* upTo(bytesMax, multipartFile(request.body, contentType, bytesMax), bytesMax)
-  else throw noFile()
+  const isForm = /^multipart\/form-data\b/i.test(contentType)
+  if (!request.body || !(isForm || /^text\/csv\b/i.test(contentType))) throw noFile()
+  const reader = request.body.getReader()
+  const read = oneAfterAnother(() => reader.read())
+  const body = chunksOf(read)
+  try {
+    yield* upTo(bytesMax, isForm ? multipartFile(body, contentType, bytesMax) : body, bytesMax)
+  } finally {
+    // A body that breaks off here has been refused already, and that refusal is what is told.
+    await drain(read, () => reader.cancel()).catch(() => {})
+  }
+}
+
+type Read = () => Promise<ReadableStreamReadResult<Uint8Array>>
+
+/** A request's body refuses a second read while one is under way, as one is where a parser was stopped midway. */
+function oneAfterAnother(read: Read): Read {
+  let last: Promise<unknown> = Promise.resolve()
+  return () => {
+    const next = last.then(read)
+    last = next.catch(() => {})
+    return next
+  }
+}
+
+/** Unlike the stream's own iterator, does not cancel the body when its reader has had enough. */
+async function* chunksOf(read: Read): AsyncGenerator<Uint8Array> {
+  for (let next = await read(); !next.done; next = await read()) yield next.value
+}
+
+async function drain(read: Read, cutOff: () => Promise<void>): Promise<void> {
+  for (let drained = 0; drained < DRAINED_BYTES_MAX; ) {
+    const { done, value } = await read()
+    if (done) return
+    drained += value.byteLength
+  }
+  await cutOff()
 }
 
 async function* multipartFile(
