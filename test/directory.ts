@@ -5,7 +5,7 @@ import {
   waitOnExecutionContext,
 } from 'cloudflare:test'
 import { env } from 'cloudflare:workers'
-import { vi } from 'vitest'
+import { expect, vi } from 'vitest'
 import worker from '../src/index'
 import type { Client, Reply } from './clinic'
 
@@ -121,3 +121,23 @@ export const strayRows = async (): Promise<number> =>
   (await env.DB.prepare(
     'SELECT count(*) AS n FROM import_rows WHERE job_id NOT IN (SELECT id FROM imports)',
   ).first('n')) as number
+
+export const NOTHING = { imports: 0, chunks: 0, keys: 0, hospitals: 0 }
+
+export const refused = (reply: Pick<Reply, 'status' | 'body'>) => ({
+  status: reply.status,
+  type: reply.body.type,
+  message: reply.body.message,
+})
+export const badFile = (message: unknown) => ({
+  status: 400,
+  type: 'urn:doctorday:problem:invalid_file',
+  message,
+})
+
+export async function expectNothingLeft(clinic: Client) {
+  expect(await leftOf(clinic)).toEqual(NOTHING)
+  expect(await strayRows()).toBe(0)
+}
+
+export const utf8 = (text: string) => new TextEncoder().encode(text)

@@ -1,22 +1,7 @@
-import { runDurableObjectAlarm } from 'cloudflare:test'
-import { env } from 'cloudflare:workers'
 import fc from 'fast-check'
 import { afterEach, beforeEach, expect, test, vi } from 'vitest'
-import { CHUNK_ATTEMPTS_MAX } from '../src/hospitals/import'
 import { type Client, openClinic, type Reply, times } from './clinic'
-import {
-  chunksSent,
-  csv,
-  deliver,
-  HOSPITALS,
-  heldQueue,
-  imported,
-  leftOf,
-  manyRows,
-  queueSpy,
-  statusOf,
-  upload,
-} from './directory'
+import { csv, deliver, HOSPITALS, heldQueue, imported, leftOf, manyRows, statusOf, upload } from './directory'
 
 let sent: ReturnType<typeof heldQueue>
 beforeEach(() => {
@@ -182,107 +167,6 @@ test('the phone is kept as given, with E.164 beside it where it can be read', as
     ['+44 20 7946 0018', '+442079460018'],
   ])
 })
-
-test('the real queue wakes the consumer', async () => {
-  vi.restoreAllMocks()
-  const clinic = await openClinic()
-  const { body } = await upload(clinic, csv(...manyRows(5)))
-  await vi.waitUntil(async () => (await statusOf(clinic, body.job_id)).body.status === 'completed', {
-    timeout: 10_000,
-    interval: 50,
-  })
-  expect((await all(clinic)).body).toHaveLength(5)
-})
-
-test('lost messages are sent again by the alarm, for chunks that wait and no others', async () => {
-  const clinic = await openClinic()
-  const { body } = await upload(clinic, csv(...manyRows(3_000)))
-  await deliver(sent.splice(0).slice(0, 1))
-  const job = env.BULK_JOB.getByName(body.job_id)
-  expect(await runDurableObjectAlarm(job)).toBe(true)
-  expect(chunksSent(sent, body.job_id)).toEqual([1, 2])
-  await deliver(sent)
-  expect((await statusOf(clinic, body.job_id)).body.status).toBe('completed')
-  await runDurableObjectAlarm(job)
-  expect(await runDurableObjectAlarm(job)).toBe(false)
-})
-
-test('an alarm that finds queue or database dead is armed again', async () => {
-  const clinic = await openClinic()
-  const { body } = await upload(clinic, csv('A,B,'))
-  const job = env.BULK_JOB.getByName(body.job_id)
-  queueSpy().mockRejectedValue(new Error('queue is down'))
-  expect(await runDurableObjectAlarm(job)).toBe(true)
-  expect(await runDurableObjectAlarm(job)).toBe(true)
-})
-
-test('a chunk that somebody works on is left alone until the lease is over', async () => {
-  const clinic = await openClinic()
-  const { body } = await upload(clinic, csv('A,B,'))
-  await leaseTo(body.job_id, 'somebody', Date.now() + 60_000)
-  expect(await deliver(sent)).toMatchObject({ retryMessages: [] })
-  expect((await statusOf(clinic, body.job_id)).body.processed_hospitals).toBe(0)
-  await leaseTo(body.job_id, 'somebody', Date.now() - 1)
-  await deliver(sent)
-  expect((await statusOf(clinic, body.job_id)).body.status).toBe('completed')
-})
-
-const leaseTo = (jobId: string, lease: string, until: number) =>
-  env.DB.prepare('UPDATE import_chunks SET lease = ?, lease_until = ? WHERE job_id = ?')
-    .bind(lease, until, jobId)
-    .run()
-
-test('messages for no job, for a withdrawn job and of another shape are done with', async () => {
-  const clinic = await openClinic()
-  queueSpy().mockRejectedValue(new Error('queue is down'))
-  await upload(clinic, csv('A,B,'))
-  const result = await deliver([{ job_id: 'nobody', chunk: 0 }, { job_id: 'nobody' }, null, 'text'])
-  expect(result).toMatchObject({ outcome: 'ok', retryMessages: [] })
-  expect(result.explicitAcks).toHaveLength(4)
-})
-
-test('work that fails is tried again, and then the job fails where everybody can see it', async () => {
-  const clinic = await openClinic()
-  const { body } = await upload(clinic, csv(...manyRows(2)))
-  await poison(body.job_id)
-  for (let attempt = 1; attempt < CHUNK_ATTEMPTS_MAX; attempt++)
-    expect((await deliver(sent)).retryMessages).toHaveLength(1)
-  expect((await statusOf(clinic, body.job_id)).body.status).toBe('processing')
-  expect((await deliver(sent)).retryMessages).toHaveLength(0)
-  expect((await statusOf(clinic, body.job_id)).body).toMatchObject({
-    status: 'failed',
-    error: 'chunk_failed',
-    result: null,
-    processed_hospitals: 0,
-    completed_at: expect.any(String),
-  })
-  sent.length = 0
-  await runDurableObjectAlarm(env.BULK_JOB.getByName(body.job_id))
-  expect(chunksSent(sent, body.job_id)).toEqual([])
-})
-
-test('a chunk that fails once leaves nothing half done and completes on the next message', async () => {
-  const clinic = await openClinic()
-  const { body } = await upload(clinic, csv(...manyRows(2)))
-  await poison(body.job_id)
-  await deliver(sent)
-  expect(await leftOf(clinic)).toMatchObject({ hospitals: 0 })
-  await env.DB.prepare('DROP TRIGGER poison').run()
-  await deliver(sent)
-  expect((await statusOf(clinic, body.job_id)).body).toMatchObject({
-    status: 'completed',
-    processed_hospitals: 2,
-  })
-})
-
-/** The last statements of this job's work fail, as they would on a bug. */
-async function poison(jobId: string) {
-  await env.DB.prepare('DROP TRIGGER IF EXISTS poison').run()
-  await env.DB.prepare(
-    `CREATE TRIGGER poison BEFORE UPDATE OF state ON import_chunks
-     WHEN NEW.job_id = '${jobId}' AND NEW.state = 'done' BEGIN SELECT RAISE(ABORT, 'poison'); END`,
-  ).run()
-}
 
 test('a batch without failures is active by itself; activating it again says the same', async () => {
   const clinic = await openClinic()

@@ -1,11 +1,12 @@
 import { runDurableObjectAlarm } from 'cloudflare:test'
 import { env } from 'cloudflare:workers'
 import { afterEach, beforeEach, expect, test, vi } from 'vitest'
-import { type Client, openClinic, type Reply, statuses, times } from './clinic'
+import { openClinic, statuses, times } from './clinic'
 import {
   chunksSent,
   csv,
   deliver,
+  expectNothingLeft,
   HOSPITALS,
   heldQueue,
   leftOf,
@@ -16,10 +17,8 @@ import {
   strayRows,
   upload,
   uploadRaw,
-  uploadUnder,
+  utf8,
 } from './directory'
-
-const NOTHING = { imports: 0, chunks: 0, keys: 0, hospitals: 0 }
 
 beforeEach(() => {
   heldQueue()
@@ -27,22 +26,6 @@ beforeEach(() => {
 afterEach(() => {
   vi.restoreAllMocks()
 })
-
-const refused = (reply: Pick<Reply, 'status' | 'body'>) => ({
-  status: reply.status,
-  type: reply.body.type,
-  message: reply.body.message,
-})
-const badFile = (message: unknown) => ({
-  status: 400,
-  type: 'urn:doctorday:problem:invalid_file',
-  message,
-})
-
-async function expectNothingLeft(clinic: Client) {
-  expect(await leftOf(clinic)).toEqual(NOTHING)
-  expect(await strayRows()).toBe(0)
-}
 
 test('a file is accepted with 202 and exactly the four fields of the contract', async () => {
   const clinic = await openClinic()
@@ -84,242 +67,6 @@ test.each([
     body: { type: 'urn:doctorday:problem:idempotency_key_required' },
   })
   await expectNothingLeft(clinic)
-})
-
-const multipart = (lines: string[]) => lines.join('\r\n')
-const bulk = (clinic: Client, body: BodyInit | null, contentType?: string) =>
-  clinic.send('POST', `${HOSPITALS}/bulk`, body, {
-    'Idempotency-Key': newKey(),
-    ...(contentType && { 'Content-Type': contentType }),
-  })
-
-test.each<[string, (clinic: Client) => Promise<Reply>, RegExp]>([
-  ['no body', (clinic) => bulk(clinic, null), /field `file`/],
-  ['JSON', (clinic) => bulk(clinic, '{}', 'application/json'), /field `file`/],
-  ['a form without a file', (clinic) => bulk(clinic, formOf({ note: 'hello' })), /field `file`/],
-  ['text where the file should be', (clinic) => bulk(clinic, formOf({ file: csv('A,B,') })), /field `file`/],
-  ['a form without boundary', (clinic) => bulk(clinic, 'x', 'multipart/form-data'), /multipart/],
-  [
-    'a form that breaks off',
-    (clinic) => bulk(clinic, multipart(FORM.slice(0, -2)), 'multipart/form-data; boundary=b'),
-    /multipart/,
-  ],
-  ['two files', (clinic) => bulk(clinic, twoFiles()), /one file/],
-  ['a file that is not named .csv', (clinic) => upload(clinic, csv('A,B,'), { name: 'a.xlsx' }), /\.csv/],
-  ['an empty file', (clinic) => upload(clinic, ''), /is empty/],
-  ['an empty body', (clinic) => uploadRaw(clinic, ''), /field `file`|is empty/],
-  ['blank lines only', (clinic) => upload(clinic, '\n\n  \n'), /is empty/],
-  ['a header only', (clinic) => upload(clinic, csv()), /no rows/],
-  [
-    'bytes that are not UTF-8',
-    (clinic) => upload(clinic, new Uint8Array([...utf8('name,address\nA,'), 0xe9, 10])),
-    /UTF-8/,
-  ],
-  ['UTF-16', (clinic) => upload(clinic, new Uint8Array([0xff, 0xfe, 65, 0])), /UTF-8/],
-  [
-    'a character cut off at the end',
-    (clinic) => upload(clinic, new Uint8Array([...utf8('name,address\nA,B'), 0xc3])),
-    /UTF-8/,
-  ],
-  ['no column name', (clinic) => upload(clinic, 'address,phone\nA,1\n'), /Row 1: column 'name' is missing/],
-  [
-    'no column address',
-    (clinic) => upload(clinic, 'name,phone\nA,1\n'),
-    /Row 1: column 'address' is missing/,
-  ],
-  [
-    'a column twice',
-    (clinic) => upload(clinic, 'name,address,Name\nA,B,C\n'),
-    /column 'name' stands there twice/,
-  ],
-  [
-    'too many columns',
-    (clinic) => upload(clinic, `name,address${',x'.repeat(300)}\n`),
-    /at most 256 columns/,
-  ],
-  [
-    'a row with too many values',
-    (clinic) => upload(clinic, csv('A,B,1', 'C,D,1,2')),
-    /^Row 3: 4 values stand under 3 columns$/,
-  ],
-  [
-    'a row with too few values',
-    (clinic) => upload(clinic, csv('A,B')),
-    /^Row 2: 2 values stand under 3 columns$/,
-  ],
-  ['a row without its address', (clinic) => upload(clinic, csv('A')), /^Row 2: 'address' is required$/],
-  [
-    'a quote never closed',
-    (clinic) => upload(clinic, csv('A,B,1', '"C,D,1')),
-    /^Row 3: a quote is opened and never closed$/,
-  ],
-  [
-    'text behind a quote',
-    (clinic) => upload(clinic, csv('"A"x,B,1')),
-    /^Row 2: text follows a closing quote$/,
-  ],
-  [
-    'a quote inside a value',
-    (clinic) => upload(clinic, csv('A"x,B,1')),
-    /^Row 2: a quote stands inside a value/,
-  ],
-  [
-    'a huge cell',
-    (clinic) => upload(clinic, csv(`${'x'.repeat(70_000)},B,1`)),
-    /^Row 2: a row may have at most 65536/,
-  ],
-  [
-    'a million commas',
-    (clinic) => upload(clinic, csv(','.repeat(1_000_000))),
-    /^Row 2: a row may have at most 65536/,
-  ],
-  [
-    'a name that is too long',
-    (clinic) => upload(clinic, csv(`${'x'.repeat(201)},B,1`)),
-    /^Row 2: 'name' must have at most 200/,
-  ],
-  ['a NUL', (clinic) => upload(clinic, csv('A\0,B,1')), /^Row 2: 'name' must not hold a NUL$/],
-])('%s: refused with 400 that says so, and nothing is left', async (_, send, message) => {
-  const clinic = await openClinic()
-  expect(refused(await send(clinic))).toEqual(badFile(expect.stringMatching(message)))
-  await expectNothingLeft(clinic)
-})
-
-function formOf(fields: Record<string, string>): FormData {
-  const form = new FormData()
-  for (const [name, value] of Object.entries(fields)) form.set(name, value)
-  return form
-}
-
-function twoFiles(): FormData {
-  const form = new FormData()
-  form.append('file', new File([csv('A,B,')], 'a.csv'))
-  form.append('file', new File([csv('C,D,')], 'b.csv'))
-  return form
-}
-
-const utf8 = (text: string) => new TextEncoder().encode(text)
-
-const FORM = [
-  '--b',
-  'Content-Disposition: form-data; name="file"; filename="a.csv"',
-  'Content-Type: text/csv',
-  '',
-  csv('A,B,'),
-  '--b--',
-  '',
-]
-
-test('every bad row is told, each with its row and field, even behind hundreds of good ones', async () => {
-  const clinic = await openClinic()
-  const { status, body } = await upload(
-    clinic,
-    csv(...manyRows(1_200), ',Street 1,1', ...manyRows(700, 2_000), 'Mercy,  ,', ',,', ...manyRows(3, 5_000)),
-  )
-  expect(status).toBe(400)
-  expect(body.errors).toEqual([
-    { row: 1_202, field: 'name', rule: 'required', message: "Row 1202: 'name' is required" },
-    { row: 1_903, field: 'address', rule: 'required', message: "Row 1903: 'address' is required" },
-    { row: 1_904, field: 'name', rule: 'required', message: "Row 1904: 'name' is required" },
-    { row: 1_904, field: 'address', rule: 'required', message: "Row 1904: 'address' is required" },
-  ])
-  expect(body.message).toBe(body.errors.map((fault: { message: string }) => fault.message).join('; '))
-  await expectNothingLeft(clinic)
-})
-
-test('of more than ten thousand faults the first ten thousand are told, and how many there are', async () => {
-  const clinic = await openClinic()
-  const { body } = await upload(clinic, csv(...times(12_000, () => ',Street,')))
-  expect(body.errors).toHaveLength(10_000)
-  expect(body.message).toMatch(/; 2000 more faults, 12000 in all$/)
-})
-
-test('a refusal never repeats what a cell holds', async () => {
-  const clinic = await openClinic()
-  const replies = await Promise.all([
-    upload(clinic, csv('SECRET"x,B,1')),
-    upload(clinic, csv('"SECRET"x,B,1')),
-    upload(clinic, csv(`A,B,${'SECRET'.repeat(20)}`)),
-    upload(clinic, csv('SECRET,B,1,2')),
-  ])
-  expect(statuses(replies)).toEqual({ 400: 4 })
-  expect(replies.map(({ text }) => text).join()).not.toContain('SECRET')
-})
-
-test('columns may stand in any order and letter case, with others beside them, behind a BOM', async () => {
-  const clinic = await openClinic()
-  const reply = await upload(
-    clinic,
-    '\uFEFF PHONE ,beds,Address,NAME\r\n1,200,"12 High St,\r\nTown",Mercy\r\n',
-  )
-  expect(reply).toMatchObject({ status: 202, body: { total_hospitals: 1 } })
-})
-
-test('a record is a row: quoted line breaks do not count, empty lines are no rows', async () => {
-  const clinic = await openClinic()
-  const { body } = await upload(clinic, 'name,address\n\n"A\nB\nC",Street\n   \nMercy,\n')
-  expect(body.message).toBe("Row 3: 'address' is required")
-})
-
-test('mixed line ends and a last line without one are read', async () => {
-  const clinic = await openClinic()
-  expect((await upload(clinic, 'name,address\r\nA,1\nB,2\rC,3')).body.total_hospitals).toBe(3)
-})
-
-test('a file of exactly the most rows passes, one more is refused before anything is queued', async () => {
-  const clinic = await openClinic()
-  const settings = { BULK_ROWS_MAX: '10' }
-  expect((await uploadUnder(settings, clinic, csv(...manyRows(10)))).status).toBe(202)
-  const before = await leftOf(clinic)
-  const reply = await uploadUnder(settings, clinic, csv(...manyRows(11)))
-  expect(refused(reply)).toEqual(badFile('The file may have at most 10 rows'))
-  expect(await leftOf(clinic)).toEqual(before)
-})
-
-test.each(['text/csv', 'multipart'])(
-  'bytes are counted as they come, not as they are announced: %s',
-  async (how) => {
-    const clinic = await openClinic()
-    const file = csv(...manyRows(100))
-    const form = new FormData()
-    form.set('file', new File([file], 'a.csv'))
-    const body = how === 'multipart' ? form : file
-    const exactly = utf8(file).byteLength
-    const refusal = await uploadUnder({ BULK_BYTES_MAX: String(exactly - 1) }, clinic, body)
-    expect(refused(refusal)).toEqual(badFile(`The file may have at most ${exactly - 1} bytes`))
-    expect(await leftOf(clinic)).toEqual(NOTHING)
-    expect((await uploadUnder({ BULK_BYTES_MAX: String(exactly) }, clinic, body)).status).toBe(202)
-  },
-)
-
-test('a form cannot hide endless bytes beside its file', async () => {
-  const clinic = await openClinic()
-  const form = new FormData()
-  form.set('note', 'x'.repeat(100_000))
-  form.set('file', new File([csv('A,B,')], 'a.csv'))
-  const reply = await uploadUnder({ BULK_BYTES_MAX: '1000' }, clinic, form)
-  expect(refused(reply)).toEqual(badFile(expect.stringMatching(/at most 1000 bytes/)))
-})
-
-test('a refused body is read to its end, so that its sender is there to hear the refusal', async () => {
-  const clinic = await openClinic()
-  let left = 40
-  const body = new ReadableStream<Uint8Array>({
-    pull(controller) {
-      if (left-- > 0) controller.enqueue(utf8(left === 39 ? 'name\n' : 'x'.repeat(50_000)))
-      else controller.close()
-    },
-  })
-  expect((await uploadRaw(clinic, body)).status).toBe(400)
-  expect(left).toBe(-1)
-})
-
-test('a body without end is cut off', async () => {
-  const clinic = await openClinic()
-  const body = new ReadableStream<Uint8Array>({
-    pull: (controller) => controller.enqueue(new Uint8Array(1024 * 1024).fill(65)),
-  })
-  expect((await uploadRaw(clinic, body)).status).toBe(400)
 })
 
 test('the same key and file again get the first reply byte for byte, and there is no second job', async () => {

@@ -17,7 +17,7 @@ export const IMPORT_KEY_TTL_MS = 5 * MINUTE_MS
 const UPLOAD_MS_MAX = 15 * MINUTE_MS
 
 /** How long the queue may take before it counts as out of reach. The caller hears of it within two seconds. */
-const QUEUE_WAIT_MS = 1_500
+const QUEUE_WAIT_MS = 1_200
 const RETRY_AFTER_SECONDS = 5
 
 export interface Upload {
