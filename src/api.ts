@@ -8,6 +8,7 @@ import { checkins } from './checkins/routes'
 import { pages } from './console/routes'
 import type { App } from './context'
 import { doctors } from './doctors/routes'
+import { hospitals } from './hospitals/routes'
 import { failure } from './http/failure'
 import { openApi } from './http/openapi'
 import { requestLog } from './http/request-log'
@@ -31,6 +32,7 @@ const routes = new Hono<App>()
   .route('/api/v1/doctors', doctors)
   .route('/api/v1/appointments', appointments)
   .route('/api/v1/checkins', checkins)
+  .route('/api/v1/hospitals', hospitals)
 
 export type Api = typeof routes
 

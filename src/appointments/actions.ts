@@ -41,7 +41,7 @@ function refusal(refused: Refusal, code: string, date: string): Problem {
     case 'already_booked':
       return new Problem(
         refused,
-        `The patient has an appointment with Dr ${code} on ${date}; for a second one send allow_another: true`,
+        `The patient is booked with Dr ${code} on ${date}; for a second visit send allow_another: true`,
       )
     default:
       return notFound('Appointment')
