@@ -1,5 +1,6 @@
+import { env } from 'cloudflare:workers'
 import { Validator } from '@cfworker/json-schema'
-import { expect, test } from 'vitest'
+import { expect, test, vi } from 'vitest'
 import { openClinic, statuses, times } from './clinic'
 
 const EVENT = {
@@ -83,6 +84,21 @@ test('every missing field is named at once', async () => {
   expect(status).toBe(400)
   for (const field of ['event_type', 'appointment_id', 'patient_id', 'timestamp'])
     expect(body.message).toContain(field)
+})
+
+test('an unexpected failure is 500 with error, message and request_id, and nothing of its cause', async () => {
+  const clinic = await openClinic()
+  const database = Object.getPrototypeOf(env.DB) as D1Database
+  const spy = vi.spyOn(database, 'batch').mockRejectedValue(new Error('a secret of the database'))
+  const { status, body, text } = await clinic.post(PATH, EVENT)
+  spy.mockRestore()
+  expect(status).toBe(500)
+  expect(body).toMatchObject({
+    error: 'Internal error',
+    message: expect.any(String),
+    request_id: expect.any(String),
+  })
+  expect(text).not.toContain('secret')
 })
 
 test('GET /events answers count and events, newest first, with every field', async () => {
