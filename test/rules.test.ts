@@ -1,14 +1,7 @@
 import fc from 'fast-check'
 import { describe, expect, test } from 'vitest'
-import {
-  type Command,
-  type Day,
-  decide,
-  emptyDay,
-  evolve,
-  type Opening,
-  type Recorded,
-} from '../src/doctor-day/rules'
+import { type Command, type Day, emptyDay, type Opening, type Recorded } from '../src/doctor-day/day'
+import { decide, evolve } from '../src/doctor-day/rules'
 
 const DATE = '2026-03-14'
 const NOON = Date.parse(`${DATE}T12:00:00Z`)

@@ -1,5 +1,5 @@
 import * as v from 'valibot'
-import type { Appointment as DayAppointment } from '../doctor-day/rules'
+import type { Appointment as DayAppointment } from '../doctor-day/day'
 import { text } from '../lib/text'
 import { iso, LocalDate } from '../lib/time'
 

@@ -1,7 +1,7 @@
 import type { Ctx } from '../context'
 import { dayKey, dayKeyOf } from '../doctor-day/address'
+import type { Refusal } from '../doctor-day/day'
 import { onDay, operation } from '../doctor-day/reach'
-import type { Refusal } from '../doctor-day/rules'
 import { knownDoctor, today } from '../doctors/actions'
 import { patientNames } from '../patients/actions'
 import { notFound, Problem } from '../problem'

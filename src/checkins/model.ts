@@ -1,5 +1,5 @@
 import * as v from 'valibot'
-import type { CheckIn as DayCheckIn } from '../doctor-day/rules'
+import type { CheckIn as DayCheckIn } from '../doctor-day/day'
 import { text } from '../lib/text'
 import { iso } from '../lib/time'
 

@@ -12,8 +12,8 @@ export const dayKey = (clinicId: string, doctorId: string, date: string): DayKey
   sha256(JSON.stringify([clinicId, doctorId, date])).slice(0, KEY_DIGITS)
 
 /**
- * An appointment's id is a UUIDv8 (RFC 9562) that holds its day's key: 48 bits before the version, 12 before the
- * variant, 20 behind it; then 42 random bits. Whoever holds the id reaches the day without a look-up.
+ * An appointment's id is a UUIDv8 (RFC 9562) that holds its day's key: 48 bits before the version, 12 before
+ * the variant, 20 behind it; then 42 random bits. Whoever holds the id reaches the day without a look-up.
  */
 export function newAppointmentId(clinicId: string, doctorId: string, date: string): string {
   const day = dayKey(clinicId, doctorId, date)

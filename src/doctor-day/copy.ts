@@ -1,12 +1,12 @@
 import { type SQL, sql } from 'drizzle-orm'
 import { drizzle } from 'drizzle-orm/d1'
 import type { SQLiteColumn, SQLiteTable } from 'drizzle-orm/sqlite-core'
+import type { Day, Recorded } from './day'
 import { appointments, checkIns, days } from './model'
-import type { Day, Recorded } from './rules'
 
 /**
- * Brings D1's copy up to the last of `events`: one batch, and each row is replaced only by a newer version. So the
- * same events may be copied twice, late or out of order, and the copy never goes back.
+ * Brings D1's copy up to the last of `events`: one batch, and each row is replaced only by a newer version.
+ * So the same events may be copied twice, late or out of order, and the copy never goes back.
  */
 export async function copyToD1(binding: D1Database, day: Day, events: Recorded[]): Promise<void> {
   if (!day.place) return
@@ -29,7 +29,8 @@ export async function copyToD1(binding: D1Database, day: Day, events: Recorded[]
       }),
     db
       .insert(appointments)
-      .select(sql`SELECT value->>0, ${place}, value->>1, ${date}, value->>2, value->>3, value->>4, value->>5, value->>6
+      .select(sql`
+        SELECT value->>0, ${place}, value->>1, ${date}, value->>2, value->>3, value->>4, value->>5, value->>6
         FROM json_each(${appointmentRows(day, events)}) WHERE true`)
       .onConflictDoUpdate({
         target: appointments.id,
@@ -37,7 +38,8 @@ export async function copyToD1(binding: D1Database, day: Day, events: Recorded[]
       }),
     db
       .insert(checkIns)
-      .select(sql`SELECT value->>0, ${place}, ${date}, value->>1, value->>2, value->>3, value->>4, value->>5
+      .select(sql`
+        SELECT value->>0, ${place}, ${date}, value->>1, value->>2, value->>3, value->>4, value->>5
         FROM json_each(${checkInRows(day, events)}) WHERE true`)
       .onConflictDoUpdate({ target: checkIns.id, ...newer(checkIns, ['status', 'version']) }),
   ])

@@ -4,7 +4,6 @@ import { logFailure } from '../lib/log'
 import { MINUTE_MS, SECOND_MS } from '../lib/time'
 import { newAppointmentId } from './address'
 import { copyToD1 } from './copy'
-import * as log from './log'
 import {
   type Appointment,
   type Arrive,
@@ -12,21 +11,24 @@ import {
   type Book,
   type CheckIn,
   type Command,
-  decide,
   type Event,
   emptyDay,
-  evolve,
   type Recorded,
   type Refused,
   type ReplyTo,
   type SetAvailability,
-} from './rules'
+} from './day'
+import * as log from './log'
+import { decide, evolve } from './rules'
 
 /** Which operation this is (a retry finds its first reply) and which API key asks for it. */
 export interface Operation {
   id: string
   actor: string
-  /** The caller sent a key of its own: then a refusal is remembered as well, so that a retry cannot end otherwise. */
+  /**
+   * The caller sent a key of its own: then a refusal is remembered as well, so that a retry cannot end
+   * otherwise.
+   */
   isKeyed: boolean
 }
 
@@ -41,8 +43,9 @@ const COPY_EVENTS_MAX = 500
 const COPY_WAIT_MS = SECOND_MS
 
 /**
- * One doctor on one local date. This class is the shell: storage, remote calls, the alarm. What may happen stands
- * in rules.ts. No `await` lies between reading the state and appending to the log, so nobody can come between.
+ * One doctor on one local date. This class is the shell: storage, remote calls, the alarm. What may happen
+ * stands in rules.ts. No `await` lies between reading the state and appending to the log, so nobody can come
+ * between.
  */
 export class DoctorDay extends DurableObject<Env> {
   readonly #sql = this.ctx.storage.sql
@@ -107,7 +110,9 @@ export class DoctorDay extends DurableObject<Env> {
     await this.#catchUp()
   }
 
-  /** Known operation: its reply. Else decide, append, remember and arm as one; then the memory; then the copy. */
+  /**
+   * Known operation: its reply. Else decide, append, remember and arm as one; then the memory; then the copy.
+   */
   #perform<C extends Command>(operation: Operation, command: C): Answer<ReplyTo<C>> {
     const known = this.#isOpen ? log.recallReply(this.#sql, operation.id) : undefined
     if (known !== undefined) return JSON.parse(known) as Answer<ReplyTo<C>>

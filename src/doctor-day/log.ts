@@ -1,9 +1,9 @@
 import { sha256 } from '../lib/crypto'
-import type { Event, Recorded } from './rules'
+import type { Event, Recorded } from './day'
 
 /**
- * The storage of one day: its events, the replies to its operations, and how far each reader of the log has come.
- * The tables are made by the first write: reading a day that nobody has touched leaves nothing behind.
+ * The storage of one day: its events, the replies to its operations, and how far each reader of the log has
+ * come. The tables are made by the first write: reading a day that nobody has touched leaves nothing behind.
  */
 const SCHEMA_VERSION = 1
 const SCHEMA = `

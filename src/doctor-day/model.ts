@@ -1,8 +1,9 @@
 import { index, integer, primaryKey, sqliteTable, text } from 'drizzle-orm/sqlite-core'
 
 /**
- * D1's copy of every day, for reading across days. The days own the facts: nothing is decided from these tables.
- * `version` is the number of the day's event that the row tells of; a row is only ever replaced by a newer one.
+ * D1's copy of every day, for reading across days. The days own the facts: nothing is decided from these
+ * tables. `version` is the number of the day's event that the row tells of; a row is only ever replaced by a
+ * newer one.
  */
 export const days = sqliteTable(
   'days',

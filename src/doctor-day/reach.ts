@@ -13,8 +13,8 @@ type RemoteDay = {
 }
 
 /**
- * Calls the object that owns a day. A reset breaks its stub, so each try takes a fresh one; trying again is safe
- * because an operation carries its id. An overloaded object is left alone.
+ * Calls the object that owns a day. A reset breaks its stub, so each try takes a fresh one; trying again is
+ * safe because an operation carries its id. An overloaded object is left alone.
  */
 export async function onDay<Reply>(
   ctx: Ctx,

@@ -1,6 +1,6 @@
 import { integer, sqliteTable, text as textColumn, uniqueIndex } from 'drizzle-orm/sqlite-core'
 import * as v from 'valibot'
-import type { Availability as DayAvailability } from '../doctor-day/rules'
+import type { Availability as DayAvailability } from '../doctor-day/day'
 import { cursor, limit } from '../lib/page'
 import { maxCharacters, text } from '../lib/text'
 import { iso, LocalDate } from '../lib/time'

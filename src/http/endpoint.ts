@@ -16,8 +16,9 @@ type Schema = v.GenericSchema<unknown, unknown>
 export const resource = () => new Hono<App>()
 
 /**
- * What the documentation says of a route: what it does, what it answers, and which refusals of its own it knows.
- * Refusals that any such route shares (no key, bad JSON …) are added where the document is put together.
+ * What the documentation says of a route: what it does, what it answers, and which refusals of its own it
+ * knows. Refusals that any such route shares (no key, bad JSON …) are added where the document is put
+ * together.
  */
 export const doc = (
   summary: string,
@@ -42,7 +43,9 @@ type Validated<Target extends string, S extends Schema> = {
   out: { [K in Target]: v.InferOutput<S> }
 }
 
-/** Reads and validates a JSON body, whatever Content-Type says, and learns which operation this request is. */
+/**
+ * Reads and validates a JSON body, whatever Content-Type says, and learns which operation this request is.
+ */
 export const body = <S extends Schema>(schema: S) =>
   documented<'json', S>('json', schema, async (c, next) => {
     const input = parse(schema, await readJson(c))

@@ -1,8 +1,8 @@
 import * as v from 'valibot'
 import { type Fault, Problem, type ProblemCode } from '../problem'
 
-// valibot's own sentences repeat the value received. Ours never do: where a schema gives no sentence, the rule's
-// name has to serve.
+// valibot's own sentences repeat the value received. Ours never do: where a schema gives no sentence, the
+// rule's name has to serve.
 v.setGlobalMessage((issue) => `breaks the rule ${issue.type}`)
 
 const EXPECTED: Record<string, string> = {

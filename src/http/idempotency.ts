@@ -21,7 +21,10 @@ interface KeptReply {
   body: string
 }
 
-/** The caller's key: the header, or `idempotency_key` in the body, which means the same. Null where there is none. */
+/**
+ * The caller's key: the header, or `idempotency_key` in the body, which means the same. Null where there is
+ * none.
+ */
 export function idempotencyKey(c: Context<App>, fieldOfBody?: string): string | null {
   const header = c.req.header('Idempotency-Key')?.trim() || undefined
   if (header && fieldOfBody && header !== fieldOfBody)
@@ -32,7 +35,10 @@ export function idempotencyKey(c: Context<App>, fieldOfBody?: string): string | 
   return key
 }
 
-/** Gives the action its `once`: which operation this request is. `input` is validated, so that spelling is no matter. */
+/**
+ * Gives the action its `once`: which operation this request is. `input` is validated, so that spelling is no
+ * matter.
+ */
 export function identify(c: Context<App>, key: string | null, input: unknown): void {
   c.var.ctx.once = once(c.var.ctx, { key, fingerprint: fingerprintOf(c, input) })
 }
@@ -49,8 +55,9 @@ export function requiredKey(c: Context<App>): string {
 }
 
 /**
- * For routes whose reply holds ids and statuses only: KV answers a repeated key with the first reply, byte for byte.
- * KV is eventually consistent and may be out of reach, so a miss means nothing: the action then finds the key in D1.
+ * For routes whose reply holds ids and statuses only: KV answers a repeated key with the first reply, byte
+ * for byte. KV is eventually consistent and may be out of reach, so a miss means nothing: the action then
+ * finds the key in D1.
  */
 export const replay = createMiddleware<App>(async (c, next) => {
   const { key, fingerprint } = c.var.ctx.once
@@ -63,8 +70,8 @@ export const replay = createMiddleware<App>(async (c, next) => {
 })
 
 /**
- * As `replay`, for an upload: what it is shows only in the digest of its file. `digest` reads the body, and only
- * where KV knows the key; otherwise the action reads it, once, and gives the request its `once`.
+ * As `replay`, for an upload: what it is shows only in the digest of its file. `digest` reads the body, and
+ * only where KV knows the key; otherwise the action reads it, once, and gives the request its `once`.
  */
 export const replayUpload = (digest: (c: Context<App>) => Promise<string>) =>
   createMiddleware<App>(async (c, next) => {

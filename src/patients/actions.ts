@@ -8,8 +8,9 @@ import { notFound, Problem } from '../problem'
 import { type NewPatient, type Patient, patients, toPatient } from './model'
 
 /**
- * The same name on the same phone is the same patient, whatever the case, spaces and accents: the existing one is
- * answered, `created` is false. Another name on a known phone is refused unless it says that it shares the phone.
+ * The same name on the same phone is the same patient, whatever the case, spaces and accents: the existing
+ * one is answered, `created` is false. Another name on a known phone is refused unless it says that it shares
+ * the phone.
  */
 export async function registerPatient(
   ctx: Ctx,

@@ -4,7 +4,9 @@ import { cursor, limit } from '../lib/page'
 import { maxCharacters, text } from '../lib/text'
 import { IsoInstant, iso } from '../lib/time'
 
-/** `instant` is `timestamp` in one spelling, so that the same moment is the same event however it is written. */
+/**
+ * `instant` is `timestamp` in one spelling, so that the same moment is the same event however it is written.
+ */
 export const webhookEvents = sqliteTable(
   'webhook_events',
   {
@@ -30,7 +32,9 @@ export const webhookEvents = sqliteTable(
 const EVENT_TYPES = ['appointment.scheduled', 'appointment.cancelled', 'appointment.updated'] as const
 const SHORT_FORMS = ['scheduled', 'cancelled', 'updated'] as const
 
-/** What a sender posts. Published as JSON Schema too (routes.ts), so it says nothing that JSON Schema cannot. */
+/**
+ * What a sender posts. Published as JSON Schema too (routes.ts), so it says nothing that JSON Schema cannot.
+ */
 export const NewWebhookEvent = v.pipe(
   v.object({
     event_type: v.picklist([...EVENT_TYPES, ...SHORT_FORMS]),
