@@ -2,24 +2,37 @@ import { Hono } from 'hono'
 import { ABOUT } from './about'
 import { authenticate } from './access/authenticate'
 import { clinics, keys } from './access/routes'
+import { appointments } from './appointments/routes'
 import { audit } from './audit/routes'
+import { checkins } from './checkins/routes'
 import { pages } from './console/routes'
 import type { App } from './context'
+import { doctors } from './doctors/routes'
+import { hospitals } from './hospitals/routes'
 import { failure } from './http/failure'
 import { openApi } from './http/openapi'
 import { requestLog } from './http/request-log'
+import { medicalTests } from './medical-tests/routes'
 import { patients } from './patients/routes'
 import { notFound } from './problem'
+import { events, webhooks } from './webhooks/routes'
 
 /** Everything above `authenticate` is open; everything below needs a key. */
 const routes = new Hono<App>()
   .use(requestLog)
   .route('/', pages(document))
   .use(authenticate)
+  .route('/tests', medicalTests)
+  .route('/webhook', webhooks)
+  .route('/events', events)
   .route('/api/v1/clinics', clinics)
   .route('/api/v1/keys', keys)
   .route('/api/v1/audit', audit)
   .route('/api/v1/patients', patients)
+  .route('/api/v1/doctors', doctors)
+  .route('/api/v1/appointments', appointments)
+  .route('/api/v1/checkins', checkins)
+  .route('/api/v1/hospitals', hospitals)
 
 export type Api = typeof routes
 

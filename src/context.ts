@@ -1,9 +1,5 @@
-import type { BatchItem } from 'drizzle-orm/batch'
-import type { DrizzleD1Database } from 'drizzle-orm/d1'
+import type { Db } from './lib/db'
 import type { Once } from './once'
-
-export type Db = DrizzleD1Database
-export type Statement = BatchItem<'sqlite'>
 
 /** What every action is given. `now` is one instant for the whole request, in epoch milliseconds. */
 export interface Ctx {

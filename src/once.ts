@@ -1,17 +1,22 @@
 import { and, eq, lt, type SQL, sql } from 'drizzle-orm'
 import type { BatchResponse } from 'drizzle-orm/batch'
 import { index, integer, primaryKey, sqliteTable, text } from 'drizzle-orm/sqlite-core'
-import type { Ctx, Statement } from './context'
+import type { Db, Statement } from './lib/db'
 import { newId } from './lib/id'
 import { DAY_MS } from './lib/time'
 import { Problem } from './problem'
 
 export const IDEMPOTENCY_TTL_MS = DAY_MS
 
-/** Each claim clears this many expired keys, so the table never holds much more than a day's. */
+/**
+ * Each claim clears this many expired keys of its clinic, so the table never holds much more than a day's.
+ */
 const SWEPT_PER_CLAIM = 2
 
-/** Which request a key stands for. The first one's ids are used by every retry, so that replies come out equal. */
+/**
+ * Which request a key stands for. The first one's ids are used by every retry, so that replies come out
+ * equal.
+ */
 export const idempotencyKeys = sqliteTable(
   'idempotency_keys',
   {
@@ -23,7 +28,10 @@ export const idempotencyKeys = sqliteTable(
     createdAt: integer('created_at').notNull(),
     expiresAt: integer('expires_at').notNull(),
   },
-  (t) => [primaryKey({ columns: [t.clinicId, t.key] }), index('idempotency_keys_expiry').on(t.expiresAt)],
+  (t) => [
+    primaryKey({ columns: [t.clinicId, t.key] }),
+    index('idempotency_keys_expiry').on(t.clinicId, t.expiresAt),
+  ],
 )
 
 type Statements = readonly Statement[]
@@ -33,24 +41,35 @@ export interface Once {
   key: string | null
   fingerprint: string
   expiresAt: number
-  /** The id under which this request's effect is known, if no earlier request with the key claimed another. */
+  /**
+   * The id under which this request's effect is known, if no earlier request with the key claimed another.
+   */
   opId: string
   /** The first request that came with this key; replies name it. */
   requestId: string
   replayed: boolean
   /**
-   * Claims the key and runs `statements` as one transaction in one round trip. What they write carries `op`, the
-   * id of the operation: where the key belongs to another request `op` is NULL, the column refuses it, and nothing
-   * at all is written.
+   * Claims the key and runs `statements` as one transaction in one round trip. What they write carries `op`,
+   * the id of the operation: where the key belongs to another request `op` is NULL, the column refuses it,
+   * and nothing at all is written.
    */
   transact<const T extends Statements>(
     statements: (op: SQL<string>) => T,
   ): Promise<{ opId: string; results: BatchResponse<T> }>
 }
 
-type Acting = Pick<Ctx, 'db' | 'now' | 'requestId'> & { clinic: { id: string } }
+/** Who acts, when, on which database: what of a Ctx matters here. */
+interface Acting {
+  db: Db
+  now: number
+  requestId: string
+  clinic: { id: string }
+}
 
-/** `fingerprint`: SHA-256 over method, path and validated input. Without a key each request is its own operation. */
+/**
+ * `fingerprint`: SHA-256 over method, path and validated input. Without a key each request is its own
+ * operation.
+ */
 export function once(
   ctx: Acting,
   request: { key: string | null; fingerprint: string; ttlMs?: number; opId?: string },
@@ -86,8 +105,8 @@ async function batch<T extends Statements>(ctx: Acting, statements: T): Promise<
 
 const sweep = (ctx: Acting) =>
   ctx.db.delete(idempotencyKeys).where(
-    sql`rowid IN (SELECT rowid FROM idempotency_keys WHERE expires_at <= ${ctx.now}
-      ORDER BY expires_at LIMIT ${SWEPT_PER_CLAIM})`,
+    sql`rowid IN (SELECT rowid FROM idempotency_keys WHERE clinic_id = ${ctx.clinic.id}
+      AND expires_at <= ${ctx.now} ORDER BY expires_at LIMIT ${SWEPT_PER_CLAIM})`,
   )
 
 const claim = (ctx: Acting, { key, fingerprint, opId, expiresAt }: Once) => {

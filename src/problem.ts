@@ -1,8 +1,9 @@
 import type { ContentfulStatusCode } from 'hono/utils/http-status'
 
 /**
- * Every way to refuse. `title` is what the code means, for any request. A `final` refusal was decided by the owner
- * of the fact: a retry with the same Idempotency-Key gets it again. The others may end differently next time.
+ * Every way to refuse. `title` is what the code means, for any request. A `final` refusal was decided by the
+ * owner of the fact: a retry with the same Idempotency-Key gets it again. The others may end differently next
+ * time.
  */
 export const PROBLEMS = {
   invalid_json: { status: 400, title: 'The body is not JSON' },
@@ -34,7 +35,10 @@ export const PROBLEMS = {
 
 export type ProblemCode = keyof typeof PROBLEMS
 
-/** One broken rule of the input. `field` is a path (`patient_id`), `row` a line of a file (the header is row 1). */
+/**
+ * One broken rule of the input. `field` is a path (`patient_id`), `row` a line of a file (the header is row
+ * 1).
+ */
 export interface Fault {
   field: string
   rule: string

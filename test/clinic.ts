@@ -1,5 +1,8 @@
-import { env, exports } from 'cloudflare:workers'
+import { createExecutionContext } from 'cloudflare:test'
+import { env } from 'cloudflare:workers'
+import worker from '../src/index'
 import { newSecret, sha256 } from '../src/lib/crypto'
+import { expectDocumented } from './conformity'
 
 export interface Reply {
   status: number
@@ -53,17 +56,20 @@ export async function keyFor(clinicId: string, scopes: string[]): Promise<Client
   }
 }
 
-/** Calls the Worker as the outside world does. */
+/**
+ * Calls the Worker's own handler, in its own runtime and with its own bindings. (The pool's `exports.default.fetch`
+ * wraps each call around the ones before it: after some thousand it overflows the stack.)
+ */
 export function caller(usual: Record<string, string> = {}): Pick<Client, 'get' | 'post' | 'send'> {
   const send: Client['send'] = async (method, path, body, headers) => {
-    const response = await exports.default.fetch(
-      new Request(`https://clinic.test${path}`, {
-        method,
-        headers: { ...usual, ...Object.fromEntries(new Headers(headers)) },
-        ...(body == null ? {} : { body }),
-      }),
-    )
+    const request = new Request<unknown, IncomingRequestCfProperties>(`https://clinic.test${path}`, {
+      method,
+      headers: { ...usual, ...Object.fromEntries(new Headers(headers)) },
+      ...(body == null ? {} : { body }),
+    })
+    const response = await worker.fetch(request, env, createExecutionContext())
     const text = await response.text()
+    await expectDocumented(method, request.url, response, text)
     return { status: response.status, headers: response.headers, text, body: parsed(text) }
   }
   return {
@@ -91,3 +97,38 @@ export function statuses(replies: Reply[]): Record<number, number> {
 
 export const times = <T>(count: number, make: (index: number) => T): T[] =>
   Array.from({ length: count }, (_, index) => make(index))
+
+export interface FrontDesk extends Client {
+  doctorId: string
+  patientIds: string[]
+  book(
+    wanted: { date: string; patient?: number; doctorId?: string } & Record<string, unknown>,
+    headers?: HeadersInit,
+  ): Promise<Reply>
+}
+
+/** A clinic with one doctor and some patients, ready to book. */
+export async function openFrontDesk({
+  patients = 1,
+  capacity = 10,
+  ...clinic
+}: { patients?: number; capacity?: number } & Parameters<typeof openClinic>[0] = {}): Promise<FrontDesk> {
+  const client = await openClinic(clinic)
+  const doctor = await client.post('/api/v1/doctors', { name: 'Grace Hopper', code: 'GH', capacity })
+  const registered = await Promise.all(
+    times(patients, (n) =>
+      client.post('/api/v1/patients', {
+        name: `Patient ${n}`,
+        phone: `+1 202 555 ${String(n).padStart(4, '0')}`,
+      }),
+    ),
+  )
+  const patientIds = registered.map(({ body }) => body.id as string)
+  const book: FrontDesk['book'] = ({ patient = 0, doctorId = doctor.body.id, ...wanted }, headers) =>
+    client.post(
+      '/api/v1/appointments',
+      { patient_id: patientIds[patient], doctor_id: doctorId, ...wanted },
+      headers,
+    )
+  return { ...client, doctorId: doctor.body.id, patientIds, book }
+}

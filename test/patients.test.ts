@@ -101,3 +101,39 @@ test('an Idempotency-Key that belongs to another request is refused and nothing 
   })
   expect((await clinic.post(PATIENTS, other)).status).toBe(201)
 })
+
+test.each([
+  [{ name: 'x' }, 201],
+  [{ name: 'x'.repeat(200) }, 201],
+  [{ name: 'x'.repeat(201) }, 400],
+  [{ name: '' }, 400],
+  [{ phone: '2025550101' }, 201],
+  [{ phone: '202555010' }, 400],
+  [{ phone: '+1 (202) 555 - 0101 ' }, 201],
+  [{ phone: '+1 (202)  555 -  01011' }, 400],
+  [{ phone: 'call me maybe' }, 400],
+  [{ phone: 2025550101 }, 400],
+  [{ age: 0 }, 201],
+  [{ age: 150 }, 201],
+  [{ age: -1 }, 400],
+  [{ age: 36.5 }, 400],
+  [{ age: '36' }, 400],
+  [{ age: null, gender: null, email: null }, 201],
+  [{ gender: '' }, 400],
+  [{ email: 'ada@' }, 400],
+])('a patient with %j is %i', async (change, expected) => {
+  const clinic = await openClinic()
+  expect((await clinic.post(PATIENTS, { ...ADA, ...change })).status).toBe(expected)
+})
+
+test('age, gender and e-mail may be left out', async () => {
+  const clinic = await openClinic()
+  const { body } = await clinic.post(PATIENTS, { name: 'Ada', phone: '2025550101' })
+  expect(body).toMatchObject({ age: null, gender: null, email: null })
+})
+
+test('what a key may see is kept by no cache', async () => {
+  const clinic = await openClinic()
+  const replies = [await clinic.post(PATIENTS, ADA), await clinic.get(`${PATIENTS}/nobody`)]
+  expect(replies.map(({ headers }) => headers.get('Cache-Control'))).toEqual(['no-store', 'no-store'])
+})

@@ -18,7 +18,7 @@ import {
   toKey,
 } from './model'
 
-/** Whose records this key may touch: its own clinic's, or any clinic's with `clinics:*`. Others do not exist for it. */
+/** A key touches its own clinic's records, or any clinic's with `clinics:*`. Others do not exist for it. */
 export function mayUse(ctx: Ctx, clinicId: string): void {
   if (clinicId !== ctx.clinic.id && !ctx.actor.scopes.includes('clinics:*'))
     throw notFound('clinic_id: clinic')
@@ -64,7 +64,8 @@ export async function createKey(ctx: Ctx, wanted: NewKey): Promise<CreatedKey> {
     ctx.db
       .insert(apiKeys)
       .select(sql`
-        SELECT ${id}, id, ${wanted.name}, ${JSON.stringify(wanted.scopes)}, ${sha256(secret)}, ${ctx.now}, NULL, ${op}
+        SELECT ${id}, id, ${wanted.name}, ${JSON.stringify(wanted.scopes)}, ${sha256(secret)},
+          ${ctx.now}, NULL, ${op}
         FROM clinics WHERE id = ${wanted.clinic_id}`)
       .onConflictDoNothing(),
     audited(ctx, 'key.created', id),

@@ -22,6 +22,8 @@ export const authenticate = createMiddleware<App>(async (c, next) => {
     throw new Problem('unauthenticated', 'This API key is not known here, or it was revoked')
   c.set('ctx', contextOf(c, db, found.clinic, { keyId, scopes: found.key.scopes }))
   await next()
+  // What a key may see is for its holder alone: no browser and no proxy keeps it.
+  c.header('Cache-Control', 'no-store')
 })
 
 /** A key reads `<id>.<secret>`: the id finds the row, the secret proves the caller. */

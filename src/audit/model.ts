@@ -20,7 +20,10 @@ export const audit = sqliteTable(
   (t) => [index('audit_by_clinic').on(t.clinicId, t.seq)],
 )
 
-/** Goes directly behind the statement it records, in the same batch: it writes only where that one wrote a row. */
+/**
+ * Goes directly behind the statement it records, in the same batch: it writes only where that one wrote a
+ * row.
+ */
 export const audited = (ctx: Ctx, action: string, subject: string) =>
   ctx.db.insert(audit).select(sql`
     SELECT NULL, ${ctx.clinic.id}, ${ctx.now}, ${ctx.actor.keyId}, ${action}, ${subject}, ${ctx.requestId}

@@ -5,8 +5,8 @@ import type { App } from '../context'
 import { notFound } from '../problem'
 
 /**
- * The pages load from this origin and talk to nobody else. Scripts only from files; Swagger UI and Redoc write
- * styles into the page, and Redoc searches in a worker that it makes itself.
+ * The pages load from this origin and talk to nobody else. Scripts only from files; Swagger UI and Redoc
+ * write styles into the page, and Redoc searches in a worker that it makes itself.
  */
 const HEADERS = {
   'Content-Security-Policy': [
@@ -58,7 +58,9 @@ ${head.join('\n')}
 export const page = (c: Context<App>, text: string) =>
   c.html(text, 200, { ...HEADERS, 'Cache-Control': 'no-cache' })
 
-/** A script or style of a page (scripts/assets.mjs puts them there). What lies under a version never changes. */
+/**
+ * A script or style of a page (scripts/assets.mjs puts them there). What lies under a version never changes.
+ */
 export async function pageFile(c: Context<App>, file: string): Promise<Response> {
   const found = await c.env.ASSETS.fetch(c.req.raw)
   if (found.status === 404) throw notFound('File')

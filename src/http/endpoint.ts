@@ -16,15 +16,23 @@ type Schema = v.GenericSchema<unknown, unknown>
 export const resource = () => new Hono<App>()
 
 /**
- * What the documentation says of a route: what it does, what it answers, and which refusals of its own it knows.
- * Refusals that any such route shares (no key, bad JSON …) are added where the document is put together.
+ * What the documentation says of a route: what it does, what it answers, and which refusals of its own it
+ * knows. Refusals that any such route shares (no key, bad JSON …) are added where the document is put
+ * together.
  */
-export const doc = (summary: string, status: number, reply: Schema | null, ...problems: ProblemCode[]) =>
-  describeRoute({
+export const doc = (
+  summary: string,
+  statuses: number | number[],
+  reply: Schema | null,
+  ...problems: ProblemCode[]
+) => {
+  const response = { description: summary, ...(reply && { content: asJson(reply) }) }
+  return describeRoute({
     summary,
-    responses: { [status]: { description: summary, ...(reply && { content: asJson(reply) }) } },
+    responses: Object.fromEntries([statuses].flat().map((status) => [status, response])),
     'x-problems': problems,
   } as Parameters<typeof describeRoute>[0])
+}
 
 const asJson = (schema: Schema) => ({
   'application/json': { schema: resolver(schema, { options: { typeMode: 'output' } }) },
@@ -35,7 +43,9 @@ type Validated<Target extends string, S extends Schema> = {
   out: { [K in Target]: v.InferOutput<S> }
 }
 
-/** Reads and validates a JSON body, whatever Content-Type says, and learns which operation this request is. */
+/**
+ * Reads and validates a JSON body, whatever Content-Type says, and learns which operation this request is.
+ */
 export const body = <S extends Schema>(schema: S) =>
   documented<'json', S>('json', schema, async (c, next) => {
     const input = parse(schema, await readJson(c))
@@ -64,6 +74,12 @@ function documented<Target extends 'json' | 'query', S extends Schema>(
 
 async function readJson(c: Context<App>): Promise<unknown> {
   const text = await readText(c.req.raw, JSON_BYTES_MAX)
+  const value = parsed(text)
+  if (Array.isArray(value)) throw new Problem('invalid_request', 'The body must be a JSON object')
+  return value
+}
+
+function parsed(text: string): unknown {
   try {
     return JSON.parse(text)
   } catch {

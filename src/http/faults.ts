@@ -1,8 +1,8 @@
 import * as v from 'valibot'
 import { type Fault, Problem, type ProblemCode } from '../problem'
 
-// valibot's own sentences repeat the value received. Ours never do: where a schema gives no sentence, the rule's
-// name has to serve.
+// valibot's own sentences repeat the value received. Ours never do: where a schema gives no sentence, the
+// rule's name has to serve.
 v.setGlobalMessage((issue) => `breaks the rule ${issue.type}`)
 
 const EXPECTED: Record<string, string> = {
@@ -24,10 +24,12 @@ export const faultsOf = (issues: readonly v.BaseIssue<unknown>[]): Fault[] =>
 function ruleOf(issue: v.BaseIssue<unknown>): [rule: string, sentence: string] {
   if (issue.kind !== 'schema') return [issue.type, issue.message]
   if (issue.received === 'undefined' && issue.path) return ['required', 'is required']
-  if (issue.type === 'picklist')
-    return ['picklist', `must be one of ${issue.expected?.replace(/[()"]/g, '')}`]
+  if (issue.type === 'picklist') return ['picklist', `must be one of ${listed(issue.expected)}`]
   return [issue.type, EXPECTED[issue.type] ?? issue.message]
 }
+
+/** `("a" | "b")` → `a, b` */
+const listed = (expected: string | null) => expected?.replace(/[()"]/g, '').replaceAll(' | ', ', ')
 
 /** Parses, or throws a Problem that lists every fault. */
 export function parse<Schema extends v.GenericSchema>(

@@ -2,6 +2,7 @@ import type { Context } from 'hono'
 import { createMiddleware } from 'hono/factory'
 import type { App } from '../context'
 import { sha256 } from '../lib/crypto'
+import { logFailure } from '../lib/log'
 import { SECOND_MS } from '../lib/time'
 import { once } from '../once'
 import { Problem } from '../problem'
@@ -20,7 +21,10 @@ interface KeptReply {
   body: string
 }
 
-/** The caller's key: the header, or `idempotency_key` in the body, which means the same. Null where there is none. */
+/**
+ * The caller's key: the header, or `idempotency_key` in the body, which means the same. Null where there is
+ * none.
+ */
 export function idempotencyKey(c: Context<App>, fieldOfBody?: string): string | null {
   const header = c.req.header('Idempotency-Key')?.trim() || undefined
   if (header && fieldOfBody && header !== fieldOfBody)
@@ -31,32 +35,60 @@ export function idempotencyKey(c: Context<App>, fieldOfBody?: string): string | 
   return key
 }
 
-/** Gives the action its `once`: which operation this request is. `input` is validated, so that spelling is no matter. */
+/**
+ * Gives the action its `once`: which operation this request is. `input` is validated, so that spelling is no
+ * matter.
+ */
 export function identify(c: Context<App>, key: string | null, input: unknown): void {
-  const fingerprint = sha256(JSON.stringify([c.req.method, c.req.path, input]))
-  c.var.ctx.once = once(c.var.ctx, { key, fingerprint })
+  c.var.ctx.once = once(c.var.ctx, { key, fingerprint: fingerprintOf(c, input) })
+}
+
+export const fingerprintOf = (c: Context<App>, input: unknown): string =>
+  sha256(JSON.stringify([c.req.method, c.req.path, input]))
+
+/** For routes whose work is too large to be asked for twice by mistake. */
+export function requiredKey(c: Context<App>): string {
+  const key = idempotencyKey(c)
+  if (key === null)
+    throw new Problem('idempotency_key_required', 'Send an Idempotency-Key header, any text of your own')
+  return key
 }
 
 /**
- * For routes whose reply holds ids and statuses only: KV answers a repeated key with the first reply, byte for byte.
- * KV is eventually consistent and may be out of reach, so a miss means nothing: the action then finds the key in D1.
+ * For routes whose reply holds ids and statuses only: KV answers a repeated key with the first reply, byte
+ * for byte. KV is eventually consistent and may be out of reach, so a miss means nothing: the action then
+ * finds the key in D1.
  */
 export const replay = createMiddleware<App>(async (c, next) => {
   const { key, fingerprint } = c.var.ctx.once
   if (key === null) return next()
   const kept = await recall(c, key)
-  if (kept && kept.fingerprint !== fingerprint)
-    throw new Problem(
-      'idempotency_key_reused',
-      'This Idempotency-Key was used for another request; send a new key',
-    )
+  if (kept && kept.fingerprint !== fingerprint) throw reused()
   if (kept) return replayed(kept)
   await next()
-  if (isFinal(c)) c.var.ctx.later(keep(c, key))
+  if (isFinal(c)) c.var.ctx.later(keep(c, key).catch(notKept))
 })
+
+/**
+ * As `replay`, for an upload: what it is shows only in the digest of its file. `digest` reads the body, and
+ * only where KV knows the key; otherwise the action reads it, once, and gives the request its `once`.
+ */
+export const replayUpload = (digest: (c: Context<App>) => Promise<string>) =>
+  createMiddleware<App>(async (c, next) => {
+    const key = requiredKey(c)
+    const kept = await recall(c, key)
+    if (kept && kept.fingerprint !== fingerprintOf(c, await digest(c))) throw reused()
+    if (kept) return replayed(kept)
+    await next()
+    // A reply found in D1 is as old as its key. Kept from now on, it would outlive it.
+    if (c.res.ok && !c.var.ctx.once.replayed) c.var.ctx.later(keep(c, key))
+  })
 
 export const replayed = ({ body, status, contentType }: KeptReply): Response =>
   new Response(body, { status, headers: { 'Content-Type': contentType, 'Idempotency-Replayed': 'true' } })
+
+const reused = () =>
+  new Problem('idempotency_key_reused', 'This Idempotency-Key was used for another request; send a new key')
 
 /** The kept reply, or null: KV only saves work, so its failure is no failure of the request. */
 export const recall = (c: Context<App>, key: string): Promise<KeptReply | null> =>
@@ -76,6 +108,8 @@ export async function keep(c: Context<App>, key: string): Promise<void> {
     expirationTtl: Math.max(ttlSeconds, KV_TTL_MIN_SECONDS),
   })
 }
+
+const notKept = (error: unknown) => logFailure('reply_not_kept', error)
 
 const replyName = (c: Context<App>, key: string) =>
   `reply:${sha256(JSON.stringify([c.var.ctx.clinic.id, key]))}`

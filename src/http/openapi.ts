@@ -62,9 +62,13 @@ function finish(method: string, operation: Operation, tag: string | undefined): 
 
 /** Refusals that no route names because each of its kind knows them. */
 function shared(method: string, operation: Operation): ProblemCode[] {
+  const takesJson =
+    operation.requestBody &&
+    'content' in operation.requestBody &&
+    'application/json' in operation.requestBody.content
   const asksQuery = operation.parameters?.some((p) => 'in' in p && p.in === 'query')
   return [
-    ...(operation.requestBody ? (['invalid_json', 'invalid_request', 'body_too_large'] as const) : []),
+    ...(takesJson ? (['invalid_json', 'invalid_request', 'body_too_large'] as const) : []),
     ...(asksQuery ? (['invalid_request'] as const) : []),
     ...(method === 'post' ? (['idempotency_key_reused'] as const) : []),
     ...(operation.security?.length ? (['unauthenticated', 'scope_missing'] as const) : []),

@@ -9,7 +9,9 @@ import { Problem } from '../problem'
 /** What we take for a request id from outside; anything else could forge log lines or blow them up. */
 const SANE_REQUEST_ID = /^[A-Za-z0-9._-]{8,128}$/
 
-/** One line per request, of ids, codes and the route's pattern: the path itself can hold what a caller typed. */
+/**
+ * One line per request, of ids, codes and the route's pattern: the path itself can hold what a caller typed.
+ */
 export const requestLog = createMiddleware<App>(async (c, next) => {
   const startedAt = Date.now()
   const given = c.req.header('X-Request-Id')

@@ -10,12 +10,16 @@ const LOST = [
   'SQLITE_BUSY',
 ]
 
-/** Whether a binding was out of reach (come again) rather than misused (a bug). Looks through the chain of causes. */
+/**
+ * Whether a binding was out of reach (come again) rather than misused (a bug). Looks through the chain of
+ * causes.
+ */
 export function isOutage(error: unknown): boolean {
   if (!(error instanceof Error)) return false
   const flags = error as { retryable?: boolean; overloaded?: boolean; durableObjectReset?: boolean }
   if (flags.retryable || flags.overloaded || flags.durableObjectReset) return true
-  // drizzle's own message holds the parameters, so a caller could write a sign into it; its cause is the platform's.
+  // drizzle's own message holds the parameters, so a caller could write a sign into it; its cause is the
+  // platform's.
   const isPlatforms = error.name !== 'DrizzleQueryError'
   return (isPlatforms && LOST.some((sign) => error.message.includes(sign))) || isOutage(error.cause)
 }

@@ -13,8 +13,9 @@ export function maxCharacters(max: number) {
 }
 
 /**
- * Two spellings of one name fold to the same text: case, runs of spaces and the accents of Latin letters do not
- * count. Marks of other scripts stay, because there they are vowels: without them two people would become one.
+ * Two spellings of one name fold to the same text: case, runs of spaces and the accents of Latin letters do
+ * not count. Marks of other scripts stay, because there they are vowels: without them two people would become
+ * one.
  */
 export const foldName = (name: string): string =>
   name

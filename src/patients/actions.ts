@@ -8,8 +8,9 @@ import { notFound, Problem } from '../problem'
 import { type NewPatient, type Patient, patients, toPatient } from './model'
 
 /**
- * The same name on the same phone is the same patient, whatever the case, spaces and accents: the existing one is
- * answered, `created` is false. Another name on a known phone is refused unless it says that it shares the phone.
+ * The same name on the same phone is the same patient, whatever the case, spaces and accents: the existing
+ * one is answered, `created` is false. Another name on a known phone is refused unless it says that it shares
+ * the phone.
  */
 export async function registerPatient(
   ctx: Ctx,
@@ -54,12 +55,30 @@ export async function registerPatient(
 }
 
 export async function getPatient(ctx: Ctx, id: string): Promise<Patient> {
-  const [patient] = await ctx.db
+  const [patient] = await selectPatient(ctx, id)
+  if (!patient) throw notFound('Patient')
+  return toPatient(patient)
+}
+
+export const selectPatient = (ctx: Ctx, id: string) =>
+  ctx.db
     .select()
     .from(patients)
     .where(and(eq(patients.clinicId, ctx.clinic.id), eq(patients.id, id)))
-  if (!patient) throw notFound('Patient')
-  return toPatient(patient)
+
+/** By id, in one query however many they are. */
+export async function patientNames(ctx: Ctx, ids: string[]): Promise<Map<string, string>> {
+  if (ids.length === 0) return new Map()
+  const rows = await ctx.db
+    .select({ id: patients.id, name: patients.name })
+    .from(patients)
+    .where(
+      and(
+        eq(patients.clinicId, ctx.clinic.id),
+        sql`${patients.id} IN (SELECT value FROM json_each(${JSON.stringify(ids)}))`,
+      ),
+    )
+  return new Map(rows.map(({ id, name }) => [id, name]))
 }
 
 const ifUnowned = (ctx: Ctx, phone: string) =>

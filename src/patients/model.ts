@@ -4,9 +4,9 @@ import { maxCharacters, text } from '../lib/text'
 import { iso } from '../lib/time'
 
 /**
- * Two indexes hold the rule of who is who. `patients_identity`: one row for one name on one phone. `phoneOwner` is
- * the phone on the first row that has it and NULL on those who share it, so that a second name on a phone is
- * refused unless it says that it shares.
+ * Two indexes hold the rule of who is who. `patients_identity`: one row for one name on one phone.
+ * `phoneOwner` is the phone on the first row that has it and NULL on those who share it, so that a second
+ * name on a phone is refused unless it says that it shares.
  */
 export const patients = sqliteTable(
   'patients',

@@ -5,7 +5,7 @@ import { NewPatient, Patient } from './model'
 export const patients = resource()
   .post(
     '/',
-    doc('Register a patient; one known already is answered with 200', 201, Patient, 'phone_in_use'),
+    doc('Register a patient; one known already is answered with 200', [201, 200], Patient, 'phone_in_use'),
     needs('patients:write'),
     body(NewPatient),
     async (c) => {

@@ -1,0 +1,94 @@
+import { type SQL, sql } from 'drizzle-orm'
+import { drizzle } from 'drizzle-orm/d1'
+import type { SQLiteColumn, SQLiteTable } from 'drizzle-orm/sqlite-core'
+import type { Day, Recorded } from './day'
+import { appointments, checkIns, days } from './model'
+
+/**
+ * Brings D1's copy up to the last of `events`: one batch, and each row is replaced only by a newer version.
+ * So the same events may be copied twice, late or out of order, and the copy never goes back.
+ */
+export async function copyToD1(binding: D1Database, day: Day, events: Recorded[]): Promise<void> {
+  if (!day.place) return
+  const db = drizzle(binding)
+  const { clinicId, doctorId, date } = day.place
+  const place = sql`${clinicId}, ${doctorId}`
+  await db.batch([
+    db
+      .insert(days)
+      .values({
+        ...day.place,
+        isPresent: day.availability?.isPresent ?? true,
+        capacity: day.capacity,
+        taken: day.slots.size,
+        version: day.version,
+      })
+      .onConflictDoUpdate({
+        target: [days.clinicId, days.doctorId, days.date],
+        ...newer(days, ['is_present', 'capacity', 'taken', 'version']),
+      }),
+    db
+      .insert(appointments)
+      .select(sql`
+        SELECT value->>0, ${place}, value->>1, ${date}, value->>2, value->>3, value->>4, value->>5, value->>6
+        FROM json_each(${appointmentRows(day, events)}) WHERE true`)
+      .onConflictDoUpdate({
+        target: appointments.id,
+        ...newer(appointments, ['slot', 'status', 'updated_at', 'version']),
+      }),
+    db
+      .insert(checkIns)
+      .select(sql`
+        SELECT value->>0, ${place}, ${date}, value->>1, value->>2, value->>3, value->>4, value->>5
+        FROM json_each(${checkInRows(day, events)}) WHERE true`)
+      .onConflictDoUpdate({ target: checkIns.id, ...newer(checkIns, ['status', 'version']) }),
+  ])
+}
+
+/** `SET column = excluded.column … WHERE excluded.version > version` */
+function newer(
+  table: SQLiteTable & { version: SQLiteColumn },
+  columns: string[],
+): { set: never; setWhere: SQL } {
+  const byProperty = Object.entries(table).filter(([, column]) => columns.includes(column?.name))
+  const set = Object.fromEntries(
+    byProperty.map(([property, column]) => [property, sql.raw(`excluded."${column.name}"`)]),
+  )
+  return { set: set as never, setWhere: sql`excluded.version > ${table.version}` }
+}
+
+function appointmentRows(day: Day, events: Recorded[]): string {
+  const touched = lastEvents(events, (event) => (event.type === 'booked' ? event.appointmentId : null))
+  return JSON.stringify(
+    [...touched].map(([id, seq]) => {
+      const { patientId, slot, status, createdAt, updatedAt } = existing(day.appointments, id)
+      return [id, patientId, slot, status, createdAt, updatedAt, seq]
+    }),
+  )
+}
+
+function checkInRows(day: Day, events: Recorded[]): string {
+  const touched = lastEvents(events, (event) => (event.type === 'checked_in' ? event.appointmentId : null))
+  return JSON.stringify(
+    [...touched].map(([appointmentId, seq]) => {
+      const { id, position, status, checkedInAt } = existing(day.checkIns, appointmentId)
+      return [id, appointmentId, position, status, checkedInAt, seq]
+    }),
+  )
+}
+
+/** What the events touched, each with the number of the last event that did. */
+function lastEvents(events: Recorded[], touches: (event: Recorded) => string | null): Map<string, number> {
+  const touched = new Map<string, number>()
+  for (const event of events) {
+    const id = touches(event)
+    if (id !== null) touched.set(id, event.seq)
+  }
+  return touched
+}
+
+function existing<Value>(known: Map<string, Value>, id: string): Value {
+  const value = known.get(id)
+  if (!value) throw new Error('The log names what its fold does not know')
+  return value
+}

@@ -1,0 +1,56 @@
+import { index, integer, primaryKey, sqliteTable, text } from 'drizzle-orm/sqlite-core'
+
+/**
+ * D1's copy of every day, for reading across days. The days own the facts: nothing is decided from these
+ * tables. `version` is the number of the day's event that the row tells of; a row is only ever replaced by a
+ * newer one.
+ */
+export const days = sqliteTable(
+  'days',
+  {
+    clinicId: text('clinic_id').notNull(),
+    doctorId: text('doctor_id').notNull(),
+    date: text('date').notNull(),
+    isPresent: integer('is_present', { mode: 'boolean' }).notNull(),
+    capacity: integer('capacity').notNull(),
+    taken: integer('taken').notNull(),
+    version: integer('version').notNull(),
+  },
+  (t) => [primaryKey({ columns: [t.clinicId, t.doctorId, t.date] })],
+)
+
+export const appointments = sqliteTable(
+  'appointments',
+  {
+    id: text('id').primaryKey(),
+    clinicId: text('clinic_id').notNull(),
+    doctorId: text('doctor_id').notNull(),
+    patientId: text('patient_id').notNull(),
+    date: text('date').notNull(),
+    slot: integer('slot').notNull(),
+    status: text('status').notNull(),
+    createdAt: integer('created_at').notNull(),
+    updatedAt: integer('updated_at').notNull(),
+    version: integer('version').notNull(),
+  },
+  (t) => [
+    index('appointments_by_doctor').on(t.clinicId, t.doctorId, t.date),
+    index('appointments_by_patient').on(t.clinicId, t.patientId, t.date),
+  ],
+)
+
+export const checkIns = sqliteTable(
+  'check_ins',
+  {
+    id: text('id').primaryKey(),
+    clinicId: text('clinic_id').notNull(),
+    doctorId: text('doctor_id').notNull(),
+    date: text('date').notNull(),
+    appointmentId: text('appointment_id').notNull(),
+    position: integer('position').notNull(),
+    status: text('status').notNull(),
+    checkedInAt: integer('checked_in_at').notNull(),
+    version: integer('version').notNull(),
+  },
+  (t) => [index('check_ins_by_doctor').on(t.clinicId, t.doctorId, t.date)],
+)

@@ -1,0 +1,129 @@
+import { and, asc, eq, gt } from 'drizzle-orm'
+import { audited } from '../audit/model'
+import type { Ctx } from '../context'
+import { dayKey } from '../doctor-day/address'
+import type { Opening } from '../doctor-day/day'
+import { days } from '../doctor-day/model'
+import { onDay, operation } from '../doctor-day/reach'
+import { newId } from '../lib/id'
+import { cutPage, type Page } from '../lib/page'
+import { localDate } from '../lib/time'
+import { notFound, Problem } from '../problem'
+import {
+  type Availability,
+  type Doctor,
+  doctors,
+  type ListDoctors,
+  type ListedDoctor,
+  type NewDoctor,
+  type SetAvailability,
+  toAvailability,
+  toDoctor,
+  usualAvailability,
+} from './model'
+
+type DoctorRow = typeof doctors.$inferSelect
+
+export async function addDoctor(ctx: Ctx, wanted: NewDoctor): Promise<Doctor> {
+  const id = newId()
+  const { opId, results } = await ctx.once.transact((op) => [
+    ctx.db
+      .insert(doctors)
+      .values({ id, clinicId: ctx.clinic.id, ...wanted, createdAt: ctx.now, opId: op })
+      .onConflictDoNothing(),
+    audited(ctx, 'doctor.added', id),
+    ctx.db
+      .select()
+      .from(doctors)
+      .where(and(eq(doctors.clinicId, ctx.clinic.id), eq(doctors.code, wanted.code))),
+  ])
+  const [doctor] = results[2]
+  if (doctor?.opId !== opId) throw new Problem('doctor_code_taken', 'A doctor with this code already exists')
+  return toDoctor(doctor)
+}
+
+/** With a date, whether each is present that day: read from D1's copy of the days, in the same query. */
+export async function listDoctors(ctx: Ctx, wanted: ListDoctors): Promise<Page<ListedDoctor>> {
+  const { date } = wanted
+  const rows = await ctx.db
+    .select({ doctor: doctors, isPresent: days.isPresent })
+    .from(doctors)
+    .leftJoin(
+      days,
+      and(eq(days.clinicId, doctors.clinicId), eq(days.doctorId, doctors.id), eq(days.date, date ?? '')),
+    )
+    .where(and(eq(doctors.clinicId, ctx.clinic.id), gt(doctors.id, wanted.cursor?.[0] ?? '')))
+    .orderBy(asc(doctors.id))
+    .limit(wanted.limit + 1)
+  const listed = rows.map(({ doctor, isPresent }) => ({
+    ...toDoctor(doctor),
+    ...(date !== undefined && { is_available: isPresent ?? true }),
+  }))
+  return cutPage(listed, wanted.limit, (doctor) => [doctor.id])
+}
+
+export async function getDoctor(ctx: Ctx, id: string): Promise<Doctor> {
+  return toDoctor(await knownDoctor(ctx, id))
+}
+
+/** The day itself keeps this; D1's copy follows. */
+export async function setAvailability(
+  ctx: Ctx,
+  doctorId: string,
+  wanted: SetAvailability,
+): Promise<Availability> {
+  const { opId, results } = await ctx.once.transact(() => [selectDoctor(ctx, doctorId)])
+  const doctor = known(results[0])
+  const { date, is_present: isPresent, notes, capacity } = wanted
+  const answer = await onDay(ctx, dayKey(ctx.clinic.id, doctor.id, date), (day) =>
+    day.setAvailability(operation(ctx, opId), {
+      opening: opening(ctx, doctor, date),
+      isPresent,
+      notes,
+      capacity,
+    }),
+  )
+  if (!answer.ok)
+    throw new Problem('capacity_below_taken', `Slots of ${date} beyond that capacity are taken already`)
+  return toAvailability(doctor.id, date, answer.reply)
+}
+
+export async function getAvailability(
+  ctx: Ctx,
+  doctorId: string,
+  on: string | undefined,
+): Promise<Availability> {
+  const date = on ?? today(ctx)
+  const [doctor, availability] = await Promise.all([
+    knownDoctor(ctx, doctorId),
+    onDay(ctx, dayKey(ctx.clinic.id, doctorId, date), (day) => day.availability(ctx.clinic.id)),
+  ])
+  return availability
+    ? toAvailability(doctorId, date, availability)
+    : usualAvailability(doctorId, date, doctor.capacity)
+}
+
+export const selectDoctor = (ctx: Ctx, id: string) =>
+  ctx.db
+    .select()
+    .from(doctors)
+    .where(and(eq(doctors.clinicId, ctx.clinic.id), eq(doctors.id, id)))
+
+export const knownDoctor = async (ctx: Ctx, id: string): Promise<DoctorRow> =>
+  known(await selectDoctor(ctx, id))
+
+function known([doctor]: DoctorRow[]): DoctorRow {
+  if (!doctor) throw notFound('Doctor')
+  return doctor
+}
+
+export const opening = (ctx: Ctx, doctor: DoctorRow, date: string): Opening => ({
+  clinicId: ctx.clinic.id,
+  doctorId: doctor.id,
+  date,
+  timeZone: ctx.clinic.timeZone,
+  capacity: doctor.capacity,
+})
+
+/** The date it is now at the clinic. */
+export const today = (ctx: Ctx): string => localDate(ctx.now, ctx.clinic.timeZone)

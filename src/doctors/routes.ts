@@ -1,0 +1,39 @@
+import * as v from 'valibot'
+import { body, doc, needs, query, reply, replyPage, resource } from '../http/endpoint'
+import { addDoctor, getAvailability, getDoctor, listDoctors, setAvailability } from './actions'
+import { Availability, Doctor, ListDoctors, ListedDoctor, NewDoctor, OnDate, SetAvailability } from './model'
+
+export const doctors = resource()
+  .post(
+    '/',
+    doc('Add a doctor', 201, Doctor, 'doctor_code_taken'),
+    needs('doctors:write'),
+    body(NewDoctor),
+    async (c) => reply(c, Doctor, await addDoctor(c.var.ctx, c.req.valid('json')), 201),
+  )
+  .get(
+    '/',
+    doc('List doctors; with a date, who is available', 200, v.array(ListedDoctor)),
+    needs('doctors:read'),
+    query(ListDoctors),
+    async (c) => replyPage(c, ListedDoctor, await listDoctors(c.var.ctx, c.req.valid('query'))),
+  )
+  .get('/:id', doc('Get a doctor', 200, Doctor, 'not_found'), needs('doctors:read'), async (c) =>
+    reply(c, Doctor, await getDoctor(c.var.ctx, c.req.param('id'))),
+  )
+  .post(
+    '/:id/availability',
+    doc('Say whether a doctor is present on a day', 200, Availability, 'not_found', 'capacity_below_taken'),
+    needs('doctors:write'),
+    body(SetAvailability),
+    async (c) =>
+      reply(c, Availability, await setAvailability(c.var.ctx, c.req.param('id'), c.req.valid('json'))),
+  )
+  .get(
+    '/:id/availability',
+    doc('Whether a doctor is present on a day', 200, Availability, 'not_found'),
+    needs('doctors:read'),
+    query(OnDate),
+    async (c) =>
+      reply(c, Availability, await getAvailability(c.var.ctx, c.req.param('id'), c.req.valid('query').date)),
+  )

@@ -1,0 +1,129 @@
+import { Readable } from 'node:stream'
+import { pipeline } from 'node:stream/promises'
+import { Busboy, type BusboyFileStream } from '@fastify/busboy'
+import type { Fault } from '../problem'
+import { Problem } from '../problem'
+
+const FIELD = 'file'
+
+/** What a multipart body may hold beside the file: boundaries, headers and fields that nobody reads. */
+const MULTIPART_OVERHEAD_BYTES_MAX = 64 * 1024
+const MULTIPART_PARTS_MAX = 20
+
+const FILE_BYTES_MAX_USUAL = 32 * 1024 * 1024
+
+/**
+ * How much of a refused body is still read, and thrown away. A client that is still sending hears of a refusal only
+ * when its bytes are taken; whoever sends more than this is cut off.
+ */
+const DRAINED_BYTES_MAX = 64 * 1024 * 1024
+
+/** The bytes of the uploaded file as they arrive: a multipart field `file`, or the body itself as text/csv. */
+export async function* fileBytes(request: Request, env: Env): AsyncGenerator<Uint8Array> {
+  const bytesMax = Number(env.BULK_BYTES_MAX) || FILE_BYTES_MAX_USUAL
+  const contentType = request.headers.get('Content-Type') ?? ''
+  const isForm = /^multipart\/form-data\b/i.test(contentType)
+  if (!request.body || !(isForm || /^text\/csv\b/i.test(contentType))) throw noFile()
+  const reader = request.body.getReader()
+  const read = oneAfterAnother(() => reader.read())
+  const body = chunksOf(read)
+  try {
+    yield* upTo(bytesMax, isForm ? multipartFile(body, contentType, bytesMax) : body, bytesMax)
+  } finally {
+    // A body that breaks off here has been refused already, and that refusal is what is told.
+    await drain(read, () => reader.cancel()).catch(() => {})
+  }
+}
+
+type Read = () => Promise<ReadableStreamReadResult<Uint8Array>>
+
+/** A request's body refuses a second read while one is under way, as one is where a parser was stopped midway. */
+function oneAfterAnother(read: Read): Read {
+  let last: Promise<unknown> = Promise.resolve()
+  return () => {
+    const next = last.then(read)
+    last = next.catch(() => {})
+    return next
+  }
+}
+
+/** Unlike the stream's own iterator, does not cancel the body when its reader has had enough. */
+async function* chunksOf(read: Read): AsyncGenerator<Uint8Array> {
+  for (let next = await read(); !next.done; next = await read()) yield next.value
+}
+
+async function drain(read: Read, cutOff: () => Promise<void>): Promise<void> {
+  for (let drained = 0; drained < DRAINED_BYTES_MAX; ) {
+    const { done, value } = await read()
+    if (done) return
+    drained += value.byteLength
+  }
+  await cutOff()
+}
+
+async function* multipartFile(
+  body: AsyncIterable<Uint8Array>,
+  contentType: string,
+  bytesMax: number,
+): AsyncGenerator<Uint8Array> {
+  const busboy = openBusboy(contentType)
+  const whole = Readable.from(upTo(bytesMax + MULTIPART_OVERHEAD_BYTES_MAX, body, bytesMax))
+  const files: BusboyFileStream[] = []
+  let refusal: unknown
+  const read = pipeline(whole, busboy).catch((error: unknown) => {
+    refusal = error instanceof Problem ? error : malformed()
+    for (const file of files) file.destroy()
+  })
+  const found = new Promise<{ stream: BusboyFileStream; name: string } | null>((resolve) => {
+    busboy.on('file', (field, stream, name) => {
+      stream.on('error', () => {}) // `read` learns of it too, and without a listener it would be thrown.
+      if (field !== FIELD || files.push(stream) > 1) stream.resume()
+      else resolve({ stream, name })
+    })
+    void read.then(() => resolve(null))
+  })
+  try {
+    const file = await found
+    if (!file) throw refusal ?? noFile()
+    if (!/\.csv$/i.test(file.name)) throw badFile('file_name', 'The file’s name must end with .csv')
+    yield* file.stream as AsyncIterable<Uint8Array>
+    // Only the closing boundary proves that the file arrived whole.
+    await read
+    if (files.length > 1) throw badFile('file', 'There must be one file only')
+  } catch (error) {
+    throw refusal ?? error
+  } finally {
+    whole.destroy()
+  }
+}
+
+function openBusboy(contentType: string) {
+  try {
+    return Busboy({
+      headers: { 'content-type': contentType },
+      limits: { parts: MULTIPART_PARTS_MAX, fieldSize: MULTIPART_OVERHEAD_BYTES_MAX },
+    })
+  } catch {
+    throw malformed()
+  }
+}
+
+/** Counts what arrives, because Content-Length is only what the caller says. */
+async function* upTo(countMax: number, bytes: AsyncIterable<Uint8Array>, bytesMax: number) {
+  let count = 0
+  for await (const chunk of bytes) {
+    count += chunk.byteLength
+    if (count > countMax) throw badFile('file_size', `The file may have at most ${bytesMax} bytes`)
+    yield chunk
+  }
+}
+
+export function badFile(rule: string, message: string): Problem {
+  const fault: Fault = { field: FIELD, rule, message }
+  return new Problem('invalid_file', message, { faults: [fault] })
+}
+
+const noFile = () =>
+  badFile('required', 'Send the file as field `file` of multipart/form-data, or as a text/csv body')
+
+const malformed = () => badFile('multipart', 'The multipart body is broken or incomplete')

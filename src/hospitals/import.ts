@@ -1,0 +1,165 @@
+import { and, eq, lte, type SQL, sql } from 'drizzle-orm'
+import { type DrizzleD1Database, drizzle } from 'drizzle-orm/d1'
+import * as v from 'valibot'
+import { newId } from '../lib/id'
+import { log, logFailure } from '../lib/log'
+import { SECOND_MS } from '../lib/time'
+import { ChunkMessage } from './chunk-messages'
+import { hospitals, importChunks, importRows, imports } from './model'
+
+/** Longer than any chunk takes. Work that outlives its lease writes nothing, so it only bounds how long a crash costs. */
+const LEASE_MS = 10 * SECOND_MS
+
+/** A chunk that failed so often will fail again. */
+export const CHUNK_ATTEMPTS_MAX = 5
+
+const RETRY_SECONDS = 5
+
+type Db = DrizzleD1Database
+type Chunk = typeof importChunks.$inferSelect
+
+/** The queue's consumer. Never throws: a throw brings back messages that were done. */
+export async function importChunksOf(batch: MessageBatch<unknown>, env: Env): Promise<void> {
+  const db = drizzle(env.DB)
+  for (const message of batch.messages) {
+    const parsed = v.safeParse(ChunkMessage, message.body)
+    if (!parsed.success || (await importChunk(db, parsed.output))) message.ack()
+    else message.retry({ delaySeconds: RETRY_SECONDS })
+  }
+}
+
+/** Whether the message has served; false asks for it again. Delivered twice, late or for a job long gone: no harm. */
+async function importChunk(db: Db, message: ChunkMessage): Promise<boolean> {
+  const facts = { job: message.job_id, chunk: message.chunk }
+  let chunk: Chunk | undefined
+  try {
+    chunk = await claim(db, message, Date.now())
+    if (!chunk) return true
+    if (chunk.attempts > CHUNK_ATTEMPTS_MAX) await giveUp(db, chunk, Date.now())
+    else await work(db, chunk, Date.now())
+    return true
+  } catch (error) {
+    logFailure('import.chunk', error, { ...facts, attempts: chunk?.attempts })
+    return await afterFailure(db, chunk)
+  }
+}
+
+/** One statement decides who works. The second starts the job's clock with its first chunk. */
+async function claim(db: Db, { job_id, chunk }: ChunkMessage, now: number): Promise<Chunk | undefined> {
+  const lease = newId()
+  const [[claimed]] = await db.batch([
+    db
+      .update(importChunks)
+      .set({ lease, leaseUntil: now + LEASE_MS, attempts: sql`attempts + 1` })
+      .where(
+        and(
+          eq(importChunks.jobId, job_id),
+          eq(importChunks.chunk, chunk),
+          eq(importChunks.state, 'pending'),
+          lte(importChunks.leaseUntil, now),
+          sql`EXISTS (SELECT 1 FROM imports WHERE id = ${job_id} AND state IN ('pending', 'processing'))`,
+        ),
+      )
+      .returning(),
+    db
+      .update(imports)
+      .set({ state: 'processing', startedAt: now })
+      .where(
+        sql`id = ${job_id} AND state = 'pending' AND EXISTS
+          (SELECT 1 FROM import_chunks WHERE job_id = ${job_id} AND chunk = ${chunk} AND lease = ${lease})`,
+      ),
+  ])
+  return claimed
+}
+
+/**
+ * One transaction: hospitals, what became of each row, the chunk's sums, and the job's end if this was the last
+ * chunk. Each statement looks for the lease first, so who lost it changes nothing.
+ */
+async function work(db: Db, chunk: Chunk, now: number): Promise<void> {
+  const { jobId, clinicId } = chunk
+  const held = holds(chunk, 'pending')
+  const rows = sql`r.job_id = ${jobId} AND r.row BETWEEN ${chunk.firstRow} AND ${chunk.lastRow}`
+  const status = (value: 'created' | 'failed') =>
+    sql`(SELECT count(*) FROM import_rows r WHERE ${rows} AND r.status = ${value})`
+  await db.batch([
+    db
+      .insert(hospitals)
+      .select(sql`
+        SELECT i.clinic_id, ${hospitalId('r')}, i.batch_id, r.name, r.address, r.phone, r.phone_e164, r.folded, ${now}
+        FROM import_rows r JOIN imports i ON i.id = r.job_id
+        WHERE ${rows} AND i.clinic_id = ${clinicId} AND NOT ${standsEarlier('r')} AND ${held}
+        ORDER BY r.row`)
+      .onConflictDoNothing(),
+    db
+      .update(importRows)
+      .set({
+        status: sql`CASE WHEN ${isHospital(clinicId)} THEN 'created' ELSE 'failed' END`,
+        reason: sql`CASE WHEN ${isHospital(clinicId)} THEN NULL
+          WHEN ${standsEarlier('import_rows')} THEN 'duplicate_in_file' ELSE 'duplicate_in_directory' END`,
+      })
+      .where(sql`job_id = ${jobId} AND row BETWEEN ${chunk.firstRow} AND ${chunk.lastRow} AND ${held}`),
+    db
+      .update(importChunks)
+      .set({ state: 'done', created: status('created'), failed: status('failed') })
+      .where(sql`job_id = ${jobId} AND chunk = ${chunk.chunk} AND ${held}`),
+    complete(db, chunk, now),
+  ])
+  log('import.chunk_done', { clinic: clinicId, job: jobId, chunk: chunk.chunk, attempts: chunk.attempts })
+}
+
+/** The last chunk ends the job; where no row failed, the batch is active from then on. */
+const complete = (db: Db, chunk: Chunk, now: number) =>
+  db
+    .update(imports)
+    .set({
+      state: 'completed',
+      completedAt: now,
+      activatedAt: sql`CASE WHEN EXISTS (SELECT 1 FROM import_chunks WHERE job_id = ${chunk.jobId} AND failed > 0)
+        THEN NULL ELSE ${now} END`,
+    })
+    .where(
+      sql`id = ${chunk.jobId} AND clinic_id = ${chunk.clinicId} AND state = 'processing' AND ${holds(chunk, 'done')}
+        AND NOT EXISTS (SELECT 1 FROM import_chunks WHERE job_id = ${chunk.jobId} AND state = 'pending')`,
+    )
+
+const holds = ({ jobId, chunk, lease }: Chunk, state: Chunk['state']): SQL =>
+  sql`EXISTS (SELECT 1 FROM import_chunks c JOIN imports j ON j.id = c.job_id AND j.state = 'processing'
+    WHERE c.job_id = ${jobId} AND c.chunk = ${chunk} AND c.lease = ${lease} AND c.state = ${state})`
+
+/** The same hospital on an earlier row of the file. The first one counts, whatever order chunks run in. */
+const standsEarlier = (row: 'r' | 'import_rows'): SQL =>
+  sql.raw(`EXISTS (SELECT 1 FROM import_rows e
+    WHERE e.job_id = ${row}.job_id AND e.folded = ${row}.folded AND e.row < ${row}.row)`)
+
+/** Padded, so that a list by id is a list by import and row. */
+const hospitalId = (row: 'r' | 'import_rows'): SQL => sql.raw(`${row}.job_id || printf('-%07d', ${row}.row)`)
+
+const isHospital = (clinicId: string): SQL =>
+  sql`EXISTS (SELECT 1 FROM hospitals h WHERE h.clinic_id = ${clinicId} AND h.id = ${hospitalId('import_rows')})`
+
+/** Frees the chunk for the next message, or ends the job that it keeps from ending. */
+async function afterFailure(db: Db, chunk: Chunk | undefined): Promise<boolean> {
+  if (!chunk) return false
+  try {
+    if (chunk.attempts >= CHUNK_ATTEMPTS_MAX) {
+      await giveUp(db, chunk, Date.now())
+      return true
+    }
+    await db
+      .update(importChunks)
+      .set({ leaseUntil: 0 })
+      .where(sql`job_id = ${chunk.jobId} AND chunk = ${chunk.chunk} AND ${holds(chunk, 'pending')}`)
+  } catch (error) {
+    logFailure('import.release', error, { job: chunk.jobId, chunk: chunk.chunk })
+  }
+  return false
+}
+
+async function giveUp(db: Db, chunk: Chunk, now: number): Promise<void> {
+  await db
+    .update(imports)
+    .set({ state: 'failed', error: 'chunk_failed', completedAt: now })
+    .where(sql`id = ${chunk.jobId} AND clinic_id = ${chunk.clinicId} AND ${holds(chunk, 'pending')}`)
+  log('import.failed', { clinic: chunk.clinicId, job: chunk.jobId, chunk: chunk.chunk })
+}

@@ -1,0 +1,72 @@
+import { and, asc, eq, gt, sql } from 'drizzle-orm'
+import * as v from 'valibot'
+import type { Ctx } from '../context'
+import { type ImportFacts, ImportStatus, toStatus } from './job'
+import { FIRST_ROW, importRows, imports } from './model'
+
+/** Rows per read of D1: their JSON stays far below the 2 MB that one value may have. */
+const PAGE_ROWS = 1_000
+
+const HOLE = '"hospitals":['
+
+/**
+ * The status as JSON. A completed job lists every row of its file, which can be 100,000: they pass through as text,
+ * page by page, and are never objects here.
+ */
+export function statusText(ctx: Ctx, facts: ImportFacts): string | ReadableStream<Uint8Array> {
+  const text = JSON.stringify(v.parse(ImportStatus, toStatus(facts, ctx.now)))
+  if (facts.job.state !== 'completed') return text
+  const at = text.indexOf(HOLE) + HOLE.length
+  return streamOf(inside(text.slice(0, at), rowsOf(ctx, facts.job), text.slice(at)))
+}
+
+async function* inside(head: string, rows: AsyncIterable<string>, tail: string): AsyncGenerator<string> {
+  yield head
+  yield* rows
+  yield tail
+}
+
+async function* rowsOf(ctx: Ctx, job: ImportFacts['job']): AsyncGenerator<string> {
+  const last = FIRST_ROW + job.totalRows - 1
+  for (let row = FIRST_ROW - 1; row < last; row += PAGE_ROWS) {
+    const rows = await pageOf(ctx, job, row)
+    if (rows) yield row < FIRST_ROW ? rows : `,${rows}`
+  }
+}
+
+/** The fields of ImportedRow, and no others. */
+async function pageOf(ctx: Ctx, job: ImportFacts['job'], after: number): Promise<string> {
+  const created = job.activatedAt === null ? 'created' : 'created_and_activated'
+  const page = ctx.db
+    .select({
+      json: sql<string>`CASE ${importRows.status}
+        WHEN 'created' THEN json_object('row', ${importRows.row}, 'name', ${importRows.name}, 'status', ${created})
+        ELSE json_object('row', ${importRows.row}, 'name', ${importRows.name}, 'status', 'failed',
+          'reason', ${importRows.reason}) END`.as('json'),
+    })
+    .from(importRows)
+    .innerJoin(imports, eq(imports.id, importRows.jobId))
+    .where(and(eq(imports.clinicId, ctx.clinic.id), eq(importRows.jobId, job.id), gt(importRows.row, after)))
+    .orderBy(asc(importRows.row))
+    .limit(PAGE_ROWS)
+    .as('page')
+  const [found] = await ctx.db
+    .select({ rows: sql<string | null>`group_concat(${page.json}, ',')` })
+    .from(page)
+  return found?.rows ?? ''
+}
+
+/** Reads the next page when the client has taken the last one. */
+function streamOf(texts: AsyncGenerator<string>): ReadableStream<Uint8Array> {
+  const encoder = new TextEncoder()
+  return new ReadableStream<Uint8Array>({
+    async pull(controller) {
+      const { done, value } = await texts.next()
+      if (done) controller.close()
+      else controller.enqueue(encoder.encode(value))
+    },
+    async cancel() {
+      await texts.return(undefined)
+    },
+  })
+}

@@ -1,0 +1,91 @@
+import { index, integer, sqliteTable, text as textColumn, uniqueIndex } from 'drizzle-orm/sqlite-core'
+import * as v from 'valibot'
+import { cursor, limit, PAGE_MAX } from '../lib/page'
+import { text } from '../lib/text'
+import { iso } from '../lib/time'
+
+/** `ownerId` is the clinic whose key posted: `testId` is unique there. `clinicId` is whose record it is. */
+export const medicalTests = sqliteTable(
+  'medical_tests',
+  {
+    seq: integer('seq').primaryKey({ autoIncrement: true }),
+    ownerId: textColumn('owner_id').notNull(),
+    testId: textColumn('test_id').notNull(),
+    clinicId: textColumn('clinic_id').notNull(),
+    patientId: textColumn('patient_id').notNull(),
+    testType: textColumn('test_type').notNull(),
+    result: textColumn('result').notNull(),
+    createdAt: integer('created_at').notNull(),
+    opId: textColumn('op_id').notNull(),
+  },
+  (t) => [
+    uniqueIndex('medical_tests_test_id').on(t.ownerId, t.testId),
+    index('medical_tests_by_clinic').on(t.clinicId, t.seq),
+  ],
+)
+
+export const NewMedicalTest = v.pipe(
+  v.object({
+    test_id: text(200),
+    patient_id: text(200),
+    clinic_id: text(200),
+    test_type: text(200),
+    result: text(100_000),
+  }),
+  v.metadata({ ref: 'NewMedicalTest' }),
+)
+export type NewMedicalTest = v.InferOutput<typeof NewMedicalTest>
+
+/** Ids and a status only: replies are kept for retries, and results are not. */
+export const StoredMedicalTest = v.pipe(
+  v.object({
+    status: v.literal('success'),
+    message: v.string(),
+    test_id: v.string(),
+    patient_id: v.string(),
+    clinic_id: v.string(),
+    created_at: v.string(),
+  }),
+  v.metadata({ ref: 'StoredMedicalTest' }),
+)
+export type StoredMedicalTest = v.InferOutput<typeof StoredMedicalTest>
+
+export const MedicalTest = v.pipe(
+  v.object({
+    test_id: v.string(),
+    patient_id: v.string(),
+    clinic_id: v.string(),
+    test_type: v.string(),
+    result: v.string(),
+    created_at: v.string(),
+  }),
+  v.metadata({ ref: 'MedicalTest' }),
+)
+export type MedicalTest = v.InferOutput<typeof MedicalTest>
+
+type Row = typeof medicalTests.$inferSelect
+
+export const toStored = (row: Row): StoredMedicalTest => ({
+  status: 'success',
+  message: 'Medical test stored',
+  test_id: row.testId,
+  patient_id: row.patientId,
+  clinic_id: row.clinicId,
+  created_at: iso(row.createdAt),
+})
+
+export const toMedicalTest = (row: Row): MedicalTest => ({
+  test_id: row.testId,
+  patient_id: row.patientId,
+  clinic_id: row.clinicId,
+  test_type: row.testType,
+  result: row.result,
+  created_at: iso(row.createdAt),
+})
+
+export const ListMedicalTests = v.object({
+  clinic_id: text(200),
+  limit: limit(PAGE_MAX),
+  cursor: cursor(v.number()),
+})
+export type ListMedicalTests = v.InferOutput<typeof ListMedicalTests>

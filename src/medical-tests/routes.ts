@@ -1,0 +1,22 @@
+import * as v from 'valibot'
+import { body, doc, needs, query, reply, replyPage, resource } from '../http/endpoint'
+import { replay } from '../http/idempotency'
+import { listMedicalTests, storeMedicalTest } from './actions'
+import { ListMedicalTests, MedicalTest, NewMedicalTest, StoredMedicalTest } from './model'
+
+export const medicalTests = resource()
+  .post(
+    '/',
+    doc('Store the record of a medical test', 201, StoredMedicalTest, 'medical_test_exists', 'not_found'),
+    needs('tests:write'),
+    body(NewMedicalTest),
+    replay,
+    async (c) => reply(c, StoredMedicalTest, await storeMedicalTest(c.var.ctx, c.req.valid('json')), 201),
+  )
+  .get(
+    '/',
+    doc('List the records of a clinic, newest last', 200, v.array(MedicalTest), 'not_found'),
+    needs('tests:read'),
+    query(ListMedicalTests),
+    async (c) => replyPage(c, MedicalTest, await listMedicalTests(c.var.ctx, c.req.valid('query'))),
+  )

@@ -1,0 +1,74 @@
+import { and, desc, eq, lt } from 'drizzle-orm'
+import { audited } from '../audit/model'
+import type { Ctx } from '../context'
+import { newId } from '../lib/id'
+import { cutPage, type Page } from '../lib/page'
+import { instantOf } from '../lib/time'
+import { Problem } from '../problem'
+import {
+  type AcceptedEvent,
+  type ListEvents,
+  longForm,
+  type NewWebhookEvent,
+  toAccepted,
+  toWebhookEvent,
+  type WebhookEvent,
+  webhookEvents,
+} from './model'
+
+/** One event per appointment and instant: senders repeat themselves, and the second time is told so. */
+export async function receiveEvent(ctx: Ctx, event: NewWebhookEvent): Promise<AcceptedEvent> {
+  const id = newId()
+  const instant = instantOf(event.timestamp)
+  const { opId, results } = await ctx.once.transact((op) => [
+    ctx.db
+      .insert(webhookEvents)
+      .values({
+        id,
+        clinicId: ctx.clinic.id,
+        eventType: longForm(event.event_type),
+        appointmentId: event.appointment_id,
+        patientId: event.patient_id,
+        timestamp: event.timestamp,
+        instant,
+        notes: event.notes,
+        receivedAt: ctx.now,
+        requestId: ctx.requestId,
+        opId: op,
+      })
+      .onConflictDoNothing(),
+    audited(ctx, 'webhook_event.received', id),
+    ctx.db
+      .select()
+      .from(webhookEvents)
+      .where(
+        and(
+          eq(webhookEvents.clinicId, ctx.clinic.id),
+          eq(webhookEvents.appointmentId, event.appointment_id),
+          eq(webhookEvents.instant, instant),
+        ),
+      ),
+  ])
+  const [stored] = results[2]
+  if (stored?.opId !== opId)
+    throw new Problem('event_exists', 'An event of this appointment at this timestamp is stored already')
+  return toAccepted(stored)
+}
+
+/** Newest first. */
+export async function listEvents(ctx: Ctx, wanted: ListEvents): Promise<Page<WebhookEvent>> {
+  const before = wanted.cursor?.[0]
+  const rows = await ctx.db
+    .select()
+    .from(webhookEvents)
+    .where(
+      and(
+        eq(webhookEvents.clinicId, ctx.clinic.id),
+        before === undefined ? undefined : lt(webhookEvents.seq, before),
+      ),
+    )
+    .orderBy(desc(webhookEvents.seq))
+    .limit(wanted.limit + 1)
+  const page = cutPage(rows, wanted.limit, (row) => [row.seq])
+  return { ...page, rows: page.rows.map(toWebhookEvent) }
+}

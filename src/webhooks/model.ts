@@ -1,0 +1,106 @@
+import { index, integer, sqliteTable, text as textColumn, uniqueIndex } from 'drizzle-orm/sqlite-core'
+import * as v from 'valibot'
+import { cursor, limit } from '../lib/page'
+import { maxCharacters, text } from '../lib/text'
+import { IsoInstant, iso } from '../lib/time'
+
+/**
+ * `instant` is `timestamp` in one spelling, so that the same moment is the same event however it is written.
+ */
+export const webhookEvents = sqliteTable(
+  'webhook_events',
+  {
+    seq: integer('seq').primaryKey({ autoIncrement: true }),
+    id: textColumn('id').notNull(),
+    clinicId: textColumn('clinic_id').notNull(),
+    eventType: textColumn('event_type').notNull(),
+    appointmentId: textColumn('appointment_id').notNull(),
+    patientId: textColumn('patient_id').notNull(),
+    timestamp: textColumn('timestamp').notNull(),
+    instant: textColumn('instant').notNull(),
+    notes: textColumn('notes'),
+    receivedAt: integer('received_at').notNull(),
+    requestId: textColumn('request_id').notNull(),
+    opId: textColumn('op_id').notNull(),
+  },
+  (t) => [
+    uniqueIndex('webhook_events_once').on(t.clinicId, t.appointmentId, t.instant),
+    index('webhook_events_by_clinic').on(t.clinicId, t.seq),
+  ],
+)
+
+const EVENT_TYPES = ['appointment.scheduled', 'appointment.cancelled', 'appointment.updated'] as const
+const SHORT_FORMS = ['scheduled', 'cancelled', 'updated'] as const
+
+/**
+ * What a sender posts. Published as JSON Schema too (routes.ts), so it says nothing that JSON Schema cannot.
+ */
+export const NewWebhookEvent = v.pipe(
+  v.object({
+    event_type: v.picklist([...EVENT_TYPES, ...SHORT_FORMS]),
+    appointment_id: text(200),
+    patient_id: text(200),
+    timestamp: IsoInstant,
+    notes: v.nullish(v.pipe(v.string(), maxCharacters(10_000)), null),
+  }),
+  v.metadata({ ref: 'NewWebhookEvent' }),
+)
+export type NewWebhookEvent = v.InferOutput<typeof NewWebhookEvent>
+
+/** `scheduled` → `appointment.scheduled`. */
+export const longForm = (type: NewWebhookEvent['event_type']): string =>
+  type.startsWith('appointment.') ? type : `appointment.${type}`
+
+export const AcceptedEvent = v.pipe(
+  v.object({
+    status: v.literal('accepted'),
+    message: v.string(),
+    event_id: v.string(),
+    appointment_id: v.string(),
+    request_id: v.string(),
+  }),
+  v.metadata({ ref: 'AcceptedEvent' }),
+)
+export type AcceptedEvent = v.InferOutput<typeof AcceptedEvent>
+
+export const WebhookEvent = v.pipe(
+  v.object({
+    id: v.string(),
+    event_type: v.picklist(EVENT_TYPES),
+    appointment_id: v.string(),
+    patient_id: v.string(),
+    timestamp: v.string(),
+    notes: v.nullable(v.string()),
+    received_at: v.string(),
+  }),
+  v.metadata({ ref: 'WebhookEvent' }),
+)
+export type WebhookEvent = v.InferOutput<typeof WebhookEvent>
+
+export const WebhookEvents = v.pipe(
+  v.object({ count: v.number(), events: v.array(WebhookEvent) }),
+  v.metadata({ ref: 'WebhookEvents' }),
+)
+
+type Row = typeof webhookEvents.$inferSelect
+
+export const toAccepted = (row: Row): AcceptedEvent => ({
+  status: 'accepted',
+  message: 'Appointment event received and stored',
+  event_id: row.id,
+  appointment_id: row.appointmentId,
+  request_id: row.requestId,
+})
+
+export const toWebhookEvent = (row: Row): WebhookEvent => ({
+  id: row.id,
+  event_type: row.eventType as WebhookEvent['event_type'],
+  appointment_id: row.appointmentId,
+  patient_id: row.patientId,
+  timestamp: row.timestamp,
+  notes: row.notes,
+  received_at: iso(row.receivedAt),
+})
+
+export const ListEvents = v.object({ limit: limit(100), cursor: cursor(v.number()) })
+export type ListEvents = v.InferOutput<typeof ListEvents>

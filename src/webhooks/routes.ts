@@ -1,0 +1,40 @@
+import { toJsonSchema } from '@valibot/to-json-schema'
+import * as v from 'valibot'
+import { body, doc, linkNext, needs, query, reply, resource } from '../http/endpoint'
+import { replay } from '../http/idempotency'
+import { listEvents, receiveEvent } from './actions'
+import { AcceptedEvent, ListEvents, NewWebhookEvent, WebhookEvents } from './model'
+
+/** From the schema that validates. Trimming changes no verdict, so JSON Schema need not know it. */
+const EVENT_SCHEMA = {
+  ...toJsonSchema(NewWebhookEvent, { typeMode: 'input', ignoreActions: ['trim', 'metadata'] }),
+  title: 'Appointment event',
+}
+
+export const webhooks = resource()
+  .post(
+    '/appointments',
+    doc('Receive an appointment event', 200, AcceptedEvent, 'event_exists'),
+    needs('webhooks:write'),
+    body(NewWebhookEvent),
+    replay,
+    async (c) => reply(c, AcceptedEvent, await receiveEvent(c.var.ctx, c.req.valid('json'))),
+  )
+  .get(
+    '/appointments/schema.json',
+    doc('The JSON Schema of an appointment event', 200, v.looseObject({})),
+    needs('webhooks:write'),
+    (c) => c.json(EVENT_SCHEMA),
+  )
+
+export const events = resource().get(
+  '/',
+  doc('List the events received, newest first', 200, WebhookEvents),
+  needs('events:read'),
+  query(ListEvents),
+  async (c) => {
+    const page = await listEvents(c.var.ctx, c.req.valid('query'))
+    linkNext(c, page.next)
+    return reply(c, WebhookEvents, { count: page.rows.length, events: page.rows })
+  },
+)

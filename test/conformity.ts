@@ -1,0 +1,76 @@
+import { createExecutionContext } from 'cloudflare:test'
+import { env } from 'cloudflare:workers'
+import { Validator } from '@cfworker/json-schema'
+import type { OpenAPIV3_1 } from 'openapi-types'
+
+import worker from '../src/index'
+
+type Document = OpenAPIV3_1.Document
+let reading: Promise<Document> | undefined
+
+export function openApiDocument(): Promise<Document> {
+  reading ??= Promise.resolve(
+    worker.fetch(new Request('https://clinic.test/openapi.json'), env, createExecutionContext()),
+  ).then((response) => response.json() as Promise<Document>)
+  return reading
+}
+
+export interface Operation {
+  method: string
+  path: string
+  operation: OpenAPIV3_1.OperationObject
+}
+
+export async function operations(): Promise<Operation[]> {
+  const { paths = {} } = await openApiDocument()
+  return Object.entries(paths).flatMap(([path, item]) =>
+    Object.entries(item ?? {}).map(([method, operation]) => ({
+      method: method.toUpperCase(),
+      path,
+      operation: operation as OpenAPIV3_1.OperationObject,
+    })),
+  )
+}
+
+/** Throws where a reply is not what the OpenAPI document says of its route: status, content type, every field. */
+export async function expectDocumented(
+  method: string,
+  url: string,
+  response: Response,
+  text: string,
+): Promise<void> {
+  const { pathname } = new URL(url)
+  const found = (await operations()).find(
+    (candidate) => candidate.method === method && pattern(candidate.path).test(pathname),
+  )
+  const name = `${method} ${found?.path ?? pathname} → ${response.status}`
+  if (!found) {
+    if (response.status === 404 || response.status === 401) return
+    throw new Error(`${name}: the route is not documented`)
+  }
+  const documented = found.operation.responses?.[response.status] as OpenAPIV3_1.ResponseObject | undefined
+  if (!documented) throw new Error(`${name}: the status is not documented`)
+  const type = response.headers.get('Content-Type')?.split(';')[0] ?? ''
+  const content = documented.content?.[type]
+  if (!content) throw new Error(`${name}: ${type} is not documented`)
+  if (!type.includes('json')) return
+  const { valid, errors } = (await validator(name, content.schema)).validate(JSON.parse(text))
+  if (!valid) throw new Error(`${name}: ${JSON.stringify(errors.at(-1))}`)
+}
+
+const patterns = new Map<string, RegExp>()
+function pattern(path: string): RegExp {
+  const known =
+    patterns.get(path) ?? new RegExp(`^${path.replaceAll('.', '\\.').replace(/\{[^}]+\}/g, '[^/]+')}$`)
+  patterns.set(path, known)
+  return known
+}
+
+const validators = new Map<string, Validator>()
+async function validator(name: string, schema: unknown): Promise<Validator> {
+  const { components } = await openApiDocument()
+  const known =
+    validators.get(name) ?? new Validator({ ...(schema as object), components } as never, '2020-12')
+  validators.set(name, known)
+  return known
+}

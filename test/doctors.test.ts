@@ -1,0 +1,132 @@
+import { expect, test } from 'vitest'
+import { openClinic, openFrontDesk, statuses, times } from './clinic'
+
+const DOCTORS = '/api/v1/doctors'
+const GRACE = { name: 'Grace Hopper', code: 'GH', specialty: 'Cardiology' }
+const DAY = '2026-03-14'
+
+test('a doctor is added and read back', async () => {
+  const clinic = await openClinic()
+  const { status, body } = await clinic.post(DOCTORS, GRACE)
+  expect(status).toBe(201)
+  expect(body).toEqual({ ...GRACE, capacity: 10, id: expect.any(String), created_at: expect.any(String) })
+  expect(await clinic.get(`${DOCTORS}/${body.id}`)).toMatchObject({ status: 200, body })
+})
+
+test('a specialty may be left out', async () => {
+  const clinic = await openClinic()
+  expect((await clinic.post(DOCTORS, { name: 'A', code: 'A' })).body).toMatchObject({ specialty: null })
+})
+
+test('the same code again is 409, “already exists”; another clinic may use it', async () => {
+  const [clinic, other] = [await openClinic(), await openClinic()]
+  const replies = await Promise.all(times(10, () => clinic.post(DOCTORS, GRACE)))
+  expect(statuses(replies)).toEqual({ 201: 1, 409: 9 })
+  expect(replies.find(({ status }) => status === 409)?.body.message).toContain('already exists')
+  expect((await other.post(DOCTORS, GRACE)).status).toBe(201)
+})
+
+test('an unknown doctor is 404', async () => {
+  const clinic = await openClinic()
+  expect((await clinic.get(`${DOCTORS}/nobody`)).status).toBe(404)
+  expect((await clinic.get(`${DOCTORS}/nobody/availability?date=${DAY}`)).status).toBe(404)
+  expect((await clinic.post(`${DOCTORS}/nobody/availability`, { date: DAY, is_present: true })).status).toBe(
+    404,
+  )
+})
+
+test('GET /doctors answers an array; with a date each doctor says whether he is available', async () => {
+  const clinic = await openClinic()
+  const [here, away] = [
+    (await clinic.post(DOCTORS, GRACE)).body,
+    (await clinic.post(DOCTORS, { name: 'Away', code: 'AW' })).body,
+  ]
+  await clinic.post(`${DOCTORS}/${away.id}/availability`, { date: DAY, is_present: false })
+  expect((await clinic.get(DOCTORS)).body).toEqual([here, away])
+  expect((await clinic.get(`${DOCTORS}?date=${DAY}`)).body).toEqual([
+    { ...here, is_available: true },
+    { ...away, is_available: false },
+  ])
+})
+
+test.each(['2026-02-30', '14-03-2026', 'today', ''])('GET /doctors?date=%s is 400', async (date) => {
+  const clinic = await openClinic()
+  expect((await clinic.get(`${DOCTORS}?date=${date}`)).status).toBe(400)
+})
+
+test('doctors come in pages', async () => {
+  const clinic = await openClinic()
+  for (const code of ['A', 'B', 'C']) await clinic.post(DOCTORS, { name: code, code })
+  const first = await clinic.get(`${DOCTORS}?limit=2`)
+  const next = first.headers.get('Link')?.match(/<https:\/\/clinic\.test(.+)>/)?.[1] ?? ''
+  const second = await clinic.get(next)
+  expect([...first.body, ...second.body].map(({ code }) => code)).toEqual(['A', 'B', 'C'])
+  expect(second.headers.get('Link')).toBeNull()
+})
+
+test('setting availability is an upsert: the id stays, who and when are told', async () => {
+  const desk = await openFrontDesk()
+  const path = `${DOCTORS}/${desk.doctorId}/availability`
+  const first = await desk.post(path, { date: DAY, is_present: false, notes: 'ill' })
+  expect(first.status).toBe(200)
+  expect(first.body).toEqual({
+    id: expect.any(String),
+    doctor_id: desk.doctorId,
+    date: DAY,
+    is_present: false,
+    notes: 'ill',
+    capacity: 10,
+    updated_by: desk.keyId,
+    updated_at: expect.any(String),
+  })
+  const second = await desk.post(path, { date: DAY, is_present: true })
+  expect(second.body).toMatchObject({ id: first.body.id, is_present: true, notes: null })
+  expect((await desk.get(`${path}?date=${DAY}`)).body).toEqual(second.body)
+})
+
+test('where nothing was set: is_present true, id null, notes “Available (default)”', async () => {
+  const desk = await openFrontDesk()
+  expect((await desk.get(`${DOCTORS}/${desk.doctorId}/availability?date=${DAY}`)).body).toEqual({
+    id: null,
+    doctor_id: desk.doctorId,
+    date: DAY,
+    is_present: true,
+    notes: 'Available (default)',
+    capacity: 10,
+    updated_by: null,
+    updated_at: null,
+  })
+})
+
+test('capacity is the doctor’s, and a day may say otherwise', async () => {
+  const desk = await openFrontDesk({ patients: 3, capacity: 1 })
+  expect((await desk.book({ date: DAY, patient: 0 })).status).toBe(201)
+  expect((await desk.book({ date: DAY, patient: 1 })).status).toBe(409)
+  await desk.post(`${DOCTORS}/${desk.doctorId}/availability`, { date: DAY, is_present: true, capacity: 2 })
+  expect((await desk.book({ date: DAY, patient: 1 })).body.slot).toBe(2)
+  expect((await desk.book({ date: DAY, patient: 2 })).status).toBe(409)
+})
+
+test('capacity cannot be set below what is taken', async () => {
+  const desk = await openFrontDesk({ patients: 3 })
+  for (const patient of [0, 1, 2]) await desk.book({ date: DAY, patient })
+  const set = (capacity: number) =>
+    desk.post(`${DOCTORS}/${desk.doctorId}/availability`, { date: DAY, is_present: true, capacity })
+  expect(await set(2)).toMatchObject({
+    status: 409,
+    body: { type: 'urn:doctorday:problem:capacity_below_taken' },
+  })
+  expect((await set(3)).body.capacity).toBe(3)
+})
+
+test.each([
+  { capacity: 0 },
+  { capacity: 1001 },
+  { capacity: 1.5 },
+  { is_present: 'yes' },
+  { date: '2026-02-30' },
+])('availability %j is 400', async (change) => {
+  const desk = await openFrontDesk()
+  const wanted = { date: DAY, is_present: true, ...change }
+  expect((await desk.post(`${DOCTORS}/${desk.doctorId}/availability`, wanted)).status).toBe(400)
+})

@@ -1,0 +1,171 @@
+import { env } from 'cloudflare:workers'
+import { expect, test, vi } from 'vitest'
+import { type FrontDesk, openFrontDesk, statuses, times } from './clinic'
+import { operations } from './conformity'
+
+const DAY = '2026-03-14'
+
+interface Try {
+  path: string
+  first: (desk: FrontDesk) => unknown
+  other: (desk: FrontDesk) => unknown
+  /** What the second of two identical requests gets, both without a key. */
+  unkeyed: number
+  /** What a retry gets, where it is not the first reply: a secret cannot be shown again. */
+  retried?: number
+}
+
+const medicalTest = (desk: FrontDesk, result: string) => ({
+  test_id: 't',
+  patient_id: 'p',
+  clinic_id: desk.clinicId,
+  test_type: 'b',
+  result,
+})
+const event = (appointment_id: string) => ({
+  event_type: 'updated',
+  appointment_id,
+  patient_id: 'P',
+  timestamp: '2025-01-10T12:30:00Z',
+})
+const clinic = (desk: FrontDesk, name: string) => ({ id: `of-${desk.clinicId}`, name, time_zone: 'UTC' })
+const key = (desk: FrontDesk, name: string) => ({ clinic_id: desk.clinicId, name, scopes: ['*'] })
+const booking = (desk: FrontDesk, date: string) => ({
+  patient_id: desk.patientIds[0],
+  doctor_id: desk.doctorId,
+  date,
+})
+
+const TRIES: Try[] = [
+  { path: '/tests', first: (d) => medicalTest(d, 'a'), other: (d) => medicalTest(d, 'b'), unkeyed: 409 },
+  { path: '/webhook/appointments', first: () => event('A'), other: () => event('B'), unkeyed: 409 },
+  { path: '/api/v1/clinics', first: (d) => clinic(d, 'A'), other: (d) => clinic(d, 'B'), unkeyed: 409 },
+  { path: '/api/v1/keys', first: (d) => key(d, 'A'), other: (d) => key(d, 'B'), unkeyed: 201, retried: 409 },
+  {
+    path: '/api/v1/patients',
+    first: () => ({ name: 'A', phone: '2025559999' }),
+    other: () => ({ name: 'B', phone: '2025559998' }),
+    unkeyed: 200,
+  },
+  {
+    path: '/api/v1/doctors',
+    first: () => ({ name: 'A', code: 'A' }),
+    other: () => ({ name: 'A', code: 'B' }),
+    unkeyed: 409,
+  },
+  {
+    path: '/api/v1/doctors/{id}/availability',
+    first: () => ({ date: DAY, is_present: true, notes: 'a' }),
+    other: () => ({ date: DAY, is_present: true, notes: 'b' }),
+    unkeyed: 200,
+  },
+  {
+    path: '/api/v1/appointments',
+    first: (d) => booking(d, DAY),
+    other: (d) => booking(d, '2026-03-15'),
+    unkeyed: 409,
+  },
+]
+
+const ready = () => openFrontDesk({ scopes: ['*', 'admin'] })
+const urlOf = (path: string, desk: FrontDesk) => path.replace('{id}', desk.doctorId)
+const forgetReplies = async () => {
+  const { keys } = await env.REPLIES.list()
+  await Promise.all(keys.map(({ name }) => env.REPLIES.delete(name)))
+}
+
+test('every POST is tried here; check-ins and imports have their own tests', async () => {
+  const posts = (await operations()).filter(({ method }) => method === 'POST').map(({ path }) => path)
+  const elsewhere = ['/api/v1/checkins', '/api/v1/hospitals/bulk']
+  expect(posts.sort()).toEqual([...TRIES.map(({ path }) => path), ...elsewhere].sort())
+})
+
+test.each(TRIES)('POST $path: a retry gets the first reply, from KV and without it', async (attempt) => {
+  const desk = await ready()
+  const [url, body, header] = [urlOf(attempt.path, desk), attempt.first(desk), { 'Idempotency-Key': 'k' }]
+  const first = await desk.post(url, body, header)
+  expect(first.status).toBeLessThan(300)
+  for (const forget of [false, true]) {
+    if (forget) await forgetReplies()
+    const again = await desk.post(url, body, header)
+    expect(again.status).toBe(attempt.retried ?? first.status)
+    expect(attempt.retried ? first.text : again.text).toBe(first.text)
+    expect(again.headers.get('Idempotency-Replayed')).toBe('true')
+  }
+})
+
+test.each(TRIES)('POST $path: the key with another body is 422 and takes no effect', async (attempt) => {
+  const desk = await ready()
+  const url = urlOf(attempt.path, desk)
+  const first = await desk.post(url, attempt.first(desk), { 'Idempotency-Key': 'k' })
+  for (const forget of [false, true]) {
+    if (forget) await forgetReplies()
+    const other = await desk.post(url, attempt.other(desk), { 'Idempotency-Key': 'k' })
+    expect(other).toMatchObject({
+      status: 422,
+      body: { type: 'urn:doctorday:problem:idempotency_key_reused' },
+    })
+  }
+  const again = await desk.post(url, attempt.first(desk), { 'Idempotency-Key': 'k' })
+  expect(again.status).toBe(attempt.retried ?? first.status)
+})
+
+test.each(TRIES)('POST $path: without a key, the same again is $unkeyed', async (attempt) => {
+  const desk = await ready()
+  const url = urlOf(attempt.path, desk)
+  await desk.post(url, attempt.first(desk))
+  expect((await desk.post(url, attempt.first(desk))).status).toBe(attempt.unkeyed)
+})
+
+test.each(TRIES)('POST $path: twenty at once with one key are one', async (attempt) => {
+  const desk = await ready()
+  const [url, body] = [urlOf(attempt.path, desk), attempt.first(desk)]
+  const replies = await Promise.all(times(20, () => desk.post(url, body, { 'Idempotency-Key': 'k' })))
+  const texts = new Set(replies.filter(({ status }) => status < 300).map(({ text }) => text))
+  expect(texts.size).toBe(1)
+  const counts = statuses(replies)
+  expect(Object.keys(counts)).toHaveLength(attempt.retried ? 2 : 1)
+})
+
+test('one key means one request across routes: the second route is 422', async () => {
+  const desk = await ready()
+  await desk.post('/api/v1/doctors', { name: 'A', code: 'A' }, { 'Idempotency-Key': 'k' })
+  expect((await desk.book({ date: DAY, idempotency_key: 'k' })).status).toBe(422)
+})
+
+test('a key lives for 24 hours; after that it is free again', async () => {
+  const desk = await ready()
+  const body = { name: 'A', code: 'A' }
+  await desk.post('/api/v1/doctors', body, { 'Idempotency-Key': 'k' })
+  const now = Date.now()
+  vi.useFakeTimers({ now: now + 86_400_000 - 60_000, toFake: ['Date'] })
+  const within = await desk.post('/api/v1/doctors', { ...body, code: 'B' }, { 'Idempotency-Key': 'k' })
+  vi.setSystemTime(now + 86_400_000 + 60_000)
+  const after = await desk.post('/api/v1/doctors', { ...body, code: 'C' }, { 'Idempotency-Key': 'k' })
+  vi.useRealTimers()
+  expect([within.status, after.status]).toEqual([422, 201])
+})
+
+test('expired keys are swept away by the claims that follow', async () => {
+  const desk = await ready()
+  const claim = (n: number) =>
+    desk.post('/api/v1/doctors', { name: 'A', code: `${n}` }, { 'Idempotency-Key': `${n}` })
+  for (const n of times(4, (n) => n)) await claim(n)
+  vi.useFakeTimers({ now: Date.now() + 2 * 86_400_000, toFake: ['Date'] })
+  for (const n of [10, 11]) await claim(n)
+  vi.useRealTimers()
+  const left = await env.DB.prepare('SELECT key FROM idempotency_keys WHERE clinic_id = ? ORDER BY key')
+    .bind(desk.clinicId)
+    .all()
+  expect(left.results).toEqual([{ key: '10' }, { key: '11' }])
+})
+
+test.each(['', ' ', 'x'.repeat(256), 'ключ', 'two words'])('%j is no key: 400', async (bad) => {
+  const desk = await ready()
+  expect((await desk.book({ date: DAY, idempotency_key: bad })).status).toBe(400)
+})
+
+test('a blank header is no key at all', async () => {
+  const desk = await ready()
+  expect((await desk.book({ date: DAY }, { 'Idempotency-Key': ' ' })).status).toBe(201)
+})

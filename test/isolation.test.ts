@@ -1,0 +1,117 @@
+import { expect, test } from 'vitest'
+import { type FrontDesk, openFrontDesk, type Reply } from './clinic'
+import { operations } from './conformity'
+
+const DAY = '2026-03-14'
+
+/** One of everything that has an id. */
+async function furnish(desk: FrontDesk): Promise<Record<string, string>> {
+  const { body: appointment } = await desk.book({ date: DAY })
+  const form = new FormData()
+  form.set('file', new File(['name,address\nNorth,1 Main St\n'], 'h.csv'))
+  const imported = await desk.send('POST', '/api/v1/hospitals/bulk', form, { 'Idempotency-Key': 'k' })
+  const jobs = await desk.get('/api/v1/hospitals/jobs')
+  return {
+    clinic_id: desk.clinicId,
+    patient_id: desk.patientIds[0] ?? '',
+    doctor_id: desk.doctorId,
+    appointment_id: appointment.id,
+    job_id: imported.body.job_id,
+    batch_id: jobs.body.jobs[0].batch_id,
+  }
+}
+
+const PATH_IDS: Record<string, string> = {
+  '/api/v1/patients/{id}': 'patient_id',
+  '/api/v1/doctors/{id}': 'doctor_id',
+  '/api/v1/doctors/{id}/availability': 'doctor_id',
+  '/api/v1/appointments/{id}': 'appointment_id',
+  '/api/v1/appointments/doctors/{doctor_id}/appointments': 'doctor_id',
+  '/api/v1/checkins/doctors/{doctor_id}/queue': 'doctor_id',
+  '/api/v1/hospitals/status/{job_id}': 'job_id',
+  '/api/v1/hospitals/bulk/batch/{batch_id}/activate': 'batch_id',
+}
+
+/** Ids that only an admin of the whole service can reach; a clinic's key is refused before any look-up. */
+const ADMIN_ONLY = ['/api/v1/keys/{id}']
+/** A hospital's id is made by the consumer; the hospitals' own tests show its isolation. */
+const SHOWN_ELSEWHERE = ['/api/v1/hospitals/{id}']
+
+test('every id of one clinic is 404 for the other, on every route that takes an id in its path', async () => {
+  const [one, other] = [await openFrontDesk(), await openFrontDesk()]
+  const ids = await furnish(one)
+  const routes = (await operations()).filter(
+    ({ path }) => path.includes('{') && !ADMIN_ONLY.includes(path) && !SHOWN_ELSEWHERE.includes(path),
+  )
+  expect(new Set(routes.map(({ path }) => path))).toEqual(new Set(Object.keys(PATH_IDS)))
+  for (const { method, path } of routes) {
+    const url = path.replace(/\{[^}]+\}/, ids[PATH_IDS[path] ?? ''] ?? '')
+    const body = method === 'POST' ? JSON.stringify({ date: DAY, is_present: true }) : null
+    const replies: [string, Reply][] = [
+      ['own', await one.send(method, url, body)],
+      ['foreign', await other.send(method, url, body)],
+    ]
+    expect([method, path, ...replies.map(([whose, { status }]) => `${whose} ${status}`)]).toEqual([
+      method,
+      path,
+      expect.not.stringMatching(/404/),
+      'foreign 404',
+    ])
+  }
+})
+
+test('every id of one clinic is 404 for the other, in every body and query that takes one', async () => {
+  const [one, other] = [await openFrontDesk(), await openFrontDesk()]
+  const theirs = await furnish(one)
+  const own = await furnish(other)
+  const attempts: [string, string, object | null][] = [
+    ['POST', '/api/v1/appointments', { doctor_id: own.doctor_id, patient_id: theirs.patient_id, date: DAY }],
+    ['POST', '/api/v1/appointments', { doctor_id: theirs.doctor_id, patient_id: own.patient_id, date: DAY }],
+    ['POST', '/api/v1/checkins', { appointment_id: theirs.appointment_id, patient_id: theirs.patient_id }],
+    ['GET', `/tests?clinic_id=${theirs.clinic_id}`, null],
+    [
+      'POST',
+      '/tests',
+      { test_id: 't', patient_id: 'p', clinic_id: theirs.clinic_id, test_type: 'b', result: 'r' },
+    ],
+  ]
+  for (const [method, path, body] of attempts) {
+    const { status } = await other.send(method, path, body && JSON.stringify(body))
+    expect([method, path, status]).toEqual([method, path, 404])
+  }
+})
+
+test('a foreign id and an unknown id get the same answer, word for word', async () => {
+  const [one, other] = [await openFrontDesk(), await openFrontDesk()]
+  const { patient_id } = await furnish(one)
+  const wordsOf = ({ body }: Reply) => ({ ...body, request_id: '' })
+  const foreign = await other.get(`/api/v1/patients/${patient_id}`)
+  expect(wordsOf(foreign)).toEqual(wordsOf(await other.get(`/api/v1/patients/${crypto.randomUUID()}`)))
+})
+
+test('lists hold nothing of another clinic', async () => {
+  const [one, other] = [await openFrontDesk(), await openFrontDesk()]
+  await furnish(one)
+  await one.post('/webhook/appointments', {
+    event_type: 'updated',
+    appointment_id: 'A',
+    patient_id: 'P',
+    timestamp: '2025-01-10T12:30:00Z',
+  })
+  expect((await other.get('/events')).body).toEqual({ count: 0, events: [] })
+  expect((await other.get('/api/v1/doctors')).body).toMatchObject([{ id: other.doctorId }])
+  expect((await other.get('/api/v1/hospitals/jobs')).body).toEqual({ total_jobs: 0, jobs: [] })
+  expect((await other.get('/api/v1/hospitals')).body).toEqual([])
+  const { body: audit } = await other.get('/api/v1/audit')
+  expect(JSON.stringify(audit)).not.toContain(one.doctorId)
+})
+
+test('a doctor’s code, a patient’s phone and an Idempotency-Key of one clinic are free for another', async () => {
+  const [one, other] = [await openFrontDesk(), await openFrontDesk()]
+  const bookings = [
+    await one.book({ date: DAY, idempotency_key: 'k' }),
+    await other.book({ date: DAY, idempotency_key: 'k' }),
+  ]
+  expect(bookings.map(({ status }) => status)).toEqual([201, 201])
+  expect(bookings[0]?.body.id).not.toBe(bookings[1]?.body.id)
+})

@@ -1,0 +1,59 @@
+import { env } from 'cloudflare:workers'
+import { expect, test, vi } from 'vitest'
+import { caller, openClinic, times } from './clinic'
+
+const stranger = caller()
+
+test('GET / tells name, version, status and links, and every link leads somewhere', async () => {
+  const { status, body } = await stranger.get('/')
+  expect(status).toBe(200)
+  expect(body).toMatchObject({
+    name: 'Doctorday',
+    version: expect.stringMatching(/^\d+\.\d+\.\d+$/),
+    status: 'ok',
+  })
+  for (const link of Object.values<string>(body.links)) expect((await stranger.get(link)).status).toBe(200)
+})
+
+test('GET /health is 200, and a fast 503 with Retry-After while the database is gone', async () => {
+  expect(await stranger.get('/health')).toMatchObject({ status: 200, body: { status: 'ok' } })
+  const statement = Object.getPrototypeOf(env.DB.prepare('SELECT 1')) as D1PreparedStatement
+  const spy = vi.spyOn(statement, 'run').mockRejectedValue(new Error('D1_ERROR: Network connection lost.'))
+  const sick = await stranger.get('/health')
+  spy.mockRestore()
+  expect([sick.status, sick.headers.get('Retry-After')]).toEqual([503, '1'])
+})
+
+test.each(['/docs', '/redoc'])('GET %s is a page that loads nothing from elsewhere', async (path) => {
+  const { status, text, headers } = await stranger.get(path)
+  expect(status).toBe(200)
+  expect(headers.get('Content-Type')).toContain('text/html')
+  expect(headers.get('Content-Security-Policy')).toContain("default-src 'none'")
+  expect(text).not.toMatch(/(src|href)="(https?:)?\/\//)
+})
+
+test('a body that is too large is 413, whatever Content-Length says', async () => {
+  const clinic = await openClinic()
+  const long = new ReadableStream({
+    start(controller) {
+      for (const _ of times(20, (n) => n)) controller.enqueue(new TextEncoder().encode('x'.repeat(64 * 1024)))
+      controller.close()
+    },
+  })
+  expect((await clinic.send('POST', '/tests', long, { 'Content-Length': '2' })).status).toBe(413)
+})
+
+test('an unknown route is a 404 in the same form as every other problem', async () => {
+  const clinic = await openClinic()
+  const { status, body, headers } = await clinic.get('/api/v2/patients')
+  expect(headers.get('Content-Type')).toBe('application/problem+json')
+  expect(body).toEqual({
+    type: 'urn:doctorday:problem:not_found',
+    title: 'Not found',
+    status,
+    detail: 'Route not found',
+    error: 'Not found',
+    message: 'Route not found',
+    request_id: headers.get('X-Request-Id'),
+  })
+})
