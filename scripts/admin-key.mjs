@@ -68,7 +68,7 @@ async function localDatabase() {
   return where
 }
 
-/** A clinic that is there already keeps its name and zone and gets one more key: so a lost one is replaced. */
+/** A clinic that is there already keeps its name and zone and gets one more key: a lost one is replaced. */
 function statements({ clinic, name, 'time-zone': timeZone, country }, key) {
   const { id, secretHash } = partsOf(key)
   const now = Date.now()

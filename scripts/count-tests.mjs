@@ -5,7 +5,7 @@ const [passed, failed] = counts(readFileSync(process.argv[2], 'utf8'))
 console.log(`Tests: ${passed} passed, ${failed} failed`)
 process.exitCode = failed === 0 && passed > 0 ? 0 : 1
 
-/** A file that cannot even be loaded holds no failed test; it counts as one. No report at all: nothing passed. */
+/** A file that cannot even be loaded holds no failed test and counts as one. No report: nothing passed. */
 function counts(text) {
   if (text === '') return [0, 1]
   const { numPassedTests, numFailedTests, success, testResults } = JSON.parse(text)

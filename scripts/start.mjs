@@ -34,7 +34,7 @@ function portOf(text) {
   return port
 }
 
-/** A terminal and npm may both send the signal: the first one counts, the others must not cut its work short. */
+/** A terminal and npm may both send the signal: the first counts, the others must not cut its work short. */
 function stopOnSignal(worker) {
   let isStopping = false
   const stop = async () => {

@@ -12,7 +12,7 @@ const POLL_MS = 50
 /** What wrangler prints is held back until `show`; only its end is kept. */
 const HELD_CHUNKS_MAX = 200
 
-/** `wrangler dev` in a process group of its own: it starts workerd, which would outlive it and keep the port. */
+/** `wrangler dev` in a process group of its own: the workerd it starts would outlive it and keep the port. */
 export function startWorker({ port, stateDir }) {
   const child = spawnWrangler(
     ['dev', '--ip', HOST, '--port', String(port), '--inspector-port', '0', '--persist-to', stateDir].concat(

@@ -22,7 +22,7 @@ export function spawnWrangler(args, options) {
   return spawn(node, [WRANGLER, ...args], { cwd: ROOT, env, ...options })
 }
 
-/** Runs wrangler to its end and returns what it printed to stdout. Throws with all it printed where it failed. */
+/** Runs wrangler to its end and returns what it printed to stdout. A failure throws all that it printed. */
 export function runWrangler(args) {
   const child = spawnWrangler(args, { stdio: ['ignore', 'pipe', 'pipe'] })
   const [out, all] = [[], []]

@@ -7,7 +7,7 @@ import { newKey } from '../../scripts/keys.mjs'
 import { freePort } from '../../scripts/port.mjs'
 import { startWorker, waitUntil } from '../../scripts/worker.mjs'
 
-/** A running, empty service with the demo clinic and its key. It ends and its state goes with the test `t`. */
+/** A running, empty service with the demo clinic and its key. It ends, and its state goes, with the test. */
 export async function startService(t) {
   const stateDir = mkdtempSync(join(tmpdir(), 'doctorday-e2e-'))
   const key = newKey()
@@ -34,7 +34,7 @@ export async function startService(t) {
       await start()
     },
     kill9: () => worker.kill9(),
-    /** Sends a file and does not read the answer, whose status is all there is when the service is killed next. */
+    /** Sends a file and leaves the answer's body unread: where the service is killed next, there is none. */
     async upload(path, csv, headers) {
       const { status, body } = await fetch(
         `${worker.url}${path}`,

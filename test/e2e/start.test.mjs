@@ -2,7 +2,7 @@ import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { startService } from './service.mjs'
 
-test('it answers, serves its documentation from its own origin, and keeps its data over a restart', async (t) => {
+test('it answers, serves its own documentation, and keeps its data over a restart', async (t) => {
   const service = await startService(t)
   assert.equal((await service.get('/health')).body.status, 'ok')
   const ada = { name: 'Ada Lovelace', phone: '+1 202 555 0199' }
