@@ -1,5 +1,5 @@
-// Fills `.assets/` with the files of the documentation pages, so that they come from this origin and from
-// nowhere else. wrangler runs it before each build (wrangler.toml, [build]), so a deployment cannot lack them.
+// Fills `.assets/` with the files of the documentation pages, so that they come from this origin alone.
+// wrangler runs it before each build (wrangler.toml, [build]), so a deployment cannot lack them.
 import { mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { dirname, join, relative } from 'node:path'
 import { isMain, ROOT } from './root.mjs'

@@ -44,7 +44,7 @@ function stopOnSignal(worker) {
     process.exit(0)
   }
   for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP']) process.on(signal, stop)
-  // npm starts us through a shell that dies of a signal without passing it on; then our parent is another one.
+  // npm starts us through a shell that dies of a signal without passing it on; our parent changes then.
   const parent = process.ppid
   const isOrphan = () => process.ppid !== parent
   if (process.env.npm_lifecycle_event) setInterval(() => isOrphan() && stop(), ORPHAN_POLL_MS).unref()
