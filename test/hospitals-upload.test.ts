@@ -160,6 +160,22 @@ test('equal uploads that race while the queue is dead all get 503 and leave noth
   await expectNothingLeft(clinic)
 })
 
+test('where one of two equal uploads withdraws the job, the other is not promised it', async () => {
+  const clinic = await openClinic()
+  const key = newKey()
+  let arrive = () => {}
+  const slow = new Promise<never>((resolve) => {
+    arrive = () => resolve(undefined as never)
+  })
+  queueSpy().mockReturnValueOnce(slow).mockRejectedValue(new Error('queue is down'))
+  const first = upload(clinic, csv('A,B,'), { key })
+  await vi.waitUntil(() => queueSpy().mock.calls.length === 1)
+  const second = await upload(clinic, csv('A,B,'), { key })
+  arrive()
+  expect(statuses([await first, second])).toEqual({ 503: 2 })
+  await expectNothingLeft(clinic)
+})
+
 test('where a send fails but its message came through, the job stands', async () => {
   const clinic = await openClinic()
   queueSpy().mockImplementation(async (messages) => {

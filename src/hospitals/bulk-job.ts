@@ -1,7 +1,6 @@
 import { DurableObject } from 'cloudflare:workers'
-import { and, eq, lte } from 'drizzle-orm'
+import { and, eq, lte, sql } from 'drizzle-orm'
 import { type DrizzleD1Database, drizzle } from 'drizzle-orm/d1'
-import { sql } from 'drizzle-orm/sql'
 import { log, logFailure } from '../lib/log'
 import { SECOND_MS } from '../lib/time'
 import { MESSAGES_MAX, sendChunks } from './chunk-messages'
