@@ -125,7 +125,9 @@ function formOf(fields: Record<string, string>): FormData {
   return form
 }
 
-/** Longer than it takes to stage the first file, so that only waiting for the form's end can see the second. */
+/**
+ * Longer than it takes to stage the first file, so that only waiting for the form's end can see the second.
+ */
 const LONG_AFTER_MS = 150
 
 test('a second file is seen even where it arrives long after the first', async () => {

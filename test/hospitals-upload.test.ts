@@ -69,7 +69,7 @@ test.each([
   await expectNothingLeft(clinic)
 })
 
-test('the same key and file again get the first reply byte for byte, and there is no second job', async () => {
+test('the same key and file again get the first reply byte for byte, and no second job', async () => {
   const clinic = await openClinic()
   const key = newKey()
   const first = await upload(clinic, csv(...manyRows(3)), { key })

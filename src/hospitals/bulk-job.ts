@@ -17,8 +17,8 @@ interface Watch {
 }
 
 /**
- * Sees one import through, by its alarm: sends again what a lost message would have woken, and removes the rows of
- * an upload that never became a job. It is named by the job and knows nothing that D1 does not.
+ * Sees one import through, by its alarm: sends again what a lost message would have woken, and removes the
+ * rows of an upload that never became a job. It is named by the job and knows nothing that D1 does not.
  */
 export class BulkJob extends DurableObject<Env> {
   async watch(clinicId: string, uploadUntil: number): Promise<void> {

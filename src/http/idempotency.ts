@@ -62,8 +62,8 @@ export const replay = createMiddleware<App>(async (c, next) => {
 })
 
 /**
- * As `replay`, for an upload: what it is shows only in the digest of its file. `digest` reads the body, and only
- * where KV knows the key; otherwise the action reads it, once, and gives the request its `once`.
+ * As `replay`, for an upload: what it is shows only in the digest of its file. `digest` reads the body, and
+ * only where KV knows the key; otherwise the action reads it, once, and gives the request its `once`.
  */
 export const replayUpload = (digest: (c: Context<App>) => Promise<string>) =>
   createMiddleware<App>(async (c, next) => {
