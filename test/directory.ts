@@ -65,7 +65,10 @@ export const uploadRaw = (clinic: Client, body: BodyInit, key = newKey()): Promi
 export const statusOf = (clinic: Client, jobId: string): Promise<Reply> =>
   clinic.get(`${HOSPITALS}/status/${jobId}`)
 
-/** Replaces the queue by a list: what would have been sent is kept, and nothing is delivered behind a test's back. */
+/**
+ * Replaces the queue by a list: what would have been sent is kept, and nothing is delivered behind a test's
+ * back.
+ */
 export function heldQueue(): ChunkBody[] {
   const sent: ChunkBody[] = []
   queueSpy().mockImplementation(async (messages) => {
@@ -76,8 +79,8 @@ export function heldQueue(): ChunkBody[] {
 }
 
 /**
- * The chunks of one job that were sent. Alarms ring by themselves as well, of this job and of earlier tests', so
- * how often and what else was sent is no matter.
+ * The chunks of one job that were sent. Alarms ring by themselves as well, of this job and of earlier tests',
+ * so how often and what else was sent is no matter.
  */
 export const chunksSent = (sent: ChunkBody[], jobId: string): number[] =>
   [...new Set(sent.filter(({ job_id }) => job_id === jobId).map(({ chunk }) => chunk))].sort()

@@ -125,6 +125,28 @@ function formOf(fields: Record<string, string>): FormData {
   return form
 }
 
+/**
+ * Longer than it takes to stage the first file, so that only waiting for the form's end can see the second.
+ */
+const LONG_AFTER_MS = 150
+
+test('a second file is seen even where it arrives long after the first', async () => {
+  const clinic = await openClinic()
+  const parts = [multipart([...FORM.slice(0, -2), '--b', '']), multipart(FORM.slice(1))]
+  const body = new ReadableStream<Uint8Array>({
+    async pull(controller) {
+      const part = parts.shift()
+      if (part === undefined) return controller.close()
+      if (parts.length === 0) await new Promise((resolve) => setTimeout(resolve, LONG_AFTER_MS))
+      controller.enqueue(utf8(part))
+    },
+  })
+  expect(refused(await bulk(clinic, body, 'multipart/form-data; boundary=b'))).toEqual(
+    badFile(expect.stringMatching(/one file/)),
+  )
+  await expectNothingLeft(clinic)
+})
+
 function twoFiles(): FormData {
   const form = new FormData()
   form.append('file', new File([csv('A,B,')], 'a.csv'))

@@ -83,7 +83,7 @@ test('between chunks the job is processing, and tells how far it is', async () =
   expect((await all(clinic)).body).toEqual([])
 })
 
-test('every message three times, in any order and at once, makes one hospital per row and exact totals', async () => {
+test('every message three times, in any order and at once: one hospital per row, exact totals', async () => {
   await fc.assert(
     fc.asyncProperty(
       fc.shuffledSubarray(

@@ -72,9 +72,29 @@ test('a chunk that somebody works on is left alone until the lease is over', asy
   await leaseTo(body.job_id, 'somebody', Date.now() + 60_000)
   expect(await deliver(sent)).toMatchObject({ retryMessages: [] })
   expect((await statusOf(clinic, body.job_id)).body.processed_hospitals).toBe(0)
+  sent.length = 0
+  await runDurableObjectAlarm(env.BULK_JOB.getByName(body.job_id))
+  expect(chunksSent(sent, body.job_id)).toEqual([])
   await leaseTo(body.job_id, 'somebody', Date.now() - 1)
-  await deliver(sent)
+  await deliver([{ job_id: body.job_id, chunk: 0 }])
   expect((await statusOf(clinic, body.job_id)).body.status).toBe('completed')
+})
+
+test('who lost the lease while working writes nothing at all', async () => {
+  const clinic = await openClinic()
+  const { body } = await upload(clinic, csv(...manyRows(1_001)))
+  await deliver([{ job_id: body.job_id, chunk: 0 }])
+  await env.DB.prepare(
+    `CREATE TRIGGER thief AFTER UPDATE OF lease ON import_chunks
+     WHEN NEW.job_id = '${body.job_id}' AND NEW.lease <> 'thief'
+     BEGIN UPDATE import_chunks SET lease = 'thief' WHERE job_id = NEW.job_id AND chunk = NEW.chunk; END`,
+  ).run()
+  expect(await deliver([{ job_id: body.job_id, chunk: 1 }])).toMatchObject({ retryMessages: [] })
+  expect((await statusOf(clinic, body.job_id)).body).toMatchObject({
+    status: 'processing',
+    processed_hospitals: 1_000,
+  })
+  expect(await leftOf(clinic)).toMatchObject({ hospitals: 1_000 })
 })
 
 const leaseTo = (jobId: string, lease: string, until: number) =>

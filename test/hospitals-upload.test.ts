@@ -69,7 +69,7 @@ test.each([
   await expectNothingLeft(clinic)
 })
 
-test('the same key and file again get the first reply byte for byte, and there is no second job', async () => {
+test('the same key and file again get the first reply byte for byte, and no second job', async () => {
   const clinic = await openClinic()
   const key = newKey()
   const first = await upload(clinic, csv(...manyRows(3)), { key })
@@ -157,6 +157,22 @@ test('equal uploads that race while the queue is dead all get 503 and leave noth
   queueSpy().mockRejectedValue(new Error('queue is down'))
   const replies = await Promise.all(times(5, () => upload(clinic, csv(...manyRows(3)), { key })))
   expect(statuses(replies)).toEqual({ 503: 5 })
+  await expectNothingLeft(clinic)
+})
+
+test('where one of two equal uploads withdraws the job, the other is not promised it', async () => {
+  const clinic = await openClinic()
+  const key = newKey()
+  let arrive = () => {}
+  const slow = new Promise<never>((resolve) => {
+    arrive = () => resolve(undefined as never)
+  })
+  queueSpy().mockReturnValueOnce(slow).mockRejectedValue(new Error('queue is down'))
+  const first = upload(clinic, csv('A,B,'), { key })
+  await vi.waitUntil(() => queueSpy().mock.calls.length === 1)
+  const second = await upload(clinic, csv('A,B,'), { key })
+  arrive()
+  expect(statuses([await first, second])).toEqual({ 503: 2 })
   await expectNothingLeft(clinic)
 })
 

@@ -123,6 +123,18 @@ test('each request is one JSON line: method, route pattern, status, ms, clinic, 
   ])
 })
 
+test.each([
+  ['/api/v1/hospitals/jobs', '/api/v1/hospitals/jobs'],
+  ['/api/v1/hospitals/someone', '/api/v1/hospitals/:id'],
+  ['/api/v1/appointments/doctors/d/appointments', '/api/v1/appointments/doctors/:doctor_id/appointments'],
+  ['/no/such/route', '/*'],
+])('the log of GET %s names the route %s', async (path, route) => {
+  const clinic = await openClinic()
+  const lines = listen()
+  await clinic.get(path)
+  expect(lines.map((line) => JSON.parse(line).route)).toEqual([route])
+})
+
 test('a sane X-Request-Id is taken and returned; anything else is replaced', async () => {
   const clinic = await openClinic()
   const returned = async (id: string) =>

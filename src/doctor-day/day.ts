@@ -1,4 +1,4 @@
-/** The nouns of a doctor’s day: its state, the events of its log, the commands it is given and what it answers. */
+/** The nouns of a doctor’s day: its state, its events, the commands it is given, its answers. */
 
 export interface Place {
   clinicId: string
@@ -6,7 +6,7 @@ export interface Place {
   date: string
 }
 
-/** What a day starts with. It stands in the day's log, so a later change of the doctor changes no past day. */
+/** What a day starts with. It stands in the log, so a later change of the doctor changes no past day. */
 export interface Opening extends Place {
   timeZone: string
   capacity: number

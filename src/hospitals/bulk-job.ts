@@ -1,7 +1,6 @@
 import { DurableObject } from 'cloudflare:workers'
-import { and, eq, lte } from 'drizzle-orm'
+import { and, eq, lte, sql } from 'drizzle-orm'
 import { type DrizzleD1Database, drizzle } from 'drizzle-orm/d1'
-import { sql } from 'drizzle-orm/sql'
 import { log, logFailure } from '../lib/log'
 import { SECOND_MS } from '../lib/time'
 import { MESSAGES_MAX, sendChunks } from './chunk-messages'
@@ -18,8 +17,8 @@ interface Watch {
 }
 
 /**
- * Sees one import through, by its alarm: sends again what a lost message would have woken, and removes the rows of
- * an upload that never became a job. It is named by the job and knows nothing that D1 does not.
+ * Sees one import through, by its alarm: sends again what a lost message would have woken, and removes the
+ * rows of an upload that never became a job. It is named by the job and knows nothing that D1 does not.
  */
 export class BulkJob extends DurableObject<Env> {
   async watch(clinicId: string, uploadUntil: number): Promise<void> {

@@ -4,7 +4,9 @@ import type { Fault } from '../problem'
 /** A record of a file longer than this is no row of a table but a quote that was never closed. */
 export const RECORD_CHARACTERS_MAX = 64 * 1024
 
-/** What a record may take of the file. Bounds its columns too, which hold no characters where they are empty. */
+/**
+ * What a record may take of the file. Bounds its columns too, which hold no characters where they are empty.
+ */
 const RECORD_BYTES_MAX = 4 * RECORD_CHARACTERS_MAX
 
 /** How much of the file is parsed at a time, so that what waits for the reader stays small. */
@@ -12,7 +14,10 @@ const PIECE_BYTES = 64 * 1024
 
 export const FILE_COLUMNS_MAX = 256
 
-/** Every line end is known beforehand: a parser that learns it from the first line reads mixed files as one record. */
+/**
+ * Every line end is known beforehand: a parser that learns it from the first line reads mixed files as one
+ * record.
+ */
 const DIALECT = {
   record_delimiter: ['\r\n', '\n', '\r'],
   relax_column_count: true,
@@ -37,9 +42,9 @@ interface Broken {
 }
 
 /**
- * Reads CSV (RFC 4180, comma, UTF-8 with or without BOM) as it arrives. A record is a row even where a quoted line
- * break spreads it over several lines; lines without text are no rows. A missing column or a broken quote is the
- * last thing told. Faults never repeat what a cell holds.
+ * Reads CSV (RFC 4180, comma, UTF-8 with or without BOM) as it arrives. A record is a row even where a quoted
+ * line break spreads it over several lines; lines without text are no rows. A missing column or a broken
+ * quote is the last thing told. Faults never repeat what a cell holds.
  */
 export async function* readCsv<Name extends string>(
   bytes: AsyncIterable<Uint8Array>,
@@ -131,7 +136,9 @@ async function* records(bytes: AsyncIterable<Uint8Array>): AsyncGenerator<string
   if (broken) yield broken
 }
 
-/** csv-parse hands each record over while it is written to, and passes nothing on: there is no second queue. */
+/**
+ * csv-parse hands each record over while it is written to, and passes nothing on: there is no second queue.
+ */
 function openParser(take: (record: string[]) => void): Parser {
   const parser = parse({
     ...DIALECT,

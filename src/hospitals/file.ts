@@ -13,12 +13,14 @@ const MULTIPART_PARTS_MAX = 20
 const FILE_BYTES_MAX_USUAL = 32 * 1024 * 1024
 
 /**
- * How much of a refused body is still read, and thrown away. A client that is still sending hears of a refusal only
- * when its bytes are taken; whoever sends more than this is cut off.
+ * How much of a refused body is still read, and thrown away. A client that is still sending hears of a
+ * refusal only when its bytes are taken; whoever sends more than this is cut off.
  */
 const DRAINED_BYTES_MAX = 64 * 1024 * 1024
 
-/** The bytes of the uploaded file as they arrive: a multipart field `file`, or the body itself as text/csv. */
+/**
+ * The bytes of the uploaded file as they arrive: a multipart field `file`, or the body itself as text/csv.
+ */
 export async function* fileBytes(request: Request, env: Env): AsyncGenerator<Uint8Array> {
   const bytesMax = Number(env.BULK_BYTES_MAX) || FILE_BYTES_MAX_USUAL
   const contentType = request.headers.get('Content-Type') ?? ''
@@ -37,7 +39,9 @@ export async function* fileBytes(request: Request, env: Env): AsyncGenerator<Uin
 
 type Read = () => Promise<ReadableStreamReadResult<Uint8Array>>
 
-/** A request's body refuses a second read while one is under way, as one is where a parser was stopped midway. */
+/**
+ * A request's body refuses a second read while one is under way, as one is where a parser was stopped midway.
+ */
 function oneAfterAnother(read: Read): Read {
   let last: Promise<unknown> = Promise.resolve()
   return () => {

@@ -7,7 +7,10 @@ import { SECOND_MS } from '../lib/time'
 import { ChunkMessage } from './chunk-messages'
 import { hospitals, importChunks, importRows, imports } from './model'
 
-/** Longer than any chunk takes. Work that outlives its lease writes nothing, so it only bounds how long a crash costs. */
+/**
+ * Longer than any chunk takes. Work that outlives its lease writes nothing, so it only bounds how long a
+ * crash costs.
+ */
 const LEASE_MS = 10 * SECOND_MS
 
 /** A chunk that failed so often will fail again. */
@@ -28,7 +31,10 @@ export async function importChunksOf(batch: MessageBatch<unknown>, env: Env): Pr
   }
 }
 
-/** Whether the message has served; false asks for it again. Delivered twice, late or for a job long gone: no harm. */
+/**
+ * Whether the message has served; false asks for it again. Delivered twice, late or for a job long gone: no
+ * harm.
+ */
 async function importChunk(db: Db, message: ChunkMessage): Promise<boolean> {
   const facts = { job: message.job_id, chunk: message.chunk }
   let chunk: Chunk | undefined
@@ -73,8 +79,8 @@ async function claim(db: Db, { job_id, chunk }: ChunkMessage, now: number): Prom
 }
 
 /**
- * One transaction: hospitals, what became of each row, the chunk's sums, and the job's end if this was the last
- * chunk. Each statement looks for the lease first, so who lost it changes nothing.
+ * One transaction: hospitals, what became of each row, the chunk's sums, and the job's end if this was the
+ * last chunk. Each statement looks for the lease first, so who lost it changes nothing.
  */
 async function work(db: Db, chunk: Chunk, now: number): Promise<void> {
   const { jobId, clinicId } = chunk
@@ -86,7 +92,8 @@ async function work(db: Db, chunk: Chunk, now: number): Promise<void> {
     db
       .insert(hospitals)
       .select(sql`
-        SELECT i.clinic_id, ${hospitalId('r')}, i.batch_id, r.name, r.address, r.phone, r.phone_e164, r.folded, ${now}
+        SELECT i.clinic_id, ${hospitalId('r')}, i.batch_id, r.name, r.address, r.phone, r.phone_e164,
+          r.folded, ${now}
         FROM import_rows r JOIN imports i ON i.id = r.job_id
         WHERE ${rows} AND i.clinic_id = ${clinicId} AND NOT ${standsEarlier('r')} AND ${held}
         ORDER BY r.row`)
@@ -115,12 +122,13 @@ const complete = (db: Db, chunk: Chunk, now: number) =>
     .set({
       state: 'completed',
       completedAt: now,
-      activatedAt: sql`CASE WHEN EXISTS (SELECT 1 FROM import_chunks WHERE job_id = ${chunk.jobId} AND failed > 0)
-        THEN NULL ELSE ${now} END`,
+      activatedAt: sql`CASE WHEN EXISTS
+        (SELECT 1 FROM import_chunks WHERE job_id = ${chunk.jobId} AND failed > 0) THEN NULL ELSE ${now} END`,
     })
     .where(
-      sql`id = ${chunk.jobId} AND clinic_id = ${chunk.clinicId} AND state = 'processing' AND ${holds(chunk, 'done')}
-        AND NOT EXISTS (SELECT 1 FROM import_chunks WHERE job_id = ${chunk.jobId} AND state = 'pending')`,
+      sql`id = ${chunk.jobId} AND clinic_id = ${chunk.clinicId} AND state = 'processing'
+        AND ${holds(chunk, 'done')} AND NOT EXISTS
+          (SELECT 1 FROM import_chunks WHERE job_id = ${chunk.jobId} AND state = 'pending')`,
     )
 
 const holds = ({ jobId, chunk, lease }: Chunk, state: Chunk['state']): SQL =>
@@ -136,7 +144,8 @@ const standsEarlier = (row: 'r' | 'import_rows'): SQL =>
 const hospitalId = (row: 'r' | 'import_rows'): SQL => sql.raw(`${row}.job_id || printf('-%07d', ${row}.row)`)
 
 const isHospital = (clinicId: string): SQL =>
-  sql`EXISTS (SELECT 1 FROM hospitals h WHERE h.clinic_id = ${clinicId} AND h.id = ${hospitalId('import_rows')})`
+  sql`EXISTS (SELECT 1 FROM hospitals h
+    WHERE h.clinic_id = ${clinicId} AND h.id = ${hospitalId('import_rows')})`
 
 /** Frees the chunk for the next message, or ends the job that it keeps from ending. */
 async function afterFailure(db: Db, chunk: Chunk | undefined): Promise<boolean> {

@@ -12,9 +12,9 @@ import { foldName, maxCharacters } from '../lib/text'
 import { iso } from '../lib/time'
 
 /**
- * The directory. `id` is the import and the row it came from, so a chunk that runs twice finds its own hospitals.
- * `folded` is name and address as `foldHospital` writes them: what is searched, and what makes two hospitals one.
- * Whether a hospital is active is no column here: its batch says so (imports.activated_at).
+ * The directory. `id` is the import and the row it came from, so a chunk that runs twice finds its own
+ * hospitals. `folded` is name and address as `foldHospital` writes them: what is searched, and what makes two
+ * hospitals one. Whether a hospital is active is no column here: its batch says so (imports.activated_at).
  */
 export const hospitals = sqliteTable(
   'hospitals',
@@ -45,7 +45,9 @@ export const imports = sqliteTable(
     state: textColumn('state', { enum: ['pending', 'processing', 'completed', 'failed'] }).notNull(),
     totalRows: integer('total_rows').notNull(),
     createdAt: integer('created_at').notNull(),
-    /** When the queue took the first message. A job that never got so far may be withdrawn, any other may not. */
+    /**
+     * When the queue took the first message. A job that never got so far may be withdrawn, any other may not.
+     */
     queuedAt: integer('queued_at'),
     startedAt: integer('started_at'),
     completedAt: integer('completed_at'),
@@ -117,7 +119,9 @@ export const COLUMNS = [
   { name: 'phone', isRequired: false },
 ] as const
 
-/** Equal for two hospitals that are one. The line break keeps a name's end and an address's beginning apart. */
+/**
+ * Equal for two hospitals that are one. The line break keeps a name's end and an address's beginning apart.
+ */
 export const foldHospital = ({ name, address }: HospitalRow): string =>
   `${foldName(name)}\n${foldName(address)}`
 

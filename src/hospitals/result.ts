@@ -10,8 +10,8 @@ const PAGE_ROWS = 1_000
 const HOLE = '"hospitals":['
 
 /**
- * The status as JSON. A completed job lists every row of its file, which can be 100,000: they pass through as text,
- * page by page, and are never objects here.
+ * The status as JSON. A completed job lists every row of its file, which can be 100,000: they pass through as
+ * text, page by page, and are never objects here.
  */
 export function statusText(ctx: Ctx, facts: ImportFacts): string | ReadableStream<Uint8Array> {
   const text = JSON.stringify(v.parse(ImportStatus, toStatus(facts, ctx.now)))
@@ -40,9 +40,10 @@ async function pageOf(ctx: Ctx, job: ImportFacts['job'], after: number): Promise
   const page = ctx.db
     .select({
       json: sql<string>`CASE ${importRows.status}
-        WHEN 'created' THEN json_object('row', ${importRows.row}, 'name', ${importRows.name}, 'status', ${created})
-        ELSE json_object('row', ${importRows.row}, 'name', ${importRows.name}, 'status', 'failed',
-          'reason', ${importRows.reason}) END`.as('json'),
+        WHEN 'created' THEN json_object('row', ${importRows.row}, 'name', ${importRows.name},
+          'status', ${created})
+        ELSE json_object('row', ${importRows.row}, 'name', ${importRows.name},
+          'status', 'failed', 'reason', ${importRows.reason}) END`.as('json'),
     })
     .from(importRows)
     .innerJoin(imports, eq(imports.id, importRows.jobId))

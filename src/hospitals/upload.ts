@@ -16,7 +16,9 @@ export const IMPORT_KEY_TTL_MS = 5 * MINUTE_MS
 /** After this an upload that never became a job is taken for dead, and its rows are removed. */
 const UPLOAD_MS_MAX = 15 * MINUTE_MS
 
-/** How long the queue may take before it counts as out of reach. The caller hears of it within two seconds. */
+/**
+ * How long the queue may take before it counts as out of reach. The caller hears of it within two seconds.
+ */
 const QUEUE_WAIT_MS = 1_200
 const RETRY_AFTER_SECONDS = 5
 
@@ -28,16 +30,18 @@ export interface Upload {
 }
 
 /**
- * The whole file is staged first, under an id that is no job yet. Then one transaction claims the key and makes it
- * a job with chunks, or finds that an equal request did so before. The object watches from the first row on: what
- * a crash leaves behind, rows without a job or a job without messages, is its to clear or to finish.
+ * The whole file is staged first, under an id that is no job yet. Then one transaction claims the key and
+ * makes it a job with chunks, or finds that an equal request did so before. The object watches from the first
+ * row on: what a crash leaves behind, rows without a job or a job without messages, is its to clear or to
+ * finish.
  */
 export async function startImport(ctx: Ctx, upload: Upload): Promise<AcceptedImport> {
   const jobId = newId()
   await watcherOf(ctx, jobId).watch(ctx.clinic.id, ctx.now + UPLOAD_MS_MAX)
   try {
     const { sha256, rows } = await stage(ctx, jobId, upload.file)
-    // An upload can take minutes. The request's instant is when it was complete, or its key would be born expired.
+    // An upload can take minutes. The request's instant is when it was complete, or its key would be born
+    // expired.
     ctx.now = Date.now()
     const { key } = upload
     const fingerprint = upload.fingerprint(sha256)
@@ -91,8 +95,9 @@ function chunksOf(rows: number): [number, number, number][] {
 }
 
 /**
- * A job is only ever promised once the queue has taken its first messages. Equal requests all come through here:
- * whoever marks the job as queued first decides that it stays, whoever withdraws it first that all of them fail.
+ * A job is only ever promised once the queue has taken its first messages. Equal requests all come through
+ * here: whoever marks the job as queued first decides that it stays, whoever withdraws it first that all of
+ * them fail.
  */
 async function announce(ctx: Ctx, jobId: string): Promise<AcceptedImport> {
   const [job] = await ctx.db.select().from(imports).where(ofClinic(ctx, jobId))
@@ -122,11 +127,10 @@ async function withdraw(ctx: Ctx, jobId: string): Promise<boolean> {
       .delete(imports)
       .where(and(ofClinic(ctx, jobId), eq(imports.state, 'pending'), isNull(imports.queuedAt))),
     audited(ctx, 'import.withdrawn', jobId),
-    ctx.db
-      .delete(idempotencyKeys)
-      .where(
-        sql`clinic_id = ${ctx.clinic.id} AND key = ${ctx.once.key} AND op_id = ${jobId} AND NOT ${exists(jobId)}`,
-      ),
+    ctx.db.delete(idempotencyKeys).where(
+      sql`clinic_id = ${ctx.clinic.id} AND key = ${ctx.once.key} AND op_id = ${jobId}
+          AND NOT ${exists(jobId)}`,
+    ),
     ctx.db.delete(importChunks).where(sql`job_id = ${jobId} AND NOT ${exists(jobId)}`),
     ctx.db.select({ id: imports.id }).from(imports).where(ofClinic(ctx, jobId)),
     removeRows(ctx, jobId),

@@ -21,7 +21,7 @@ export const requestLog = createMiddleware<App>(async (c, next) => {
   if (c.var.ctx?.once.replayed) c.header('Idempotency-Replayed', 'true')
   log('request', {
     method: c.req.method,
-    route: c.var.ctx || c.res.status !== 401 ? routePath(c, -1) : undefined,
+    route: routePath(c),
     status: c.res.status,
     ms: Date.now() - startedAt,
     clinic: c.var.ctx?.clinic.id,
