@@ -66,7 +66,7 @@ export const replay = createMiddleware<App>(async (c, next) => {
   if (kept && kept.fingerprint !== fingerprint) throw reused()
   if (kept) return replayed(kept)
   await next()
-  if (isFinal(c)) c.var.ctx.later(keep(c, key).catch(notKept))
+  if (isFinal(c) && !c.var.ctx.once.replayed) c.var.ctx.later(keep(c, key))
 })
 
 /**
@@ -80,21 +80,24 @@ export const replayUpload = (digest: (c: Context<App>) => Promise<string>) =>
     if (kept && kept.fingerprint !== fingerprintOf(c, await digest(c))) throw reused()
     if (kept) return replayed(kept)
     await next()
-    // A reply found in D1 is as old as its key. Kept from now on, it would outlive it.
     if (c.res.ok && !c.var.ctx.once.replayed) c.var.ctx.later(keep(c, key))
   })
 
-export const replayed = ({ body, status, contentType }: KeptReply): Response =>
+const replayed = ({ body, status, contentType }: KeptReply): Response =>
   new Response(body, { status, headers: { 'Content-Type': contentType, 'Idempotency-Replayed': 'true' } })
 
 const reused = () =>
   new Problem('idempotency_key_reused', 'This Idempotency-Key was used for another request; send a new key')
 
 /** The kept reply, or null: KV only saves work, so its failure is no failure of the request. */
-export const recall = (c: Context<App>, key: string): Promise<KeptReply | null> =>
+const recall = (c: Context<App>, key: string): Promise<KeptReply | null> =>
   c.env.REPLIES.get<KeptReply>(replyName(c, key), 'json').catch(() => null)
 
-export async function keep(c: Context<App>, key: string): Promise<void> {
+/**
+ * Only for a reply made just now: one found in D1 is as old as its key, and kept from now on it would outlive
+ * it. A failure costs the next retry a look into D1.
+ */
+async function keep(c: Context<App>, key: string): Promise<void> {
   const reply = c.res.clone()
   const { fingerprint, expiresAt } = c.var.ctx.once
   const kept: KeptReply = {
@@ -104,9 +107,8 @@ export async function keep(c: Context<App>, key: string): Promise<void> {
     body: await reply.text(),
   }
   const ttlSeconds = Math.ceil((expiresAt - c.var.ctx.now) / SECOND_MS)
-  await c.env.REPLIES.put(replyName(c, key), JSON.stringify(kept), {
-    expirationTtl: Math.max(ttlSeconds, KV_TTL_MIN_SECONDS),
-  })
+  const options = { expirationTtl: Math.max(ttlSeconds, KV_TTL_MIN_SECONDS) }
+  await c.env.REPLIES.put(replyName(c, key), JSON.stringify(kept), options).catch(notKept)
 }
 
 const notKept = (error: unknown) => logFailure('reply_not_kept', error)
