@@ -9,7 +9,7 @@ export const ABOUT: About = {
     { name: 'Webhook events', paths: /^\/(webhook|events)/, description: 'What other systems tell us.' },
     { name: 'Hospitals', paths: /\/hospitals/, description: 'The hospital directory and its bulk imports.' },
     { name: 'Patients', paths: /\/patients/, description: 'Who is treated.' },
-    { name: 'Doctors', paths: /\/doctors(?!.*appointments)/, description: 'Who treats, and on which days.' },
+    { name: 'Doctors', paths: /^\/api\/v1\/doctors/, description: 'Who treats, and on which days.' },
     {
       name: 'Appointments',
       paths: /\/appointments/,
