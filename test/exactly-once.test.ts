@@ -15,12 +15,12 @@ interface Try {
   retried?: number
 }
 
-const medicalTest = (desk: FrontDesk, result: string) => ({
-  test_id: 't',
+const medicalTest = (desk: FrontDesk, test_id: string) => ({
+  test_id,
   patient_id: 'p',
   clinic_id: desk.clinicId,
   test_type: 'b',
-  result,
+  result: 'r',
 })
 const event = (appointment_id: string) => ({
   event_type: 'updated',
@@ -28,7 +28,7 @@ const event = (appointment_id: string) => ({
   patient_id: 'P',
   timestamp: '2025-01-10T12:30:00Z',
 })
-const clinic = (desk: FrontDesk, name: string) => ({ id: `of-${desk.clinicId}`, name, time_zone: 'UTC' })
+const clinic = (desk: FrontDesk, name: string) => ({ id: `${name}-${desk.clinicId}`, name, time_zone: 'UTC' })
 const key = (desk: FrontDesk, name: string) => ({ clinic_id: desk.clinicId, name, scopes: ['*'] })
 const booking = (desk: FrontDesk, date: string) => ({
   patient_id: desk.patientIds[0],
@@ -108,6 +108,8 @@ test.each(TRIES)('POST $path: the key with another body is 422 and takes no effe
   }
   const again = await desk.post(url, attempt.first(desk), { 'Idempotency-Key': 'k' })
   expect(again.status).toBe(attempt.retried ?? first.status)
+  const untouched = await desk.post(url, attempt.other(desk))
+  expect(untouched.status).toBe(first.status)
 })
 
 test.each(TRIES)('POST $path: without a key, the same again is $unkeyed', async (attempt) => {
