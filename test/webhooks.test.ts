@@ -133,6 +133,35 @@ test('GET /events?limit=1 is one event, and Link leads to the one before', async
   expect(second.headers.get('Link')).toBeNull()
 })
 
+test.each(['2025-01-10', '2025-01-10T12:30:00', '12:30:00Z', '2025-02-30T12:30:00Z'])(
+  'a timestamp without date, time or zone is refused: %s is 400 and names timestamp',
+  async (timestamp) => {
+    const clinic = await openClinic()
+    const { status, body } = await clinic.post(PATH, { ...EVENT, timestamp })
+    expect([status, body.errors[0].field]).toEqual([400, 'timestamp'])
+  },
+)
+
+test.each([[undefined], [null], ['a note']])(
+  'notes may be absent, null or text: %j is 200',
+  async (notes) => {
+    const clinic = await openClinic()
+    expect((await clinic.post(PATH, { ...EVENT, notes })).status).toBe(200)
+  },
+)
+
+test.each([
+  ['notes', 7],
+  ['appointment_id', 7],
+  ['patient_id', '  '],
+  ['event_type', 'deleted'],
+])('%s may not be %j: 400, and the message names it', async (field, value) => {
+  const clinic = await openClinic()
+  const { status, body } = await clinic.post(PATH, { ...EVENT, [field]: value })
+  expect(status).toBe(400)
+  expect(body.message).toContain(field)
+})
+
 const LONG = 'x'.repeat(201)
 const CORPUS: [accepted: boolean, change: Record<string, unknown>][] = [
   [true, {}],
