@@ -10,6 +10,7 @@ import type { App } from './context'
 import { doctors } from './doctors/routes'
 import { hospitals } from './hospitals/routes'
 import { failure } from './http/failure'
+import { deadline } from './http/limits'
 import { openApi } from './http/openapi'
 import { requestLog } from './http/request-log'
 import { medicalTests } from './medical-tests/routes'
@@ -20,6 +21,7 @@ import { events, webhooks } from './webhooks/routes'
 /** Everything above `authenticate` is open; everything below needs a key. */
 const routes = new Hono<App>()
   .use(requestLog)
+  .use(deadline)
   .route('/', pages(document))
   .use(authenticate)
   .route('/tests', medicalTests)

@@ -1,5 +1,6 @@
 import type { Db } from './lib/db'
 import type { Once } from './once'
+import type { ProblemCode } from './problem'
 
 /** What every action is given. `now` is one instant for the whole request, in epoch milliseconds. */
 export interface Ctx {
@@ -26,8 +27,8 @@ export interface Actor {
   scopes: readonly string[]
 }
 
-/** What Hono carries along a request. `ctx` is there after `authenticate`. */
+/** What Hono carries along: `ctx` after `authenticate`, `problem` after a refusal or a failure. */
 export interface App {
   Bindings: Env
-  Variables: { ctx: Ctx; requestId: string }
+  Variables: { ctx: Ctx; requestId: string; problem?: ProblemCode }
 }

@@ -84,6 +84,20 @@ test('while D1 is gone altogether a booking is a fast 503 with Retry-After, and 
   expect((await desk.book({ date: DAY, idempotency_key: 'k' })).status).toBe(201)
 })
 
+test('a database that neither answers nor fails is a 503 after ten seconds, and the key works later', async () => {
+  const desk = await openFrontDesk()
+  vi.spyOn(Object.getPrototypeOf(env.DB) as D1Database, 'batch').mockReturnValue(new Promise(() => {}))
+  vi.useFakeTimers({ toFake: ['setTimeout', 'clearTimeout'] })
+  const waiting = desk.book({ date: DAY, idempotency_key: 'k' })
+  await vi.waitFor(() => expect(env.DB.batch).toHaveBeenCalled())
+  await vi.advanceTimersByTimeAsync(10_000)
+  const refused = await waiting
+  expect([refused.status, refused.headers.get('Retry-After')]).toEqual([503, '1'])
+  vi.useRealTimers()
+  vi.restoreAllMocks()
+  expect((await desk.book({ date: DAY, idempotency_key: 'k' })).status).toBe(201)
+})
+
 test('D1 that commits and then loses the connection doubles nothing: the retry gets the one appointment', async () => {
   const desk = await openFrontDesk({ patients: 1 })
   const batch = Object.getPrototypeOf(env.DB).batch as D1Database['batch']

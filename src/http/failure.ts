@@ -11,6 +11,7 @@ const RETRY_AFTER_SECONDS = 1
 export function failure(error: Error, c: Context<App>): Response {
   const problem = problemOf(error, c)
   const { status, title } = PROBLEMS[problem.code]
+  c.set('problem', problem.code)
   const body = {
     type: `urn:doctorday:problem:${problem.code}`,
     title,
@@ -30,9 +31,11 @@ export function failure(error: Error, c: Context<App>): Response {
 /** What the caller may know of an error. A bug or a library's message stays inside. */
 function problemOf(error: Error, c: Context<App>): Problem {
   if (error instanceof Problem) return error
-  if (error instanceof HTTPException && error.status === 404) return new Problem('not_found', 'No such route')
   logFailure('failure', error, { request_id: c.var.requestId })
-  if (isOutage(error))
+  if (isOutage(error) || isTimeout(error))
     return new Problem('unavailable', 'Try again with the same Idempotency-Key; nothing will happen twice')
   return new Problem('internal', 'Something went wrong here; the request id finds it in our log')
 }
+
+/** What `deadline` throws. */
+const isTimeout = (error: Error): boolean => error instanceof HTTPException && error.status === 504

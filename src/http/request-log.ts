@@ -1,10 +1,8 @@
-import type { Context } from 'hono'
 import { createMiddleware } from 'hono/factory'
 import { routePath } from 'hono/route'
 import type { App } from '../context'
 import { newId } from '../lib/id'
 import { log } from '../lib/log'
-import { Problem } from '../problem'
 
 /** What we take for a request id from outside; anything else could forge log lines or blow them up. */
 const SANE_REQUEST_ID = /^[A-Za-z0-9._-]{8,128}$/
@@ -27,11 +25,6 @@ export const requestLog = createMiddleware<App>(async (c, next) => {
     clinic: c.var.ctx?.clinic.id,
     key: c.var.ctx?.actor.keyId,
     request_id: c.var.requestId,
-    problem: problemCode(c),
+    problem: c.var.problem,
   })
 })
-
-function problemCode(c: Context<App>): string | undefined {
-  if (!c.error) return undefined
-  return c.error instanceof Problem ? c.error.code : 'internal'
-}
