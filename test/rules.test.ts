@@ -217,6 +217,18 @@ test('who is booked while waiting leaves the line, and gets the slot that was of
   expect(day.waitlist.size).toBe(0)
 })
 
+test('who books a held slot while another is offered to them passes the offer on', () => {
+  const day = dayAfter(hold(1), book(2), book(3), wait(4), wait(5), cancel(2))
+  expect(apply(day, [], bookHeld(1, 4))).toMatchObject({
+    events: [
+      { type: 'hold_ended' },
+      { type: 'booked', slot: 1 },
+      { type: 'wait_ended', waitId: 'w4' },
+      { waitId: 'w5', slot: 2 },
+    ],
+  })
+})
+
 test('urgent goes before normal, ties by arrival; the position never changes', () => {
   const day = dayAfter(...FULL, arrive(1), arrive(2, 2, 'urgent'), arrive(3, 3, 'urgent'))
   const order = [next('a'), next('b'), next('c'), next('d')].map((command) => apply(day, [], command))
