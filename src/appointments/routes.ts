@@ -1,9 +1,9 @@
 import * as v from 'valibot'
 import { OnDate } from '../doctors/model'
-import { body, doc, needs, query, reply, resource } from '../http/endpoint'
+import { body, doc, needs, query, reply, replyPage, resource } from '../http/endpoint'
 import { replay } from '../http/idempotency'
-import { book, getAppointment, listDay } from './actions'
-import { Appointment, BookAppointment } from './model'
+import { book, getAppointment, listAppointments, listDay } from './actions'
+import { Appointment, BookAppointment, ListAppointments } from './model'
 
 export const appointments = resource()
   .post(
@@ -13,6 +13,13 @@ export const appointments = resource()
     body(BookAppointment),
     replay,
     async (c) => reply(c, Appointment, await book(c.var.ctx, c.req.valid('json')), 201),
+  )
+  .get(
+    '/',
+    doc('List appointments across days, by date', 200, v.array(Appointment)),
+    needs('appointments:read'),
+    query(ListAppointments),
+    async (c) => replyPage(c, Appointment, await listAppointments(c.var.ctx, c.req.valid('query'))),
   )
   .get(
     '/:id',

@@ -11,6 +11,7 @@ import {
   type Book,
   type CheckIn,
   type Command,
+  type Day,
   type Event,
   emptyDay,
   type Recorded,
@@ -18,6 +19,7 @@ import {
   type ReplyTo,
   type SetAvailability,
 } from './day'
+import { fold, foldUntil } from './fold'
 import * as log from './log'
 import { decide, evolve } from './rules'
 
@@ -49,18 +51,24 @@ const COPY_WAIT_MS = SECOND_MS
  */
 export class DoctorDay extends DurableObject<Env> {
   readonly #sql = this.ctx.storage.sql
-  readonly #day = emptyDay()
+  #folded: Day | null = null
   #isOpen = false
   #alarmAt = Number.POSITIVE_INFINITY
   #copying: Promise<void> | null = null
   #copyFailures = 0
+  #rewinds = 0
 
   constructor(state: DurableObjectState, env: Env) {
     super(state, env)
     this.#isOpen = log.isOpen(this.#sql)
     if (!this.#isOpen) return
-    for (const event of log.readEvents(this.#sql)) evolve(this.#day, event)
-    if (log.readerAt(this.#sql, 'copy') < this.#day.version) this.#arm(Date.now() + COPY_GRACE_MS)
+    if (log.readerAt(this.#sql, 'copy') < log.headOf(this.#sql).seq) this.#arm(Date.now() + COPY_GRACE_MS)
+  }
+
+  /** Folded when first asked for, not on waking: a log too damaged to fold must still be there to verify. */
+  get #day(): Day {
+    this.#folded ??= this.#isOpen ? fold(log.readEvents(this.#sql)) : emptyDay()
+    return this.#folded
   }
 
   book(operation: Operation, wanted: Omit<Book, 'type' | 'appointmentId'>): Answer<Appointment> {
@@ -102,6 +110,38 @@ export class DoctorDay extends DurableObject<Env> {
   arrivals(clinicId: string): CheckIn[] {
     if (!this.#belongsTo(clinicId)) return []
     return [...this.#day.checkIns.values()].sort((one, other) => one.position - other.position)
+  }
+
+  /** Events behind `since`, oldest first. Who asks names clinic, doctor and date; no id leads here. */
+  history(since: number, max: number): Recorded[] {
+    return this.#isOpen ? log.readEvents(this.#sql, since, max) : []
+  }
+
+  verify(): log.Verdict {
+    return log.verify(this.#sql)
+  }
+
+  /** The day as it stood at an instant (epoch ms); null where nobody had touched it by then. */
+  dayAt(clinicId: string, at: number): Day | null {
+    if (!this.#belongsTo(clinicId)) return null
+    const day = foldUntil(log.readEvents(this.#sql), at)
+    return day.place && day
+  }
+
+  /** The copy reads the log again from its start. Answers how many events that is. */
+  resync(operation: Operation): number {
+    if (!this.#isOpen) return 0
+    const known = log.recallReply(this.#sql, operation.id)
+    if (known !== undefined) return JSON.parse(known) as number
+    const events = this.#day.version
+    this.ctx.storage.transactionSync(() => {
+      log.moveReader(this.#sql, 'copy', 0)
+      log.rememberReply(this.#sql, operation.id, JSON.stringify(events))
+      this.#arm(Date.now() + COPY_GRACE_MS)
+    })
+    this.#rewinds += 1
+    this.ctx.waitUntil(this.#catchUp())
+    return events
   }
 
   /** The safety net of the copy. Never throws: after seven throws the platform drops an alarm for good. */
@@ -164,11 +204,11 @@ export class DoctorDay extends DurableObject<Env> {
 
   async #copy(): Promise<void> {
     try {
-      for (let at = log.readerAt(this.#sql, 'copy'); at < this.#day.version; ) {
-        const events = log.readEvents(this.#sql, at, COPY_EVENTS_MAX)
+      for (let at = this.#copied(); at < this.#day.version; at = this.#copied()) {
+        const [events, rewinds] = [log.readEvents(this.#sql, at, COPY_EVENTS_MAX), this.#rewinds]
         await copyToD1(this.env.DB, this.#day, events)
-        at = events.at(-1)?.seq ?? at
-        log.moveReader(this.#sql, 'copy', at)
+        // A resync asked for meanwhile has put the reader back to the start; there it stays.
+        if (rewinds === this.#rewinds) log.moveReader(this.#sql, 'copy', events.at(-1)?.seq ?? at)
       }
       this.#copyFailures = 0
     } catch (error) {
@@ -176,6 +216,10 @@ export class DoctorDay extends DurableObject<Env> {
       logFailure('copy_failed', error, { day: this.ctx.id.name, failures: this.#copyFailures })
       this.#arm(Date.now() + Math.min(SECOND_MS * 2 ** this.#copyFailures, COPY_BACKOFF_MAX_MS))
     }
+  }
+
+  #copied(): number {
+    return log.readerAt(this.#sql, 'copy')
   }
 
   /** The earliest wish wins; an alarm that finds nothing to do costs less than taking one back. */
