@@ -74,9 +74,10 @@ const forgetReplies = async () => {
   await Promise.all(keys.map(({ name }) => env.REPLIES.delete(name)))
 }
 
-test('every POST is tried here; check-ins and imports have their own tests', async () => {
+test('every POST is tried here; check-ins, imports and resync have their own tests', async () => {
   const posts = (await operations()).filter(({ method }) => method === 'POST').map(({ path }) => path)
-  const elsewhere = ['/api/v1/checkins', '/api/v1/hospitals/bulk']
+  const resync = '/api/v1/doctors/{doctor_id}/days/{date}/resync'
+  const elsewhere = ['/api/v1/checkins', '/api/v1/hospitals/bulk', resync]
   expect(posts.sort()).toEqual([...TRIES.map(({ path }) => path), ...elsewhere].sort())
 })
 
