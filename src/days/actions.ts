@@ -36,7 +36,7 @@ export async function verifyDay(ctx: Ctx, day: DayPath): Promise<Verdict> {
   return toVerdict(verdict)
 }
 
-/** The day sends its log to D1's copy again. It goes on behind the reply, and until D1 has taken all of it. */
+/** The day sends its log to D1's copy again: behind the reply, and until D1 has taken all of it. */
 export async function resyncDay(ctx: Ctx, day: DayPath): Promise<Resync> {
   const { opId, results } = await ctx.once.transact(() => [selectDoctor(ctx, day.doctor_id)])
   if (results[0].length === 0) throw notFound('Doctor')

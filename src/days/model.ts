@@ -18,7 +18,7 @@ export const ListDayEvents = v.object({
 })
 export type ListDayEvents = v.InferOutput<typeof ListDayEvents>
 
-/** `seq` counts 1, 2, 3 … without a gap; `actor` is the API key that asked; `data` is what `type` has to tell. */
+/** `seq` counts 1, 2, 3 … without a gap; `actor` is the API key; `data` is what an event of `type` tells. */
 export const DayEvent = v.pipe(
   v.object({
     seq: v.number(),
