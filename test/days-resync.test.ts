@@ -1,4 +1,4 @@
-import { evictDurableObject, runDurableObjectAlarm } from 'cloudflare:test'
+import { evictDurableObject, runDurableObjectAlarm, runInDurableObject } from 'cloudflare:test'
 import { env } from 'cloudflare:workers'
 import { afterEach, expect, test, vi } from 'vitest'
 import { DAY, objectOf, openBusyDay, pathOf, verdictOf } from './busy-day'
@@ -82,6 +82,23 @@ test('a resync while D1 is out of reach is accepted, and done when D1 is back', 
   expect((await copyOf(desk)).flat()).toEqual([])
   expect(await runDurableObjectAlarm(objectOf(desk))).toBe(true)
   expect(await wholeCopy(desk)).toEqual(before)
+})
+
+test('an accepted resync has its alarm set at once, in case D1 hangs and the object dies', async () => {
+  const desk = await openBusyDay()
+  await wholeCopy(desk)
+  vi.useRealTimers()
+  const alarm = () => runInDurableObject(objectOf(desk), (_, state) => state.storage.getAlarm())
+  await runDurableObjectAlarm(objectOf(desk))
+  expect(await alarm()).toBeNull()
+  let mayEnd = false
+  aroundCopying(async (copy) => {
+    while (!mayEnd) await scheduler.wait(5)
+    return copy()
+  })
+  await desk.post(pathOf(desk, 'resync'))
+  expect(await alarm()).toBeGreaterThan(Date.now())
+  mayEnd = true
 })
 
 test('a resync asked for while a copy is under way is not lost behind it', async () => {
