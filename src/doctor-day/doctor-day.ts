@@ -3,6 +3,7 @@ import { newId } from '../lib/id'
 import { logFailure } from '../lib/log'
 import { MINUTE_MS, SECOND_MS } from '../lib/time'
 import { newAppointmentId } from './address'
+import { fold, foldUntil } from './as-of'
 import { copyToD1 } from './copy'
 import {
   type Appointment,
@@ -19,7 +20,6 @@ import {
   type ReplyTo,
   type SetAvailability,
 } from './day'
-import { fold, foldUntil } from './fold'
 import * as log from './log'
 import { decide, evolve } from './rules'
 
