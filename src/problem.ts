@@ -21,6 +21,11 @@ export const PROBLEMS = {
   phone_in_use: { status: 409, title: 'The phone belongs to another patient', final: true },
   key_shown_once: { status: 409, title: 'The secret was shown once and is not stored', final: true },
   already_booked: { status: 409, title: 'The patient has an appointment that day', final: true },
+  already_cancelled: { status: 409, title: 'The appointment does not stand any more', final: true },
+  no_offer: { status: 409, title: 'No slot is offered yet', final: true },
+  illegal_step: { status: 409, title: 'The step cannot follow', final: true },
+  hold_over: { status: 410, title: 'The hold is over', final: true },
+  offer_over: { status: 410, title: 'The offer is over', final: true },
   day_full: { status: 409, title: 'The day is full', final: true },
   capacity_below_taken: { status: 409, title: 'More slots are taken than that', final: true },
   already_checked_in: { status: 409, title: 'Already checked in', final: true },
@@ -46,12 +51,19 @@ export interface Fault {
   row?: number
 }
 
+/** A step that is not to be taken: what stands, what was wanted, what could be. */
+export interface Transition {
+  from: string
+  to: string
+  allowed: string[]
+}
+
 /** A refusal. `sentence` is for the caller and never repeats what was sent where that could be personal. */
 export class Problem extends Error {
   constructor(
     readonly code: ProblemCode,
     readonly sentence: string,
-    readonly more: { faults?: Fault[]; retryAfterSeconds?: number } = {},
+    readonly more: { faults?: Fault[]; retryAfterSeconds?: number; transition?: Transition } = {},
   ) {
     super(code)
   }

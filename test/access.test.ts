@@ -4,7 +4,7 @@ import { operations } from './conformity'
 
 const OPEN = ['/', '/health', '/openapi.json', '/docs', '/redoc']
 const guarded = async () => (await operations()).filter(({ path }) => !OPEN.includes(path))
-const anyPath = (path: string) => path.replace(/\{[^}]+\}/g, 'nobody')
+const anyPath = (path: string) => path.replace('{step}', 'serve').replace(/\{[^}]+\}/g, 'nobody')
 const admin = () => openClinic({ scopes: ['*', 'admin'] })
 
 test('only /, /health, /docs, /redoc and /openapi.json are open', async () => {

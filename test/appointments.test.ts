@@ -1,7 +1,7 @@
 import { runInDurableObject } from 'cloudflare:test'
 import { env } from 'cloudflare:workers'
 import { expect, test } from 'vitest'
-import { dayKey, dayKeyOf, newAppointmentId } from '../src/doctor-day/address'
+import { dayKey, dayKeyOf, newIdOn } from '../src/doctor-day/address'
 import { type FrontDesk, openFrontDesk, times } from './clinic'
 
 const DAY = '2026-03-14'
@@ -56,7 +56,7 @@ test('an unknown patient or doctor is 404', async () => {
 
 test('an unknown appointment is 404, whether or not its id is well made', async () => {
   const desk = await openFrontDesk()
-  for (const id of ['nobody', newAppointmentId(desk.clinicId, desk.doctorId, DAY), crypto.randomUUID()])
+  for (const id of ['nobody', newIdOn(dayKey(desk.clinicId, desk.doctorId, DAY)), crypto.randomUUID()])
     expect((await desk.get(`${APPOINTMENTS}/${id}`)).status).toBe(404)
 })
 
@@ -118,7 +118,7 @@ test('what failed before the decision is not remembered: the key works once the 
 test('an id leads to its day, for any clinic, doctor and date', () => {
   for (const n of times(200, (n) => n)) {
     const place = [`clinic ${n}`, crypto.randomUUID(), `2026-03-${n}`] as const
-    const id = newAppointmentId(...place)
+    const id = newIdOn(dayKey(...place))
     expect(id).toMatch(/^[0-9a-f]{8}-[0-9a-f]{4}-8[0-9a-f]{3}-[89ab][0-9a-f]{3}-[0-9a-f]{12}$/)
     expect(dayKeyOf(id)).toBe(dayKey(...place))
   }
@@ -126,7 +126,7 @@ test('an id leads to its day, for any clinic, doctor and date', () => {
 
 test('asking for a day or an id that nobody has touched leaves no storage behind', async () => {
   const desk = await openFrontDesk()
-  const id = newAppointmentId(desk.clinicId, desk.doctorId, DAY)
+  const id = newIdOn(dayKey(desk.clinicId, desk.doctorId, DAY))
   await Promise.all([
     desk.get(`${APPOINTMENTS}/${id}`),
     listOf(desk),

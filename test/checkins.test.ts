@@ -43,6 +43,8 @@ test('positions are 1, 2, 3 … in the order of arrival, and the queue lists the
       position: index + 1,
       checked_in_at: NOON.toISOString(),
       status: 'waiting',
+      priority: 'normal',
+      room: null,
       patient_name: `Patient ${n}`,
     })),
   )

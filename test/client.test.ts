@@ -20,7 +20,7 @@ test('the typed client books and reads back, with the types of the schemas', asy
   })
   const appointment = await booked.json()
   expectTypeOf(appointment.slot).toEqualTypeOf<number>()
-  expectTypeOf(appointment.status).toEqualTypeOf<'booked'>()
+  expectTypeOf(appointment.status).toEqualTypeOf<'booked' | 'cancelled' | 'no_show'>()
   expect(appointment).toMatchObject({ slot: 1, status: 'booked' })
   const read = await api.appointments[':id'].$get({ param: { id: appointment.id } })
   expect(await read.json()).toEqual(appointment)
@@ -30,8 +30,8 @@ test('the typed client books and reads back, with the types of the schemas', asy
 
 test('what the API does not take, the client does not compile', () => {
   const api = client('https://clinic.test', 'key').api.v1
-  // @ts-expect-error a booking needs a doctor
-  const incomplete = () => api.appointments.$post({ json: { patient_id: 'p', date: '2026-03-14' } })
+  // @ts-expect-error a booking needs a patient
+  const incomplete = () => api.appointments.$post({ json: { doctor_id: 'd', date: '2026-03-14' } })
   // @ts-expect-error there is no such route
   const unknown = () => api.nonsense.$get()
   expect([incomplete, unknown]).toHaveLength(2)

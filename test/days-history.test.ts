@@ -1,8 +1,9 @@
 import { runInDurableObject } from 'cloudflare:test'
 import { afterEach, expect, test, vi } from 'vitest'
-import { fold, foldUntil } from '../src/doctor-day/as-of'
+import { foldUntil } from '../src/doctor-day/as-of'
 import type { Recorded } from '../src/doctor-day/day'
 import type { DoctorDay } from '../src/doctor-day/doctor-day'
+import { fold } from '../src/doctor-day/fold'
 import { DAY, inStorage, NOON, objectOf, openBusyDay, pathOf, verdictOf } from './busy-day'
 import { keyFor, openFrontDesk, times } from './clinic'
 

@@ -65,6 +65,18 @@ const TRIES: Try[] = [
     other: (d) => booking(d, '2026-03-15'),
     unkeyed: 409,
   },
+  {
+    path: '/api/v1/appointments/holds',
+    first: (d) => ({ doctor_id: d.doctorId, date: DAY, ttl_seconds: 60 }),
+    other: (d) => ({ doctor_id: d.doctorId, date: DAY, ttl_seconds: 61 }),
+    unkeyed: 201,
+  },
+  {
+    path: '/api/v1/appointments/waitlist',
+    first: (d) => booking(d, DAY),
+    other: (d) => booking(d, '2026-03-15'),
+    unkeyed: 200,
+  },
 ]
 
 const ready = () => openFrontDesk({ scopes: ['*', 'admin'] })
@@ -76,8 +88,17 @@ const forgetReplies = async () => {
 
 test('every POST is tried here; check-ins, imports and resync have their own tests', async () => {
   const posts = (await operations()).filter(({ method }) => method === 'POST').map(({ path }) => path)
-  const resync = '/api/v1/doctors/{doctor_id}/days/{date}/resync'
-  const elsewhere = ['/api/v1/checkins', '/api/v1/hospitals/bulk', resync]
+  const elsewhere = [
+    '/api/v1/appointments/waitlist/{id}/accept',
+    '/api/v1/appointments/waitlist/{id}/decline',
+    '/api/v1/appointments/{id}/cancel',
+    '/api/v1/checkins',
+    '/api/v1/checkins/doctors/{doctor_id}/queue/next',
+    '/api/v1/checkins/walk-in',
+    '/api/v1/checkins/{appointment_id}/{step}',
+    '/api/v1/doctors/{doctor_id}/days/{date}/resync',
+    '/api/v1/hospitals/bulk',
+  ]
   expect(posts.sort()).toEqual([...TRIES.map(({ path }) => path), ...elsewhere].sort())
 })
 

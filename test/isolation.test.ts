@@ -1,17 +1,29 @@
-import { expect, test } from 'vitest'
+import { afterEach, expect, test, vi } from 'vitest'
 import { type FrontDesk, openFrontDesk, type Reply } from './clinic'
 import { operations } from './conformity'
 
 const DAY = '2026-03-14'
 
+afterEach(() => {
+  vi.useRealTimers()
+})
+
 /** One of everything that has an id. */
 async function furnish(desk: FrontDesk): Promise<Record<string, string>> {
   const { body: appointment } = await desk.book({ date: DAY })
+  vi.useFakeTimers({ now: new Date(`${DAY}T12:00:00Z`), toFake: ['Date'] })
+  await desk.post('/api/v1/checkins', { appointment_id: appointment.id, patient_id: appointment.patient_id })
   const form = new FormData()
   form.set('file', new File(['name,address\nNorth,1 Main St\n'], 'h.csv'))
   const imported = await desk.send('POST', '/api/v1/hospitals/bulk', form, { 'Idempotency-Key': 'k' })
   const jobs = await desk.get('/api/v1/hospitals/jobs')
+  const place = { doctor_id: desk.doctorId, date: DAY }
+  const hold = await desk.post('/api/v1/appointments/holds', { ...place, ttl_seconds: 600 })
+  const { body: other } = await desk.post('/api/v1/patients', { name: 'Other', phone: '+1 202 555 8888' })
+  const waiting = await desk.post('/api/v1/appointments/waitlist', { ...place, patient_id: other.id })
   return {
+    hold_id: hold.body.hold_id,
+    wait_id: waiting.body.id,
     clinic_id: desk.clinicId,
     patient_id: desk.patientIds[0] ?? '',
     doctor_id: desk.doctorId,
@@ -29,6 +41,13 @@ const PATH_IDS: Record<string, string> = {
   '/api/v1/doctors/{doctor_id}/days/{date}/verify': 'doctor_id',
   '/api/v1/doctors/{doctor_id}/days/{date}/resync': 'doctor_id',
   '/api/v1/appointments/{id}': 'appointment_id',
+  '/api/v1/appointments/{id}/cancel': 'appointment_id',
+  '/api/v1/appointments/holds/{id}': 'hold_id',
+  '/api/v1/appointments/waitlist/{id}/accept': 'wait_id',
+  '/api/v1/appointments/waitlist/{id}/decline': 'wait_id',
+  '/api/v1/checkins/{appointment_id}': 'appointment_id',
+  '/api/v1/checkins/{appointment_id}/{step}': 'appointment_id',
+  '/api/v1/checkins/doctors/{doctor_id}/queue/next': 'doctor_id',
   '/api/v1/appointments/doctors/{doctor_id}/appointments': 'doctor_id',
   '/api/v1/checkins/doctors/{doctor_id}/queue': 'doctor_id',
   '/api/v1/hospitals/status/{job_id}': 'job_id',
@@ -48,17 +67,21 @@ test('every id of one clinic is 404 for the other, on every route that takes an 
   )
   expect(new Set(routes.map(({ path }) => path))).toEqual(new Set(Object.keys(PATH_IDS)))
   for (const { method, path } of routes) {
-    const url = path.replace('{date}', DAY).replace(/\{[^}]+\}/, ids[PATH_IDS[path] ?? ''] ?? '')
-    const body = method === 'POST' ? JSON.stringify({ date: DAY, is_present: true }) : null
+    const id = ids[PATH_IDS[path] ?? ''] ?? ''
+    const url = path
+      .replace('{date}', DAY)
+      .replace(/\{[^}]+\}/, id)
+      .replace('{step}', 'serve')
+    const body = method === 'POST' ? JSON.stringify({ date: DAY, is_present: true, room: 'r' }) : null
     const replies: [string, Reply][] = [
-      ['own', await one.send(method, url, body)],
       ['foreign', await other.send(method, url, body)],
+      ['own', await one.send(method, url, body)],
     ]
     expect([method, path, ...replies.map(([whose, { status }]) => `${whose} ${status}`)]).toEqual([
       method,
       path,
-      expect.not.stringMatching(/404/),
       'foreign 404',
+      expect.not.stringMatching(/404/),
     ])
   }
 })
@@ -71,6 +94,20 @@ test('every id of one clinic is 404 for the other, in every body and query that 
     ['POST', '/api/v1/appointments', { doctor_id: own.doctor_id, patient_id: theirs.patient_id, date: DAY }],
     ['POST', '/api/v1/appointments', { doctor_id: theirs.doctor_id, patient_id: own.patient_id, date: DAY }],
     ['POST', '/api/v1/checkins', { appointment_id: theirs.appointment_id, patient_id: theirs.patient_id }],
+    ['POST', '/api/v1/appointments', { hold_id: theirs.hold_id, patient_id: own.patient_id }],
+    ['POST', '/api/v1/appointments/holds', { doctor_id: theirs.doctor_id, date: DAY, ttl_seconds: 5 }],
+    [
+      'POST',
+      '/api/v1/appointments/waitlist',
+      { doctor_id: theirs.doctor_id, patient_id: own.patient_id, date: DAY },
+    ],
+    [
+      'POST',
+      '/api/v1/appointments/waitlist',
+      { doctor_id: own.doctor_id, patient_id: theirs.patient_id, date: DAY },
+    ],
+    ['POST', '/api/v1/checkins/walk-in', { doctor_id: theirs.doctor_id, patient_id: own.patient_id }],
+    ['POST', '/api/v1/checkins/walk-in', { doctor_id: own.doctor_id, patient_id: theirs.patient_id }],
     ['GET', `/tests?clinic_id=${theirs.clinic_id}`, null],
     [
       'POST',

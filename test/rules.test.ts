@@ -1,38 +1,88 @@
 import fc from 'fast-check'
 import { describe, expect, test } from 'vitest'
-import { type Command, type Day, emptyDay, type Opening, type Recorded } from '../src/doctor-day/day'
-import { decide, evolve } from '../src/doctor-day/rules'
+import type { Command, Moment, StepName } from '../src/doctor-day/commands'
+import { type Day, emptyDay, type Opening, type Recorded } from '../src/doctor-day/day'
+import { evolve, fold } from '../src/doctor-day/fold'
+import { ledgerOf } from '../src/doctor-day/ledger'
+import { decide } from '../src/doctor-day/rules'
 
 const DATE = '2026-03-14'
 const NOON = Date.parse(`${DATE}T12:00:00Z`)
+const MINUTE = 60_000
 const OPENING: Opening = { clinicId: 'c', doctorId: 'd', date: DATE, timeZone: 'UTC', capacity: 3 }
-const moment = { at: NOON, actor: 'key' }
+const at = (now: number): Moment => ({ at: now, actor: 'key', offerMs: 15 * MINUTE })
 
 /** Applies a command as the object does, and keeps the log. */
-function apply(day: Day, log: Recorded[], command: Command, at = NOON) {
-  const decision = decide(day, command, { at, actor: 'key' })
+function apply(day: Day, log: Recorded[], command: Command, now = NOON, seen = (_: Day) => {}) {
+  const decision = decide(day, command, at(now))
   if (!decision.ok) return decision
   for (const event of decision.events) {
-    const recorded = { ...event, seq: day.version + 1, at, actor: 'key' } as Recorded
+    const recorded = { ...event, seq: day.version + 1, at: now, actor: 'key' } as Recorded
     log.push(recorded)
-    evolve(day, recorded)
+    seen(evolve(day, recorded))
   }
   return decision
 }
 
-const book = (n: number, allowAnother = false): Command => ({
+const clinicId = 'c'
+const book = (n: number, allowAnother = false, patient = n % 7): Command => ({
   type: 'book',
   opening: OPENING,
   appointmentId: `a${n}`,
-  patientId: `p${n % 7}`,
+  patientId: `p${patient}`,
   allowAnother,
 })
-const arrive = (n: number, patient = n % 7): Command => ({
+const bookHeld = (hold: number, n: number): Command => ({
+  type: 'book_held',
+  clinicId,
+  holdId: `h${hold}`,
+  appointmentId: `a${n}`,
+  patientId: `p${n % 7}`,
+  allowAnother: false,
+})
+const cancel = (n: number): Command => ({ type: 'cancel', clinicId, appointmentId: `a${n}`, reason: null })
+const hold = (n: number, minutes = 5): Command => ({
+  type: 'hold',
+  opening: OPENING,
+  holdId: `h${n}`,
+  ttlMs: minutes * MINUTE,
+})
+const release = (n: number): Command => ({ type: 'release_hold', clinicId, holdId: `h${n}` })
+const wait = (n: number, patient = n): Command => ({
+  type: 'wait',
+  opening: OPENING,
+  waitId: `w${n}`,
+  patientId: `p${patient}`,
+})
+const accept = (wanted: number, n: number): Command => ({
+  type: 'accept_offer',
+  clinicId,
+  waitId: `w${wanted}`,
+  appointmentId: `a${n}`,
+})
+const decline = (n: number): Command => ({ type: 'stop_waiting', clinicId, waitId: `w${n}` })
+const arrive = (n: number, patient = n % 7, priority: 'urgent' | 'normal' = 'normal'): Command => ({
   type: 'check_in',
-  clinicId: 'c',
+  clinicId,
   checkInId: `i${n}`,
   appointmentId: `a${n}`,
   patientId: `p${patient}`,
+  priority,
+})
+const walkIn = (n: number): Command => ({
+  type: 'walk_in',
+  opening: OPENING,
+  appointmentId: `a${n}`,
+  checkInId: `i${n}`,
+  patientId: `p${n % 7}`,
+  priority: 'normal',
+})
+const next = (room = 'r1'): Command => ({ type: 'call_next', opening: OPENING, room })
+const step = (n: number, name: StepName): Command => ({
+  type: 'step',
+  clinicId,
+  appointmentId: `a${n}`,
+  step: name,
 })
 const say = (isPresent: boolean, capacity: number | null = null): Command => ({
   type: 'set_availability',
@@ -42,95 +92,269 @@ const say = (isPresent: boolean, capacity: number | null = null): Command => ({
   notes: null,
   capacity,
 })
+const LAPSE: Command = { type: 'lapse' }
+
+const dayAfter = (...commands: Command[]): Day => {
+  const day = emptyDay()
+  for (const command of commands) apply(day, [], command)
+  return day
+}
+const refusedBy = (day: Day, command: Command, now = NOON) => {
+  const decision = decide(day, command, at(now))
+  return decision.ok ? 'accepted' : decision.refused
+}
 
 test('a command for another clinic’s day finds nothing', () => {
-  const day = emptyDay()
-  apply(day, [], book(1))
+  const day = dayAfter(book(1), hold(1), wait(4))
   const foreign = { ...OPENING, clinicId: 'other' }
-  const commands: Command[] = [
-    { ...book(2), opening: foreign } as Command,
-    { ...arrive(1), clinicId: 'other' } as Command,
-    { ...say(true), opening: foreign } as Command,
-  ]
-  for (const command of commands)
-    expect(decide(day, command, moment)).toEqual({ ok: false, refused: 'not_found' })
+  const commands = [book(2), hold(2), wait(5), say(true), walkIn(3), next()].map(
+    (command) => ({ ...command, opening: foreign }) as Command,
+  )
+  const byId = [
+    cancel(1),
+    arrive(1),
+    release(1),
+    accept(4, 5),
+    decline(4),
+    step(1, 'serve'),
+    bookHeld(1, 2),
+  ].map((command) => ({ ...command, clinicId: 'other' }) as Command)
+  for (const command of [...commands, ...byId])
+    expect([command.type, refusedBy(day, command)]).toEqual([command.type, 'not_found'])
 })
 
+const FULL = [book(1), book(2), book(3)]
 test.each<[string, Command[], Command, string]>([
   ['an absent doctor', [say(false)], book(1), 'doctor_absent'],
+  ['a hold with an absent doctor', [say(false)], hold(1), 'doctor_absent'],
   ['a patient with an appointment', [book(1)], book(8), 'already_booked'],
-  ['a full day', [book(1), book(2), book(3)], book(4), 'day_full'],
+  ['a full day', FULL, book(4), 'day_full'],
+  ['a hold on a full day', FULL, hold(4), 'day_full'],
+  ['a day full of holds', [hold(1), hold(2), hold(3)], book(4), 'day_full'],
+  ['a day whose free slot is offered to another', [...FULL, wait(5), cancel(1)], book(4), 'day_full'],
   ['a capacity below what is taken', [book(1), book(2)], say(true, 1), 'capacity_below_taken'],
+  ['cancelling twice', [book(1), cancel(1)], cancel(1), 'already_cancelled'],
+  ['cancelling after check-in', [book(1), arrive(1)], cancel(1), 'already_checked_in'],
+  ['checking in what was cancelled', [book(1), cancel(1)], arrive(1), 'already_cancelled'],
+  ['a hold used twice', [hold(1), bookHeld(1, 1)], bookHeld(1, 2), 'hold_over'],
+  ['a hold that was released', [hold(1), release(1)], bookHeld(1, 2), 'hold_over'],
+  ['an unknown hold', [book(1)], bookHeld(9, 2), 'not_found'],
+  ['accepting before there is an offer', [...FULL, wait(4)], accept(4, 9), 'no_offer'],
+  ['accepting what was declined', [...FULL, wait(4), cancel(1), decline(4)], accept(4, 9), 'offer_over'],
+  ['waiting with an appointment', [book(1)], wait(9, 1), 'already_booked'],
   ['an unknown appointment', [book(1)], arrive(2), 'not_found'],
   ['another patient', [book(1)], arrive(1, 2), 'wrong_patient'],
   ['a second check-in', [book(1), arrive(1)], arrive(1), 'already_checked_in'],
+  ['a walk-in on a full day', FULL, walkIn(4), 'day_full'],
+  ['serving who was not called', [book(1), arrive(1)], step(1, 'serve'), 'illegal_step'],
+  [
+    'skipping who was served',
+    [book(1), arrive(1), next(), step(1, 'serve')],
+    step(1, 'skip'),
+    'illegal_step',
+  ],
 ])('%s is refused', (_, before, command, refused) => {
-  const day = emptyDay()
-  for (const earlier of before) apply(day, [], earlier)
-  expect(decide(day, command, moment)).toEqual({ ok: false, refused })
+  expect(refusedBy(dayAfter(...before), command)).toBe(refused)
+})
+
+test('a cancelled slot is the next one given, lowest first', () => {
+  const day = dayAfter(...FULL, cancel(2), cancel(1))
+  expect(apply(day, [], book(4))).toMatchObject({ reply: { slot: 1 } })
+  expect(apply(day, [], book(5))).toMatchObject({ reply: { slot: 2 } })
+})
+
+test('a freed slot is offered to the first in line in the same step, and from one to the next', () => {
+  const day = dayAfter(...FULL, wait(4), wait(5), wait(6))
+  expect(apply(day, [], cancel(2))).toMatchObject({
+    events: [{ type: 'cancelled' }, { type: 'offered', waitId: 'w4', slot: 2 }],
+  })
+  expect(apply(day, [], decline(4))).toMatchObject({
+    events: [
+      { type: 'wait_ended', how: 'declined' },
+      { type: 'offered', waitId: 'w5', slot: 2 },
+    ],
+  })
+  expect(apply(day, [], LAPSE, NOON + 15 * MINUTE)).toMatchObject({
+    events: [
+      { type: 'wait_ended', waitId: 'w5', how: 'lapsed' },
+      { type: 'offered', waitId: 'w6', slot: 2 },
+    ],
+  })
+  expect(apply(day, [], accept(6, 9))).toMatchObject({ reply: { slot: 2, patientId: 'p6' } })
+})
+
+test('more capacity, an expired hold, a no-show and a doctor who comes back each make one offer a slot', () => {
+  const more = dayAfter(...FULL, wait(4), wait(5), wait(6))
+  expect(apply(more, [], say(true, 5))).toMatchObject({
+    events: [{}, {}, { type: 'offered', waitId: 'w4', slot: 4 }, { type: 'offered', waitId: 'w5', slot: 5 }],
+  })
+  const expired = dayAfter(hold(1), book(2), book(3), wait(4))
+  expect(apply(expired, [], LAPSE, NOON + 5 * MINUTE)).toMatchObject({
+    events: [{ type: 'hold_ended' }, { type: 'offered', waitId: 'w4' }],
+  })
+  const missed = dayAfter(...FULL, wait(4))
+  expect(apply(missed, [], step(2, 'no_show'))).toMatchObject({
+    events: [{ type: 'no_show' }, { type: 'offered', waitId: 'w4', slot: 2 }],
+  })
+  const back = dayAfter(say(false), wait(4))
+  expect(apply(back, [], say(true))).toMatchObject({
+    events: [{}, { type: 'offered', waitId: 'w4', slot: 1 }],
+  })
+})
+
+test('who waits already keeps the place; where there is room the offer is made at once', () => {
+  const day = dayAfter(...FULL, wait(4), wait(5))
+  expect(apply(day, [], wait(9, 4))).toMatchObject({
+    events: [],
+    reply: { id: 'w4', place: 1, isNew: false },
+  })
+  expect(apply(dayAfter(book(1)), [], wait(4))).toMatchObject({ reply: { offer: { slot: 2 }, isNew: true } })
+})
+
+test('who is booked while waiting leaves the line, and gets the slot that was offered', () => {
+  const day = dayAfter(...FULL, wait(4), cancel(2))
+  expect(apply(day, [], book(9, false, 4))).toMatchObject({ reply: { slot: 2, patientId: 'p4' } })
+  expect(day.waitlist.size).toBe(0)
+})
+
+test('who books a held slot while another is offered to them passes the offer on', () => {
+  const day = dayAfter(hold(1), book(2), book(3), wait(4), wait(5), cancel(2))
+  expect(apply(day, [], bookHeld(1, 4))).toMatchObject({
+    events: [
+      { type: 'hold_ended' },
+      { type: 'booked', slot: 1 },
+      { type: 'wait_ended', waitId: 'w4' },
+      { waitId: 'w5', slot: 2 },
+    ],
+  })
+})
+
+test('urgent goes before normal, ties by arrival; the position never changes', () => {
+  const day = dayAfter(...FULL, arrive(1), arrive(2, 2, 'urgent'), arrive(3, 3, 'urgent'))
+  const order = [next('a'), next('b'), next('c'), next('d')].map((command) => apply(day, [], command))
+  expect(order).toMatchObject([
+    { reply: { appointmentId: 'a2', position: 2, room: 'a' } },
+    { reply: { appointmentId: 'a3', position: 3, room: 'b' } },
+    { reply: { appointmentId: 'a1', position: 1, room: 'c' } },
+    { reply: null },
+  ])
+})
+
+test('an illegal step says what stands, what was wanted and what could be', () => {
+  expect(decide(dayAfter(book(1), arrive(1), next()), step(1, 'requeue'), at(NOON))).toEqual({
+    ok: false,
+    refused: 'illegal_step',
+    transition: { from: 'called', to: 'waiting', allowed: ['served', 'skipped', 'called'] },
+  })
 })
 
 test('a check-in on the wrong date is refused, in the zone that the day was opened with', () => {
-  const day = emptyDay()
-  apply(day, [], { ...book(1), opening: { ...OPENING, timeZone: 'Asia/Kolkata' } } as Command)
-  const at = (instant: string) => decide(day, arrive(1), { at: Date.parse(instant), actor: 'key' }).ok
-  expect(at('2026-03-13T18:29:59Z')).toBe(false)
-  expect(at('2026-03-13T18:30:00Z')).toBe(true)
-  expect(at('2026-03-14T18:30:00Z')).toBe(false)
+  const day = dayAfter({ ...book(1), opening: { ...OPENING, timeZone: 'Asia/Kolkata' } } as Command)
+  expect(refusedBy(day, arrive(1), Date.parse('2026-03-13T18:29:59Z'))).toBe('wrong_date')
+  expect(refusedBy(day, arrive(1), Date.parse('2026-03-13T18:30:00Z'))).toBe('accepted')
+  expect(refusedBy(day, arrive(1), Date.parse('2026-03-14T18:30:00Z'))).toBe('wrong_date')
 })
 
+/** What holds after every single event. */
+function expectSound(day: Day): void {
+  const { booked, held, offered, remaining, capacity } = ledgerOf(day)
+  expect(booked + held + offered + remaining).toBe(capacity)
+  expect(Math.min(booked, held, offered, remaining)).toBeGreaterThanOrEqual(0)
+  const owners = [...day.slots.values()].map(({ kind, id }) => `${kind} ${id}`)
+  expect(new Set(owners).size).toBe(owners.length)
+  expect([...day.slots.keys()].every((slot) => slot >= 1 && slot <= capacity)).toBe(true)
+  const active = [...day.appointments.values()].filter(({ status }) => status === 'booked')
+  expect(active.length).toBe(booked)
+  for (const { id, slot } of active) expect(day.slots.get(slot)).toEqual({ kind: 'appointment', id })
+  for (const { id, offer } of day.waitlist.values())
+    if (offer) expect(day.slots.get(offer.slot)).toEqual({ kind: 'offer', id })
+  for (const { id, slot } of day.holds.values()) expect(day.slots.get(slot)).toEqual({ kind: 'hold', id })
+  const positions = [...day.checkIns.values()].map(({ position }) => position).sort((a, b) => a - b)
+  expect(positions).toEqual(positions.map((_, index) => index + 1))
+  expect(day.slots.has(day.lowestFreeSlot)).toBe(false)
+}
+
 describe('whatever happens, in any order', () => {
-  const command = fc.oneof(
-    fc.tuple(fc.nat(40), fc.boolean()).map(
+  const small = fc.nat(12)
+  const STEPS: StepName[] = ['serve', 'skip', 'requeue', 'no_show', 'recall']
+  const command: fc.Arbitrary<(index: number) => Command> = fc.oneof(
+    fc.tuple(small, fc.boolean()).map(
       ([n, another]) =>
-        (seen: number) =>
-          book(1_000 * seen + n, another),
+        (i: number) =>
+          book(100 * i + n, another, n % 7),
     ),
-    fc.tuple(fc.nat(40), fc.nat(8)).map(
-      ([n, patient]) =>
-        () =>
-          arrive(n, patient),
-    ),
-    fc.tuple(fc.nat(12)).map(([nth]) => (_: number, booked: string[]) => {
-      const id = booked[nth % Math.max(1, booked.length)] ?? 'a0'
-      return { ...arrive(0), appointmentId: id, patientId: `p${Number(id.slice(1)) % 7}` } as Command
-    }),
+    small.map((n) => (i: number) => hold(i, 1 + n)),
+    fc.nat(40).map((n) => (i: number) => bookHeld(n, 10_000 + i)),
+    fc.nat(40).map((n) => () => release(n)),
+    small.map((n) => (i: number) => wait(i, n % 9)),
+    fc.nat(40).map((n) => (i: number) => accept(n, 20_000 + i)),
+    fc.nat(40).map((n) => () => decline(n)),
     fc.tuple(fc.boolean(), fc.option(fc.integer({ min: 1, max: 6 }))).map(
-      ([present, capacity]) =>
+      ([here, size]) =>
         () =>
-          say(present, capacity),
+          say(here, size),
     ),
+    small.map((n) => (i: number) => ({ ...walkIn(30_000 + i), patientId: `p${n % 7}` }) as Command),
+    fc.constant(() => next()),
+    fc.constant(() => LAPSE),
+  )
+  /** Aims at an appointment that there is, so that not everything is refused. */
+  const aimed = fc.tuple(
+    fc.nat(9),
+    fc.constantFrom<StepName | 'cancel' | 'arrive'>('cancel', 'arrive', ...STEPS),
   )
 
-  test('slots have one owner, nothing exceeds capacity, positions are dense, refusals change nothing, replay agrees', () => {
+  test('the ledger sums at every version, no slot has two owners, refusals change nothing, replay agrees', () => {
     fc.assert(
-      fc.property(fc.array(command, { maxLength: 40 }), (commands) => {
-        const [day, log]: [Day, Recorded[]] = [emptyDay(), []]
-        for (const [index, make] of commands.entries()) {
-          const before = structuredClone(day)
-          const decision = apply(day, log, make(index, [...day.appointments.keys()]))
-          if (!decision.ok) expect(day).toEqual(before)
-          const slots = [...day.appointments.values()].map(({ slot }) => slot)
-          expect(new Set(slots).size).toBe(slots.length)
-          expect(slots.every((slot) => slot >= 1 && slot <= day.capacity)).toBe(true)
-          const positions = [...day.checkIns.values()].map(({ position }) => position)
-          expect(positions.sort((a, b) => a - b)).toEqual(positions.map((_, at) => at + 1))
-        }
-        expect(log.map(({ seq }) => seq)).toEqual(log.map((_, at) => at + 1))
-        expect(log.reduce(evolve, emptyDay())).toEqual(day)
-      }),
-      { numRuns: 2_000 },
+      fc.property(
+        fc.array(
+          fc.tuple(fc.oneof({ weight: 3, arbitrary: command }, { weight: 2, arbitrary: aimed }), fc.nat(9)),
+          {
+            maxLength: 25,
+          },
+        ),
+        (moves) => {
+          const [day, log]: [Day, Recorded[]] = [emptyDay(), []]
+          let now = NOON
+          for (const [index, [move, minutes]] of moves.entries()) {
+            now += minutes * MINUTE
+            const wanted = Array.isArray(move) ? aim(day, move) : move(index)
+            const before = structuredClone(day)
+            const decision = apply(day, log, wanted, now, expectSound)
+            if (!decision.ok) expect(day).toEqual(before)
+            const live = [...day.waitlist.values()].filter(({ offer }) => offer === null)
+            const isOpenToOffers = day.availability?.isPresent !== false
+            if (live.length > 0 && isOpenToOffers) expect(ledgerOf(day).remaining).toBe(0)
+          }
+          expect(log.map(({ seq }) => seq)).toEqual(log.map((_, index) => index + 1))
+          expect(fold(log)).toEqual(day)
+        },
+      ),
+      { numRuns: 10_000 },
     )
-  })
+  }, 120_000)
 
-  test('the reply to a command is what its events make of the day', () => {
-    const [day, log]: [Day, Recorded[]] = [emptyDay(), []]
-    const booked = apply(day, log, book(1))
-    expect(booked).toMatchObject({ ok: true, reply: day.appointments.get('a1') })
-    expect(apply(day, log, arrive(1))).toMatchObject({ ok: true, reply: day.checkIns.get('a1') })
-    expect(apply(day, log, say(false, 5))).toMatchObject({
-      ok: true,
-      reply: { ...day.availability, capacity: day.capacity },
-    })
-  })
+  function aim(day: Day, [nth, what]: [number, StepName | 'cancel' | 'arrive']): Command {
+    const all = [...day.appointments.values()]
+    const { id = 'a0', patientId = 'p0' } = all[nth % Math.max(1, all.length)] ?? {}
+    if (what === 'cancel') return { ...cancel(0), appointmentId: id } as Command
+    if (what === 'arrive')
+      return { ...arrive(0), checkInId: `i-${id}`, appointmentId: id, patientId } as Command
+    return { ...step(0, what), appointmentId: id } as Command
+  }
+})
+
+test('the reply to a command is what its events make of the day', () => {
+  const day = emptyDay()
+  expect(apply(day, [], book(1))).toMatchObject({ reply: day.appointments.get('a1') })
+  expect(apply(day, [], arrive(1))).toMatchObject({ reply: day.checkIns.get('a1') })
+  expect(apply(day, [], next('r'))).toMatchObject({ reply: day.checkIns.get('a1') })
+  expect(apply(day, [], step(1, 'recall'))).toMatchObject({ reply: day.checkIns.get('a1') })
+  expect(apply(day, [], step(1, 'skip'))).toMatchObject({ reply: day.checkIns.get('a1') })
+  expect(apply(day, [], step(1, 'requeue'))).toMatchObject({ reply: day.checkIns.get('a1') })
+  expect(apply(day, [], hold(1))).toMatchObject({ reply: day.holds.get('h1') })
+  expect(apply(day, [], wait(4))).toMatchObject({ reply: day.waitlist.get('w4') })
+  expect(apply(day, [], say(false, 5))).toMatchObject({ reply: { ...day.availability, capacity: 5 } })
+  const other = dayAfter(book(1))
+  expect(apply(other, [], cancel(1))).toMatchObject({ reply: other.appointments.get('a1') })
 })

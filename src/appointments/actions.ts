@@ -1,30 +1,63 @@
 import { and, asc, eq, gte, lte, sql } from 'drizzle-orm'
 import type { Ctx } from '../context'
-import { dayKey, dayKeyOf } from '../doctor-day/address'
-import type { Refusal } from '../doctor-day/day'
+import { type DayKey, dayKey, dayKeyOf, newIdOn } from '../doctor-day/address'
 import { appointments } from '../doctor-day/model'
-import { onDay, operation } from '../doctor-day/reach'
+import { decideOn, onDay } from '../doctor-day/reach'
 import { knownDoctor, opening, selectDoctor, today } from '../doctors/actions'
 import { cutPage, type Page } from '../lib/page'
 import { selectPatient } from '../patients/actions'
-import { notFound, Problem } from '../problem'
-import { type Appointment, type BookAppointment, type ListAppointments, toAppointment } from './model'
+import { notFound } from '../problem'
+import {
+  type Appointment,
+  type BookAppointment,
+  type CancelAppointment,
+  type Hold,
+  type JoinWaitlist,
+  type LeftWaitlist,
+  type ListAppointments,
+  type NewHold,
+  type ReleasedHold,
+  toAppointment,
+  toHold,
+  toWaiting,
+  type Waiting,
+} from './model'
 
 /** One D1 round trip finds who is meant and claims the key; then the day alone decides. */
 export async function book(ctx: Ctx, wanted: BookAppointment): Promise<Appointment> {
-  const { patient, doctor, opId } = await introduce(ctx, wanted)
-  const answer = await onDay(ctx, dayKey(ctx.clinic.id, doctor.id, wanted.date), (day) =>
-    day.book(operation(ctx, opId), {
-      opening: opening(ctx, doctor, wanted.date),
-      patientId: patient.id,
-      allowAnother: wanted.allow_another,
-    }),
-  )
-  if (!answer.ok) throw refusal(answer.refused, doctor.code, wanted.date)
-  return toAppointment(answer.reply)
+  const { patient_id, doctor_id = '', date = '', hold_id, allow_another: allowAnother } = wanted
+  if (hold_id !== undefined) return bookHeld(ctx, wanted, hold_id)
+  const { patientId, doctor, opId } = await introduce(ctx, { patient_id, doctor_id })
+  const day = dayKey(ctx.clinic.id, doctor.id, date)
+  const appointment = await decideOn(ctx, day, opId, {
+    type: 'book',
+    opening: opening(ctx, doctor, date),
+    appointmentId: newIdOn(day),
+    patientId,
+    allowAnother,
+  })
+  return toAppointment(appointment)
 }
 
-async function introduce(ctx: Ctx, wanted: BookAppointment) {
+/** A hold's id is its day's address, so doctor and date need no look-up. */
+async function bookHeld(ctx: Ctx, wanted: BookAppointment, holdId: string): Promise<Appointment> {
+  const day = addressOf(holdId, 'Hold')
+  const { opId, results } = await ctx.once.transact(() => [selectPatient(ctx, wanted.patient_id)])
+  const [[patient]] = results
+  if (!patient) throw notFound('Patient')
+  const appointment = await decideOn(ctx, day, opId, {
+    type: 'book_held',
+    clinicId: ctx.clinic.id,
+    holdId,
+    appointmentId: newIdOn(day),
+    patientId: patient.id,
+    allowAnother: wanted.allow_another,
+  })
+  return toAppointment(appointment)
+}
+
+/** Who and with whom, both of this clinic, and the operation that the key stands for. */
+export async function introduce(ctx: Ctx, wanted: { patient_id: string; doctor_id: string }) {
   const { opId, results } = await ctx.once.transact(() => [
     selectPatient(ctx, wanted.patient_id),
     selectDoctor(ctx, wanted.doctor_id),
@@ -32,29 +65,87 @@ async function introduce(ctx: Ctx, wanted: BookAppointment) {
   const [[patient], [doctor]] = results
   if (!patient) throw notFound('Patient')
   if (!doctor) throw notFound('Doctor')
-  return { patient, doctor, opId }
+  return { patientId: patient.id, doctor, opId }
 }
 
-function refusal(refused: Refusal, code: string, date: string): Problem {
-  switch (refused) {
-    case 'doctor_absent':
-      return new Problem(refused, `Dr ${code} is not available on ${date}`)
-    case 'day_full':
-      return new Problem(refused, `Dr ${code} has no available slots on ${date}`)
-    case 'already_booked':
-      return new Problem(
-        refused,
-        `The patient is booked with Dr ${code} on ${date}; for a second visit send allow_another: true`,
-      )
-    default:
-      return notFound('Appointment')
-  }
+/** The slot is free at once, or offered to the first who waits. */
+export async function cancel(ctx: Ctx, id: string, { reason }: CancelAppointment): Promise<Appointment> {
+  const { opId } = await ctx.once.transact(() => [])
+  const cancelled = await decideOn(ctx, addressOf(id, 'Appointment'), opId, {
+    type: 'cancel',
+    clinicId: ctx.clinic.id,
+    appointmentId: id,
+    reason,
+  })
+  return toAppointment(cancelled)
+}
+
+export async function holdSlot(ctx: Ctx, wanted: NewHold): Promise<Hold> {
+  const { opId, results } = await ctx.once.transact(() => [selectDoctor(ctx, wanted.doctor_id)])
+  const [[doctor]] = results
+  if (!doctor) throw notFound('Doctor')
+  const day = dayKey(ctx.clinic.id, doctor.id, wanted.date)
+  const hold = await decideOn(ctx, day, opId, {
+    type: 'hold',
+    opening: opening(ctx, doctor, wanted.date),
+    holdId: newIdOn(day),
+    ttlMs: wanted.ttl_seconds * 1_000,
+  })
+  return toHold(hold)
+}
+
+export async function releaseHold(ctx: Ctx, holdId: string): Promise<ReleasedHold> {
+  const { id } = await decideOn(ctx, addressOf(holdId, 'Hold'), ctx.once.opId, {
+    type: 'release_hold',
+    clinicId: ctx.clinic.id,
+    holdId,
+  })
+  return { hold_id: id, released: true }
+}
+
+/** Whoever waits already is answered with the place they have; `isNew` is false. */
+export async function joinWaitlist(
+  ctx: Ctx,
+  wanted: JoinWaitlist,
+): Promise<{ waiting: Waiting; isNew: boolean }> {
+  const { patientId, doctor, opId } = await introduce(ctx, wanted)
+  const day = dayKey(ctx.clinic.id, doctor.id, wanted.date)
+  const waiting = await decideOn(ctx, day, opId, {
+    type: 'wait',
+    opening: opening(ctx, doctor, wanted.date),
+    waitId: newIdOn(day),
+    patientId,
+  })
+  return { waiting: toWaiting(waiting), isNew: waiting.isNew }
+}
+
+export async function acceptOffer(ctx: Ctx, waitId: string): Promise<Appointment> {
+  const day = addressOf(waitId, 'Place in the waitlist')
+  const { opId } = await ctx.once.transact(() => [])
+  const appointment = await decideOn(ctx, day, opId, {
+    type: 'accept_offer',
+    clinicId: ctx.clinic.id,
+    waitId,
+    appointmentId: newIdOn(day),
+  })
+  return toAppointment(appointment)
+}
+
+export async function leaveWaitlist(ctx: Ctx, waitId: string): Promise<LeftWaitlist> {
+  const { opId } = await ctx.once.transact(() => [])
+  const { id } = await decideOn(ctx, addressOf(waitId, 'Place in the waitlist'), opId, {
+    type: 'stop_waiting',
+    clinicId: ctx.clinic.id,
+    waitId,
+  })
+  return { id, status: 'declined' }
 }
 
 /** The id is the day's address: no look-up stands before the day. */
 export async function getAppointment(ctx: Ctx, id: string): Promise<Appointment> {
-  const key = dayKeyOf(id)
-  const appointment = key && (await onDay(ctx, key, (day) => day.appointment(ctx.clinic.id, id)))
+  const appointment = await onDay(ctx, addressOf(id, 'Appointment'), (day) =>
+    day.appointment(ctx.clinic.id, id),
+  )
   if (!appointment) throw notFound('Appointment')
   return toAppointment(appointment)
 }
@@ -93,4 +184,11 @@ export async function listAppointments(ctx: Ctx, wanted: ListAppointments): Prom
     .orderBy(asc(date), asc(id))
     .limit(wanted.limit + 1)
   return cutPage(rows.map(toAppointment), wanted.limit, (row) => [row.date, row.id])
+}
+
+/** The day an id leads to. An id that leads nowhere is as unknown as any other. */
+export function addressOf(id: string, what: string): DayKey {
+  const day = dayKeyOf(id)
+  if (!day) throw notFound(what)
+  return day
 }

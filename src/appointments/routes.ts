@@ -2,13 +2,46 @@ import * as v from 'valibot'
 import { OnDate } from '../doctors/model'
 import { body, doc, needs, query, reply, replyPage, resource } from '../http/endpoint'
 import { replay } from '../http/idempotency'
-import { book, getAppointment, listAppointments, listDay } from './actions'
-import { Appointment, BookAppointment, ListAppointments } from './model'
+import {
+  acceptOffer,
+  book,
+  cancel,
+  getAppointment,
+  holdSlot,
+  joinWaitlist,
+  leaveWaitlist,
+  listAppointments,
+  listDay,
+  releaseHold,
+} from './actions'
+import {
+  Appointment,
+  BookAppointment,
+  CancelAppointment,
+  Hold,
+  JoinWaitlist,
+  LeftWaitlist,
+  ListAppointments,
+  NewHold,
+  ReleasedHold,
+  Waiting,
+} from './model'
+
+const Nothing = v.object({})
 
 export const appointments = resource()
   .post(
     '/',
-    doc('Book an appointment', 201, Appointment, 'not_found', 'doctor_absent', 'day_full', 'already_booked'),
+    doc(
+      'Book an appointment',
+      201,
+      Appointment,
+      'not_found',
+      'doctor_absent',
+      'day_full',
+      'already_booked',
+      'hold_over',
+    ),
     needs('appointments:write'),
     body(BookAppointment),
     replay,
@@ -26,6 +59,61 @@ export const appointments = resource()
     doc('Get an appointment', 200, Appointment, 'not_found'),
     needs('appointments:read'),
     async (c) => reply(c, Appointment, await getAppointment(c.var.ctx, c.req.param('id'))),
+  )
+  .post(
+    '/:id/cancel',
+    doc('Cancel an appointment', 200, Appointment, 'not_found', 'already_cancelled', 'already_checked_in'),
+    needs('appointments:write'),
+    body(CancelAppointment),
+    replay,
+    async (c) => reply(c, Appointment, await cancel(c.var.ctx, c.req.param('id'), c.req.valid('json'))),
+  )
+  .post(
+    '/holds',
+    doc('Hold a slot for a while', 201, Hold, 'not_found', 'doctor_absent', 'day_full'),
+    needs('appointments:write'),
+    body(NewHold),
+    replay,
+    async (c) => reply(c, Hold, await holdSlot(c.var.ctx, c.req.valid('json')), 201),
+  )
+  .delete(
+    '/holds/:id',
+    doc('Release a hold', 200, ReleasedHold, 'not_found'),
+    needs('appointments:write'),
+    async (c) => reply(c, ReleasedHold, await releaseHold(c.var.ctx, c.req.param('id'))),
+  )
+  .post(
+    '/waitlist',
+    doc(
+      'Wait for a slot; who waits already is answered with 200',
+      [201, 200],
+      Waiting,
+      'not_found',
+      'already_booked',
+    ),
+    needs('appointments:write'),
+    body(JoinWaitlist),
+    replay,
+    async (c) => {
+      const { waiting, isNew } = await joinWaitlist(c.var.ctx, c.req.valid('json'))
+      return reply(c, Waiting, waiting, isNew ? 201 : 200)
+    },
+  )
+  .post(
+    '/waitlist/:id/accept',
+    doc('Take the offered slot', 201, Appointment, 'not_found', 'no_offer', 'offer_over', 'doctor_absent'),
+    needs('appointments:write'),
+    body(Nothing),
+    replay,
+    async (c) => reply(c, Appointment, await acceptOffer(c.var.ctx, c.req.param('id')), 201),
+  )
+  .post(
+    '/waitlist/:id/decline',
+    doc('Decline the offered slot, or stop waiting', 200, LeftWaitlist, 'not_found', 'offer_over'),
+    needs('appointments:write'),
+    body(Nothing),
+    replay,
+    async (c) => reply(c, LeftWaitlist, await leaveWaitlist(c.var.ctx, c.req.param('id'))),
   )
   .get(
     '/doctors/:doctor_id/appointments',

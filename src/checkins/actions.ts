@@ -1,39 +1,95 @@
+import { addressOf, introduce } from '../appointments/actions'
 import type { Ctx } from '../context'
-import { dayKey, dayKeyOf } from '../doctor-day/address'
-import type { Refusal } from '../doctor-day/day'
-import { onDay, operation } from '../doctor-day/reach'
-import { knownDoctor, today } from '../doctors/actions'
+import { dayKey, newIdOn } from '../doctor-day/address'
+import { decideOn, onDay } from '../doctor-day/reach'
+import { knownDoctor, opening, selectDoctor, today } from '../doctors/actions'
+import { newId } from '../lib/id'
 import { patientNames } from '../patients/actions'
-import { notFound, Problem } from '../problem'
-import { type CheckedIn, type CheckIn, type Queued, toCheckedIn, toQueued } from './model'
+import { notFound } from '../problem'
+import { estimateFor } from './estimate'
+import {
+  type CallNext,
+  type CheckedIn,
+  type CheckIn,
+  type Queued,
+  type Standing,
+  stepOf,
+  toCheckedIn,
+  toQueued,
+  toWait,
+  type Wait,
+  type WalkIn,
+} from './model'
 
 /** The day knows its appointments, its date and its time zone: without a key this asks nobody else. */
 export async function checkIn(ctx: Ctx, wanted: CheckIn): Promise<CheckedIn> {
-  const key = dayKeyOf(wanted.appointment_id)
-  if (!key) throw notFound('Appointment')
+  const day = addressOf(wanted.appointment_id, 'Appointment')
   const { opId } = await ctx.once.transact(() => [])
-  const answer = await onDay(ctx, key, (day) =>
-    day.checkIn(operation(ctx, opId), {
-      clinicId: ctx.clinic.id,
-      appointmentId: wanted.appointment_id,
-      patientId: wanted.patient_id,
-    }),
-  )
-  if (!answer.ok) throw refusal(answer.refused)
-  return toCheckedIn(answer.reply)
+  const arrived = await decideOn(ctx, day, opId, {
+    type: 'check_in',
+    clinicId: ctx.clinic.id,
+    checkInId: newId(),
+    appointmentId: wanted.appointment_id,
+    patientId: wanted.patient_id,
+    priority: wanted.priority,
+  })
+  return toCheckedIn(arrived)
 }
 
-function refusal(refused: Refusal): Problem {
-  switch (refused) {
-    case 'wrong_patient':
-      return new Problem(refused, 'This appointment does not belong to the patient')
-    case 'already_checked_in':
-      return new Problem(refused, 'The patient has already checked in')
-    case 'wrong_date':
-      return new Problem(refused, 'Check-in is only allowed on appointment date')
-    default:
-      return notFound('Appointment')
-  }
+/** Books for today and checks in, if there is room. */
+export async function walkIn(ctx: Ctx, wanted: WalkIn): Promise<CheckedIn> {
+  const { patientId, doctor, opId } = await introduce(ctx, wanted)
+  const date = today(ctx)
+  const day = dayKey(ctx.clinic.id, doctor.id, date)
+  const arrived = await decideOn(ctx, day, opId, {
+    type: 'walk_in',
+    opening: opening(ctx, doctor, date),
+    appointmentId: newIdOn(day),
+    checkInId: newId(),
+    patientId,
+    priority: wanted.priority,
+  })
+  return toCheckedIn(arrived)
+}
+
+/** Null where nobody waits. */
+export async function callNext(ctx: Ctx, doctorId: string, wanted: CallNext): Promise<Queued | null> {
+  const { date = today(ctx), room } = wanted
+  const { opId, results } = await ctx.once.transact(() => [selectDoctor(ctx, doctorId)])
+  const [[doctor]] = results
+  if (!doctor) throw notFound('Doctor')
+  const day = dayKey(ctx.clinic.id, doctor.id, date)
+  const called = await decideOn(ctx, day, opId, {
+    type: 'call_next',
+    opening: opening(ctx, doctor, date),
+    room,
+  })
+  if (!called) return null
+  const names = await patientNames(ctx, [called.patientId])
+  return toQueued(doctor.id, date, called, names.get(called.patientId) ?? '')
+}
+
+export async function takeStep(ctx: Ctx, appointmentId: string, path: string): Promise<Standing> {
+  const day = addressOf(appointmentId, 'Appointment')
+  const { opId } = await ctx.once.transact(() => [])
+  const stands = await decideOn(ctx, day, opId, {
+    type: 'step',
+    clinicId: ctx.clinic.id,
+    appointmentId,
+    step: stepOf(path),
+  })
+  return 'position' in stands
+    ? { appointment_id: appointmentId, status: stands.status, position: stands.position, room: stands.room }
+    : { appointment_id: appointmentId, status: 'no_show', position: null, room: null }
+}
+
+/** How many are ahead, and how long that may take at the pace of this very day. */
+export async function getWait(ctx: Ctx, appointmentId: string): Promise<Wait> {
+  const day = addressOf(appointmentId, 'Check-in')
+  const arrivals = await onDay(ctx, day, (remote) => remote.arrivals(ctx.clinic.id))
+  const own = arrivals.find((arrival) => arrival.appointmentId === appointmentId)
+  if (!own) throw notFound('Check-in')
+  return toWait(own, estimateFor(own, arrivals))
 }
 
 /** Without a date: today, at the clinic. The day keeps no names; they are looked up for those who wait. */
@@ -44,7 +100,7 @@ export async function listQueue(ctx: Ctx, doctorId: string, date = today(ctx)): 
   ])
   const names = await patientNames(
     ctx,
-    queue.map((checkIn) => checkIn.patientId),
+    queue.map((arrival) => arrival.patientId),
   )
-  return queue.map((checkIn) => toQueued(doctorId, date, checkIn, names.get(checkIn.patientId) ?? ''))
+  return queue.map((arrival) => toQueued(doctorId, date, arrival, names.get(arrival.patientId) ?? ''))
 }

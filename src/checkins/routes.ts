@@ -2,8 +2,8 @@ import * as v from 'valibot'
 import { OnDate } from '../doctors/model'
 import { body, doc, needs, query, reply, resource } from '../http/endpoint'
 import { replay } from '../http/idempotency'
-import { checkIn, listQueue } from './actions'
-import { CheckedIn, CheckIn, Queued } from './model'
+import { callNext, checkIn, getWait, listQueue, takeStep, walkIn } from './actions'
+import { CallNext, CheckedIn, CheckIn, Queued, STEP_PATH, Standing, Wait, WalkIn } from './model'
 
 export const checkins = resource()
   .post(
@@ -15,12 +15,62 @@ export const checkins = resource()
       'not_found',
       'wrong_patient',
       'already_checked_in',
+      'already_cancelled',
       'wrong_date',
     ),
     needs('checkins:write'),
     body(CheckIn),
     replay,
     async (c) => reply(c, CheckedIn, await checkIn(c.var.ctx, c.req.valid('json')), 201),
+  )
+  .post(
+    '/walk-in',
+    doc(
+      'Book for today and check in at once',
+      201,
+      CheckedIn,
+      'not_found',
+      'doctor_absent',
+      'day_full',
+      'already_booked',
+      'wrong_date',
+    ),
+    needs('checkins:write'),
+    body(WalkIn),
+    replay,
+    async (c) => reply(c, CheckedIn, await walkIn(c.var.ctx, c.req.valid('json')), 201),
+  )
+  .post(
+    '/doctors/:doctor_id/queue/next',
+    doc('Call the next patient into a room; 204 where nobody waits', [200, 204], Queued, 'not_found'),
+    needs('checkins:write'),
+    body(CallNext),
+    async (c) => {
+      const called = await callNext(c.var.ctx, c.req.param('doctor_id'), c.req.valid('json'))
+      return called ? reply(c, Queued, called) : c.body(null, 204)
+    },
+  )
+  .post(
+    `/:appointment_id/${STEP_PATH}`,
+    doc(
+      'Serve, skip, requeue, recall, or say that nobody came',
+      200,
+      Standing,
+      'not_found',
+      'illegal_step',
+      'wrong_date',
+    ),
+    needs('checkins:write'),
+    body(v.object({})),
+    replay,
+    async (c) =>
+      reply(c, Standing, await takeStep(c.var.ctx, c.req.param('appointment_id'), c.req.param('step'))),
+  )
+  .get(
+    '/:appointment_id',
+    doc('How many are ahead, and how long it may take', 200, Wait, 'not_found'),
+    needs('checkins:read'),
+    async (c) => reply(c, Wait, await getWait(c.var.ctx, c.req.param('appointment_id'))),
   )
   .get(
     '/doctors/:doctor_id/queue',

@@ -12,20 +12,20 @@ export const dayKey = (clinicId: string, doctorId: string, date: string): DayKey
   sha256(JSON.stringify([clinicId, doctorId, date])).slice(0, KEY_DIGITS)
 
 /**
- * An appointment's id is a UUIDv8 (RFC 9562) that holds its day's key: 48 bits before the version, 12 before
- * the variant, 20 behind it; then 42 random bits. Whoever holds the id reaches the day without a look-up.
+ * The id of an appointment, a hold or a place in the waitlist is a UUIDv8 (RFC 9562) that holds its day's
+ * key: 48 bits before the version, 12 before the variant, 20 behind it; then 42 random bits. Whoever holds
+ * the id reaches the day without a look-up.
  */
-export function newAppointmentId(clinicId: string, doctorId: string, date: string): string {
-  const day = dayKey(clinicId, doctorId, date)
+export function newIdOn(day: DayKey): string {
   const [head, middle, tail] = [day.slice(0, 12), day.slice(12, 15), BigInt(`0x${day.slice(15)}`)]
   const random = BigInt(`0x${randomBytes(6).toString('hex')}`) >> 6n
   const last = ((0b10n << 62n) | (tail << 42n) | random).toString(16)
   return `${head.slice(0, 8)}-${head.slice(8)}-8${middle}-${last.slice(0, 4)}-${last.slice(4)}`
 }
 
-/** The day an appointment's id leads to, or null where the text is no such id. */
-export function dayKeyOf(appointmentId: string): DayKey | null {
-  const [, one, two, three, four, five] = UUID_V8.exec(appointmentId) ?? []
+/** The day that such an id leads to, or null where the text is none. */
+export function dayKeyOf(id: string): DayKey | null {
+  const [, one, two, three, four, five] = UUID_V8.exec(id) ?? []
   if (!one || !two || !three || !four || !five) return null
   const tail = ((BigInt(`0x${four}${five}`) & ((1n << 62n) - 1n)) >> 42n).toString(16).padStart(5, '0')
   return one + two + three + tail

@@ -1,8 +1,5 @@
-import { type Day, emptyDay, type Recorded } from './day'
-import { evolve } from './rules'
-
-/** The day that a log tells of, from its first event on. */
-export const fold = (events: Recorded[]): Day => events.reduce(evolve, emptyDay())
+import type { Day, Recorded } from './day'
+import { fold } from './fold'
 
 /**
  * The day as it stood at an instant (epoch ms), what happened in that very millisecond included. It stops at

@@ -1,7 +1,7 @@
 import { type SQL, sql } from 'drizzle-orm'
 import { drizzle } from 'drizzle-orm/d1'
 import type { SQLiteColumn, SQLiteTable } from 'drizzle-orm/sqlite-core'
-import type { Day, Recorded } from './day'
+import type { Day, Event, Recorded } from './day'
 import { appointments, checkIns, days } from './model'
 
 /**
@@ -58,7 +58,7 @@ function newer(
 }
 
 function appointmentRows(day: Day, events: Recorded[]): string {
-  const touched = lastEvents(events, (event) => (event.type === 'booked' ? event.appointmentId : null))
+  const touched = lastEvents(events, OF_APPOINTMENTS)
   return JSON.stringify(
     [...touched].map(([id, seq]) => {
       const { patientId, slot, status, createdAt, updatedAt } = existing(day.appointments, id)
@@ -68,22 +68,24 @@ function appointmentRows(day: Day, events: Recorded[]): string {
 }
 
 function checkInRows(day: Day, events: Recorded[]): string {
-  const touched = lastEvents(events, (event) => (event.type === 'checked_in' ? event.appointmentId : null))
+  const touched = lastEvents(events, OF_CHECK_INS)
   return JSON.stringify(
-    [...touched].map(([appointmentId, seq]) => {
-      const { id, position, status, checkedInAt } = existing(day.checkIns, appointmentId)
-      return [id, appointmentId, position, status, checkedInAt, seq]
+    [...touched].flatMap(([appointmentId, seq]) => {
+      const checkIn = day.checkIns.get(appointmentId)
+      if (!checkIn) return [] // A no-show who never came.
+      return [[checkIn.id, appointmentId, checkIn.position, checkIn.status, checkIn.checkedInAt, seq]]
     }),
   )
 }
 
-/** What the events touched, each with the number of the last event that did. */
-function lastEvents(events: Recorded[], touches: (event: Recorded) => string | null): Map<string, number> {
+const OF_APPOINTMENTS: Event['type'][] = ['booked', 'cancelled', 'no_show']
+const OF_CHECK_INS: Event['type'][] = ['checked_in', 'called', 'served', 'skipped', 'requeued', 'no_show']
+
+/** The appointments that events of these types touched, each with the number of the last one that did. */
+function lastEvents(events: Recorded[], types: Event['type'][]): Map<string, number> {
   const touched = new Map<string, number>()
-  for (const event of events) {
-    const id = touches(event)
-    if (id !== null) touched.set(id, event.seq)
-  }
+  for (const event of events)
+    if ('appointmentId' in event && types.includes(event.type)) touched.set(event.appointmentId, event.seq)
   return touched
 }
 

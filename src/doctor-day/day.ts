@@ -1,4 +1,4 @@
-/** The nouns of a doctor’s day: its state, its events, the commands it is given, its answers. */
+/** The nouns of a doctor’s day: its state, and the events it is made of. */
 
 export interface Place {
   clinicId: string
@@ -18,18 +18,39 @@ export interface Appointment {
   doctorId: string
   date: string
   slot: number
-  status: 'booked'
+  status: 'booked' | 'cancelled' | 'no_show'
   createdAt: number
   updatedAt: number
 }
+
+/** A slot kept for somebody who is still deciding. */
+export interface Hold {
+  id: string
+  slot: number
+  expiresAt: number
+}
+
+/** Somebody who waits for a slot; with an offer, the slot is theirs to take until the deadline. */
+export interface Waiting {
+  id: string
+  patientId: string
+  offer: { slot: number; deadline: number } | null
+}
+
+export type Priority = 'urgent' | 'normal'
+export type QueueStatus = 'waiting' | 'called' | 'served' | 'skipped' | 'no_show'
 
 export interface CheckIn {
   id: string
   appointmentId: string
   patientId: string
   position: number
+  priority: Priority
   checkedInAt: number
-  status: 'waiting'
+  status: QueueStatus
+  room: string | null
+  calledAt: number | null
+  servedAt: number | null
 }
 
 export interface Availability {
@@ -41,6 +62,12 @@ export interface Availability {
   updatedAt: number
 }
 
+/** Who has a slot: the appointment, the hold or the waiting patient with this id. */
+export interface Occupant {
+  kind: 'appointment' | 'hold' | 'offer'
+  id: string
+}
+
 /** `version` is the number of the last event; 0 is a day that nobody has touched. */
 export interface Day {
   version: number
@@ -48,11 +75,16 @@ export interface Day {
   timeZone: string
   capacity: number
   availability: Omit<Availability, 'capacity'> | null
-  appointments: Map<string, Appointment>
-  slots: Map<number, Appointment>
+  slots: Map<number, Occupant>
   lowestFreeSlot: number
-  /** Patients with an active appointment. */
-  patients: Set<string>
+  appointments: Map<string, Appointment>
+  /** How many active appointments a patient has. */
+  patients: Map<string, number>
+  holds: Map<string, Hold>
+  endedHolds: Set<string>
+  /** In the order in which they came. */
+  waitlist: Map<string, Waiting>
+  endedWaits: Set<string>
   /** By appointment. */
   checkIns: Map<string, CheckIn>
 }
@@ -62,64 +94,23 @@ export type Event =
   | { type: 'capacity_set'; capacity: number }
   | { type: 'availability_set'; id: string; isPresent: boolean; notes: string | null }
   | { type: 'booked'; appointmentId: string; patientId: string; slot: number }
-  | { type: 'checked_in'; checkInId: string; appointmentId: string; position: number }
+  | { type: 'cancelled'; appointmentId: string; reason: string | null }
+  | { type: 'held'; holdId: string; slot: number; expiresAt: number }
+  | { type: 'hold_ended'; holdId: string; how: 'booked' | 'released' | 'expired' }
+  | { type: 'waitlisted'; waitId: string; patientId: string }
+  | { type: 'offered'; waitId: string; slot: number; deadline: number }
+  | { type: 'wait_ended'; waitId: string; how: 'accepted' | 'booked' | 'declined' | 'lapsed' }
+  | { type: 'checked_in'; checkInId: string; appointmentId: string; position: number; priority: Priority }
+  | { type: 'called'; appointmentId: string; room: string }
+  | { type: 'served'; appointmentId: string }
+  | { type: 'skipped'; appointmentId: string }
+  | { type: 'requeued'; appointmentId: string }
+  | { type: 'no_show'; appointmentId: string }
+
+export type EventOf<Type extends Event['type']> = Extract<Event, { type: Type }>
 
 /** An event as the log holds it: its number, when (epoch ms) and by which API key. */
 export type Recorded<E extends Event = Event> = E & { seq: number; at: number; actor: string }
-
-/** When, and by which API key. */
-export interface Moment {
-  at: number
-  actor: string
-}
-
-export interface Book {
-  type: 'book'
-  opening: Opening
-  appointmentId: string
-  patientId: string
-  allowAnother: boolean
-}
-
-export interface SetAvailability {
-  type: 'set_availability'
-  opening: Opening
-  id: string
-  isPresent: boolean
-  notes: string | null
-  /** Null leaves it as it is. */
-  capacity: number | null
-}
-
-export interface Arrive {
-  type: 'check_in'
-  clinicId: string
-  checkInId: string
-  appointmentId: string
-  patientId: string
-}
-
-export type Command = Book | SetAvailability | Arrive
-
-export interface Replies {
-  book: Appointment
-  set_availability: Availability
-  check_in: CheckIn
-}
-export type ReplyTo<C extends Command> = Replies[C['type']]
-
-export type Refusal =
-  | 'not_found'
-  | 'doctor_absent'
-  | 'already_booked'
-  | 'day_full'
-  | 'capacity_below_taken'
-  | 'wrong_patient'
-  | 'already_checked_in'
-  | 'wrong_date'
-
-export type Refused = { ok: false; refused: Refusal }
-export type Decision<Reply> = { ok: true; events: Event[]; reply: Reply } | Refused
 
 export const emptyDay = (): Day => ({
   version: 0,
@@ -127,9 +118,13 @@ export const emptyDay = (): Day => ({
   timeZone: 'UTC',
   capacity: 0,
   availability: null,
-  appointments: new Map(),
   slots: new Map(),
   lowestFreeSlot: 1,
-  patients: new Set(),
+  appointments: new Map(),
+  patients: new Map(),
+  holds: new Map(),
+  endedHolds: new Set(),
+  waitlist: new Map(),
+  endedWaits: new Set(),
   checkIns: new Map(),
 })

@@ -1,35 +1,22 @@
 import { DurableObject } from 'cloudflare:workers'
-import { newId } from '../lib/id'
 import { logFailure } from '../lib/log'
 import { MINUTE_MS, SECOND_MS } from '../lib/time'
-import { newAppointmentId } from './address'
-import { fold, foldUntil } from './as-of'
+import { foldUntil } from './as-of'
+import type { Command, Decision, Refused, ReplyTo } from './commands'
 import { copyToD1 } from './copy'
-import {
-  type Appointment,
-  type Arrive,
-  type Availability,
-  type Book,
-  type CheckIn,
-  type Command,
-  type Day,
-  type Event,
-  emptyDay,
-  type Recorded,
-  type Refused,
-  type ReplyTo,
-  type SetAvailability,
-} from './day'
+import type { Appointment, Availability, CheckIn, Day, Event, Recorded } from './day'
+import { evolve, fold } from './fold'
+import { type Ledger, ledgerOf } from './ledger'
 import * as log from './log'
-import { decide, evolve } from './rules'
+import { decide, nextDeadline } from './rules'
 
 /** Which operation this is (a retry finds its first reply) and which API key asks for it. */
 export interface Operation {
   id: string
   actor: string
   /**
-   * The caller sent a key of its own: then a refusal is remembered as well, so that a retry cannot end
-   * otherwise.
+   * The caller sent a key of its own: then every answer is remembered, refusals as well, so that a retry
+   * cannot end otherwise.
    */
   isKeyed: boolean
 }
@@ -44,6 +31,11 @@ const COPY_EVENTS_MAX = 500
 /** How long setting availability waits for the copy, so that a list of doctors read right after shows it. */
 const COPY_WAIT_MS = SECOND_MS
 
+const OFFER_SECONDS_USUAL = 15 * 60
+
+/** Who ends what nobody ended in time. */
+const CLOCK = 'clock'
+
 /**
  * One doctor on one local date. This class is the shell: storage, remote calls, the alarm. What may happen
  * stands in rules.ts. No `await` lies between reading the state and appending to the log, so nobody can come
@@ -51,8 +43,9 @@ const COPY_WAIT_MS = SECOND_MS
  */
 export class DoctorDay extends DurableObject<Env> {
   readonly #sql = this.ctx.storage.sql
+  readonly #offerMs = (Number(this.env.WAITLIST_OFFER_SECONDS) || OFFER_SECONDS_USUAL) * SECOND_MS
+  #isOpen = log.isOpen(this.#sql)
   #folded: Day | null = null
-  #isOpen = false
   #alarmAt = Number.POSITIVE_INFINITY
   #copying: Promise<void> | null = null
   #copyFailures = 0
@@ -60,44 +53,42 @@ export class DoctorDay extends DurableObject<Env> {
 
   constructor(state: DurableObjectState, env: Env) {
     super(state, env)
-    this.#isOpen = log.isOpen(this.#sql)
-    if (!this.#isOpen) return
-    if (log.readerAt(this.#sql, 'copy') < log.headOf(this.#sql).seq) this.#arm(Date.now() + COPY_GRACE_MS)
+    if (this.#isOpen) this.#wake()
   }
 
-  /** Folded when first asked for, not on waking: a log too damaged to fold must still be there to verify. */
+  /** Folded when first asked for: a log too damaged to fold must still be there to verify. */
   get #day(): Day {
-    this.#folded ??= this.#isOpen ? fold(log.readEvents(this.#sql)) : emptyDay()
+    this.#folded ??= fold(this.#isOpen ? log.readEvents(this.#sql) : [])
     return this.#folded
   }
 
-  book(operation: Operation, wanted: Omit<Book, 'type' | 'appointmentId'>): Answer<Appointment> {
-    const { clinicId, doctorId, date } = wanted.opening
-    const appointmentId = newAppointmentId(clinicId, doctorId, date)
-    return this.#perform(operation, { type: 'book', appointmentId, ...wanted })
+  #wake(): void {
+    try {
+      this.#arm(nextDeadline(this.#day))
+      if (this.#copied() < this.#day.version) this.#arm(Date.now() + COPY_GRACE_MS)
+    } catch (error) {
+      logFailure('log_damaged', error, { day: this.ctx.id.name })
+    }
   }
 
-  async setAvailability(
-    operation: Operation,
-    wanted: Omit<SetAvailability, 'type' | 'id'>,
-  ): Promise<Answer<Availability>> {
-    const answer = this.#perform(operation, { type: 'set_availability', id: newId(), ...wanted })
-    await Promise.race([this.#catchUp(), scheduler.wait(COPY_WAIT_MS)])
+  /** Every change of the day comes through here. */
+  async perform<C extends Command>(operation: Operation, command: C): Promise<Answer<ReplyTo<C>>> {
+    const answer = this.#perform(operation, command)
+    if (command.type === 'set_availability')
+      await Promise.race([this.#catchUp(), scheduler.wait(COPY_WAIT_MS)])
     return answer
-  }
-
-  checkIn(operation: Operation, wanted: Omit<Arrive, 'type' | 'checkInId'>): Answer<CheckIn> {
-    return this.#perform(operation, { type: 'check_in', checkInId: newId(), ...wanted })
   }
 
   appointment(clinicId: string, id: string): Appointment | null {
     return this.#belongsTo(clinicId) ? (this.#day.appointments.get(id) ?? null) : null
   }
 
-  /** Those that hold a slot, by slot. */
+  /** Those that are not cancelled, by slot. */
   appointments(clinicId: string): Appointment[] {
     if (!this.#belongsTo(clinicId)) return []
-    return [...this.#day.slots.values()].sort((one, other) => one.slot - other.slot)
+    return [...this.#day.appointments.values()]
+      .filter(({ status }) => status !== 'cancelled')
+      .sort((one, other) => one.slot - other.slot || one.createdAt - other.createdAt)
   }
 
   /** Null where nobody has said anything of this day. */
@@ -144,50 +135,71 @@ export class DoctorDay extends DurableObject<Env> {
     return events
   }
 
-  /** The safety net of the copy. Never throws: after seven throws the platform drops an alarm for good. */
+  /** Null for a day that nobody has touched. */
+  ledger(clinicId: string): Ledger | null {
+    return this.#belongsTo(clinicId) ? ledgerOf(this.#day) : null
+  }
+
+  /** Ends what is due and sees to the copy. Never throws: after seven throws an alarm is dropped for good. */
   override async alarm(): Promise<void> {
     this.#alarmAt = Number.POSITIVE_INFINITY
+    try {
+      this.#lapse(Date.now())
+      this.#arm(nextDeadline(this.#day))
+    } catch (error) {
+      logFailure('lapse_failed', error, { day: this.ctx.id.name })
+    }
     await this.#catchUp()
   }
 
-  /**
-   * Known operation: its reply. Else decide, append, remember and arm as one; then the memory; then the copy.
-   */
+  /** Known operation: its reply. Else what is due ends first, then the rules decide. */
   #perform<C extends Command>(operation: Operation, command: C): Answer<ReplyTo<C>> {
     const known = this.#isOpen ? log.recallReply(this.#sql, operation.id) : undefined
     if (known !== undefined) return JSON.parse(known) as Answer<ReplyTo<C>>
-
-    const moment = { at: Date.now(), actor: operation.actor }
-    const decision = decide(this.#day, command, moment)
-    if (!decision.ok) return this.#refuse(operation, decision)
-    const { events, reply } = decision
-    const answer = { ok: true, reply } as const
-    const first = this.#day.version + 1
-    this.#commit(
-      operation,
-      events.map((event, index) => ({ ...event, ...moment, seq: first + index })),
-      answer,
-    )
+    const now = Date.now()
+    this.#lapse(now)
+    const decision = decide(this.#day, command, this.#moment(now, operation.actor))
+    const answer: Answer<ReplyTo<C>> = decision.ok ? { ok: true, reply: decision.reply } : decision
+    const events = this.#recorded(decision.ok ? decision.events : [], operation.actor, now)
+    const isRemembered = events.length > 0 || (operation.isKeyed && this.#mayRemember(command, decision))
+    this.#commit(events, isRemembered ? [operation.id, JSON.stringify(answer)] : null, now)
     return answer
   }
 
-  #commit(operation: Operation, events: Recorded<Event>[], answer: Answer<unknown>): void {
+  #lapse(now: number): void {
+    if (nextDeadline(this.#day) > now) return
+    const decision = decide(this.#day, { type: 'lapse' }, this.#moment(now, CLOCK))
+    this.#commit(this.#recorded(decision.ok ? decision.events : [], CLOCK, now), null, now)
+  }
+
+  /** Append, remember and arm as one transaction; then the memory; then the copy. */
+  #commit(events: Recorded[], remembered: [opId: string, reply: string] | null, at: number): void {
+    if (events.length === 0 && !remembered) return
     this.ctx.storage.transactionSync(() => {
       if (!this.#isOpen) log.open(this.#sql)
       for (const event of events) log.append(this.#sql, event)
-      log.rememberReply(this.#sql, operation.id, JSON.stringify(answer))
-      this.#arm(Date.now() + COPY_GRACE_MS)
+      if (remembered) log.rememberReply(this.#sql, ...remembered)
+      if (events.length > 0) this.#arm(at + COPY_GRACE_MS)
     })
     this.#isOpen = true
     for (const event of events) evolve(this.#day, event)
-    this.ctx.waitUntil(this.#catchUp())
+    this.#arm(nextDeadline(this.#day))
+    if (events.length > 0) this.ctx.waitUntil(this.#catchUp())
   }
 
-  /** A day nobody has opened stays untouched: guessing ids must not create storage. */
-  #refuse(operation: Operation, refused: Refused): Refused {
-    const isWorthKeeping = operation.isKeyed && this.#isOpen && refused.refused !== 'not_found'
-    if (isWorthKeeping) log.rememberReply(this.#sql, operation.id, JSON.stringify(refused))
-    return refused
+  /** Whether an answer that changed nothing may be stored: guessing ids must not create storage. */
+  #mayRemember(command: Command, decision: Decision<unknown>): boolean {
+    const isUnknown = !decision.ok && decision.refused === 'not_found'
+    return !isUnknown && (this.#isOpen || 'opening' in command)
+  }
+
+  #recorded(events: Event[], actor: string, at: number): Recorded[] {
+    const first = this.#day.version + 1
+    return events.map((event, index) => ({ ...event, at, actor, seq: first + index }))
+  }
+
+  #moment(at: number, actor: string) {
+    return { at, actor, offerMs: this.#offerMs }
   }
 
   #belongsTo(clinicId: string): boolean {
@@ -203,6 +215,7 @@ export class DoctorDay extends DurableObject<Env> {
   }
 
   async #copy(): Promise<void> {
+    if (!this.#isOpen) return
     try {
       for (let at = this.#copied(); at < this.#day.version; at = this.#copied()) {
         const [events, rewinds] = [log.readEvents(this.#sql, at, COPY_EVENTS_MAX), this.#rewinds]

@@ -1,15 +1,27 @@
 import type { Ctx } from '../context'
 import type { DayKey } from './address'
-import type { DoctorDay, Operation } from './doctor-day'
+import type { Command, ReplyTo } from './commands'
+import type { Appointment, Availability, CheckIn, Day, Recorded } from './day'
+import type { Answer, Operation } from './doctor-day'
+import type { Ledger } from './ledger'
+import type { Verdict } from './log'
+import { problemOf } from './refusals'
 
 const TRIES_MAX = 3
 const PAUSE_MS = 50
 
-/** The object's methods as seen from outside: what they return is a structured clone, and a promise of it. */
-type RemoteDay = {
-  [Method in Exclude<keyof DoctorDay, keyof DurableObject>]: (
-    ...args: Parameters<DoctorDay[Method]>
-  ) => Promise<Awaited<ReturnType<DoctorDay[Method]>>>
+/** The object as seen from outside: what it returns is a structured clone, and a promise of it. */
+export interface RemoteDay {
+  perform<C extends Command>(operation: Operation, command: C): Promise<Answer<ReplyTo<C>>>
+  appointment(clinicId: string, id: string): Promise<Appointment | null>
+  appointments(clinicId: string): Promise<Appointment[]>
+  availability(clinicId: string): Promise<Availability | null>
+  arrivals(clinicId: string): Promise<CheckIn[]>
+  ledger(clinicId: string): Promise<Ledger | null>
+  history(since: number, max: number): Promise<Recorded[]>
+  verify(): Promise<Verdict>
+  dayAt(clinicId: string, at: number): Promise<Day | null>
+  resync(operation: Operation): Promise<number>
 }
 
 /**
@@ -42,3 +54,15 @@ export const operation = (ctx: Ctx, id: string): Operation => ({
   actor: ctx.actor.keyId,
   isKeyed: ctx.once.key !== null,
 })
+
+/** Has the day decide, and throws what it refuses. */
+export async function decideOn<C extends Command>(
+  ctx: Ctx,
+  key: DayKey,
+  opId: string,
+  command: C,
+): Promise<ReplyTo<C>> {
+  const answer = await onDay(ctx, key, (day) => day.perform(operation(ctx, opId), command))
+  if (!answer.ok) throw problemOf(answer)
+  return answer.reply
+}

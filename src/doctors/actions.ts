@@ -4,7 +4,7 @@ import type { Ctx } from '../context'
 import { dayKey } from '../doctor-day/address'
 import type { Opening } from '../doctor-day/day'
 import { days } from '../doctor-day/model'
-import { onDay, operation } from '../doctor-day/reach'
+import { decideOn, onDay } from '../doctor-day/reach'
 import { newId } from '../lib/id'
 import { cutPage, type Page } from '../lib/page'
 import { localDate } from '../lib/time'
@@ -75,17 +75,15 @@ export async function setAvailability(
   const { opId, results } = await ctx.once.transact(() => [selectDoctor(ctx, doctorId)])
   const doctor = known(results[0])
   const { date, is_present: isPresent, notes, capacity } = wanted
-  const answer = await onDay(ctx, dayKey(ctx.clinic.id, doctor.id, date), (day) =>
-    day.setAvailability(operation(ctx, opId), {
-      opening: opening(ctx, doctor, date),
-      isPresent,
-      notes,
-      capacity,
-    }),
-  )
-  if (!answer.ok)
-    throw new Problem('capacity_below_taken', `Slots of ${date} beyond that capacity are taken already`)
-  return toAvailability(doctor.id, date, answer.reply)
+  const availability = await decideOn(ctx, dayKey(ctx.clinic.id, doctor.id, date), opId, {
+    type: 'set_availability',
+    opening: opening(ctx, doctor, date),
+    id: newId(),
+    isPresent,
+    notes,
+    capacity,
+  })
+  return toAvailability(doctor.id, date, availability)
 }
 
 export async function getAvailability(

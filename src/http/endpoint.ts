@@ -26,13 +26,21 @@ export const doc = (
   reply: Schema | null,
   ...problems: ProblemCode[]
 ) => {
-  const response = { description: summary, ...(reply && { content: asJson(reply) }) }
   return describeRoute({
     summary,
-    responses: Object.fromEntries([statuses].flat().map((status) => [status, response])),
+    responses: Object.fromEntries(
+      [statuses].flat().map((status) => [status, responseOf(summary, status, reply)]),
+    ),
     'x-problems': problems,
   } as Parameters<typeof describeRoute>[0])
 }
+
+const responseOf = (description: string, status: number, reply: Schema | null) => ({
+  description,
+  ...(reply && status !== NO_CONTENT && { content: asJson(reply) }),
+})
+
+const NO_CONTENT = 204
 
 const asJson = (schema: Schema) => ({
   'application/json': { schema: resolver(schema, { options: { typeMode: 'output' } }) },
@@ -94,7 +102,7 @@ async function readJson(c: Context<App>): Promise<unknown> {
 
 function parsed(text: string): unknown {
   try {
-    return JSON.parse(text)
+    return text.trim() === '' ? {} : JSON.parse(text)
   } catch {
     throw new Problem('invalid_json', 'The body must be JSON')
   }

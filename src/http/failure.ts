@@ -21,6 +21,7 @@ export function failure(error: Error, c: Context<App>): Response {
     message: problem.sentence,
     request_id: c.var.ctx?.once.requestId ?? c.var.requestId,
     ...(problem.more.faults && { errors: problem.more.faults }),
+    ...problem.more.transition,
   }
   c.header('Content-Type', 'application/problem+json')
   if (status === 401) c.header('WWW-Authenticate', 'Bearer')

@@ -84,7 +84,10 @@ export const replayUpload = (digest: (c: Context<App>) => Promise<string>) =>
   })
 
 const replayed = ({ body, status, contentType }: KeptReply): Response =>
-  new Response(body, { status, headers: { 'Content-Type': contentType, 'Idempotency-Replayed': 'true' } })
+  new Response(body || null, {
+    status,
+    headers: { 'Content-Type': contentType, 'Idempotency-Replayed': 'true' },
+  })
 
 const reused = () =>
   new Problem('idempotency_key_reused', 'This Idempotency-Key was used for another request; send a new key')

@@ -102,6 +102,9 @@ const PROBLEM: OpenAPIV3_1.SchemaObject = {
     error: { type: 'string' },
     message: { type: 'string' },
     request_id: { type: 'string' },
+    from: { type: 'string', description: 'With illegal_step: what stands' },
+    to: { type: 'string', description: 'With illegal_step: what was wanted' },
+    allowed: { type: 'array', items: { type: 'string' }, description: 'With illegal_step: what could be' },
     errors: {
       type: 'array',
       items: {

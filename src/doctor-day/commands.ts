@@ -1,0 +1,169 @@
+import type { Transition } from '../problem'
+import type { Appointment, Availability, CheckIn, Event, Hold, Opening, Priority, Waiting } from './day'
+
+/** What a doctor’s day can be asked to do, what it answers, and how it refuses. */
+
+/** When, by which API key, and how long an offer made now stands. */
+export interface Moment {
+  at: number
+  actor: string
+  offerMs: number
+}
+
+export interface Book {
+  type: 'book'
+  opening: Opening
+  appointmentId: string
+  patientId: string
+  allowAnother: boolean
+}
+
+export interface BookHeld {
+  type: 'book_held'
+  clinicId: string
+  holdId: string
+  appointmentId: string
+  patientId: string
+  allowAnother: boolean
+}
+
+export interface Cancel {
+  type: 'cancel'
+  clinicId: string
+  appointmentId: string
+  reason: string | null
+}
+
+export interface HoldSlot {
+  type: 'hold'
+  opening: Opening
+  holdId: string
+  ttlMs: number
+}
+
+export interface ReleaseHold {
+  type: 'release_hold'
+  clinicId: string
+  holdId: string
+}
+
+export interface Wait {
+  type: 'wait'
+  opening: Opening
+  waitId: string
+  patientId: string
+}
+
+export interface AcceptOffer {
+  type: 'accept_offer'
+  clinicId: string
+  waitId: string
+  appointmentId: string
+}
+
+export interface StopWaiting {
+  type: 'stop_waiting'
+  clinicId: string
+  waitId: string
+}
+
+export interface SetAvailability {
+  type: 'set_availability'
+  opening: Opening
+  id: string
+  isPresent: boolean
+  notes: string | null
+  /** Null leaves it as it is. */
+  capacity: number | null
+}
+
+export interface Arrive {
+  type: 'check_in'
+  clinicId: string
+  checkInId: string
+  appointmentId: string
+  patientId: string
+  priority: Priority
+}
+
+export interface WalkIn {
+  type: 'walk_in'
+  opening: Opening
+  appointmentId: string
+  checkInId: string
+  patientId: string
+  priority: Priority
+}
+
+export interface CallNext {
+  type: 'call_next'
+  opening: Opening
+  room: string
+}
+
+/** `recall` calls a called patient once more. */
+export type StepName = 'serve' | 'skip' | 'requeue' | 'no_show' | 'recall'
+
+export interface Step {
+  type: 'step'
+  clinicId: string
+  appointmentId: string
+  step: StepName
+}
+
+/** Time has passed: holds and offers beyond their deadline end. */
+export interface Lapse {
+  type: 'lapse'
+}
+
+export type Command =
+  | Book
+  | BookHeld
+  | Cancel
+  | HoldSlot
+  | ReleaseHold
+  | Wait
+  | AcceptOffer
+  | StopWaiting
+  | SetAvailability
+  | Arrive
+  | WalkIn
+  | CallNext
+  | Step
+  | Lapse
+
+export interface Replies {
+  book: Appointment
+  book_held: Appointment
+  cancel: Appointment
+  hold: Hold
+  release_hold: { id: string }
+  wait: Waiting & { place: number; isNew: boolean }
+  accept_offer: Appointment
+  stop_waiting: { id: string }
+  set_availability: Availability
+  check_in: CheckIn
+  walk_in: CheckIn
+  call_next: CheckIn | null
+  step: CheckIn | Appointment
+  lapse: null
+}
+export type ReplyTo<C extends Command> = Replies[C['type']]
+
+export type Refusal =
+  | 'not_found'
+  | 'doctor_absent'
+  | 'already_booked'
+  | 'already_cancelled'
+  | 'day_full'
+  | 'capacity_below_taken'
+  | 'hold_over'
+  | 'no_offer'
+  | 'offer_over'
+  | 'wrong_patient'
+  | 'already_checked_in'
+  | 'wrong_date'
+  | 'illegal_step'
+
+export type Refused = { ok: false; refused: Refusal; transition?: Transition }
+export type Decision<Reply> = { ok: true; events: Event[]; reply: Reply } | Refused

@@ -1,0 +1,34 @@
+import type { Moment, Refusal, Refused } from './commands'
+import type { Day, Event, Opening, Waiting } from './day'
+
+/** What the rules ask a day, and what several of them answer. */
+
+export const refuse = (refused: Refusal): Refused => ({ ok: false, refused })
+
+export const isAbsent = (day: Day): boolean => day.availability?.isPresent === false
+
+export const capacityOf = (day: Day, opening: Opening): number => (day.place ? day : opening).capacity
+
+/** The first write to a day puts into its log whose day it is. */
+export const openingOf = (day: Day, opening: Opening): Event[] =>
+  day.place ? [] : [{ type: 'opened', ...opening }]
+
+export const freeSlots = (day: Day, capacity: number): number[] =>
+  Array.from({ length: capacity }, (_, index) => index + 1).filter((slot) => !day.slots.has(slot))
+
+/** One live offer per freed slot, lowest slot first, to those who wait without one, in their order. */
+export function offers(day: Day, freed: number[], moment: Moment, isPresent = !isAbsent(day)): Event[] {
+  if (!isPresent || freed.length === 0) return []
+  const deadline = moment.at + moment.offerMs
+  const line = [...day.waitlist.values()].filter(({ offer }) => offer === null)
+  return freed
+    .sort((one, other) => one - other)
+    .slice(0, line.length)
+    .flatMap((slot, index): Event[] => {
+      const waiting = line[index]
+      return waiting ? [{ type: 'offered', waitId: waiting.id, slot, deadline }] : []
+    })
+}
+
+export const waitOf = (day: Day, patientId: string): Waiting | undefined =>
+  [...day.waitlist.values()].find((waiting) => waiting.patientId === patientId)

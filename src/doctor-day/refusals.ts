@@ -1,0 +1,22 @@
+import { Problem } from '../problem'
+import type { Refusal, Refused } from './commands'
+
+const SENTENCES: Record<Refusal, string> = {
+  not_found: 'Nothing of that id was found on this day',
+  doctor_absent: 'The doctor is not available on that date',
+  already_booked: 'The patient is booked that day already; for a second visit send allow_another: true',
+  already_cancelled: 'The appointment does not stand any more',
+  day_full: 'The doctor has no available slots on that date',
+  capacity_below_taken: 'Slots beyond that capacity are taken already',
+  hold_over: 'The hold was used, released or has expired',
+  no_offer: 'No slot is offered yet; the patient keeps waiting',
+  offer_over: 'The offer was accepted, declined or has lapsed',
+  wrong_patient: 'This appointment does not belong to the patient',
+  already_checked_in: 'The patient has already checked in',
+  wrong_date: 'Check-in is only allowed on appointment date',
+  illegal_step: 'This step cannot follow what stands',
+}
+
+/** What a caller is told of a day's refusal. */
+export const problemOf = ({ refused, transition }: Refused): Problem =>
+  new Problem(refused, SENTENCES[refused], transition && { transition })

@@ -1,0 +1,116 @@
+import type {
+  Book,
+  BookHeld,
+  Cancel,
+  Decision,
+  HoldSlot,
+  Lapse,
+  Moment,
+  ReleaseHold,
+  SetAvailability,
+} from './commands'
+import type { Appointment, Availability, Day, Event, EventOf, Hold } from './day'
+import { capacityOf, freeSlots, isAbsent, offers, openingOf, refuse, waitOf } from './facts'
+import { appointmentOf } from './fold'
+
+/** Who has which slot: booking, cancelling, holding, and how many there are. */
+
+export function book(day: Day, command: Book, moment: Moment): Decision<Appointment> {
+  const { opening, appointmentId, patientId, allowAnother } = command
+  if (isAbsent(day)) return refuse('doctor_absent')
+  if (day.patients.has(patientId) && !allowAnother) return refuse('already_booked')
+  const waiting = waitOf(day, patientId)
+  if (!waiting?.offer && day.slots.size >= capacityOf(day, opening)) return refuse('day_full')
+  // Whoever holds an offer is booked into the slot that was offered.
+  const slot = waiting?.offer?.slot ?? day.lowestFreeSlot
+  const left: Event[] = waiting ? [{ type: 'wait_ended', waitId: waiting.id, how: 'booked' }] : []
+  const booked: EventOf<'booked'> = { type: 'booked', appointmentId, patientId, slot }
+  return {
+    ok: true,
+    events: [...openingOf(day, opening), ...left, booked],
+    reply: appointmentOf(opening, { ...booked, at: moment.at }),
+  }
+}
+
+/** The slot that was held becomes the patient's. */
+export function bookHeld(day: Day, command: BookHeld, moment: Moment): Decision<Appointment> {
+  const { holdId, appointmentId, patientId, allowAnother } = command
+  const hold = day.holds.get(holdId)
+  if (!hold || !day.place) return refuse(day.endedHolds.has(holdId) ? 'hold_over' : 'not_found')
+  if (isAbsent(day)) return refuse('doctor_absent')
+  if (day.patients.has(patientId) && !allowAnother) return refuse('already_booked')
+  const booked: EventOf<'booked'> = { type: 'booked', appointmentId, patientId, slot: hold.slot }
+  const waiting = waitOf(day, patientId)
+  const left: Event[] = waiting ? [{ type: 'wait_ended', waitId: waiting.id, how: 'booked' }] : []
+  const freed = waiting?.offer ? [waiting.offer.slot] : []
+  return {
+    ok: true,
+    events: [{ type: 'hold_ended', holdId, how: 'booked' }, booked, ...left, ...offers(day, freed, moment)],
+    reply: appointmentOf(day.place, { ...booked, at: moment.at }),
+  }
+}
+
+export function cancel(day: Day, command: Cancel, moment: Moment): Decision<Appointment> {
+  const { appointmentId, reason } = command
+  const appointment = day.appointments.get(appointmentId)
+  if (!appointment) return refuse('not_found')
+  if (appointment.status !== 'booked') return refuse('already_cancelled')
+  if (day.checkIns.has(appointmentId)) return refuse('already_checked_in')
+  return {
+    ok: true,
+    events: [{ type: 'cancelled', appointmentId, reason }, ...offers(day, [appointment.slot], moment)],
+    reply: { ...appointment, status: 'cancelled', updatedAt: moment.at },
+  }
+}
+
+export function hold(day: Day, { opening, holdId, ttlMs }: HoldSlot, { at }: Moment): Decision<Hold> {
+  if (isAbsent(day)) return refuse('doctor_absent')
+  if (day.slots.size >= capacityOf(day, opening)) return refuse('day_full')
+  const held = { slot: day.lowestFreeSlot, expiresAt: at + ttlMs }
+  return {
+    ok: true,
+    events: [...openingOf(day, opening), { type: 'held', holdId, ...held }],
+    reply: { id: holdId, ...held },
+  }
+}
+
+/** Again, it changes nothing and is no error: the caller wants the hold gone, and it is. */
+export function releaseHold(day: Day, { holdId }: ReleaseHold, moment: Moment): Decision<{ id: string }> {
+  const hold = day.holds.get(holdId)
+  if (!hold && !day.endedHolds.has(holdId)) return refuse('not_found')
+  const events: Event[] = hold
+    ? [{ type: 'hold_ended', holdId, how: 'released' }, ...offers(day, [hold.slot], moment)]
+    : []
+  return { ok: true, events, reply: { id: holdId } }
+}
+
+export function setAvailability(day: Day, command: SetAvailability, moment: Moment): Decision<Availability> {
+  const { opening, isPresent, notes } = command
+  const before = capacityOf(day, opening)
+  const capacity = command.capacity ?? before
+  if (capacity < Math.max(0, ...day.slots.keys())) return refuse('capacity_below_taken')
+  const id = day.availability?.id ?? command.id
+  const resized: Event[] = capacity === before ? [] : [{ type: 'capacity_set', capacity }]
+  return {
+    ok: true,
+    events: [
+      ...openingOf(day, opening),
+      { type: 'availability_set', id, isPresent, notes },
+      ...resized,
+      ...(isPresent ? offers(day, freeSlots(day, capacity), moment, isPresent) : []),
+    ],
+    reply: { id, isPresent, notes, capacity, updatedBy: moment.actor, updatedAt: moment.at },
+  }
+}
+
+/** What is beyond its deadline ends, and what becomes free is offered on, in the same step. */
+export function lapse(day: Day, _: Lapse, moment: Moment): Decision<null> {
+  const holds = [...day.holds.values()].filter(({ expiresAt }) => expiresAt <= moment.at)
+  const waits = [...day.waitlist.values()].filter(({ offer }) => offer && offer.deadline <= moment.at)
+  const freed = [...holds.map(({ slot }) => slot), ...waits.flatMap(({ offer }) => offer?.slot ?? [])]
+  const ended: Event[] = [
+    ...holds.map(({ id }): Event => ({ type: 'hold_ended', holdId: id, how: 'expired' })),
+    ...waits.map(({ id }): Event => ({ type: 'wait_ended', waitId: id, how: 'lapsed' })),
+  ]
+  return { ok: true, events: [...ended, ...offers(day, freed, moment)], reply: null }
+}
