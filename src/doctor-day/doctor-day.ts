@@ -148,6 +148,7 @@ export class DoctorDay extends DurableObject<Env> {
       this.#arm(nextDeadline(this.#day))
     } catch (error) {
       logFailure('lapse_failed', error, { day: this.ctx.id.name })
+      this.#arm(Date.now() + SECOND_MS)
     }
     await this.#catchUp()
   }
