@@ -44,8 +44,9 @@ CREATE TABLE `appointments` (
 	`version` integer NOT NULL
 );
 --> statement-breakpoint
-CREATE INDEX `appointments_by_doctor` ON `appointments` (`clinic_id`,`doctor_id`,`date`);--> statement-breakpoint
-CREATE INDEX `appointments_by_patient` ON `appointments` (`clinic_id`,`patient_id`,`date`);--> statement-breakpoint
+CREATE INDEX `appointments_by_date` ON `appointments` (`clinic_id`,`date`,`id`);--> statement-breakpoint
+CREATE INDEX `appointments_by_doctor` ON `appointments` (`clinic_id`,`doctor_id`,`date`,`id`);--> statement-breakpoint
+CREATE INDEX `appointments_by_patient` ON `appointments` (`clinic_id`,`patient_id`,`date`,`id`);--> statement-breakpoint
 CREATE TABLE `check_ins` (
 	`id` text PRIMARY KEY NOT NULL,
 	`clinic_id` text NOT NULL,

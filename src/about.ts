@@ -9,6 +9,7 @@ export const ABOUT: About = {
     { name: 'Webhook events', paths: /^\/(webhook|events)/, description: 'What other systems tell us.' },
     { name: 'Hospitals', paths: /\/hospitals/, description: 'The hospital directory and its bulk imports.' },
     { name: 'Patients', paths: /\/patients/, description: 'Who is treated.' },
+    { name: 'Days', paths: /\/days\//, description: 'What happened on a doctor’s day, event by event.' },
     { name: 'Doctors', paths: /^\/api\/v1\/doctors/, description: 'Who treats, and on which days.' },
     {
       name: 'Appointments',

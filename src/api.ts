@@ -7,6 +7,7 @@ import { audit } from './audit/routes'
 import { checkins } from './checkins/routes'
 import { pages } from './console/routes'
 import type { App } from './context'
+import { days } from './days/routes'
 import { doctors } from './doctors/routes'
 import { hospitals } from './hospitals/routes'
 import { failure } from './http/failure'
@@ -32,6 +33,7 @@ const routes = new Hono<App>()
   .route('/api/v1/audit', audit)
   .route('/api/v1/patients', patients)
   .route('/api/v1/doctors', doctors)
+  .route('/api/v1/doctors/:doctor_id/days', days)
   .route('/api/v1/appointments', appointments)
   .route('/api/v1/checkins', checkins)
   .route('/api/v1/hospitals', hospitals)

@@ -86,7 +86,7 @@ const forgetReplies = async () => {
   await Promise.all(keys.map(({ name }) => env.REPLIES.delete(name)))
 }
 
-test('every POST is tried here; check-ins and imports have their own tests', async () => {
+test('every POST is tried here; check-ins, imports and resync have their own tests', async () => {
   const posts = (await operations()).filter(({ method }) => method === 'POST').map(({ path }) => path)
   const elsewhere = [
     '/api/v1/appointments/waitlist/{id}/accept',
@@ -96,6 +96,7 @@ test('every POST is tried here; check-ins and imports have their own tests', asy
     '/api/v1/checkins/doctors/{doctor_id}/queue/next',
     '/api/v1/checkins/walk-in',
     '/api/v1/checkins/{appointment_id}/{step}',
+    '/api/v1/doctors/{doctor_id}/days/{date}/resync',
     '/api/v1/hospitals/bulk',
   ]
   expect(posts.sort()).toEqual([...TRIES.map(({ path }) => path), ...elsewhere].sort())

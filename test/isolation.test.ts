@@ -37,6 +37,9 @@ const PATH_IDS: Record<string, string> = {
   '/api/v1/patients/{id}': 'patient_id',
   '/api/v1/doctors/{id}': 'doctor_id',
   '/api/v1/doctors/{id}/availability': 'doctor_id',
+  '/api/v1/doctors/{doctor_id}/days/{date}/events': 'doctor_id',
+  '/api/v1/doctors/{doctor_id}/days/{date}/verify': 'doctor_id',
+  '/api/v1/doctors/{doctor_id}/days/{date}/resync': 'doctor_id',
   '/api/v1/appointments/{id}': 'appointment_id',
   '/api/v1/appointments/{id}/cancel': 'appointment_id',
   '/api/v1/appointments/holds/{id}': 'hold_id',
@@ -65,7 +68,10 @@ test('every id of one clinic is 404 for the other, on every route that takes an 
   expect(new Set(routes.map(({ path }) => path))).toEqual(new Set(Object.keys(PATH_IDS)))
   for (const { method, path } of routes) {
     const id = ids[PATH_IDS[path] ?? ''] ?? ''
-    const url = path.replace(/\{[^}]+\}/, id).replace('{step}', 'serve')
+    const url = path
+      .replace('{date}', DAY)
+      .replace(/\{[^}]+\}/, id)
+      .replace('{step}', 'serve')
     const body = method === 'POST' ? JSON.stringify({ date: DAY, is_present: true, room: 'r' }) : null
     const replies: [string, Reply][] = [
       ['foreign', await other.send(method, url, body)],
@@ -136,6 +142,7 @@ test('lists hold nothing of another clinic', async () => {
   expect((await other.get('/api/v1/doctors')).body).toMatchObject([{ id: other.doctorId }])
   expect((await other.get('/api/v1/hospitals/jobs')).body).toEqual({ total_jobs: 0, jobs: [] })
   expect((await other.get('/api/v1/hospitals')).body).toEqual([])
+  expect((await other.get('/api/v1/appointments')).body).toEqual([])
   const { body: audit } = await other.get('/api/v1/audit')
   expect(JSON.stringify(audit)).not.toContain(one.doctorId)
 })

@@ -1,7 +1,10 @@
+import { and, asc, eq, gte, lte, sql } from 'drizzle-orm'
 import type { Ctx } from '../context'
 import { type DayKey, dayKey, dayKeyOf, newIdOn } from '../doctor-day/address'
+import { appointments } from '../doctor-day/model'
 import { decideOn, onDay } from '../doctor-day/reach'
 import { knownDoctor, opening, selectDoctor, today } from '../doctors/actions'
+import { cutPage, type Page } from '../lib/page'
 import { selectPatient } from '../patients/actions'
 import { notFound } from '../problem'
 import {
@@ -11,6 +14,7 @@ import {
   type Hold,
   type JoinWaitlist,
   type LeftWaitlist,
+  type ListAppointments,
   type NewHold,
   type ReleasedHold,
   toAppointment,
@@ -148,11 +152,38 @@ export async function getAppointment(ctx: Ctx, id: string): Promise<Appointment>
 
 /** Without a date: today, at the clinic. */
 export async function listDay(ctx: Ctx, doctorId: string, date = today(ctx)): Promise<Appointment[]> {
-  const [appointments] = await Promise.all([
+  const [listed] = await Promise.all([
     onDay(ctx, dayKey(ctx.clinic.id, doctorId, date), (day) => day.appointments(ctx.clinic.id)),
     knownDoctor(ctx, doctorId),
   ])
-  return appointments.map(toAppointment)
+  return listed.map(toAppointment)
+}
+
+/**
+ * Across days, by date: read from D1's copy, which follows the days within a second in ordinary times. An id
+ * begins with its day, so the appointments of one doctor's day stand together; and it never changes, so a
+ * page neither repeats nor skips one that moves to another slot meanwhile.
+ */
+export async function listAppointments(ctx: Ctx, wanted: ListAppointments): Promise<Page<Appointment>> {
+  const { patient_id, doctor_id, from, to, status, cursor } = wanted
+  const { clinicId, patientId, doctorId, date, id } = appointments
+  const rows = await ctx.db
+    .select()
+    .from(appointments)
+    .where(
+      and(
+        eq(clinicId, ctx.clinic.id),
+        patient_id === undefined ? undefined : eq(patientId, patient_id),
+        doctor_id === undefined ? undefined : eq(doctorId, doctor_id),
+        from === undefined ? undefined : gte(date, from),
+        to === undefined ? undefined : lte(date, to),
+        status === undefined ? undefined : eq(appointments.status, status),
+        cursor && sql`(${date}, ${id}) > (${cursor[0]}, ${cursor[1]})`,
+      ),
+    )
+    .orderBy(asc(date), asc(id))
+    .limit(wanted.limit + 1)
+  return cutPage(rows.map(toAppointment), wanted.limit, (row) => [row.date, row.id])
 }
 
 /** The day an id leads to. An id that leads nowhere is as unknown as any other. */

@@ -1,6 +1,7 @@
 import * as v from 'valibot'
 import type { Replies } from '../doctor-day/commands'
 import type { Appointment as DayAppointment, Hold as DayHold } from '../doctor-day/day'
+import { cursor, limit } from '../lib/page'
 import { maxCharacters, text } from '../lib/text'
 import { iso, LocalDate } from '../lib/time'
 
@@ -34,6 +35,8 @@ export const BookAppointment = v.pipe(
 )
 export type BookAppointment = v.InferOutput<typeof BookAppointment>
 
+const Status = v.picklist(['booked', 'cancelled', 'no_show'])
+
 export const Appointment = v.pipe(
   v.object({
     id: v.string(),
@@ -41,13 +44,25 @@ export const Appointment = v.pipe(
     doctor_id: v.string(),
     date: v.string(),
     slot: v.number(),
-    status: v.picklist(['booked', 'cancelled', 'no_show']),
+    status: Status,
     created_at: v.string(),
     updated_at: v.string(),
   }),
   v.metadata({ ref: 'Appointment' }),
 )
 export type Appointment = v.InferOutput<typeof Appointment>
+
+/** `from` and `to` are dates, both included. */
+export const ListAppointments = v.object({
+  patient_id: v.optional(text(100)),
+  doctor_id: v.optional(text(100)),
+  from: v.optional(LocalDate),
+  to: v.optional(LocalDate),
+  status: v.optional(Status),
+  limit: limit(100),
+  cursor: cursor(v.string(), v.string()),
+})
+export type ListAppointments = v.InferOutput<typeof ListAppointments>
 
 export const toAppointment = (appointment: DayAppointment): Appointment => ({
   id: appointment.id,

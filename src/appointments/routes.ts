@@ -1,6 +1,6 @@
 import * as v from 'valibot'
 import { OnDate } from '../doctors/model'
-import { body, doc, needs, query, reply, resource } from '../http/endpoint'
+import { body, doc, needs, query, reply, replyPage, resource } from '../http/endpoint'
 import { replay } from '../http/idempotency'
 import {
   acceptOffer,
@@ -10,6 +10,7 @@ import {
   holdSlot,
   joinWaitlist,
   leaveWaitlist,
+  listAppointments,
   listDay,
   releaseHold,
 } from './actions'
@@ -20,6 +21,7 @@ import {
   Hold,
   JoinWaitlist,
   LeftWaitlist,
+  ListAppointments,
   NewHold,
   ReleasedHold,
   Waiting,
@@ -44,6 +46,13 @@ export const appointments = resource()
     body(BookAppointment),
     replay,
     async (c) => reply(c, Appointment, await book(c.var.ctx, c.req.valid('json')), 201),
+  )
+  .get(
+    '/',
+    doc('List appointments across days, by date', 200, v.array(Appointment)),
+    needs('appointments:read'),
+    query(ListAppointments),
+    async (c) => replyPage(c, Appointment, await listAppointments(c.var.ctx, c.req.valid('query'))),
   )
   .get(
     '/:id',

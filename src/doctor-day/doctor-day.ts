@@ -1,9 +1,10 @@
 import { DurableObject } from 'cloudflare:workers'
 import { logFailure } from '../lib/log'
 import { MINUTE_MS, SECOND_MS } from '../lib/time'
+import { foldUntil } from './as-of'
 import type { Command, Decision, Refused, ReplyTo } from './commands'
 import { copyToD1 } from './copy'
-import type { Appointment, Availability, CheckIn, Event, Recorded } from './day'
+import type { Appointment, Availability, CheckIn, Day, Event, Recorded } from './day'
 import { evolve, fold } from './fold'
 import { type Ledger, ledgerOf } from './ledger'
 import * as log from './log'
@@ -44,16 +45,30 @@ export class DoctorDay extends DurableObject<Env> {
   readonly #sql = this.ctx.storage.sql
   readonly #offerMs = (Number(this.env.WAITLIST_OFFER_SECONDS) || OFFER_SECONDS_USUAL) * SECOND_MS
   #isOpen = log.isOpen(this.#sql)
-  readonly #day = fold(this.#isOpen ? log.readEvents(this.#sql) : [])
+  #folded: Day | null = null
   #alarmAt = Number.POSITIVE_INFINITY
   #copying: Promise<void> | null = null
   #copyFailures = 0
+  #rewinds = 0
 
   constructor(state: DurableObjectState, env: Env) {
     super(state, env)
-    if (!this.#isOpen) return
-    this.#arm(nextDeadline(this.#day))
-    if (log.readerAt(this.#sql, 'copy') < this.#day.version) this.#arm(Date.now() + COPY_GRACE_MS)
+    if (this.#isOpen) this.#wake()
+  }
+
+  /** Folded when first asked for: a log too damaged to fold must still be there to verify. */
+  get #day(): Day {
+    this.#folded ??= fold(this.#isOpen ? log.readEvents(this.#sql) : [])
+    return this.#folded
+  }
+
+  #wake(): void {
+    try {
+      this.#arm(nextDeadline(this.#day))
+      if (this.#copied() < this.#day.version) this.#arm(Date.now() + COPY_GRACE_MS)
+    } catch (error) {
+      logFailure('log_damaged', error, { day: this.ctx.id.name })
+    }
   }
 
   /** Every change of the day comes through here. */
@@ -86,6 +101,38 @@ export class DoctorDay extends DurableObject<Env> {
   arrivals(clinicId: string): CheckIn[] {
     if (!this.#belongsTo(clinicId)) return []
     return [...this.#day.checkIns.values()].sort((one, other) => one.position - other.position)
+  }
+
+  /** Events behind `since`, oldest first. Who asks names clinic, doctor and date; no id leads here. */
+  history(since: number, max: number): Recorded[] {
+    return this.#isOpen ? log.readEvents(this.#sql, since, max) : []
+  }
+
+  verify(): log.Verdict {
+    return log.verify(this.#sql)
+  }
+
+  /** The day as it stood at an instant (epoch ms); null where nobody had touched it by then. */
+  dayAt(clinicId: string, at: number): Day | null {
+    if (!this.#belongsTo(clinicId)) return null
+    const day = foldUntil(log.readEvents(this.#sql), at)
+    return day.place && day
+  }
+
+  /** The copy reads the log again from its start. Answers how many events that is. */
+  resync(operation: Operation): number {
+    if (!this.#isOpen) return 0
+    const known = log.recallReply(this.#sql, operation.id)
+    if (known !== undefined) return JSON.parse(known) as number
+    const events = this.#day.version
+    this.ctx.storage.transactionSync(() => {
+      log.moveReader(this.#sql, 'copy', 0)
+      log.rememberReply(this.#sql, operation.id, JSON.stringify(events))
+      this.#arm(Date.now() + COPY_GRACE_MS)
+    })
+    this.#rewinds += 1
+    this.ctx.waitUntil(this.#catchUp())
+    return events
   }
 
   /** Null for a day that nobody has touched. */
@@ -171,11 +218,11 @@ export class DoctorDay extends DurableObject<Env> {
   async #copy(): Promise<void> {
     if (!this.#isOpen) return
     try {
-      for (let at = log.readerAt(this.#sql, 'copy'); at < this.#day.version; ) {
-        const events = log.readEvents(this.#sql, at, COPY_EVENTS_MAX)
+      for (let at = this.#copied(); at < this.#day.version; at = this.#copied()) {
+        const [events, rewinds] = [log.readEvents(this.#sql, at, COPY_EVENTS_MAX), this.#rewinds]
         await copyToD1(this.env.DB, this.#day, events)
-        at = events.at(-1)?.seq ?? at
-        log.moveReader(this.#sql, 'copy', at)
+        // A resync asked for meanwhile has put the reader back to the start; there it stays.
+        if (rewinds === this.#rewinds) log.moveReader(this.#sql, 'copy', events.at(-1)?.seq ?? at)
       }
       this.#copyFailures = 0
     } catch (error) {
@@ -183,6 +230,10 @@ export class DoctorDay extends DurableObject<Env> {
       logFailure('copy_failed', error, { day: this.ctx.id.name, failures: this.#copyFailures })
       this.#arm(Date.now() + Math.min(SECOND_MS * 2 ** this.#copyFailures, COPY_BACKOFF_MAX_MS))
     }
+  }
+
+  #copied(): number {
+    return log.readerAt(this.#sql, 'copy')
   }
 
   /** The earliest wish wins; an alarm that finds nothing to do costs less than taking one back. */

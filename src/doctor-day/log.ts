@@ -11,11 +11,21 @@ const SCHEMA = `
   INSERT INTO _schema VALUES (${SCHEMA_VERSION});
   CREATE TABLE events (seq INTEGER PRIMARY KEY, at INTEGER NOT NULL, actor TEXT NOT NULL, body TEXT NOT NULL,
     hash TEXT NOT NULL);
+  CREATE TABLE head (one INTEGER PRIMARY KEY CHECK (one = 1), seq INTEGER NOT NULL, hash TEXT NOT NULL);
   CREATE TABLE ops (op_id TEXT PRIMARY KEY, reply TEXT NOT NULL) WITHOUT ROWID;
   CREATE TABLE readers (name TEXT PRIMARY KEY, seq INTEGER NOT NULL) WITHOUT ROWID;
 `
 
 type EventRow = { seq: number; at: number; actor: string; body: string; hash: string }
+
+/** The last event ever appended. It is kept apart from the events, so that one cut off the end is missed. */
+type Head = { seq: number; hash: string }
+const NO_HEAD: Head = { seq: 0, hash: '' }
+
+/** `badSeq`: the first event whose row was changed, dropped or put in. */
+export type Verdict =
+  | { ok: true; head: string | null; count: number }
+  | { ok: false; head: string | null; count: number; badSeq: number }
 
 export const isOpen = (sql: SqlStorage): boolean =>
   sql.exec(`SELECT 1 FROM sqlite_master WHERE type = 'table' AND name = '_schema'`).toArray().length > 0
@@ -33,11 +43,47 @@ export const readEvents = (sql: SqlStorage, after = 0, max = -1): Recorded[] =>
 
 /** Appends one event. Its hash covers the one before, so no row can be changed, dropped or swapped unseen. */
 export function append(sql: SqlStorage, { seq, at, actor, ...event }: Recorded): void {
-  const body = JSON.stringify(event)
-  const [last] = sql.exec<{ hash: string }>('SELECT hash FROM events WHERE seq = ?', seq - 1).toArray()
-  const hash = sha256(JSON.stringify([last?.hash ?? '', seq, at, actor, body]))
-  sql.exec('INSERT INTO events VALUES (?, ?, ?, ?, ?)', seq, at, actor, body, hash)
+  const row = { seq, at, actor, body: JSON.stringify(event) }
+  const hash = hashOf(headOf(sql).hash, row)
+  sql.exec('INSERT INTO events VALUES (?, ?, ?, ?, ?)', seq, at, actor, row.body, hash)
+  sql.exec('INSERT OR REPLACE INTO head VALUES (1, ?, ?)', seq, hash)
 }
+
+const hashOf = (previous: string, { seq, at, actor, body }: Omit<EventRow, 'hash'>): string =>
+  sha256(JSON.stringify([previous, seq, at, actor, body]))
+
+export const headOf = (sql: SqlStorage): Head =>
+  sql.exec<Head>('SELECT seq, hash FROM head').toArray()[0] ?? NO_HEAD
+
+/** Computes every hash again from the stored rows; nothing held in memory counts. */
+export function verify(sql: SqlStorage): Verdict {
+  if (!isOpen(sql)) return { ok: true, head: null, count: 0 }
+  const { seq: count, hash: head } = headOf(sql)
+  const badSeq = firstBroken(sql, count, head) ?? firstForeign(sql, count)
+  const facts = { head: head || null, count }
+  return badSeq === null ? { ok: true, ...facts } : { ok: false, ...facts, badSeq }
+}
+
+function firstBroken(sql: SqlStorage, count: number, head: string): number | null {
+  let [previous, seq] = ['', 1]
+  for (const row of sql.exec<EventRow>(
+    'SELECT * FROM events WHERE seq BETWEEN 1 AND ? ORDER BY seq',
+    count,
+  )) {
+    if (row.seq !== seq || row.hash !== hashOf(previous, row)) return seq
+    previous = row.hash
+    seq += 1
+  }
+  if (seq <= count) return seq
+  // An open day has an event, so an empty head was emptied.
+  return count > 0 && previous === head ? null : Math.max(count, 1)
+}
+
+/** A row that no append has counted. */
+const firstForeign = (sql: SqlStorage, count: number): number | null =>
+  sql
+    .exec<{ seq: number }>('SELECT seq FROM events WHERE seq NOT BETWEEN 1 AND ? ORDER BY seq LIMIT 1', count)
+    .toArray()[0]?.seq ?? null
 
 /** The remembered reply to an operation, as it was written. */
 export const recallReply = (sql: SqlStorage, opId: string): string | undefined =>

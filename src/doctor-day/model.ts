@@ -1,4 +1,5 @@
 import { index, integer, primaryKey, sqliteTable, text } from 'drizzle-orm/sqlite-core'
+import type { Appointment } from './day'
 
 /**
  * D1's copy of every day, for reading across days. The days own the facts: nothing is decided from these
@@ -28,14 +29,15 @@ export const appointments = sqliteTable(
     patientId: text('patient_id').notNull(),
     date: text('date').notNull(),
     slot: integer('slot').notNull(),
-    status: text('status').notNull(),
+    status: text('status').$type<Appointment['status']>().notNull(),
     createdAt: integer('created_at').notNull(),
     updatedAt: integer('updated_at').notNull(),
     version: integer('version').notNull(),
   },
   (t) => [
-    index('appointments_by_doctor').on(t.clinicId, t.doctorId, t.date),
-    index('appointments_by_patient').on(t.clinicId, t.patientId, t.date),
+    index('appointments_by_date').on(t.clinicId, t.date, t.id),
+    index('appointments_by_doctor').on(t.clinicId, t.doctorId, t.date, t.id),
+    index('appointments_by_patient').on(t.clinicId, t.patientId, t.date, t.id),
   ],
 )
 

@@ -1,9 +1,10 @@
 import type { Ctx } from '../context'
 import type { DayKey } from './address'
 import type { Command, ReplyTo } from './commands'
-import type { Appointment, Availability, CheckIn } from './day'
+import type { Appointment, Availability, CheckIn, Day, Recorded } from './day'
 import type { Answer, Operation } from './doctor-day'
 import type { Ledger } from './ledger'
+import type { Verdict } from './log'
 import { problemOf } from './refusals'
 
 const TRIES_MAX = 3
@@ -17,6 +18,10 @@ export interface RemoteDay {
   availability(clinicId: string): Promise<Availability | null>
   arrivals(clinicId: string): Promise<CheckIn[]>
   ledger(clinicId: string): Promise<Ledger | null>
+  history(since: number, max: number): Promise<Recorded[]>
+  verify(): Promise<Verdict>
+  dayAt(clinicId: string, at: number): Promise<Day | null>
+  resync(operation: Operation): Promise<number>
 }
 
 /**
@@ -44,7 +49,7 @@ function isWorthAnother(error: unknown): boolean {
   return Boolean(flags.retryable || flags.durableObjectReset) && !flags.overloaded
 }
 
-const operation = (ctx: Ctx, id: string): Operation => ({
+export const operation = (ctx: Ctx, id: string): Operation => ({
   id,
   actor: ctx.actor.keyId,
   isKeyed: ctx.once.key !== null,

@@ -70,7 +70,20 @@ export const query = <S extends Schema>(schema: S) =>
     await next()
   })
 
-function documented<Target extends 'json' | 'query', S extends Schema>(
+/** Validates what stands in the path. A value that cannot be is 400, not a record that was not found. */
+export const path = <S extends Schema>(schema: S) =>
+  documented<'param', S>('param', schema, async (c, next) => {
+    c.req.addValidatedData('param', parse(schema, c.req.param()) as object)
+    await next()
+  })
+
+/** For a POST whose path says all: learns which operation this request is, and reads no body. */
+export const noBody = createMiddleware<App>(async (c, next) => {
+  identify(c, idempotencyKey(c), null)
+  await next()
+})
+
+function documented<Target extends 'json' | 'query' | 'param', S extends Schema>(
   target: Target,
   schema: S,
   middleware: MiddlewareHandler<App>,
@@ -126,9 +139,9 @@ export function replyPage<S extends Schema>(c: Context<App>, row: S, page: Page<
   return reply(c, v.array(row), page.rows)
 }
 
-export function linkNext(c: Context<App>, cursor: string | null): void {
-  if (cursor === null) return
+export function linkNext(c: Context<App>, value: string | null, parameter = 'cursor'): void {
+  if (value === null) return
   const next = new URL(c.req.url)
-  next.searchParams.set('cursor', cursor)
+  next.searchParams.set(parameter, value)
   c.header('Link', `<${next}>; rel="next"`)
 }

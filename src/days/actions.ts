@@ -1,0 +1,46 @@
+import type { Ctx } from '../context'
+import { dayKey } from '../doctor-day/address'
+import { onDay, operation } from '../doctor-day/reach'
+import { knownDoctor, selectDoctor } from '../doctors/actions'
+import type { Page } from '../lib/page'
+import { notFound } from '../problem'
+import {
+  type DayEvent,
+  type DayPath,
+  type ListDayEvents,
+  type Resync,
+  toDayEvent,
+  toVerdict,
+  type Verdict,
+} from './model'
+
+/** Oldest first. The number of the last one leads on: a log has no gaps, so nothing is missed or repeated. */
+export async function listDayEvents(
+  ctx: Ctx,
+  day: DayPath,
+  { since, limit }: ListDayEvents,
+): Promise<Page<DayEvent>> {
+  const [events] = await Promise.all([
+    onDay(ctx, keyOf(ctx, day), (object) => object.history(since, limit + 1)),
+    knownDoctor(ctx, day.doctor_id),
+  ])
+  const rows = events.slice(0, limit).map(toDayEvent)
+  return { rows, next: events.length > limit ? String(rows.at(-1)?.seq) : null }
+}
+
+export async function verifyDay(ctx: Ctx, day: DayPath): Promise<Verdict> {
+  const [verdict] = await Promise.all([
+    onDay(ctx, keyOf(ctx, day), (object) => object.verify()),
+    knownDoctor(ctx, day.doctor_id),
+  ])
+  return toVerdict(verdict)
+}
+
+/** The day sends its log to D1's copy again: behind the reply, and until D1 has taken all of it. */
+export async function resyncDay(ctx: Ctx, day: DayPath): Promise<Resync> {
+  const { opId, results } = await ctx.once.transact(() => [selectDoctor(ctx, day.doctor_id)])
+  if (results[0].length === 0) throw notFound('Doctor')
+  return { events: await onDay(ctx, keyOf(ctx, day), (object) => object.resync(operation(ctx, opId))) }
+}
+
+const keyOf = (ctx: Ctx, { doctor_id, date }: DayPath) => dayKey(ctx.clinic.id, doctor_id, date)

@@ -1,0 +1,75 @@
+import * as v from 'valibot'
+import type { Recorded } from '../doctor-day/day'
+import type { Verdict as LogVerdict } from '../doctor-day/log'
+import { limit, PAGE_MAX } from '../lib/page'
+import { iso, LocalDate } from '../lib/time'
+
+/** One doctor on one local date. */
+export const DayPath = v.object({ doctor_id: v.string(), date: LocalDate })
+export type DayPath = v.InferOutput<typeof DayPath>
+
+/** `since`: the number of the last event the caller knows. */
+export const ListDayEvents = v.object({
+  since: v.optional(
+    v.pipe(v.string(), v.regex(/^\d{1,15}$/, 'must be a whole number'), v.transform(Number)),
+    '0',
+  ),
+  limit: limit(PAGE_MAX),
+})
+export type ListDayEvents = v.InferOutput<typeof ListDayEvents>
+
+/** `seq` counts 1, 2, 3 … without a gap; `actor` is the API key; `data` is what an event of `type` tells. */
+export const DayEvent = v.pipe(
+  v.object({
+    seq: v.number(),
+    at: v.string(),
+    actor: v.string(),
+    type: v.string(),
+    data: v.record(v.string(), v.unknown()),
+  }),
+  v.metadata({ ref: 'DayEvent' }),
+)
+export type DayEvent = v.InferOutput<typeof DayEvent>
+
+export const toDayEvent = ({ seq, at, actor, type, ...data }: Recorded): DayEvent => ({
+  seq,
+  at: iso(at),
+  actor,
+  type,
+  data: inSnakeCase(data) as Record<string, unknown>,
+})
+
+/** The log speaks camelCase; whatever an event holds, JSON is snake_case. */
+function inSnakeCase(value: unknown): unknown {
+  if (Array.isArray(value)) return value.map(inSnakeCase)
+  if (typeof value !== 'object' || value === null) return value
+  return Object.fromEntries(
+    Object.entries(value).map(([name, inner]) => [snakeCase(name), inSnakeCase(inner)]),
+  )
+}
+
+const snakeCase = (name: string): string => name.replace(/[A-Z]/g, (letter) => `_${letter.toLowerCase()}`)
+
+const chain = { head: v.nullable(v.string()), count: v.number() }
+
+/**
+ * `head` is the hash of the last event (null on a day that nobody has touched) and `count` how many there
+ * are, both as noted when it was appended. `bad_seq` is the first event that was changed, dropped or put in.
+ */
+export const Verdict = v.pipe(
+  v.variant('ok', [
+    v.object({ ok: v.literal(true), ...chain }),
+    v.object({ ok: v.literal(false), ...chain, bad_seq: v.number() }),
+  ]),
+  v.metadata({ ref: 'Verdict' }),
+)
+export type Verdict = v.InferOutput<typeof Verdict>
+
+export const toVerdict = (verdict: LogVerdict): Verdict => {
+  const { head, count } = verdict
+  return verdict.ok ? { ok: true, head, count } : { ok: false, head, count, bad_seq: verdict.badSeq }
+}
+
+/** `events`: how many are on their way to the copy again. */
+export const Resync = v.pipe(v.object({ events: v.number() }), v.metadata({ ref: 'Resync' }))
+export type Resync = v.InferOutput<typeof Resync>

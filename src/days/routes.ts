@@ -1,0 +1,35 @@
+import * as v from 'valibot'
+import { doc, linkNext, needs, noBody, path, query, reply, resource } from '../http/endpoint'
+import { replay } from '../http/idempotency'
+import { listDayEvents, resyncDay, verifyDay } from './actions'
+import { DayEvent, DayPath, ListDayEvents, Resync, Verdict } from './model'
+
+export const days = resource()
+  .get(
+    '/:date/events',
+    doc('What happened on a day, oldest first', 200, v.array(DayEvent), 'not_found'),
+    needs('audit:read'),
+    path(DayPath),
+    query(ListDayEvents),
+    async (c) => {
+      const { rows, next } = await listDayEvents(c.var.ctx, c.req.valid('param'), c.req.valid('query'))
+      linkNext(c, next, 'since')
+      return reply(c, v.array(DayEvent), rows)
+    },
+  )
+  .get(
+    '/:date/verify',
+    doc('Whether a day’s events are as they were written', 200, Verdict, 'not_found', 'invalid_request'),
+    needs('audit:read'),
+    path(DayPath),
+    async (c) => reply(c, Verdict, await verifyDay(c.var.ctx, c.req.valid('param'))),
+  )
+  .post(
+    '/:date/resync',
+    doc('Send a day to the searchable copy again', 202, Resync, 'not_found', 'invalid_request'),
+    needs('appointments:write'),
+    path(DayPath),
+    noBody,
+    replay,
+    async (c) => reply(c, Resync, await resyncDay(c.var.ctx, c.req.valid('param')), 202),
+  )

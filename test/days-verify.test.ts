@@ -1,0 +1,126 @@
+import { evictDurableObject, runDurableObjectAlarm } from 'cloudflare:test'
+import { afterEach, expect, test, vi } from 'vitest'
+import { DAY, inStorage, objectOf, openBusyDay, pathOf, verdictOf } from './busy-day'
+import { type FrontDesk, times } from './clinic'
+
+afterEach(() => {
+  vi.useRealTimers()
+})
+
+test('a day as it was written verifies, after every event and after losing its memory', async () => {
+  const desk = await openBusyDay()
+  const whole = await verdictOf(desk)
+  expect(whole).toEqual({ ok: true, head: expect.stringMatching(/^[0-9a-f]{64}$/), count: 6 })
+  await evictDurableObject(objectOf(desk))
+  expect(await verdictOf(desk)).toEqual(whole)
+  await desk.book({ date: DAY, allow_another: true })
+  const longer = await verdictOf(desk)
+  expect(longer).toMatchObject({ ok: true, count: 7 })
+  expect(longer.head).not.toBe(whole.head)
+})
+
+type EventRow = { seq: number; at: number; actor: string; body: string; hash: string }
+
+/** What a forger does to the rows, what verify then names; the rows are put back afterwards. */
+async function namedAfter(desk: FrontDesk, forge: (sql: SqlStorage) => void): Promise<unknown> {
+  const rows = await inStorage(desk, (sql) => {
+    const before = sql.exec<EventRow>('SELECT * FROM events').toArray()
+    forge(sql)
+    return before
+  })
+  await evictDurableObject(objectOf(desk))
+  const { ok, bad_seq } = await verdictOf(desk)
+  await inStorage(desk, (sql) => {
+    sql.exec('DELETE FROM events')
+    for (const { seq, at, actor, body, hash } of rows)
+      sql.exec('INSERT INTO events VALUES (?, ?, ?, ?, ?)', seq, at, actor, body, hash)
+  })
+  return ok ? 'ok' : bad_seq
+}
+
+const CHANGES = [
+  'seq = seq + 100',
+  'seq = -seq',
+  'at = at + 1',
+  "actor = 'somebody else'",
+  `body = replace(body, '"type"', '"kind"')`,
+  "body = body || ' '",
+  "body = 'no JSON'",
+  "hash = upper(hash) || 'x'",
+  'hash = (SELECT other.hash FROM events other WHERE other.seq = 7 - events.seq)',
+]
+
+test('verify names any event of which anything was changed', async () => {
+  const desk = await openBusyDay()
+  for (const change of CHANGES)
+    for (const seq of times(6, (n) => n + 1)) {
+      const forge = (sql: SqlStorage) => sql.exec(`UPDATE events SET ${change} WHERE seq = ?`, seq)
+      expect([change, seq, await namedAfter(desk, forge)]).toEqual([change, seq, seq])
+    }
+  expect(await namedAfter(desk, () => {})).toBe('ok')
+})
+
+test('verify names any event that was dropped: the first, one in the middle, the last', async () => {
+  const desk = await openBusyDay()
+  for (const seq of times(6, (n) => n + 1))
+    expect([seq, await namedAfter(desk, (sql) => sql.exec('DELETE FROM events WHERE seq = ?', seq))]).toEqual(
+      [seq, seq],
+    )
+  expect(await namedAfter(desk, (sql) => sql.exec('DELETE FROM events WHERE seq >= 4'))).toBe(4)
+  expect(await namedAfter(desk, (sql) => sql.exec('DELETE FROM events'))).toBe(1)
+})
+
+test('verify names the first of two events that were swapped, whichever two', async () => {
+  const desk = await openBusyDay()
+  const swap = (columns: (keyof EventRow)[], one: number, other: number) => (sql: SqlStorage) => {
+    const rows = sql.exec<EventRow>('SELECT * FROM events ORDER BY seq').toArray()
+    const set = `UPDATE events SET ${columns.map((column) => `${column} = ?`)} WHERE seq = ?`
+    for (const [from, to] of [
+      [one, other],
+      [other, one],
+    ] as const)
+      sql.exec(set, ...columns.map((column) => rows[from - 1]?.[column] ?? null), to)
+  }
+  for (const one of times(5, (n) => n + 1))
+    for (const other of times(6 - one, (n) => one + n + 1))
+      for (const columns of [['body'], ['at', 'actor', 'body', 'hash']] as (keyof EventRow)[][])
+        expect([one, other, columns, await namedAfter(desk, swap(columns, one, other))]).toEqual([
+          one,
+          other,
+          columns,
+          one,
+        ])
+})
+
+test('verify names a row that was put in, and one that was written again with a fitting hash', async () => {
+  const desk = await openBusyDay()
+  const copied = 'INSERT INTO events SELECT ?, at, actor, body, hash FROM events WHERE seq = 6'
+  expect(await namedAfter(desk, (sql) => sql.exec(copied, 7))).toBe(7)
+  expect(await namedAfter(desk, (sql) => sql.exec(copied, 0))).toBe(0)
+  const { body: events } = await desk.get(pathOf(desk, 'events'))
+  expect(events).toHaveLength(6)
+  await inStorage(desk, (sql) => sql.exec("UPDATE head SET hash = 'another'").toArray())
+  expect(await verdictOf(desk)).toEqual({ ok: false, head: 'another', count: 6, bad_seq: 6 })
+  await inStorage(desk, (sql) => sql.exec('UPDATE head SET seq = 4').toArray())
+  expect(await verdictOf(desk)).toMatchObject({ ok: false, bad_seq: 4 })
+  await inStorage(desk, (sql) => sql.exec('DELETE FROM head').toArray())
+  expect(await verdictOf(desk)).toEqual({ ok: false, head: null, count: 0, bad_seq: 1 })
+})
+
+test('an event cut off the end is still missed after the day has gone on', async () => {
+  const desk = await openBusyDay()
+  await inStorage(desk, (sql) => sql.exec('DELETE FROM events WHERE seq = 6').toArray())
+  await evictDurableObject(objectOf(desk))
+  expect((await desk.book({ date: DAY, allow_another: true })).status).toBe(201)
+  expect(await verdictOf(desk)).toMatchObject({ ok: false, bad_seq: 6 })
+})
+
+test('a log that cannot be read takes no booking, and still says where it is damaged', async () => {
+  const desk = await openBusyDay()
+  await inStorage(desk, (sql) => sql.exec("UPDATE events SET body = 'no JSON' WHERE seq = 3").toArray())
+  await evictDurableObject(objectOf(desk))
+  expect((await desk.book({ date: DAY, allow_another: true })).status).toBe(500)
+  expect(await verdictOf(desk)).toMatchObject({ ok: false, count: 6, bad_seq: 3 })
+  expect((await desk.get(`${pathOf(desk, 'events')}?since=3`)).body).toHaveLength(3)
+  await runDurableObjectAlarm(objectOf(desk))
+})
