@@ -27,5 +27,7 @@ export async function openBusyDay(): Promise<FrontDesk & { appointmentId: string
   await desk.post(`/api/v1/doctors/${desk.doctorId}/availability`, availability)
   vi.setSystemTime(NOON + 180_000)
   await desk.post('/api/v1/checkins', { appointment_id: body.id, patient_id: desk.patientIds[0] })
+  // A clock left in the past would have every alarm due at once, again and again.
+  vi.useRealTimers()
   return { ...desk, appointmentId: body.id }
 }
