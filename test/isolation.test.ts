@@ -38,6 +38,7 @@ const PATH_IDS: Record<string, string> = {
   '/api/v1/doctors/{id}': 'doctor_id',
   '/api/v1/doctors/{id}/availability': 'doctor_id',
   '/api/v1/doctors/{doctor_id}/days/{date}/events': 'doctor_id',
+  '/api/v1/doctors/{doctor_id}/days/{date}': 'doctor_id',
   '/api/v1/doctors/{doctor_id}/days/{date}/verify': 'doctor_id',
   '/api/v1/doctors/{doctor_id}/days/{date}/resync': 'doctor_id',
   '/api/v1/appointments/{id}': 'appointment_id',

@@ -1,12 +1,56 @@
 import * as v from 'valibot'
 import type { Recorded } from '../doctor-day/day'
+import type { Ledger as DayLedger } from '../doctor-day/ledger'
 import type { Verdict as LogVerdict } from '../doctor-day/log'
 import { limit, PAGE_MAX } from '../lib/page'
-import { iso, LocalDate } from '../lib/time'
+import { IsoInstant, iso, LocalDate } from '../lib/time'
 
 /** One doctor on one local date. */
 export const DayPath = v.object({ doctor_id: v.string(), date: LocalDate })
 export type DayPath = v.InferOutput<typeof DayPath>
+
+/** `?at=`: the day as it stood at that instant. */
+export const AskDay = v.object({ at: v.optional(IsoInstant) })
+export type AskDay = v.InferOutput<typeof AskDay>
+
+/** `state` says who has the slot; the id is the appointment's, the hold's or the waiting patient's place. */
+const Slot = v.object({
+  slot: v.number(),
+  state: v.picklist(['free', 'booked', 'held', 'offered']),
+  id: v.nullable(v.string()),
+})
+
+/** booked + held + offered + remaining = capacity, at every version. `waiting` have no offer yet. */
+export const Ledger = v.pipe(
+  v.object({
+    date: v.string(),
+    time_zone: v.string(),
+    is_present: v.boolean(),
+    capacity: v.number(),
+    booked: v.number(),
+    held: v.number(),
+    offered: v.number(),
+    remaining: v.number(),
+    waiting: v.number(),
+    version: v.number(),
+    slots: v.array(Slot),
+  }),
+  v.metadata({ ref: 'Ledger' }),
+)
+export type Ledger = v.InferOutput<typeof Ledger>
+
+const STATES = { appointment: 'booked', hold: 'held', offer: 'offered' } as const
+
+export const toLedger = ({ timeZone, isPresent, slots, ...ledger }: DayLedger): Ledger => ({
+  ...ledger,
+  time_zone: timeZone,
+  is_present: isPresent,
+  slots: slots.map(({ slot, occupant }) => ({
+    slot,
+    state: occupant ? STATES[occupant.kind] : 'free',
+    id: occupant?.id ?? null,
+  })),
+})
 
 /** `since`: the number of the last event the caller knows. */
 export const ListDayEvents = v.object({

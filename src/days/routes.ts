@@ -1,10 +1,18 @@
 import * as v from 'valibot'
 import { doc, linkNext, needs, noBody, path, query, reply, resource } from '../http/endpoint'
 import { replay } from '../http/idempotency'
-import { listDayEvents, resyncDay, verifyDay } from './actions'
-import { DayEvent, DayPath, ListDayEvents, Resync, Verdict } from './model'
+import { getDay, listDayEvents, resyncDay, verifyDay } from './actions'
+import { AskDay, DayEvent, DayPath, Ledger, ListDayEvents, Resync, Verdict } from './model'
 
 export const days = resource()
+  .get(
+    '/:date',
+    doc('The numbers of a day, now or as of an instant', 200, Ledger, 'not_found'),
+    needs('appointments:read'),
+    path(DayPath),
+    query(AskDay),
+    async (c) => reply(c, Ledger, await getDay(c.var.ctx, c.req.valid('param'), c.req.valid('query'))),
+  )
   .get(
     '/:date/events',
     doc('What happened on a day, oldest first', 200, v.array(DayEvent), 'not_found'),

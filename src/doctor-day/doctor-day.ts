@@ -31,6 +31,9 @@ const COPY_EVENTS_MAX = 500
 /** How long setting availability waits for the copy, so that a list of doctors read right after shows it. */
 const COPY_WAIT_MS = SECOND_MS
 
+/** A log that cannot be folded will not fold a second later either; somebody has to look. */
+const LAPSE_RETRY_MS = MINUTE_MS
+
 const OFFER_SECONDS_USUAL = 15 * 60
 
 /** Who ends what nobody ended in time. */
@@ -112,13 +115,6 @@ export class DoctorDay extends DurableObject<Env> {
     return log.verify(this.#sql)
   }
 
-  /** The day as it stood at an instant (epoch ms); null where nobody had touched it by then. */
-  dayAt(clinicId: string, at: number): Day | null {
-    if (!this.#belongsTo(clinicId)) return null
-    const day = foldUntil(log.readEvents(this.#sql), at)
-    return day.place && day
-  }
-
   /** The copy reads the log again from its start. Answers how many events that is. */
   resync(operation: Operation): number {
     if (!this.#isOpen) return 0
@@ -135,9 +131,11 @@ export class DoctorDay extends DurableObject<Env> {
     return events
   }
 
-  /** Null for a day that nobody has touched. */
-  ledger(clinicId: string): Ledger | null {
-    return this.#belongsTo(clinicId) ? ledgerOf(this.#day) : null
+  /** Now, or as the day stood at an instant (epoch ms); null where nobody had touched it by then. */
+  ledger(clinicId: string, at: number | null): Ledger | null {
+    if (!this.#belongsTo(clinicId)) return null
+    const day = at === null ? this.#day : foldUntil(log.readEvents(this.#sql), at)
+    return day.place && ledgerOf(day)
   }
 
   /** Ends what is due and sees to the copy. Never throws: after seven throws an alarm is dropped for good. */
@@ -148,7 +146,7 @@ export class DoctorDay extends DurableObject<Env> {
       this.#arm(nextDeadline(this.#day))
     } catch (error) {
       logFailure('lapse_failed', error, { day: this.ctx.id.name })
-      this.#arm(Date.now() + SECOND_MS)
+      this.#arm(Date.now() + LAPSE_RETRY_MS)
     }
     await this.#catchUp()
   }

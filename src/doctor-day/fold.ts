@@ -1,4 +1,4 @@
-import type { Appointment, CheckIn, Day, EventOf, Occupant, Recorded } from './day'
+import type { Appointment, CheckIn, Day, EventOf, Occupant, Opening, Recorded } from './day'
 import { emptyDay } from './day'
 
 /** The day that a log tells of. */
@@ -7,6 +7,12 @@ export const fold = (events: Iterable<Recorded>): Day => {
   for (const event of events) evolve(day, event)
   return day
 }
+
+/** A day that nobody has touched: what its first event would make of it, and version 0. */
+export const untouched = (opening: Opening): Day => ({
+  ...fold([{ type: 'opened', ...opening, seq: 1, at: 0, actor: '' }]),
+  version: 0,
+})
 
 /**
  * The day after one more event. Changes the day it is given, so that an event costs the same on a day of 10

@@ -1,7 +1,7 @@
 import type { Ctx } from '../context'
 import type { DayKey } from './address'
 import type { Command, ReplyTo } from './commands'
-import type { Appointment, Availability, CheckIn, Day, Recorded } from './day'
+import type { Appointment, Availability, CheckIn, Recorded } from './day'
 import type { Answer, Operation } from './doctor-day'
 import type { Ledger } from './ledger'
 import type { Verdict } from './log'
@@ -17,10 +17,9 @@ export interface RemoteDay {
   appointments(clinicId: string): Promise<Appointment[]>
   availability(clinicId: string): Promise<Availability | null>
   arrivals(clinicId: string): Promise<CheckIn[]>
-  ledger(clinicId: string): Promise<Ledger | null>
+  ledger(clinicId: string, at: number | null): Promise<Ledger | null>
   history(since: number, max: number): Promise<Recorded[]>
   verify(): Promise<Verdict>
-  dayAt(clinicId: string, at: number): Promise<Day | null>
   resync(operation: Operation): Promise<number>
 }
 

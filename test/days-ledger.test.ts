@@ -1,0 +1,73 @@
+import { afterEach, expect, test, vi } from 'vitest'
+import { openFrontDesk } from './clinic'
+
+const DAY = '2040-03-14'
+const NOON = Date.parse(`${DAY}T12:00:00Z`)
+const MINUTE = 60_000
+afterEach(() => {
+  vi.useRealTimers()
+})
+
+test('the ledger tells who has which slot, and its numbers sum to the capacity', async () => {
+  const desk = await openFrontDesk({ patients: 4, capacity: 3, timeZone: 'Asia/Kolkata' })
+  const place = { doctor_id: desk.doctorId, date: DAY }
+  const { body: first } = await desk.book({ date: DAY })
+  const { body: hold } = await desk.post('/api/v1/appointments/holds', { ...place, ttl_seconds: 600 })
+  const { body: third } = await desk.book({ date: DAY, patient: 1 })
+  const { body: waits } = await desk.post('/api/v1/appointments/waitlist', {
+    ...place,
+    patient_id: desk.patientIds[2],
+  })
+  await desk.post('/api/v1/appointments/waitlist', { ...place, patient_id: desk.patientIds[3] })
+  await desk.post(`/api/v1/appointments/${third.id}/cancel`)
+  expect(await desk.get(`/api/v1/doctors/${desk.doctorId}/days/${DAY}`)).toMatchObject({
+    status: 200,
+    body: {
+      date: DAY,
+      time_zone: 'Asia/Kolkata',
+      is_present: true,
+      ...{ capacity: 3, booked: 1, held: 1, offered: 1, remaining: 0, waiting: 1, version: 8 },
+      slots: [
+        { slot: 1, state: 'booked', id: first.id },
+        { slot: 2, state: 'held', id: hold.hold_id },
+        { slot: 3, state: 'offered', id: waits.id },
+      ],
+    },
+  })
+})
+
+test('a day that nobody has touched has its doctor’s terms, version 0 and free slots', async () => {
+  const desk = await openFrontDesk({ capacity: 2 })
+  const { body } = await desk.get(`/api/v1/doctors/${desk.doctorId}/days/${DAY}`)
+  expect(body).toEqual({
+    date: DAY,
+    time_zone: 'UTC',
+    is_present: true,
+    ...{ capacity: 2, booked: 0, held: 0, offered: 0, remaining: 2, waiting: 0, version: 0 },
+    slots: [
+      { slot: 1, state: 'free', id: null },
+      { slot: 2, state: 'free', id: null },
+    ],
+  })
+})
+
+test('?at= answers as of that instant', async () => {
+  const desk = await openFrontDesk({ patients: 2 })
+  const at = (now: number) => vi.useFakeTimers({ now, toFake: ['Date'] })
+  at(NOON)
+  await desk.book({ date: DAY })
+  at(NOON + MINUTE)
+  await desk.book({ date: DAY, patient: 1 })
+  const booked = async (instant: string) =>
+    (await desk.get(`/api/v1/doctors/${desk.doctorId}/days/${DAY}?at=${encodeURIComponent(instant)}`)).body
+      .booked
+  expect(await booked(`${DAY}T11:59:59Z`)).toBe(0)
+  expect(await booked(`${DAY}T17:30:00+05:30`)).toBe(1)
+  expect(await booked(`${DAY}T12:00:59.999Z`)).toBe(1)
+  expect(await booked(`${DAY}T12:01:00Z`)).toBe(2)
+})
+
+test.each(['/days/2026-02-30', `/days/${DAY}?at=yesterday`])('%s is 400', async (path) => {
+  const desk = await openFrontDesk()
+  expect((await desk.get(`/api/v1/doctors/${desk.doctorId}${path}`)).status).toBe(400)
+})
