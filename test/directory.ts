@@ -5,7 +5,7 @@ import {
   waitOnExecutionContext,
 } from 'cloudflare:test'
 import { env } from 'cloudflare:workers'
-import { expect, vi } from 'vitest'
+import { afterEach, beforeEach, expect, vi } from 'vitest'
 import worker from '../src/index'
 import type { Client, Reply } from './clinic'
 
@@ -144,3 +144,13 @@ export async function expectNothingLeft(clinic: Client) {
 }
 
 export const utf8 = (text: string) => new TextEncoder().encode(text)
+
+/** In each test of the file: nothing is delivered behind its back, and what it wrapped is itself again after it. */
+export function holdTheQueue(): void {
+  beforeEach(() => {
+    heldQueue()
+  })
+  afterEach(() => {
+    vi.restoreAllMocks()
+  })
+}

@@ -1,11 +1,11 @@
-import { afterEach, beforeEach, expect, test, vi } from 'vitest'
+import { expect, test } from 'vitest'
 import { type Client, openClinic, type Reply } from './clinic'
 import {
   badFile,
   csv,
   expectNothingLeft,
   HOSPITALS,
-  heldQueue,
+  holdTheQueue,
   newKey,
   refused,
   upload,
@@ -13,12 +13,7 @@ import {
   utf8,
 } from './directory'
 
-beforeEach(() => {
-  heldQueue()
-})
-afterEach(() => {
-  vi.restoreAllMocks()
-})
+holdTheQueue()
 
 const multipart = (lines: string[]) => lines.join('\r\n')
 const bulk = (clinic: Client, body: BodyInit | null, contentType?: string) =>

@@ -1,10 +1,10 @@
-import { afterEach, beforeEach, expect, test, vi } from 'vitest'
+import { expect, test } from 'vitest'
 import { openClinic, statuses, times } from './clinic'
 import {
   badFile,
   csv,
   expectNothingLeft,
-  heldQueue,
+  holdTheQueue,
   leftOf,
   manyRows,
   NOTHING,
@@ -15,12 +15,7 @@ import {
   utf8,
 } from './directory'
 
-beforeEach(() => {
-  heldQueue()
-})
-afterEach(() => {
-  vi.restoreAllMocks()
-})
+holdTheQueue()
 
 test('every bad row is told, each with its row and field, even behind hundreds of good ones', async () => {
   const clinic = await openClinic()

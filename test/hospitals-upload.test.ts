@@ -1,6 +1,6 @@
 import { runDurableObjectAlarm } from 'cloudflare:test'
 import { env } from 'cloudflare:workers'
-import { afterEach, beforeEach, expect, test, vi } from 'vitest'
+import { expect, test, vi } from 'vitest'
 import { openClinic, statuses, times } from './clinic'
 import {
   chunksSent,
@@ -9,6 +9,7 @@ import {
   expectNothingLeft,
   HOSPITALS,
   heldQueue,
+  holdTheQueue,
   leftOf,
   manyRows,
   newKey,
@@ -20,12 +21,7 @@ import {
   utf8,
 } from './directory'
 
-beforeEach(() => {
-  heldQueue()
-})
-afterEach(() => {
-  vi.restoreAllMocks()
-})
+holdTheQueue()
 
 test('a file is accepted with 202 and exactly the four fields of the contract', async () => {
   const clinic = await openClinic()

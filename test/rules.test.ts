@@ -1,108 +1,30 @@
-import fc from 'fast-check'
-import { describe, expect, test } from 'vitest'
-import type { Command, Moment, StepName } from '../src/doctor-day/commands'
-import { type Day, emptyDay, type Opening, type Recorded } from '../src/doctor-day/day'
-import { evolve, fold } from '../src/doctor-day/fold'
-import { ledgerOf } from '../src/doctor-day/ledger'
+import { expect, test } from 'vitest'
+import type { Command } from '../src/doctor-day/commands'
+import { emptyDay } from '../src/doctor-day/day'
 import { decide } from '../src/doctor-day/rules'
-
-const DATE = '2026-03-14'
-const NOON = Date.parse(`${DATE}T12:00:00Z`)
-const MINUTE = 60_000
-const OPENING: Opening = { clinicId: 'c', doctorId: 'd', date: DATE, timeZone: 'UTC', capacity: 3 }
-const at = (now: number): Moment => ({ at: now, actor: 'key', offerMs: 15 * MINUTE })
-
-/** Applies a command as the object does, and keeps the log. */
-function apply(day: Day, log: Recorded[], command: Command, now = NOON, seen = (_: Day) => {}) {
-  const decision = decide(day, command, at(now))
-  if (!decision.ok) return decision
-  for (const event of decision.events) {
-    const recorded = { ...event, seq: day.version + 1, at: now, actor: 'key' } as Recorded
-    log.push(recorded)
-    seen(evolve(day, recorded))
-  }
-  return decision
-}
-
-const clinicId = 'c'
-const book = (n: number, allowAnother = false, patient = n % 7): Command => ({
-  type: 'book',
-  opening: OPENING,
-  appointmentId: `a${n}`,
-  patientId: `p${patient}`,
-  allowAnother,
-})
-const bookHeld = (hold: number, n: number): Command => ({
-  type: 'book_held',
-  clinicId,
-  holdId: `h${hold}`,
-  appointmentId: `a${n}`,
-  patientId: `p${n % 7}`,
-  allowAnother: false,
-})
-const cancel = (n: number): Command => ({ type: 'cancel', clinicId, appointmentId: `a${n}`, reason: null })
-const hold = (n: number, minutes = 5): Command => ({
-  type: 'hold',
-  opening: OPENING,
-  holdId: `h${n}`,
-  ttlMs: minutes * MINUTE,
-})
-const release = (n: number): Command => ({ type: 'release_hold', clinicId, holdId: `h${n}` })
-const wait = (n: number, patient = n): Command => ({
-  type: 'wait',
-  opening: OPENING,
-  waitId: `w${n}`,
-  patientId: `p${patient}`,
-})
-const accept = (wanted: number, n: number): Command => ({
-  type: 'accept_offer',
-  clinicId,
-  waitId: `w${wanted}`,
-  appointmentId: `a${n}`,
-})
-const decline = (n: number): Command => ({ type: 'stop_waiting', clinicId, waitId: `w${n}` })
-const arrive = (n: number, patient = n % 7, priority: 'urgent' | 'normal' = 'normal'): Command => ({
-  type: 'check_in',
-  clinicId,
-  checkInId: `i${n}`,
-  appointmentId: `a${n}`,
-  patientId: `p${patient}`,
-  priority,
-})
-const walkIn = (n: number): Command => ({
-  type: 'walk_in',
-  opening: OPENING,
-  appointmentId: `a${n}`,
-  checkInId: `i${n}`,
-  patientId: `p${n % 7}`,
-  priority: 'normal',
-})
-const next = (room = 'r1'): Command => ({ type: 'call_next', opening: OPENING, room })
-const step = (n: number, name: StepName): Command => ({
-  type: 'step',
-  clinicId,
-  appointmentId: `a${n}`,
-  step: name,
-})
-const say = (isPresent: boolean, capacity: number | null = null): Command => ({
-  type: 'set_availability',
-  opening: OPENING,
-  id: 'v',
-  isPresent,
-  notes: null,
-  capacity,
-})
-const LAPSE: Command = { type: 'lapse' }
-
-const dayAfter = (...commands: Command[]): Day => {
-  const day = emptyDay()
-  for (const command of commands) apply(day, [], command)
-  return day
-}
-const refusedBy = (day: Day, command: Command, now = NOON) => {
-  const decision = decide(day, command, at(now))
-  return decision.ok ? 'accepted' : decision.refused
-}
+import {
+  accept,
+  apply,
+  arrive,
+  at,
+  book,
+  bookHeld,
+  cancel,
+  dayAfter,
+  decline,
+  hold,
+  LAPSE,
+  MINUTE,
+  NOON,
+  next,
+  OPENING,
+  refusedBy,
+  release,
+  say,
+  step,
+  wait,
+  walkIn,
+} from './day-commands'
 
 test('a command for another clinic’s day finds nothing', () => {
   const day = dayAfter(book(1), hold(1), wait(4))
@@ -253,95 +175,6 @@ test('a check-in on the wrong date is refused, in the zone that the day was open
   expect(refusedBy(day, arrive(1), Date.parse('2026-03-13T18:29:59Z'))).toBe('wrong_date')
   expect(refusedBy(day, arrive(1), Date.parse('2026-03-13T18:30:00Z'))).toBe('accepted')
   expect(refusedBy(day, arrive(1), Date.parse('2026-03-14T18:30:00Z'))).toBe('wrong_date')
-})
-
-/** What holds after every single event. */
-function expectSound(day: Day): void {
-  const { booked, held, offered, remaining, capacity } = ledgerOf(day)
-  expect(booked + held + offered + remaining).toBe(capacity)
-  expect(Math.min(booked, held, offered, remaining)).toBeGreaterThanOrEqual(0)
-  const owners = [...day.slots.values()].map(({ kind, id }) => `${kind} ${id}`)
-  expect(new Set(owners).size).toBe(owners.length)
-  expect([...day.slots.keys()].every((slot) => slot >= 1 && slot <= capacity)).toBe(true)
-  const active = [...day.appointments.values()].filter(({ status }) => status === 'booked')
-  expect(active.length).toBe(booked)
-  for (const { id, slot } of active) expect(day.slots.get(slot)).toEqual({ kind: 'appointment', id })
-  for (const { id, offer } of day.waitlist.values())
-    if (offer) expect(day.slots.get(offer.slot)).toEqual({ kind: 'offer', id })
-  for (const { id, slot } of day.holds.values()) expect(day.slots.get(slot)).toEqual({ kind: 'hold', id })
-  const positions = [...day.checkIns.values()].map(({ position }) => position).sort((a, b) => a - b)
-  expect(positions).toEqual(positions.map((_, index) => index + 1))
-  expect(day.slots.has(day.lowestFreeSlot)).toBe(false)
-}
-
-describe('whatever happens, in any order', () => {
-  const small = fc.nat(12)
-  const STEPS: StepName[] = ['serve', 'skip', 'requeue', 'no_show', 'recall']
-  const command: fc.Arbitrary<(index: number) => Command> = fc.oneof(
-    fc.tuple(small, fc.boolean()).map(
-      ([n, another]) =>
-        (i: number) =>
-          book(100 * i + n, another, n % 7),
-    ),
-    small.map((n) => (i: number) => hold(i, 1 + n)),
-    fc.nat(40).map((n) => (i: number) => bookHeld(n, 10_000 + i)),
-    fc.nat(40).map((n) => () => release(n)),
-    small.map((n) => (i: number) => wait(i, n % 9)),
-    fc.nat(40).map((n) => (i: number) => accept(n, 20_000 + i)),
-    fc.nat(40).map((n) => () => decline(n)),
-    fc.tuple(fc.boolean(), fc.option(fc.integer({ min: 1, max: 6 }))).map(
-      ([here, size]) =>
-        () =>
-          say(here, size),
-    ),
-    small.map((n) => (i: number) => ({ ...walkIn(30_000 + i), patientId: `p${n % 7}` }) as Command),
-    fc.constant(() => next()),
-    fc.constant(() => LAPSE),
-  )
-  /** Aims at an appointment that there is, so that not everything is refused. */
-  const aimed = fc.tuple(
-    fc.nat(9),
-    fc.constantFrom<StepName | 'cancel' | 'arrive'>('cancel', 'arrive', ...STEPS),
-  )
-
-  test('the ledger sums at every version, no slot has two owners, refusals change nothing, replay agrees', () => {
-    fc.assert(
-      fc.property(
-        fc.array(
-          fc.tuple(fc.oneof({ weight: 3, arbitrary: command }, { weight: 2, arbitrary: aimed }), fc.nat(9)),
-          {
-            maxLength: 25,
-          },
-        ),
-        (moves) => {
-          const [day, log]: [Day, Recorded[]] = [emptyDay(), []]
-          let now = NOON
-          for (const [index, [move, minutes]] of moves.entries()) {
-            now += minutes * MINUTE
-            const wanted = Array.isArray(move) ? aim(day, move) : move(index)
-            const before = structuredClone(day)
-            const decision = apply(day, log, wanted, now, expectSound)
-            if (!decision.ok) expect(day).toEqual(before)
-            const live = [...day.waitlist.values()].filter(({ offer }) => offer === null)
-            const isOpenToOffers = day.availability?.isPresent !== false
-            if (live.length > 0 && isOpenToOffers) expect(ledgerOf(day).remaining).toBe(0)
-          }
-          expect(log.map(({ seq }) => seq)).toEqual(log.map((_, index) => index + 1))
-          expect(fold(log)).toEqual(day)
-        },
-      ),
-      { numRuns: 10_000 },
-    )
-  }, 120_000)
-
-  function aim(day: Day, [nth, what]: [number, StepName | 'cancel' | 'arrive']): Command {
-    const all = [...day.appointments.values()]
-    const { id = 'a0', patientId = 'p0' } = all[nth % Math.max(1, all.length)] ?? {}
-    if (what === 'cancel') return { ...cancel(0), appointmentId: id } as Command
-    if (what === 'arrive')
-      return { ...arrive(0), checkInId: `i-${id}`, appointmentId: id, patientId } as Command
-    return { ...step(0, what), appointmentId: id } as Command
-  }
 })
 
 test('the reply to a command is what its events make of the day', () => {

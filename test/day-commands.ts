@@ -1,0 +1,109 @@
+import type { Command, Moment, StepName } from '../src/doctor-day/commands'
+import { type Day, emptyDay, type Opening, type Recorded } from '../src/doctor-day/day'
+import { evolve } from '../src/doctor-day/fold'
+import { decide } from '../src/doctor-day/rules'
+
+/** Commands for a day of three slots: appointment `a1`, hold `h1`, place in the waitlist `w1`, patient `p1`. */
+
+export const DATE = '2026-03-14'
+export const NOON = Date.parse(`${DATE}T12:00:00Z`)
+export const MINUTE = 60_000
+export const OPENING: Opening = { clinicId: 'c', doctorId: 'd', date: DATE, timeZone: 'UTC', capacity: 3 }
+export const at = (now: number): Moment => ({ at: now, actor: 'key', offerMs: 15 * MINUTE })
+
+/** Applies a command as the object does, and keeps the log. */
+export function apply(day: Day, log: Recorded[], command: Command, now = NOON, seen = (_: Day) => {}) {
+  const decision = decide(day, command, at(now))
+  if (!decision.ok) return decision
+  for (const event of decision.events) {
+    const recorded = { ...event, seq: day.version + 1, at: now, actor: 'key' } as Recorded
+    log.push(recorded)
+    seen(evolve(day, recorded))
+  }
+  return decision
+}
+
+export const clinicId = 'c'
+export const book = (n: number, allowAnother = false, patient = n % 7): Command => ({
+  type: 'book',
+  opening: OPENING,
+  appointmentId: `a${n}`,
+  patientId: `p${patient}`,
+  allowAnother,
+})
+export const bookHeld = (hold: number, n: number): Command => ({
+  type: 'book_held',
+  clinicId,
+  holdId: `h${hold}`,
+  appointmentId: `a${n}`,
+  patientId: `p${n % 7}`,
+  allowAnother: false,
+})
+export const cancel = (n: number): Command => ({
+  type: 'cancel',
+  clinicId,
+  appointmentId: `a${n}`,
+  reason: null,
+})
+export const hold = (n: number, minutes = 5): Command => ({
+  type: 'hold',
+  opening: OPENING,
+  holdId: `h${n}`,
+  ttlMs: minutes * MINUTE,
+})
+export const release = (n: number): Command => ({ type: 'release_hold', clinicId, holdId: `h${n}` })
+export const wait = (n: number, patient = n): Command => ({
+  type: 'wait',
+  opening: OPENING,
+  waitId: `w${n}`,
+  patientId: `p${patient}`,
+})
+export const accept = (wanted: number, n: number): Command => ({
+  type: 'accept_offer',
+  clinicId,
+  waitId: `w${wanted}`,
+  appointmentId: `a${n}`,
+})
+export const decline = (n: number): Command => ({ type: 'stop_waiting', clinicId, waitId: `w${n}` })
+export const arrive = (n: number, patient = n % 7, priority: 'urgent' | 'normal' = 'normal'): Command => ({
+  type: 'check_in',
+  clinicId,
+  checkInId: `i${n}`,
+  appointmentId: `a${n}`,
+  patientId: `p${patient}`,
+  priority,
+})
+export const walkIn = (n: number): Command => ({
+  type: 'walk_in',
+  opening: OPENING,
+  appointmentId: `a${n}`,
+  checkInId: `i${n}`,
+  patientId: `p${n % 7}`,
+  priority: 'normal',
+})
+export const next = (room = 'r1'): Command => ({ type: 'call_next', opening: OPENING, room })
+export const step = (n: number, name: StepName): Command => ({
+  type: 'step',
+  clinicId,
+  appointmentId: `a${n}`,
+  step: name,
+})
+export const say = (isPresent: boolean, capacity: number | null = null): Command => ({
+  type: 'set_availability',
+  opening: OPENING,
+  id: 'v',
+  isPresent,
+  notes: null,
+  capacity,
+})
+export const LAPSE: Command = { type: 'lapse' }
+
+export const dayAfter = (...commands: Command[]): Day => {
+  const day = emptyDay()
+  for (const command of commands) apply(day, [], command)
+  return day
+}
+export const refusedBy = (day: Day, command: Command, now = NOON) => {
+  const decision = decide(day, command, at(now))
+  return decision.ok ? 'accepted' : decision.refused
+}
