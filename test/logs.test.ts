@@ -59,6 +59,8 @@ async function sendMarksEverywhere(clinic: Client): Promise<void> {
     { patient_id: MARKS.name, doctor_id: MARKS.name, date: MARKS.name, idempotency_key: 'k' },
     { appointment_id: MARKS.name, patient_id: MARKS.name },
     { id: 'c', name: MARKS.name, time_zone: MARKS.notes },
+    { reason: MARKS.notes, room: MARKS.name, date: '2026-03-14' },
+    { hold_id: MARKS.name, patient_id: MARKS.name, doctor_id: MARKS.name, ttl_seconds: MARKS.notes },
   ]
   for (const { method, path } of await operations()) {
     const url = `${path.replace(/\{[^}]+\}/g, encodeURIComponent(MARKS.name))}?q=${encodeURIComponent(MARKS.name)}&date=marked`

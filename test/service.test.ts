@@ -1,6 +1,11 @@
 import { env } from 'cloudflare:workers'
 import { expect, test, vi } from 'vitest'
+import { api } from '../src/api'
 import { caller, openClinic, times } from './clinic'
+import { operations } from './conformity'
+
+/** The scripts and styles of the two pages. */
+const PAGE_FILES = '/:page{docs|redoc}/:file{.+}'
 
 const stranger = caller()
 
@@ -56,4 +61,13 @@ test('an unknown route is a 404 in the same form as every other problem', async 
     message: 'Route not found',
     request_id: headers.get('X-Request-Id'),
   })
+})
+
+test('every route is in the OpenAPI document, and nothing else', async () => {
+  const served = api.routes
+    .filter(({ method, path }) => method !== 'ALL' && path !== PAGE_FILES)
+    .map(({ method, path }) => `${method} ${path.replace(/:(\w+)(\{[^}]+\})?/g, '{$1}')}`)
+  const documented = (await operations()).map(({ method, path }) => `${method} ${path}`)
+  expect(documented.length).toBeGreaterThan(35)
+  expect([...new Set(served)].sort()).toEqual(documented.sort())
 })
