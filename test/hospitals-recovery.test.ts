@@ -1,4 +1,4 @@
-import { runDurableObjectAlarm } from 'cloudflare:test'
+import { runDurableObjectAlarm, runInDurableObject } from 'cloudflare:test'
 import { env } from 'cloudflare:workers'
 import { afterEach, beforeEach, expect, test, vi } from 'vitest'
 import { CHUNK_ATTEMPTS_MAX } from '../src/hospitals/import'
@@ -78,6 +78,15 @@ test('a chunk that somebody works on is left alone until the lease is over', asy
   await leaseTo(body.job_id, 'somebody', Date.now() - 1)
   await deliver([{ job_id: body.job_id, chunk: 0 }])
   expect((await statusOf(clinic, body.job_id)).body.status).toBe('completed')
+})
+
+test('the watcher wakes as soon as a lease ends, so that a crash costs no more than that', async () => {
+  const clinic = await openClinic()
+  const { body } = await upload(clinic, csv('A,B,'))
+  const [soon, watcher] = [Date.now() + 2_500, env.BULK_JOB.getByName(body.job_id)]
+  await leaseTo(body.job_id, 'somebody', soon)
+  await runDurableObjectAlarm(watcher)
+  expect(await runInDurableObject(watcher, (_, state) => state.storage.getAlarm())).toBe(soon)
 })
 
 test('who lost the lease while working writes nothing at all', async () => {

@@ -1,6 +1,7 @@
 import { DurableObject } from 'cloudflare:workers'
-import { and, eq, lte, sql } from 'drizzle-orm'
-import { type DrizzleD1Database, drizzle } from 'drizzle-orm/d1'
+import { and, eq, gt, lte, min, sql } from 'drizzle-orm'
+import { drizzle } from 'drizzle-orm/d1'
+import type { Db } from '../lib/db'
 import { log, logFailure } from '../lib/log'
 import { SECOND_MS } from '../lib/time'
 import { MESSAGES_MAX, sendChunks } from './chunk-messages'
@@ -38,55 +39,64 @@ export class BulkJob extends DurableObject<Env> {
     const jobId = this.ctx.id.name
     if (!watch || !jobId) return
     const wakes = watch.wakes + 1
+    const nextWake = Date.now() + Math.min(FIRST_WAKE_MS * 2 ** Math.min(wakes, 10), WAKE_MS_MAX)
     await this.ctx.storage.put<Watch>('watch', { ...watch, wakes })
-    await this.ctx.storage.setAlarm(
-      Date.now() + Math.min(FIRST_WAKE_MS * 2 ** Math.min(wakes, 10), WAKE_MS_MAX),
-    )
+    await this.ctx.storage.setAlarm(nextWake)
     try {
-      const isOver = await look(this.env, jobId, watch)
+      const { isOver, leasedUntil } = await look(this.env, jobId, watch)
       if (isOver) await this.forget()
+      // Whoever held the lease may be dead; then nobody else brings the chunk back.
+      else if (leasedUntil !== null && leasedUntil < nextWake) await this.ctx.storage.setAlarm(leasedUntil)
     } catch (error) {
       logFailure('bulk_job.alarm', error, { clinic: watch.clinicId, job: jobId, wakes })
     }
   }
 }
 
-/** Whether nothing is left to watch for. */
-async function look(env: Env, jobId: string, { clinicId, uploadUntil }: Watch): Promise<boolean> {
+/** Whether nothing is left to watch for, and else when the first lease ends of a chunk that is worked on. */
+interface Sight {
+  isOver: boolean
+  leasedUntil: number | null
+}
+
+async function look(env: Env, jobId: string, { clinicId, uploadUntil }: Watch): Promise<Sight> {
   const db = drizzle(env.DB)
   const [job] = await db
     .select({ state: imports.state })
     .from(imports)
     .where(and(eq(imports.clinicId, clinicId), eq(imports.id, jobId)))
-  if (!job) return Date.now() >= uploadUntil && (await removeUpload(db, jobId))
-  if (job.state === 'completed' || job.state === 'failed') return true
-  const chunks = await unfinished(db, jobId)
+  if (!job) return over(Date.now() >= uploadUntil && (await removeUpload(db, jobId)))
+  if (job.state === 'completed' || job.state === 'failed') return over(true)
+  const { chunks, leasedUntil } = await unfinished(db, jobId, Date.now())
   if (chunks.length > 0) {
     await sendChunks(env, jobId, chunks)
     log('bulk_job.sent_again', { clinic: clinicId, job: jobId, chunks: chunks.length })
   }
-  return false
+  return { isOver: false, leasedUntil }
 }
 
+const over = (isOver: boolean): Sight => ({ isOver, leasedUntil: null })
+
 /** One batch of messages per wake: the rest is next, and a queue that works has less to do by then. */
-async function unfinished(db: DrizzleD1Database, jobId: string): Promise<number[]> {
-  const rows = await db
-    .select({ chunk: importChunks.chunk })
-    .from(importChunks)
-    .where(
-      and(
-        eq(importChunks.jobId, jobId),
-        eq(importChunks.state, 'pending'),
-        lte(importChunks.leaseUntil, Date.now()),
-      ),
-    )
-    .orderBy(importChunks.chunk)
-    .limit(MESSAGES_MAX)
-  return rows.map(({ chunk }) => chunk)
+async function unfinished(db: Db, jobId: string, now: number) {
+  const isPending = and(eq(importChunks.jobId, jobId), eq(importChunks.state, 'pending'))
+  const [free, [leased]] = await db.batch([
+    db
+      .select({ chunk: importChunks.chunk })
+      .from(importChunks)
+      .where(and(isPending, lte(importChunks.leaseUntil, now)))
+      .orderBy(importChunks.chunk)
+      .limit(MESSAGES_MAX),
+    db
+      .select({ until: min(importChunks.leaseUntil) })
+      .from(importChunks)
+      .where(and(isPending, gt(importChunks.leaseUntil, now))),
+  ])
+  return { chunks: free.map(({ chunk }) => chunk), leasedUntil: leased?.until ?? null }
 }
 
 /** Not where the upload became a job in this very moment: then the next wake looks after it. */
-async function removeUpload(db: DrizzleD1Database, jobId: string): Promise<boolean> {
+async function removeUpload(db: Db, jobId: string): Promise<boolean> {
   const isNoJob = sql`NOT EXISTS (SELECT 1 FROM imports WHERE id = ${jobId})`
   const [, job] = await db.batch([
     db.delete(importRows).where(sql`job_id = ${jobId} AND ${isNoJob}`),

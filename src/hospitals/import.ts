@@ -1,6 +1,7 @@
 import { and, eq, lte, type SQL, sql } from 'drizzle-orm'
-import { type DrizzleD1Database, drizzle } from 'drizzle-orm/d1'
+import { drizzle } from 'drizzle-orm/d1'
 import * as v from 'valibot'
+import type { Db } from '../lib/db'
 import { newId } from '../lib/id'
 import { log, logFailure } from '../lib/log'
 import { SECOND_MS } from '../lib/time'
@@ -18,7 +19,6 @@ export const CHUNK_ATTEMPTS_MAX = 5
 
 const RETRY_SECONDS = 5
 
-type Db = DrizzleD1Database
 type Chunk = typeof importChunks.$inferSelect
 
 /** The queue's consumer. Never throws: a throw brings back messages that were done. */
