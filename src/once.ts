@@ -6,7 +6,7 @@ import { newId } from './lib/id'
 import { DAY_MS } from './lib/time'
 import { Problem } from './problem'
 
-export const IDEMPOTENCY_TTL_MS = DAY_MS
+const IDEMPOTENCY_TTL_MS = DAY_MS
 
 /**
  * Each claim clears this many expired keys of its clinic, so the table never holds much more than a day's.

@@ -4,6 +4,8 @@ import { api } from '../src/api'
 import { caller, openClinic, times } from './clinic'
 import { operations } from './conformity'
 
+type RequestBody = { content: Record<string, unknown> }
+
 /** The scripts and styles of the two pages. */
 const PAGE_FILES = '/:page{docs|redoc}/:file{.+}'
 
@@ -70,4 +72,18 @@ test('every route is in the OpenAPI document, and nothing else', async () => {
   const documented = (await operations()).map(({ method, path }) => `${method} ${path}`)
   expect(documented.length).toBeGreaterThan(35)
   expect([...new Set(served)].sort()).toEqual(documented.sort())
+})
+
+test('a body that is no object is a 400 on every route that takes one, never a 500', async () => {
+  const clinic = await openClinic({ scopes: ['*', 'admin', 'clinics:*'] })
+  const taking = (await operations()).filter(
+    ({ operation }) =>
+      'application/json' in ((operation.requestBody as RequestBody | undefined)?.content ?? {}),
+  )
+  expect(taking.length).toBeGreaterThan(10)
+  for (const { method, path } of taking)
+    for (const body of ['null', '"text"', '7', 'true', '[]', '[null]', '{']) {
+      const { status } = await clinic.send(method, path.replace(/\{[^}]+\}/g, 'x'), body)
+      expect([path, body, status]).toEqual([path, body, 400])
+    }
 })

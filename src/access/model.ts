@@ -50,7 +50,7 @@ export const SCOPES = [
 /** `*` is all of SCOPES. What reaches beyond one clinic is granted by name only. */
 const Scope = v.picklist(['*', ...SCOPES, 'clinics:*', 'admin'])
 
-export const ClinicId = v.pipe(
+const ClinicId = v.pipe(
   v.string(),
   v.regex(
     /^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$/,

@@ -5,6 +5,7 @@ import { appointments } from '../doctor-day/model'
 import { decideOn, onDay } from '../doctor-day/reach'
 import { knownDoctor, opening, selectDoctor, today } from '../doctors/actions'
 import { cutPage, type Page } from '../lib/page'
+import { SECOND_MS } from '../lib/time'
 import { selectPatient } from '../patients/actions'
 import { notFound } from '../problem'
 import {
@@ -89,7 +90,7 @@ export async function holdSlot(ctx: Ctx, wanted: NewHold): Promise<Hold> {
     type: 'hold',
     opening: opening(ctx, doctor, wanted.date),
     holdId: newIdOn(day),
-    ttlMs: wanted.ttl_seconds * 1_000,
+    ttlMs: wanted.ttl_seconds * SECOND_MS,
   })
   return toHold(hold)
 }

@@ -1,6 +1,6 @@
 import * as v from 'valibot'
 import { OnDate } from '../doctors/model'
-import { body, doc, needs, query, reply, replyPage, resource } from '../http/endpoint'
+import { body, doc, needs, noBody, query, reply, replyPage, resource } from '../http/endpoint'
 import { replay } from '../http/idempotency'
 import {
   acceptOffer,
@@ -26,8 +26,6 @@ import {
   ReleasedHold,
   Waiting,
 } from './model'
-
-const Nothing = v.object({})
 
 export const appointments = resource()
   .post(
@@ -103,7 +101,7 @@ export const appointments = resource()
     '/waitlist/:id/accept',
     doc('Take the offered slot', 201, Appointment, 'not_found', 'no_offer', 'offer_over', 'doctor_absent'),
     needs('appointments:write'),
-    body(Nothing),
+    noBody,
     replay,
     async (c) => reply(c, Appointment, await acceptOffer(c.var.ctx, c.req.param('id')), 201),
   )
@@ -111,7 +109,7 @@ export const appointments = resource()
     '/waitlist/:id/decline',
     doc('Decline the offered slot, or stop waiting', 200, LeftWaitlist, 'not_found', 'offer_over'),
     needs('appointments:write'),
-    body(Nothing),
+    noBody,
     replay,
     async (c) => reply(c, LeftWaitlist, await leaveWaitlist(c.var.ctx, c.req.param('id'))),
   )

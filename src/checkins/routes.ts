@@ -1,6 +1,6 @@
 import * as v from 'valibot'
 import { OnDate } from '../doctors/model'
-import { body, doc, needs, query, reply, resource } from '../http/endpoint'
+import { body, doc, needs, noBody, query, reply, resource } from '../http/endpoint'
 import { replay } from '../http/idempotency'
 import { callNext, checkIn, getWait, listQueue, takeStep, walkIn } from './actions'
 import { CallNext, CheckedIn, CheckIn, Queued, STEP_PATH, Standing, Wait, WalkIn } from './model'
@@ -61,7 +61,7 @@ export const checkins = resource()
       'wrong_date',
     ),
     needs('checkins:write'),
-    body(v.object({})),
+    noBody,
     replay,
     async (c) =>
       reply(c, Standing, await takeStep(c.var.ctx, c.req.param('appointment_id'), c.req.param('step'))),

@@ -52,8 +52,7 @@ export function append(sql: SqlStorage, { seq, at, actor, ...event }: Recorded):
 const hashOf = (previous: string, { seq, at, actor, body }: Omit<EventRow, 'hash'>): string =>
   sha256(JSON.stringify([previous, seq, at, actor, body]))
 
-export const headOf = (sql: SqlStorage): Head =>
-  sql.exec<Head>('SELECT seq, hash FROM head').toArray()[0] ?? NO_HEAD
+const headOf = (sql: SqlStorage): Head => sql.exec<Head>('SELECT seq, hash FROM head').toArray()[0] ?? NO_HEAD
 
 /** Computes every hash again from the stored rows; nothing held in memory counts. */
 export function verify(sql: SqlStorage): Verdict {

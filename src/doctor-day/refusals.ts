@@ -13,7 +13,7 @@ const SENTENCES: Record<Refusal, string> = {
   offer_over: 'The offer was accepted, declined or has lapsed',
   wrong_patient: 'This appointment does not belong to the patient',
   already_checked_in: 'The patient has already checked in',
-  wrong_date: 'Check-in is only allowed on appointment date',
+  wrong_date: 'Check-in is only allowed on appointment date, and nobody has failed to come before it',
   illegal_step: 'This step cannot follow what stands',
 }
 

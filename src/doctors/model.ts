@@ -5,7 +5,7 @@ import { cursor, limit } from '../lib/page'
 import { maxCharacters, text } from '../lib/text'
 import { iso, LocalDate } from '../lib/time'
 
-export const SLOTS_USUAL = 10
+const SLOTS_USUAL = 10
 const SLOTS_MAX = 1_000
 
 /** `capacity`: how many slots a day of this doctor has unless the day says otherwise. */

@@ -11,7 +11,7 @@ import { type AcceptedImport, toAccepted } from './job'
 import { FIRST_ROW, importChunks, importRows, imports } from './model'
 import { stage } from './staging'
 
-export const IMPORT_KEY_TTL_MS = 5 * MINUTE_MS
+const IMPORT_KEY_TTL_MS = 5 * MINUTE_MS
 
 /** After this an upload that never became a job is taken for dead, and its rows are removed. */
 const UPLOAD_MS_MAX = 15 * MINUTE_MS

@@ -7,7 +7,7 @@ import * as v from 'valibot'
 import type { App } from '../context'
 import type { Page } from '../lib/page'
 import { Problem, type ProblemCode } from '../problem'
-import { parse } from './faults'
+import { invalid, parse } from './faults'
 import { idempotencyKey, identify } from './idempotency'
 import { JSON_BYTES_MAX, readText } from './limits'
 
@@ -25,15 +25,14 @@ export const doc = (
   statuses: number | number[],
   reply: Schema | null,
   ...problems: ProblemCode[]
-) => {
-  return describeRoute({
+) =>
+  describeRoute({
     summary,
     responses: Object.fromEntries(
       [statuses].flat().map((status) => [status, responseOf(summary, status, reply)]),
     ),
     'x-problems': problems,
   } as Parameters<typeof describeRoute>[0])
-}
 
 const responseOf = (description: string, status: number, reply: Schema | null) => ({
   description,
@@ -93,10 +92,12 @@ function documented<Target extends 'json' | 'query' | 'param', S extends Schema>
   })
 }
 
-async function readJson(c: Context<App>): Promise<unknown> {
+/** Always an object, so that a schema's own checks may look into it. */
+async function readJson(c: Context<App>): Promise<object> {
   const text = await readText(c.req.raw, JSON_BYTES_MAX)
   const value = parsed(text)
-  if (Array.isArray(value)) throw new Problem('invalid_request', 'The body must be a JSON object')
+  if (typeof value !== 'object' || value === null || Array.isArray(value))
+    throw invalid([{ field: 'body', rule: 'object', message: 'The body must be a JSON object' }])
   return value
 }
 
@@ -121,7 +122,7 @@ export const needs = (scope: string) =>
   )
 
 /** What reaches beyond one clinic is never part of `*`. */
-export const GRANTED_BY_NAME = ['admin', 'clinics:*']
+const GRANTED_BY_NAME = ['admin', 'clinics:*']
 
 /** Answers with what the schema names and nothing else: a field that is not documented cannot leave. */
 export function reply<S extends Schema, Status extends ContentfulStatusCode = 200>(

@@ -14,7 +14,7 @@ const EXPECTED: Record<string, string> = {
 }
 
 /** What is wrong with an input, each fault with its field; nothing of the input itself. */
-export const faultsOf = (issues: readonly v.BaseIssue<unknown>[]): Fault[] =>
+const faultsOf = (issues: readonly v.BaseIssue<unknown>[]): Fault[] =>
   issues.map((issue) => {
     const field = v.getDotPath(issue) ?? 'body'
     const [rule, sentence] = ruleOf(issue)

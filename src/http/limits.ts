@@ -4,7 +4,7 @@ import { SECOND_MS } from '../lib/time'
 import { Problem } from '../problem'
 
 /** How long a caller waits for a dependency that neither answers nor fails. */
-export const REQUEST_MS_MAX = 10 * SECOND_MS
+const REQUEST_MS_MAX = 10 * SECOND_MS
 
 /** Uploads take as long as their sender does; everything else is answered in time, if only with 503. */
 export const deadline = except('/api/v1/hospitals/bulk', timeout(REQUEST_MS_MAX))

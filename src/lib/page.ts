@@ -2,6 +2,9 @@ import * as v from 'valibot'
 
 export const PAGE_MAX = 1_000
 
+/** The longest sort key of any list needs a tenth of this. */
+const CURSOR_CHARACTERS_MAX = 1_000
+
 /** A page: its rows, and the place where the next one starts (none on the last page). */
 export interface Page<Row> {
   rows: Row[]
@@ -26,7 +29,7 @@ export const cursor = <const Parts extends v.TupleItems>(...parts: Parts) =>
   v.optional(
     v.pipe(
       v.string(),
-      v.maxLength(1_000, 'is not a cursor of this list'),
+      v.maxLength(CURSOR_CHARACTERS_MAX, 'is not a cursor of this list'),
       v.transform(readCursor),
       v.tuple(parts, 'is not a cursor of this list'),
     ),
