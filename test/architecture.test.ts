@@ -78,6 +78,7 @@ const PURE = [
     'facts',
     'fold',
     'ledger',
+    'views',
     'day',
     'commands',
   ].map((name) => `doctor-day/${name}.ts`),

@@ -2,7 +2,7 @@ import { and, asc, eq, gte, lte, sql } from 'drizzle-orm'
 import type { Ctx } from '../context'
 import { type DayKey, dayKey, dayKeyOf, newIdOn } from '../doctor-day/address'
 import { appointments } from '../doctor-day/model'
-import { decideOn, onDay } from '../doctor-day/reach'
+import { decideOn, see } from '../doctor-day/reach'
 import { knownDoctor, opening, selectDoctor, today } from '../doctors/actions'
 import { cutPage, type Page } from '../lib/page'
 import { SECOND_MS } from '../lib/time'
@@ -144,9 +144,7 @@ export async function leaveWaitlist(ctx: Ctx, waitId: string): Promise<LeftWaitl
 
 /** The id is the day's address: no look-up stands before the day. */
 export async function getAppointment(ctx: Ctx, id: string): Promise<Appointment> {
-  const appointment = await onDay(ctx, addressOf(id, 'Appointment'), (day) =>
-    day.appointment(ctx.clinic.id, id),
-  )
+  const appointment = await see(ctx, addressOf(id, 'Appointment'), { view: 'appointment', id })
   if (!appointment) throw notFound('Appointment')
   return toAppointment(appointment)
 }
@@ -154,7 +152,7 @@ export async function getAppointment(ctx: Ctx, id: string): Promise<Appointment>
 /** Without a date: today, at the clinic. */
 export async function listDay(ctx: Ctx, doctorId: string, date = today(ctx)): Promise<Appointment[]> {
   const [listed] = await Promise.all([
-    onDay(ctx, dayKey(ctx.clinic.id, doctorId, date), (day) => day.appointments(ctx.clinic.id)),
+    see(ctx, dayKey(ctx.clinic.id, doctorId, date), { view: 'appointments' }),
     knownDoctor(ctx, doctorId),
   ])
   return listed.map(toAppointment)

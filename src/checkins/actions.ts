@@ -1,7 +1,7 @@
 import { addressOf, introduce } from '../appointments/actions'
 import type { Ctx } from '../context'
 import { dayKey, newIdOn } from '../doctor-day/address'
-import { decideOn, onDay } from '../doctor-day/reach'
+import { decideOn, see } from '../doctor-day/reach'
 import { knownDoctor, opening, selectDoctor, today } from '../doctors/actions'
 import { newId } from '../lib/id'
 import { patientNames } from '../patients/actions'
@@ -86,7 +86,7 @@ export async function takeStep(ctx: Ctx, appointmentId: string, path: string): P
 /** How many are ahead, and how long that may take at the pace of this very day. */
 export async function getWait(ctx: Ctx, appointmentId: string): Promise<Wait> {
   const day = addressOf(appointmentId, 'Check-in')
-  const arrivals = await onDay(ctx, day, (remote) => remote.arrivals(ctx.clinic.id))
+  const arrivals = await see(ctx, day, { view: 'arrivals' })
   const own = arrivals.find((arrival) => arrival.appointmentId === appointmentId)
   if (!own) throw notFound('Check-in')
   return toWait(own, estimateFor(own, arrivals))
@@ -95,7 +95,7 @@ export async function getWait(ctx: Ctx, appointmentId: string): Promise<Wait> {
 /** Without a date: today, at the clinic. The day keeps no names; they are looked up for those who wait. */
 export async function listQueue(ctx: Ctx, doctorId: string, date = today(ctx)): Promise<Queued[]> {
   const [queue] = await Promise.all([
-    onDay(ctx, dayKey(ctx.clinic.id, doctorId, date), (day) => day.arrivals(ctx.clinic.id)),
+    see(ctx, dayKey(ctx.clinic.id, doctorId, date), { view: 'arrivals' }),
     knownDoctor(ctx, doctorId),
   ])
   const names = await patientNames(

@@ -2,7 +2,7 @@ import type { Ctx } from '../context'
 import { dayKey } from '../doctor-day/address'
 import { untouched } from '../doctor-day/fold'
 import { ledgerOf } from '../doctor-day/ledger'
-import { onDay, operation } from '../doctor-day/reach'
+import { onDay, operation, see } from '../doctor-day/reach'
 import { knownDoctor, opening, selectDoctor } from '../doctors/actions'
 import type { Page } from '../lib/page'
 import { instantOf } from '../lib/time'
@@ -23,9 +23,7 @@ import {
 /** The numbers of a day, now or as of an instant. Where nobody has touched it, its doctor's terms hold. */
 export async function getDay(ctx: Ctx, day: DayPath, { at }: AskDay): Promise<Ledger> {
   const [ledger, doctor] = await Promise.all([
-    onDay(ctx, keyOf(ctx, day), (object) =>
-      object.ledger(ctx.clinic.id, at ? Date.parse(instantOf(at)) : null),
-    ),
+    see(ctx, keyOf(ctx, day), { view: 'ledger' }, at ? Date.parse(instantOf(at)) : null),
     knownDoctor(ctx, day.doctor_id),
   ])
   return toLedger(ledger ?? ledgerOf(untouched(opening(ctx, doctor, day.date))))

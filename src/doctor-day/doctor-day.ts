@@ -3,12 +3,12 @@ import { logFailure } from '../lib/log'
 import { MINUTE_MS, SECOND_MS } from '../lib/time'
 import { foldUntil } from './as-of'
 import type { Command, Decision, Refused, ReplyTo } from './commands'
-import { copyToD1 } from './copy'
-import type { Appointment, Availability, CheckIn, Day, Event, Recorded } from './day'
+import { copying } from './copying'
+import { type Day, type Event, emptyDay, type Recorded } from './day'
 import { evolve, fold } from './fold'
-import { type Ledger, ledgerOf } from './ledger'
 import * as log from './log'
 import { decide, nextDeadline } from './rules'
+import { type Query, type Seen, view } from './views'
 
 /** Which operation this is (a retry finds its first reply) and which API key asks for it. */
 export interface Operation {
@@ -25,8 +25,6 @@ export type Answer<Reply> = { ok: true; reply: Reply } | Refused
 
 /** Should a write's own copy to D1 fail, or its isolate die, the alarm comes this much later. */
 const COPY_GRACE_MS = 5 * SECOND_MS
-const COPY_BACKOFF_MAX_MS = 5 * MINUTE_MS
-const COPY_EVENTS_MAX = 500
 
 /** How long setting availability waits for the copy, so that a list of doctors read right after shows it. */
 const COPY_WAIT_MS = SECOND_MS
@@ -50,9 +48,13 @@ export class DoctorDay extends DurableObject<Env> {
   #isOpen = log.isOpen(this.#sql)
   #folded: Day | null = null
   #alarmAt = Number.POSITIVE_INFINITY
-  #copying: Promise<void> | null = null
-  #copyFailures = 0
-  #rewinds = 0
+  readonly #copying = copying({
+    name: this.ctx.id.name,
+    sql: this.#sql,
+    database: this.env.DB,
+    day: () => this.#day,
+    wakeAt: (instant) => this.#arm(instant),
+  })
 
   constructor(state: DurableObjectState, env: Env) {
     super(state, env)
@@ -68,7 +70,7 @@ export class DoctorDay extends DurableObject<Env> {
   #wake(): void {
     try {
       this.#arm(nextDeadline(this.#day))
-      if (this.#copied() < this.#day.version) this.#arm(Date.now() + COPY_GRACE_MS)
+      if (this.#copying.isBehind()) this.#arm(Date.now() + COPY_GRACE_MS)
     } catch (error) {
       logFailure('log_damaged', error, { day: this.ctx.id.name })
     }
@@ -82,28 +84,13 @@ export class DoctorDay extends DurableObject<Env> {
     return answer
   }
 
-  appointment(clinicId: string, id: string): Appointment | null {
-    return this.#belongsTo(clinicId) ? (this.#day.appointments.get(id) ?? null) : null
-  }
-
-  /** Those that are not cancelled, by slot. */
-  appointments(clinicId: string): Appointment[] {
-    if (!this.#belongsTo(clinicId)) return []
-    return [...this.#day.appointments.values()]
-      .filter(({ status }) => status !== 'cancelled')
-      .sort((one, other) => one.slot - other.slot || one.createdAt - other.createdAt)
-  }
-
-  /** Null where nobody has said anything of this day. */
-  availability(clinicId: string): Availability | null {
-    const { availability, capacity } = this.#day
-    return availability && this.#belongsTo(clinicId) ? { ...availability, capacity } : null
-  }
-
-  /** Everyone who has checked in, by position. (`queue` is a name the runtime keeps for itself.) */
-  arrivals(clinicId: string): CheckIn[] {
-    if (!this.#belongsTo(clinicId)) return []
-    return [...this.#day.checkIns.values()].sort((one, other) => one.position - other.position)
+  /**
+   * What a view shows of the day, now or as it stood at an instant (epoch ms). For another clinic it is a day
+   * that nobody has touched.
+   */
+  see<Q extends Query>(clinicId: string, query: Q, at: number | null = null): Seen<Q> {
+    if (this.#day.place?.clinicId !== clinicId) return view(emptyDay(), query)
+    return view(at === null ? this.#day : foldUntil(log.readEvents(this.#sql), at), query)
   }
 
   /** Events behind `since`, oldest first. Who asks names clinic, doctor and date; no id leads here. */
@@ -122,20 +109,12 @@ export class DoctorDay extends DurableObject<Env> {
     if (known !== undefined) return JSON.parse(known) as number
     const events = this.#day.version
     this.ctx.storage.transactionSync(() => {
-      log.moveReader(this.#sql, 'copy', 0)
+      this.#copying.rewind()
       log.rememberReply(this.#sql, operation.id, JSON.stringify(events))
       this.#arm(Date.now() + COPY_GRACE_MS)
     })
-    this.#rewinds += 1
     this.ctx.waitUntil(this.#catchUp())
     return events
-  }
-
-  /** Now, or as the day stood at an instant (epoch ms); null where nobody had touched it by then. */
-  ledger(clinicId: string, at: number | null): Ledger | null {
-    if (!this.#belongsTo(clinicId)) return null
-    const day = at === null ? this.#day : foldUntil(log.readEvents(this.#sql), at)
-    return day.place && ledgerOf(day)
   }
 
   /** Ends what is due and sees to the copy. Never throws: after seven throws an alarm is dropped for good. */
@@ -201,37 +180,8 @@ export class DoctorDay extends DurableObject<Env> {
     return { at, actor, offerMs: this.#offerMs }
   }
 
-  #belongsTo(clinicId: string): boolean {
-    return this.#day.place?.clinicId === clinicId
-  }
-
-  /** One copy runs at a time; it goes on until it has met the end of the log. */
-  #catchUp(): Promise<void> {
-    this.#copying ??= this.#copy().finally(() => {
-      this.#copying = null
-    })
-    return this.#copying
-  }
-
-  async #copy(): Promise<void> {
-    if (!this.#isOpen) return
-    try {
-      for (let at = this.#copied(); at < this.#day.version; at = this.#copied()) {
-        const [events, rewinds] = [log.readEvents(this.#sql, at, COPY_EVENTS_MAX), this.#rewinds]
-        await copyToD1(this.env.DB, this.#day, events)
-        // A resync asked for meanwhile has put the reader back to the start; there it stays.
-        if (rewinds === this.#rewinds) log.moveReader(this.#sql, 'copy', events.at(-1)?.seq ?? at)
-      }
-      this.#copyFailures = 0
-    } catch (error) {
-      this.#copyFailures += 1
-      logFailure('copy_failed', error, { day: this.ctx.id.name, failures: this.#copyFailures })
-      this.#arm(Date.now() + Math.min(SECOND_MS * 2 ** this.#copyFailures, COPY_BACKOFF_MAX_MS))
-    }
-  }
-
-  #copied(): number {
-    return log.readerAt(this.#sql, 'copy')
+  async #catchUp(): Promise<void> {
+    if (this.#isOpen) await this.#copying.catchUp()
   }
 
   /** The earliest wish wins; an alarm that finds nothing to do costs less than taking one back. */

@@ -1,11 +1,11 @@
 import type { Ctx } from '../context'
 import type { DayKey } from './address'
 import type { Command, ReplyTo } from './commands'
-import type { Appointment, Availability, CheckIn, Recorded } from './day'
+import type { Recorded } from './day'
 import type { Answer, Operation } from './doctor-day'
-import type { Ledger } from './ledger'
 import type { Verdict } from './log'
 import { problemOf } from './refusals'
+import type { Query, Seen } from './views'
 
 const TRIES_MAX = 3
 const PAUSE_MS = 50
@@ -13,11 +13,7 @@ const PAUSE_MS = 50
 /** The object as seen from outside: what it returns is a structured clone, and a promise of it. */
 export interface RemoteDay {
   perform<C extends Command>(operation: Operation, command: C): Promise<Answer<ReplyTo<C>>>
-  appointment(clinicId: string, id: string): Promise<Appointment | null>
-  appointments(clinicId: string): Promise<Appointment[]>
-  availability(clinicId: string): Promise<Availability | null>
-  arrivals(clinicId: string): Promise<CheckIn[]>
-  ledger(clinicId: string, at: number | null): Promise<Ledger | null>
+  see<Q extends Query>(clinicId: string, query: Q, at?: number | null): Promise<Seen<Q>>
   history(since: number, max: number): Promise<Recorded[]>
   verify(): Promise<Verdict>
   resync(operation: Operation): Promise<number>
@@ -65,3 +61,11 @@ export async function decideOn<C extends Command>(
   if (!answer.ok) throw problemOf(answer)
   return answer.reply
 }
+
+/** What a view shows of the caller’s own clinic. */
+export const see = <Q extends Query>(
+  ctx: Ctx,
+  key: DayKey,
+  query: Q,
+  at: number | null = null,
+): Promise<Seen<Q>> => onDay(ctx, key, (day) => day.see(ctx.clinic.id, query, at))

@@ -4,7 +4,7 @@ import type { Ctx } from '../context'
 import { dayKey } from '../doctor-day/address'
 import type { Opening } from '../doctor-day/day'
 import { days } from '../doctor-day/model'
-import { decideOn, onDay } from '../doctor-day/reach'
+import { decideOn, see } from '../doctor-day/reach'
 import { newId } from '../lib/id'
 import { cutPage, type Page } from '../lib/page'
 import { localDate } from '../lib/time'
@@ -94,7 +94,7 @@ export async function getAvailability(
   const date = on ?? today(ctx)
   const [doctor, availability] = await Promise.all([
     knownDoctor(ctx, doctorId),
-    onDay(ctx, dayKey(ctx.clinic.id, doctorId, date), (day) => day.availability(ctx.clinic.id)),
+    see(ctx, dayKey(ctx.clinic.id, doctorId, date), { view: 'availability' }),
   ])
   return availability
     ? toAvailability(doctorId, date, availability)

@@ -1,0 +1,63 @@
+import { logFailure } from '../lib/log'
+import { MINUTE_MS, SECOND_MS } from '../lib/time'
+import { copyToD1 } from './copy'
+import type { Day } from './day'
+import * as log from './log'
+
+const BACKOFF_MAX_MS = 5 * MINUTE_MS
+const EVENTS_MAX = 500
+const READER = 'copy'
+
+/** What the copy needs of the object: its storage, its day, and somebody to wake it later. */
+export interface Source {
+  name: string | undefined
+  sql: SqlStorage
+  database: D1Database
+  day(): Day
+  wakeAt(instant: number): void
+}
+
+/** Reads the log into D1’s copy. A failure is logged, and the alarm comes back to it. */
+export interface Copying {
+  isBehind(): boolean
+  catchUp(): Promise<void>
+  /** Starts over at the first event; call it within a transaction. */
+  rewind(): void
+}
+
+export function copying({ name, sql, database, day, wakeAt }: Source): Copying {
+  let running: Promise<void> | null = null
+  let [failures, rewinds] = [0, 0]
+  const copied = () => log.readerAt(sql, READER)
+
+  async function copy(): Promise<void> {
+    try {
+      for (let at = copied(); at < day().version; at = copied()) {
+        const [events, before] = [log.readEvents(sql, at, EVENTS_MAX), rewinds]
+        await copyToD1(database, day(), events)
+        // A resync asked for meanwhile has put the reader back to the start; there it stays.
+        if (before === rewinds) log.moveReader(sql, READER, events.at(-1)?.seq ?? at)
+      }
+      failures = 0
+    } catch (error) {
+      failures += 1
+      logFailure('copy_failed', error, { day: name, failures })
+      wakeAt(Date.now() + Math.min(SECOND_MS * 2 ** failures, BACKOFF_MAX_MS))
+    }
+  }
+
+  return {
+    isBehind: () => copied() < day().version,
+    /** One copy runs at a time; it goes on until it has met the end of the log. */
+    catchUp() {
+      running ??= copy().finally(() => {
+        running = null
+      })
+      return running
+    },
+    rewind() {
+      log.moveReader(sql, READER, 0)
+      rewinds += 1
+    },
+  }
+}
