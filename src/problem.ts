@@ -23,6 +23,7 @@ export const PROBLEMS = {
   already_booked: { status: 409, title: 'The patient has an appointment that day', final: true },
   already_cancelled: { status: 409, title: 'The appointment does not stand any more', final: true },
   no_offer: { status: 409, title: 'No slot is offered yet', final: true },
+  moving: { status: 409, title: 'The appointment is being moved' },
   illegal_step: { status: 409, title: 'The step cannot follow', final: true },
   hold_over: { status: 410, title: 'The hold is over', final: true },
   offer_over: { status: 410, title: 'The offer is over', final: true },

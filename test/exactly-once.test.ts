@@ -92,6 +92,7 @@ test('every POST is tried here; check-ins, imports and resync have their own tes
     '/api/v1/appointments/waitlist/{id}/accept',
     '/api/v1/appointments/waitlist/{id}/decline',
     '/api/v1/appointments/{id}/cancel',
+    '/api/v1/appointments/{id}/reschedule',
     '/api/v1/checkins',
     '/api/v1/checkins/doctors/{doctor_id}/queue/next',
     '/api/v1/checkins/walk-in',

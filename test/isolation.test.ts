@@ -43,6 +43,7 @@ const PATH_IDS: Record<string, string> = {
   '/api/v1/doctors/{doctor_id}/days/{date}/resync': 'doctor_id',
   '/api/v1/appointments/{id}': 'appointment_id',
   '/api/v1/appointments/{id}/cancel': 'appointment_id',
+  '/api/v1/appointments/{id}/reschedule': 'appointment_id',
   '/api/v1/appointments/holds/{id}': 'hold_id',
   '/api/v1/appointments/waitlist/{id}/accept': 'wait_id',
   '/api/v1/appointments/waitlist/{id}/decline': 'wait_id',

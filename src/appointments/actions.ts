@@ -2,7 +2,7 @@ import { and, asc, eq, gte, lte, sql } from 'drizzle-orm'
 import type { Ctx } from '../context'
 import { type DayKey, dayKey, dayKeyOf, newIdOn } from '../doctor-day/address'
 import { appointments } from '../doctor-day/model'
-import { decideOn, see } from '../doctor-day/reach'
+import { decideOn, moveOn, see } from '../doctor-day/reach'
 import { knownDoctor, opening, selectDoctor, today } from '../doctors/actions'
 import { cutPage, type Page } from '../lib/page'
 import { SECOND_MS } from '../lib/time'
@@ -18,6 +18,7 @@ import {
   type ListAppointments,
   type NewHold,
   type ReleasedHold,
+  type Reschedule,
   toAppointment,
   toHold,
   toWaiting,
@@ -79,6 +80,26 @@ export async function cancel(ctx: Ctx, id: string, { reason }: CancelAppointment
     reason,
   })
   return toAppointment(cancelled)
+}
+
+/**
+ * The appointment keeps its id, and its slot until the other day has given it one. Without a doctor it stays
+ * with the one it has.
+ */
+export async function reschedule(ctx: Ctx, id: string, wanted: Reschedule): Promise<Appointment> {
+  const day = addressOf(id, 'Appointment')
+  const doctorId = wanted.doctor_id ?? (await getAppointment(ctx, id)).doctor_id
+  const { opId, results } = await ctx.once.transact(() => [selectDoctor(ctx, doctorId)])
+  const [[doctor]] = results
+  if (!doctor) throw notFound('Doctor')
+  const moved = await moveOn(ctx, day, opId, {
+    type: 'begin_move',
+    clinicId: ctx.clinic.id,
+    appointmentId: id,
+    to: opening(ctx, doctor, wanted.date),
+    allowAnother: wanted.allow_another,
+  })
+  return toAppointment(moved)
 }
 
 export async function holdSlot(ctx: Ctx, wanted: NewHold): Promise<Hold> {

@@ -81,6 +81,13 @@ export const CancelAppointment = v.pipe(
 )
 export type CancelAppointment = v.InferOutput<typeof CancelAppointment>
 
+/** Without `doctor_id` the appointment stays with its doctor. */
+export const Reschedule = v.pipe(
+  v.object({ date: LocalDate, doctor_id: v.optional(Id), allow_another: AllowAnother }),
+  v.metadata({ ref: 'Reschedule' }),
+)
+export type Reschedule = v.InferOutput<typeof Reschedule>
+
 const HOLD_SECONDS_MAX = 600
 const HOLD_RULE = `must be a whole number from 1 to ${HOLD_SECONDS_MAX}`
 

@@ -13,6 +13,7 @@ import {
   listAppointments,
   listDay,
   releaseHold,
+  reschedule,
 } from './actions'
 import {
   Appointment,
@@ -24,6 +25,7 @@ import {
   ListAppointments,
   NewHold,
   ReleasedHold,
+  Reschedule,
   Waiting,
 } from './model'
 
@@ -60,11 +62,38 @@ export const appointments = resource()
   )
   .post(
     '/:id/cancel',
-    doc('Cancel an appointment', 200, Appointment, 'not_found', 'already_cancelled', 'already_checked_in'),
+    doc(
+      'Cancel an appointment',
+      200,
+      Appointment,
+      'not_found',
+      'already_cancelled',
+      'already_checked_in',
+      'moving',
+    ),
     needs('appointments:write'),
     body(CancelAppointment),
     replay,
     async (c) => reply(c, Appointment, await cancel(c.var.ctx, c.req.param('id'), c.req.valid('json'))),
+  )
+  .post(
+    '/:id/reschedule',
+    doc(
+      'Move an appointment to another day, or another doctor',
+      200,
+      Appointment,
+      'not_found',
+      'already_cancelled',
+      'already_checked_in',
+      'already_booked',
+      'moving',
+      'day_full',
+      'doctor_absent',
+    ),
+    needs('appointments:write'),
+    body(Reschedule),
+    replay,
+    async (c) => reply(c, Appointment, await reschedule(c.var.ctx, c.req.param('id'), c.req.valid('json'))),
   )
   .post(
     '/holds',

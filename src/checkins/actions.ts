@@ -86,9 +86,9 @@ export async function takeStep(ctx: Ctx, appointmentId: string, path: string): P
 /** How many are ahead, and how long that may take at the pace of this very day. */
 export async function getWait(ctx: Ctx, appointmentId: string): Promise<Wait> {
   const day = addressOf(appointmentId, 'Check-in')
-  const arrivals = await see(ctx, day, { view: 'arrivals' })
-  const own = arrivals.find((arrival) => arrival.appointmentId === appointmentId)
-  if (!own) throw notFound('Check-in')
+  const arrivals = await see(ctx, day, { view: 'line', id: appointmentId })
+  const own = arrivals?.find((arrival) => arrival.appointmentId === appointmentId)
+  if (!arrivals || !own) throw notFound('Check-in')
   return toWait(own, estimateFor(own, arrivals))
 }
 

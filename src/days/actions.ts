@@ -36,7 +36,7 @@ export async function listDayEvents(
   { since, limit }: ListDayEvents,
 ): Promise<Page<DayEvent>> {
   const [events] = await Promise.all([
-    onDay(ctx, keyOf(ctx, day), (object) => object.history(since, limit + 1)),
+    onDay(ctx.env, keyOf(ctx, day), (object) => object.history(since, limit + 1)),
     knownDoctor(ctx, day.doctor_id),
   ])
   const rows = events.slice(0, limit).map(toDayEvent)
@@ -45,7 +45,7 @@ export async function listDayEvents(
 
 export async function verifyDay(ctx: Ctx, day: DayPath): Promise<Verdict> {
   const [verdict] = await Promise.all([
-    onDay(ctx, keyOf(ctx, day), (object) => object.verify()),
+    onDay(ctx.env, keyOf(ctx, day), (object) => object.verify()),
     knownDoctor(ctx, day.doctor_id),
   ])
   return toVerdict(verdict)
@@ -55,7 +55,7 @@ export async function verifyDay(ctx: Ctx, day: DayPath): Promise<Verdict> {
 export async function resyncDay(ctx: Ctx, day: DayPath): Promise<Resync> {
   const { opId, results } = await ctx.once.transact(() => [selectDoctor(ctx, day.doctor_id)])
   if (results[0].length === 0) throw notFound('Doctor')
-  return { events: await onDay(ctx, keyOf(ctx, day), (object) => object.resync(operation(ctx, opId))) }
+  return { events: await onDay(ctx.env, keyOf(ctx, day), (object) => object.resync(operation(ctx, opId))) }
 }
 
 const keyOf = (ctx: Ctx, { doctor_id, date }: DayPath) => dayKey(ctx.clinic.id, doctor_id, date)

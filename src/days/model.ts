@@ -39,7 +39,7 @@ export const Ledger = v.pipe(
 )
 export type Ledger = v.InferOutput<typeof Ledger>
 
-const STATES = { appointment: 'booked', hold: 'held', offer: 'offered' } as const
+const STATES = { appointment: 'booked', hold: 'held', offer: 'offered', reservation: 'held' } as const
 
 export const toLedger = ({ timeZone, isPresent, slots, ...ledger }: DayLedger): Ledger => ({
   ...ledger,

@@ -1,5 +1,26 @@
 import type { Transition } from '../problem'
-import type { Appointment, Availability, CheckIn, Event, Hold, Opening, Priority, Waiting } from './day'
+import type {
+  Appointment,
+  Availability,
+  CheckIn,
+  Event,
+  Hold,
+  Opening,
+  Priority,
+  Reservation,
+  Waiting,
+  Whereabouts,
+} from './day'
+import type {
+  BeginMove,
+  ConfirmMove,
+  EndMove,
+  MoveReply,
+  Point,
+  ReleaseMove,
+  Reserve,
+  SettleMove,
+} from './move-commands'
 
 /** What a doctor’s day can be asked to do, what it answers, and how it refuses. */
 
@@ -130,6 +151,13 @@ export type Command =
   | WalkIn
   | CallNext
   | Step
+  | BeginMove
+  | EndMove
+  | SettleMove
+  | Reserve
+  | ConfirmMove
+  | ReleaseMove
+  | Point
   | Lapse
 
 export interface Replies {
@@ -146,6 +174,13 @@ export interface Replies {
   walk_in: CheckIn
   call_next: CheckIn | null
   step: CheckIn | Appointment
+  begin_move: MoveReply
+  end_move: MoveReply
+  settle_move: null
+  reserve: Reservation
+  confirm_move: null
+  release_move: null
+  point: null
   lapse: null
 }
 export type ReplyTo<C extends Command> = Replies[C['type']]
@@ -164,6 +199,16 @@ export type Refusal =
   | 'already_checked_in'
   | 'wrong_date'
   | 'illegal_step'
+  | 'moving'
+  | 'moved'
+  | 'unavailable'
 
-export type Refused = { ok: false; refused: Refusal; transition?: Transition }
-export type Decision<Reply> = { ok: true; events: Event[]; reply: Reply } | Refused
+/** `movedTo` comes with `moved`: the caller has to ask there. */
+export type Refused = {
+  ok: false
+  refused: Refusal
+  transition?: Transition
+  movedTo?: Whereabouts
+}
+/** What is under way is not the operation's last word, and is not remembered as such. */
+export type Decision<Reply> = { ok: true; events: Event[]; reply: Reply; isUnderWay?: true } | Refused

@@ -30,11 +30,12 @@ export async function copyToD1(binding: D1Database, day: Day, events: Recorded[]
     db
       .insert(appointments)
       .select(sql`
-        SELECT value->>0, ${place}, value->>1, ${date}, value->>2, value->>3, value->>4, value->>5, value->>6
+        SELECT value->>0, ${place}, value->>1, ${date}, value->>2, value->>3, value->>4, value->>5, value->>6, value->>7
         FROM json_each(${appointmentRows(day, events)}) WHERE true`)
       .onConflictDoUpdate({
         target: appointments.id,
-        ...newer(appointments, ['slot', 'status', 'updated_at', 'version']),
+        ...newer(appointments, ['doctor_id', 'date', 'slot', 'status', 'updated_at', 'version', 'moves']),
+        setWhere: sql`(excluded.moves, excluded.version) > (${appointments.moves}, ${appointments.version})`,
       }),
     db
       .insert(checkIns)
@@ -60,9 +61,11 @@ function newer(
 function appointmentRows(day: Day, events: Recorded[]): string {
   const touched = lastEvents(events, OF_APPOINTMENTS)
   return JSON.stringify(
-    [...touched].map(([id, seq]) => {
-      const { patientId, slot, status, createdAt, updatedAt } = existing(day.appointments, id)
-      return [id, patientId, slot, status, createdAt, updatedAt, seq]
+    [...touched].flatMap(([id, seq]) => {
+      const appointment = day.appointments.get(id)
+      if (!appointment) return [] // It has moved on: the day it lives on tells of it.
+      const { patientId, slot, status, createdAt, updatedAt, moves } = appointment
+      return [[id, patientId, slot, status, createdAt, updatedAt, seq, moves]]
     }),
   )
 }
@@ -78,7 +81,7 @@ function checkInRows(day: Day, events: Recorded[]): string {
   )
 }
 
-const OF_APPOINTMENTS: Event['type'][] = ['booked', 'cancelled', 'no_show']
+const OF_APPOINTMENTS: Event['type'][] = ['booked', 'moved_in', 'cancelled', 'no_show']
 const OF_CHECK_INS: Event['type'][] = ['checked_in', 'called', 'served', 'skipped', 'requeued', 'no_show']
 
 /** The appointments that events of these types touched, each with the number of the last one that did. */
@@ -87,10 +90,4 @@ function lastEvents(events: Recorded[], types: Event['type'][]): Map<string, num
   for (const event of events)
     if ('appointmentId' in event && types.includes(event.type)) touched.set(event.appointmentId, event.seq)
   return touched
-}
-
-function existing<Value>(known: Map<string, Value>, id: string): Value {
-  const value = known.get(id)
-  if (!value) throw new Error('The log names what its fold does not know')
-  return value
 }

@@ -1,9 +1,12 @@
 /** The nouns of a doctor’s day: its state, and the events it is made of. */
 
-export interface Place {
-  clinicId: string
+export interface DoctorDate {
   doctorId: string
   date: string
+}
+
+export interface Place extends DoctorDate {
+  clinicId: string
 }
 
 /** What a day starts with. It stands in the log, so a later change of the doctor changes no past day. */
@@ -21,6 +24,8 @@ export interface Appointment {
   status: 'booked' | 'cancelled' | 'no_show'
   createdAt: number
   updatedAt: number
+  /** How often it has come from another day; orders what two days tell of it. */
+  moves: number
 }
 
 /** A slot kept for somebody who is still deciding. */
@@ -35,6 +40,39 @@ export interface Waiting {
   id: string
   patientId: string
   offer: { slot: number; deadline: number } | null
+}
+
+/**
+ * An appointment on its way to another day, as the day knows it that holds its slot and coordinates. It is
+ * gone once the other day has acknowledged the end: the slot taken (`committed`) or given back (`aborted`).
+ */
+export interface Move {
+  id: string
+  appointmentId: string
+  to: Opening
+  state: 'reserving' | 'committed' | 'aborted'
+}
+
+/** What an appointment takes along to another day. */
+export interface Traveller {
+  appointmentId: string
+  patientId: string
+  createdAt: number
+  moves: number
+}
+
+/** A slot kept for an appointment that is on its way here; `from` alone knows whether it will come. */
+export interface Reservation {
+  id: string
+  from: DoctorDate
+  appointment: Appointment
+}
+
+/** Where an appointment went, and by which move. */
+export interface Whereabouts extends DoctorDate {
+  moveId: string
+  slot: number
+  moves: number
 }
 
 export type Priority = 'urgent' | 'normal'
@@ -62,9 +100,9 @@ export interface Availability {
   updatedAt: number
 }
 
-/** Who has a slot: the appointment, the hold or the waiting patient with this id. */
+/** Who has a slot: the appointment, the hold, the waiting patient or the move with this id. */
 export interface Occupant {
-  kind: 'appointment' | 'hold' | 'offer'
+  kind: 'appointment' | 'hold' | 'offer' | 'reservation'
   id: string
 }
 
@@ -87,6 +125,13 @@ export interface Day {
   endedWaits: Set<string>
   /** By appointment. */
   checkIns: Map<string, CheckIn>
+  /** Away from here. */
+  moves: Map<string, Move>
+  /** By appointment that was here once. */
+  movedTo: Map<string, Whereabouts>
+  /** On their way here. */
+  reservations: Map<string, Reservation>
+  endedReservations: Map<string, 'taken' | 'released'>
 }
 
 export type Event =
@@ -106,6 +151,14 @@ export type Event =
   | { type: 'skipped'; appointmentId: string }
   | { type: 'requeued'; appointmentId: string }
   | { type: 'no_show'; appointmentId: string }
+  | { type: 'move_began'; moveId: string; appointmentId: string; to: Opening }
+  | { type: 'moved_out'; moveId: string; appointmentId: string; to: DoctorDate; slot: number }
+  | { type: 'move_aborted'; moveId: string; appointmentId: string; why: string }
+  | { type: 'move_settled'; moveId: string }
+  | ({ type: 'reserved'; moveId: string; slot: number; from: DoctorDate } & Traveller)
+  | { type: 'moved_in'; moveId: string; appointmentId: string }
+  | { type: 'reservation_ended'; moveId: string }
+  | { type: 'pointed'; appointmentId: string; to: Whereabouts }
 
 export type EventOf<Type extends Event['type']> = Extract<Event, { type: Type }>
 
@@ -127,4 +180,8 @@ export const emptyDay = (): Day => ({
   waitlist: new Map(),
   endedWaits: new Set(),
   checkIns: new Map(),
+  moves: new Map(),
+  movedTo: new Map(),
+  reservations: new Map(),
+  endedReservations: new Map(),
 })

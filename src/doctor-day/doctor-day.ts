@@ -2,11 +2,13 @@ import { DurableObject } from 'cloudflare:workers'
 import { logFailure } from '../lib/log'
 import { MINUTE_MS, SECOND_MS } from '../lib/time'
 import { foldUntil } from './as-of'
-import type { Command, Decision, Refused, ReplyTo } from './commands'
+import type { Command, Decision, Refusal, Refused, ReplyTo } from './commands'
 import { copying } from './copying'
-import { type Day, type Event, emptyDay, type Recorded } from './day'
+import { type Appointment, type Day, type Event, emptyDay, type Recorded } from './day'
 import { evolve, fold } from './fold'
 import * as log from './log'
+import { type MoveWanted, moving } from './moving'
+import { onDay } from './reach'
 import { decide, nextDeadline } from './rules'
 import { type Query, type Seen, view } from './views'
 
@@ -34,6 +36,9 @@ const LAPSE_RETRY_MS = MINUTE_MS
 
 const OFFER_SECONDS_USUAL = 15 * 60
 
+/** Refusals that say nothing of what a retry will meet. */
+const PASSING: Refusal[] = ['not_found', 'moving', 'unavailable']
+
 /** Who ends what nobody ended in time. */
 const CLOCK = 'clock'
 
@@ -55,6 +60,12 @@ export class DoctorDay extends DurableObject<Env> {
     day: () => this.#day,
     wakeAt: (instant) => this.#arm(instant),
   })
+  readonly #moving = moving({
+    day: () => this.#day,
+    perform: (operation, command) => this.#perform(operation, command),
+    reach: (key, call) => onDay(this.env, key, call),
+    wakeAt: (instant) => this.#arm(instant),
+  })
 
   constructor(state: DurableObjectState, env: Env) {
     super(state, env)
@@ -69,26 +80,45 @@ export class DoctorDay extends DurableObject<Env> {
 
   #wake(): void {
     try {
+      this.#moving.undo()
       this.#arm(nextDeadline(this.#day))
+      if (this.#day.moves.size + this.#day.reservations.size > 0) this.#arm(Date.now())
       if (this.#copying.isBehind()) this.#arm(Date.now() + COPY_GRACE_MS)
     } catch (error) {
       logFailure('log_damaged', error, { day: this.ctx.id.name })
     }
   }
 
-  /** Every change of the day comes through here. */
-  async perform<C extends Command>(operation: Operation, command: C): Promise<Answer<ReplyTo<C>>> {
+  /** Every change of the day comes through here. `via`: the move that led the caller here. */
+  async perform<C extends Command>(
+    operation: Operation,
+    command: C,
+    via: string | null = null,
+  ): Promise<Answer<ReplyTo<C>>> {
+    if (via) this.#moving.arrive(via)
     const answer = this.#perform(operation, command)
     if (command.type === 'set_availability')
       await Promise.race([this.#catchUp(), scheduler.wait(COPY_WAIT_MS)])
     return answer
   }
 
+  /** Moves an appointment of this day to another, and coordinates both. */
+  move(operation: Operation, wanted: MoveWanted, via: string | null = null): Promise<Answer<Appointment>> {
+    if (via) this.#moving.arrive(via)
+    return this.#moving.move(operation, wanted)
+  }
+
   /**
    * What a view shows of the day, now or as it stood at an instant (epoch ms). For another clinic it is a day
    * that nobody has touched.
    */
-  see<Q extends Query>(clinicId: string, query: Q, at: number | null = null): Seen<Q> {
+  see<Q extends Query>(
+    clinicId: string,
+    query: Q,
+    at: number | null = null,
+    via: string | null = null,
+  ): Seen<Q> {
+    if (via) this.#moving.arrive(via)
     if (this.#day.place?.clinicId !== clinicId) return view(emptyDay(), query)
     return view(at === null ? this.#day : foldUntil(log.readEvents(this.#sql), at), query)
   }
@@ -127,6 +157,7 @@ export class DoctorDay extends DurableObject<Env> {
       logFailure('lapse_failed', error, { day: this.ctx.id.name })
       this.#arm(Date.now() + LAPSE_RETRY_MS)
     }
+    if (this.#isOpen) await this.#moving.settle()
     await this.#catchUp()
   }
 
@@ -139,7 +170,9 @@ export class DoctorDay extends DurableObject<Env> {
     const decision = decide(this.#day, command, this.#moment(now, operation.actor))
     const answer: Answer<ReplyTo<C>> = decision.ok ? { ok: true, reply: decision.reply } : decision
     const events = this.#recorded(decision.ok ? decision.events : [], operation.actor, now)
-    const isRemembered = events.length > 0 || (operation.isKeyed && this.#mayRemember(command, decision))
+    const isLastWord = !(decision.ok && decision.isUnderWay)
+    const isRemembered =
+      isLastWord && (events.length > 0 || (operation.isKeyed && this.#mayRemember(command, decision)))
     this.#commit(events, isRemembered ? [operation.id, JSON.stringify(answer)] : null, now)
     return answer
   }
@@ -167,8 +200,8 @@ export class DoctorDay extends DurableObject<Env> {
 
   /** Whether an answer that changed nothing may be stored: guessing ids must not create storage. */
   #mayRemember(command: Command, decision: Decision<unknown>): boolean {
-    const isUnknown = !decision.ok && decision.refused === 'not_found'
-    return !isUnknown && (this.#isOpen || 'opening' in command)
+    if (!decision.ok && PASSING.includes(decision.refused)) return false
+    return this.#isOpen || 'opening' in command
   }
 
   #recorded(events: Event[], actor: string, at: number): Recorded[] {

@@ -5,6 +5,16 @@ import type { Day, Event, Opening, Waiting } from './day'
 
 export const refuse = (refused: Refusal): Refused => ({ ok: false, refused })
 
+/** There is no such appointment here; if it was here once, the day knows where it went. */
+export function notHere(day: Day, appointmentId: string): Refused {
+  const movedTo = day.movedTo.get(appointmentId)
+  return movedTo ? { ok: false, refused: 'moved', movedTo } : refuse('not_found')
+}
+
+/** Between two days an appointment can be neither cancelled nor checked in. */
+export const isMoving = (day: Day, appointmentId: string): boolean =>
+  [...day.moves.values()].some((move) => move.state === 'reserving' && move.appointmentId === appointmentId)
+
 export const isAbsent = (day: Day): boolean => day.availability?.isPresent === false
 
 export const capacityOf = (day: Day, opening: Opening): number => (day.place ? day : opening).capacity

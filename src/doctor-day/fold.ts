@@ -1,5 +1,8 @@
-import type { Appointment, CheckIn, Day, EventOf, Occupant, Opening, Recorded } from './day'
+import type { Appointment, CheckIn, Day, EventOf, Opening, Recorded } from './day'
 import { emptyDay } from './day'
+import { onTheMove } from './fold-moves'
+import { appointmentOf, checkInOf } from './records'
+import { countPatient, forgetPatient, free, take } from './slots'
 
 /** The day that a log tells of. */
 export const fold = (events: Iterable<Recorded>): Day => {
@@ -47,6 +50,15 @@ export function evolve(day: Day, event: Recorded): Day {
       return offered(day, event)
     case 'wait_ended':
       return waitEnded(day, event.waitId)
+    case 'move_began':
+    case 'moved_out':
+    case 'move_aborted':
+    case 'move_settled':
+    case 'reserved':
+    case 'moved_in':
+    case 'reservation_ended':
+    case 'pointed':
+      return onTheMove(day, event)
     default:
       return atTheDesk(day, event)
   }
@@ -74,48 +86,20 @@ function atTheDesk(day: Day, event: DeskEvent & { at: number }): Day {
   }
 }
 
-export const appointmentOf = (
-  place: { doctorId: string; date: string },
-  event: EventOf<'booked'> & { at: number },
-): Appointment => ({
-  id: event.appointmentId,
-  patientId: event.patientId,
-  doctorId: place.doctorId,
-  date: place.date,
-  slot: event.slot,
-  status: 'booked',
-  createdAt: event.at,
-  updatedAt: event.at,
-})
-
-export const checkInOf = (patientId: string, event: EventOf<'checked_in'> & { at: number }): CheckIn => ({
-  id: event.checkInId,
-  appointmentId: event.appointmentId,
-  patientId,
-  position: event.position,
-  priority: event.priority,
-  checkedInAt: event.at,
-  status: 'waiting',
-  room: null,
-  calledAt: null,
-  servedAt: null,
-})
-
 function booked(day: Day, event: Recorded<EventOf<'booked'>>): Day {
   const appointment = appointmentOf(day.place ?? { doctorId: '', date: '' }, event)
   day.appointments.set(appointment.id, appointment)
-  day.patients.set(appointment.patientId, (day.patients.get(appointment.patientId) ?? 0) + 1)
-  return take(day, appointment.slot, { kind: 'appointment', id: appointment.id })
+  return take(countPatient(day, appointment.patientId), appointment.slot, {
+    kind: 'appointment',
+    id: appointment.id,
+  })
 }
 
 function giveUpSlot(day: Day, id: string, status: Appointment['status'], at: number): Day {
   const appointment = day.appointments.get(id)
   if (!appointment) return day
-  const left = (day.patients.get(appointment.patientId) ?? 1) - 1
-  if (left > 0) day.patients.set(appointment.patientId, left)
-  else day.patients.delete(appointment.patientId)
   day.appointments.set(id, { ...appointment, status, updatedAt: at })
-  return free(day, appointment.slot)
+  return free(forgetPatient(day, appointment.patientId), appointment.slot)
 }
 
 function holdEnded(day: Day, id: string): Day {
@@ -141,17 +125,5 @@ function waitEnded(day: Day, id: string): Day {
 function amend(day: Day, appointmentId: string, change: Partial<CheckIn>): Day {
   const checkIn = day.checkIns.get(appointmentId)
   if (checkIn) day.checkIns.set(appointmentId, { ...checkIn, ...change })
-  return day
-}
-
-function take(day: Day, slot: number, occupant: Occupant): Day {
-  day.slots.set(slot, occupant)
-  while (day.slots.has(day.lowestFreeSlot)) day.lowestFreeSlot += 1
-  return day
-}
-
-function free(day: Day, slot: number): Day {
-  day.slots.delete(slot)
-  day.lowestFreeSlot = Math.min(day.lowestFreeSlot, slot)
   return day
 }

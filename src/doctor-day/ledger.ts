@@ -22,7 +22,7 @@ export interface Ledger {
 }
 
 export function ledgerOf(day: Day): Ledger {
-  const held = day.holds.size
+  const held = day.holds.size + day.reservations.size
   const offered = [...day.waitlist.values()].filter(({ offer }) => offer).length
   const slots = Array.from({ length: day.capacity }, (_, index) => ({
     slot: index + 1,

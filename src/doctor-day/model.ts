@@ -4,7 +4,7 @@ import type { Appointment } from './day'
 /**
  * D1's copy of every day, for reading across days. The days own the facts: nothing is decided from these
  * tables. `version` is the number of the day's event that the row tells of; a row is only ever replaced by a
- * newer one.
+ * newer one. What two days tell of an appointment is ordered by `moves` first: the day it moved to knows better.
  */
 export const days = sqliteTable(
   'days',
@@ -33,6 +33,7 @@ export const appointments = sqliteTable(
     createdAt: integer('created_at').notNull(),
     updatedAt: integer('updated_at').notNull(),
     version: integer('version').notNull(),
+    moves: integer('moves').notNull().default(0),
   },
   (t) => [
     index('appointments_by_date').on(t.clinicId, t.date, t.id),

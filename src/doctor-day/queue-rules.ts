@@ -1,8 +1,8 @@
 import { localDate } from '../lib/time'
 import type { Arrive, CallNext, Decision, Moment, Refused, Step, StepName, WalkIn } from './commands'
 import type { Appointment, CheckIn, Day, EventOf, Priority } from './day'
-import { offers, refuse } from './facts'
-import { checkInOf } from './fold'
+import { isMoving, notHere, offers, refuse } from './facts'
+import { checkInOf } from './records'
 import { book } from './slot-rules'
 
 /** Who is there, and whose turn it is. */
@@ -10,8 +10,9 @@ import { book } from './slot-rules'
 export function checkIn(day: Day, command: Arrive, { at }: Moment): Decision<CheckIn> {
   const { checkInId, appointmentId, patientId, priority } = command
   const appointment = day.appointments.get(appointmentId)
-  if (!appointment) return refuse('not_found')
+  if (!appointment) return notHere(day, appointmentId)
   if (appointment.patientId !== patientId) return refuse('wrong_patient')
+  if (isMoving(day, appointmentId)) return refuse('moving')
   if (day.checkIns.has(appointmentId)) return refuse('already_checked_in')
   if (appointment.status !== 'booked') return refuse('already_cancelled')
   if (localDate(at, day.timeZone) !== appointment.date) return refuse('wrong_date')
@@ -73,7 +74,8 @@ const STEPS: Record<StepName, { from: string[]; to: string }> = {
 export function step(day: Day, command: Step, moment: Moment): Decision<CheckIn | Appointment> {
   const { appointmentId, step } = command
   const appointment = day.appointments.get(appointmentId)
-  if (!appointment) return refuse('not_found')
+  if (!appointment) return notHere(day, appointmentId)
+  if (isMoving(day, appointmentId)) return refuse('moving')
   const checkIn = day.checkIns.get(appointmentId)
   const from = checkIn?.status ?? appointment.status
   if (!STEPS[step].from.includes(from)) return illegal(from, STEPS[step].to)

@@ -1,19 +1,25 @@
 import type { Ctx } from '../context'
-import type { DayKey } from './address'
+import { type DayKey, dayKey } from './address'
 import type { Command, ReplyTo } from './commands'
-import type { Recorded } from './day'
+import type { Appointment, Recorded } from './day'
 import type { Answer, Operation } from './doctor-day'
 import type { Verdict } from './log'
+import type { MoveWanted } from './moving'
 import { problemOf } from './refusals'
-import type { Query, Seen } from './views'
+import type { Gone, Query, Seen } from './views'
 
 const TRIES_MAX = 3
 const PAUSE_MS = 50
 
 /** The object as seen from outside: what it returns is a structured clone, and a promise of it. */
 export interface RemoteDay {
-  perform<C extends Command>(operation: Operation, command: C): Promise<Answer<ReplyTo<C>>>
-  see<Q extends Query>(clinicId: string, query: Q, at?: number | null): Promise<Seen<Q>>
+  perform<C extends Command>(
+    operation: Operation,
+    command: C,
+    via?: string | null,
+  ): Promise<Answer<ReplyTo<C>>>
+  move(operation: Operation, wanted: MoveWanted, via?: string | null): Promise<Answer<Appointment>>
+  see<Q extends Query>(clinicId: string, query: Q, at?: number | null, via?: string | null): Promise<Seen<Q>>
   history(since: number, max: number): Promise<Recorded[]>
   verify(): Promise<Verdict>
   resync(operation: Operation): Promise<number>
@@ -24,11 +30,11 @@ export interface RemoteDay {
  * safe because an operation carries its id. An overloaded object is left alone.
  */
 export async function onDay<Reply>(
-  ctx: Ctx,
+  env: Pick<Env, 'DOCTOR_DAY'>,
   key: DayKey,
   call: (day: RemoteDay) => Promise<Reply>,
 ): Promise<Reply> {
-  const namespace = ctx.env.DOCTOR_DAY
+  const namespace = env.DOCTOR_DAY
   for (let attempt = 1; ; attempt += 1) {
     try {
       return await call(namespace.get(namespace.idFromName(key)) as unknown as RemoteDay)
@@ -44,20 +50,27 @@ function isWorthAnother(error: unknown): boolean {
   return Boolean(flags.retryable || flags.durableObjectReset) && !flags.overloaded
 }
 
-export const operation = (ctx: Ctx, id: string): Operation => ({
-  id,
+/** `via` makes it another operation on each day the request is led to, so that a retry treads the same path. */
+export const operation = (ctx: Ctx, id: string, via: string | null = null): Operation => ({
+  id: via ? `${id}:${via}` : id,
   actor: ctx.actor.keyId,
   isKeyed: ctx.once.key !== null,
 })
 
-/** Has the day decide, and throws what it refuses. */
+/** Has the day decide, and throws what it refuses. An appointment that has moved is followed. */
 export async function decideOn<C extends Command>(
   ctx: Ctx,
   key: DayKey,
   opId: string,
   command: C,
 ): Promise<ReplyTo<C>> {
-  const answer = await onDay(ctx, key, (day) => day.perform(operation(ctx, opId), command))
+  const answer = await follow(ctx, key, (day, via) => day.perform(operation(ctx, opId, via), command, via))
+  if (!answer.ok) throw problemOf(answer)
+  return answer.reply
+}
+
+export async function moveOn(ctx: Ctx, key: DayKey, opId: string, wanted: MoveWanted): Promise<Appointment> {
+  const answer = await follow(ctx, key, (day, via) => day.move(operation(ctx, opId, via), wanted, via))
   if (!answer.ok) throw problemOf(answer)
   return answer.reply
 }
@@ -68,4 +81,23 @@ export const see = <Q extends Query>(
   key: DayKey,
   query: Q,
   at: number | null = null,
-): Promise<Seen<Q>> => onDay(ctx, key, (day) => day.see(ctx.clinic.id, query, at))
+): Promise<Exclude<Seen<Q>, Gone>> =>
+  follow(ctx, key, (day, via) => day.see(ctx.clinic.id, query, at, via)) as Promise<Exclude<Seen<Q>, Gone>>
+
+/** An appointment’s first day knows where it lives now, or nearly; each day it has left knows the next. */
+const DAYS_FOLLOWED_MAX = 20
+
+async function follow<Reply>(
+  ctx: Ctx,
+  key: DayKey,
+  ask: (day: RemoteDay, via: string | null) => Promise<Reply>,
+): Promise<Reply> {
+  let [at, via]: [DayKey, string | null] = [key, null]
+  for (let followed = 0; ; followed += 1) {
+    const reply: Reply = await onDay(ctx.env, at, (day) => ask(day, via))
+    const next = (reply as Partial<Gone> | null)?.movedTo
+    if (!next || followed === DAYS_FOLLOWED_MAX) return reply
+    at = dayKey(ctx.clinic.id, next.doctorId, next.date)
+    via = next.moveId
+  }
+}

@@ -1,7 +1,7 @@
 import { Problem } from '../problem'
 import type { Refusal, Refused } from './commands'
 
-const SENTENCES: Record<Refusal, string> = {
+const SENTENCES: Record<Exclude<Refusal, 'moved'>, string> = {
   not_found: 'Nothing of that id was found on this day',
   doctor_absent: 'The doctor is not available on that date',
   already_booked: 'The patient is booked that day already; for a second visit send allow_another: true',
@@ -15,8 +15,14 @@ const SENTENCES: Record<Refusal, string> = {
   already_checked_in: 'The patient has already checked in',
   wrong_date: 'Check-in is only allowed on appointment date, and nobody has failed to come before it',
   illegal_step: 'This step cannot follow what stands',
+  moving: 'The appointment is on its way to another day; try again in a moment',
+  unavailable:
+    'The other day is out of reach, and nothing was moved; try again with the same Idempotency-Key',
 }
 
 /** What a caller is told of a day's refusal. */
-export const problemOf = ({ refused, transition }: Refused): Problem =>
-  new Problem(refused, SENTENCES[refused], transition && { transition })
+export function problemOf({ refused, transition }: Refused): Problem {
+  // Whoever is told that an appointment has moved asks there; here the trail has no end.
+  const code = refused === 'moved' ? 'unavailable' : refused
+  return new Problem(code, SENTENCES[code], transition && { transition })
+}

@@ -1,5 +1,6 @@
 import type { Command, Decision, Moment, Refused, Replies, ReplyTo } from './commands'
 import type { Day } from './day'
+import { beginMove, confirmMove, endMove, point, releaseMove, reserve, settleMove } from './move-rules'
 import { callNext, checkIn, step, walkIn } from './queue-rules'
 import { book, bookHeld, cancel, hold, lapse, releaseHold, setAvailability } from './slot-rules'
 import { acceptOffer, stopWaiting, wait } from './waitlist-rules'
@@ -26,6 +27,13 @@ const RULES: Rules = {
   walk_in: walkIn,
   call_next: callNext,
   step,
+  begin_move: beginMove,
+  end_move: endMove,
+  settle_move: settleMove,
+  reserve,
+  confirm_move: confirmMove,
+  release_move: releaseMove,
+  point,
   lapse,
 }
 

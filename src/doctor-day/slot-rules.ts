@@ -10,8 +10,18 @@ import type {
   SetAvailability,
 } from './commands'
 import type { Appointment, Availability, Day, Event, EventOf, Hold } from './day'
-import { capacityOf, freeSlots, isAbsent, offers, openingOf, refuse, waitOf } from './facts'
-import { appointmentOf } from './fold'
+import {
+  capacityOf,
+  freeSlots,
+  isAbsent,
+  isMoving,
+  notHere,
+  offers,
+  openingOf,
+  refuse,
+  waitOf,
+} from './facts'
+import { appointmentOf } from './records'
 
 /** Who has which slot: booking, cancelling, holding, and how many there are. */
 
@@ -53,7 +63,8 @@ export function bookHeld(day: Day, command: BookHeld, moment: Moment): Decision<
 export function cancel(day: Day, command: Cancel, moment: Moment): Decision<Appointment> {
   const { appointmentId, reason } = command
   const appointment = day.appointments.get(appointmentId)
-  if (!appointment) return refuse('not_found')
+  if (!appointment) return notHere(day, appointmentId)
+  if (isMoving(day, appointmentId)) return refuse('moving')
   if (appointment.status !== 'booked') return refuse('already_cancelled')
   if (day.checkIns.has(appointmentId)) return refuse('already_checked_in')
   return {

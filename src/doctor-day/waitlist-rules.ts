@@ -1,7 +1,7 @@
 import type { AcceptOffer, Decision, Moment, Refused, Replies, StopWaiting, Wait } from './commands'
 import type { Appointment, Day, EventOf, Waiting } from './day'
 import { capacityOf, isAbsent, offers, openingOf, refuse, waitOf } from './facts'
-import { appointmentOf } from './fold'
+import { appointmentOf } from './records'
 
 /** Who waits for a slot. A slot that becomes free is offered to the first of them in the same step. */
 

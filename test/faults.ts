@@ -1,0 +1,35 @@
+import { runInDurableObject } from 'cloudflare:test'
+import { env } from 'cloudflare:workers'
+import { vi } from 'vitest'
+import type { Command } from '../src/doctor-day/commands'
+import type { RemoteDay } from '../src/doctor-day/reach'
+
+type Call = () => Promise<unknown>
+
+/** What a request sends to a day itself. All else one day says to another, and comes from their objects alone. */
+const BETWEEN_DAYS = ['reserve', 'confirm_move', 'release_move', 'point']
+
+/**
+ * Stands between the days: sees each command that one sends another, and may lose, delay or repeat the call. The
+ * days, their storage and their rules stay the real ones.
+ */
+export function betweenDays(meddle: (command: Command, call: Call) => Promise<unknown>): void {
+  const namespace = Object.getPrototypeOf(env.DOCTOR_DAY) as DurableObjectNamespace
+  const get = namespace.get
+  vi.spyOn(namespace, 'get').mockImplementation(function (this: DurableObjectNamespace, ...args) {
+    const stub = get.apply(this, args)
+    return new Proxy(stub, {
+      get(target, name) {
+        if (name !== 'perform') return Reflect.get(target, name)
+        const perform: RemoteDay['perform'] = (...sent) => (target as unknown as RemoteDay).perform(...sent)
+        return (...sent: Parameters<RemoteDay['perform']>) =>
+          BETWEEN_DAYS.includes(sent[1].type) ? meddle(sent[1], () => perform(...sent)) : perform(...sent)
+      },
+    })
+  })
+}
+
+/** The object dies where it stands, with all that was under way in it; what it had committed stays. */
+export async function abort(stub: DurableObjectStub<undefined>): Promise<void> {
+  await runInDurableObject(stub, (_, state) => state.abort('A test pulled the plug')).catch(() => {})
+}
