@@ -1,5 +1,5 @@
 import type { Command, Moment, StepName } from '../src/doctor-day/commands'
-import { type Day, emptyDay, type Opening, type Recorded } from '../src/doctor-day/day'
+import { type Appointment, type Day, emptyDay, type Opening, type Recorded } from '../src/doctor-day/day'
 import { evolve } from '../src/doctor-day/fold'
 import { decide } from '../src/doctor-day/rules'
 
@@ -24,6 +24,17 @@ export function apply(day: Day, log: Recorded[], command: Command, now = NOON, s
 }
 
 export const clinicId = 'c'
+const elsewhere: Appointment = {
+  id: '',
+  patientId: 'p1',
+  doctorId: 'd',
+  date: '2026-03-15',
+  slot: 1,
+  status: 'booked',
+  createdAt: NOON,
+  updatedAt: NOON,
+  moves: 1,
+}
 export const book = (n: number, allowAnother = false, patient = n % 7): Command => ({
   type: 'book',
   opening: OPENING,
@@ -96,6 +107,40 @@ export const say = (isPresent: boolean, capacity: number | null = null): Command
   notes: null,
   capacity,
 })
+export const reserve = (n: number, patient = n % 7, allowAnother = false): Command => ({
+  type: 'reserve',
+  opening: OPENING,
+  moveId: `m${n}`,
+  appointmentId: `x${n}`,
+  patientId: `p${patient}`,
+  createdAt: NOON,
+  moves: 1,
+  from: { doctorId: 'd', date: '2026-03-13' },
+  allowAnother,
+})
+export const confirm = (n: number): Command => ({ type: 'confirm_move', clinicId, moveId: `m${n}` })
+export const giveBack = (n: number): Command => ({ type: 'release_move', opening: OPENING, moveId: `m${n}` })
+export const leave = (n: number, appointmentId = `a${n}`): Command => ({
+  type: 'begin_move',
+  clinicId,
+  appointmentId,
+  moveId: `o${n}`,
+  to: { ...OPENING, date: '2026-03-15' },
+  allowAnother: false,
+})
+/** The other day gave slot 1, or refused, or could not be reached. */
+export const end = (n: number, how: 'moved' | 'refused' | 'lost', appointmentId = `a${n}`): Command => ({
+  type: 'end_move',
+  clinicId,
+  moveId: `o${n}`,
+  outcome:
+    how === 'moved'
+      ? { ok: true, appointment: { ...elsewhere, id: appointmentId } }
+      : how === 'refused'
+        ? { ok: false, refused: 'day_full' }
+        : null,
+})
+export const settle = (n: number): Command => ({ type: 'settle_move', clinicId, moveId: `o${n}` })
 export const LAPSE: Command = { type: 'lapse' }
 
 export const dayAfter = (...commands: Command[]): Day => {

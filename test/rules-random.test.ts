@@ -11,14 +11,20 @@ import {
   book,
   bookHeld,
   cancel,
+  confirm,
   decline,
+  end,
+  giveBack,
   hold,
   LAPSE,
+  leave,
   MINUTE,
   NOON,
   next,
   release,
+  reserve,
   say,
+  settle,
   step,
   wait,
   walkIn,
@@ -38,6 +44,15 @@ function expectSound(day: Day): void {
   for (const { id, offer } of day.waitlist.values())
     if (offer) expect(day.slots.get(offer.slot)).toEqual({ kind: 'offer', id })
   for (const { id, slot } of day.holds.values()) expect(day.slots.get(slot)).toEqual({ kind: 'hold', id })
+  for (const { id, appointment } of day.reservations.values())
+    expect(day.slots.get(appointment.slot)).toEqual({ kind: 'reservation', id })
+  for (const id of day.movedTo.keys()) expect(day.appointments.has(id)).toBe(false)
+  for (const { appointmentId, state } of day.moves.values())
+    expect(state !== 'committed' || !day.appointments.has(appointmentId)).toBe(true)
+  const counted = [...active, ...[...day.reservations.values()].map(({ appointment }) => appointment)]
+  for (const { patientId } of counted) expect(day.patients.get(patientId)).toBeGreaterThan(0)
+  const sum = [...day.patients.values()].reduce((one, other) => one + other, 0)
+  expect(sum).toBe(counted.length)
   const positions = [...day.checkIns.values()].map(({ position }) => position).sort((a, b) => a - b)
   expect(positions).toEqual(positions.map((_, index) => index + 1))
   expect(day.slots.has(day.lowestFreeSlot)).toBe(false)
@@ -45,6 +60,9 @@ function expectSound(day: Day): void {
 
 describe('whatever happens, in any order', () => {
   const small = fc.nat(12)
+  type Ending = 'moved' | 'refused' | 'lost' | 'settle' | 'confirm' | 'give back'
+  type Aimed = StepName | 'cancel' | 'arrive' | 'leave' | Ending
+  const ENDINGS: Ending[] = ['moved', 'refused', 'lost', 'settle', 'confirm', 'give back']
   const STEPS: StepName[] = ['serve', 'skip', 'requeue', 'no_show', 'recall']
   const command: fc.Arbitrary<(index: number) => Command> = fc.oneof(
     fc.tuple(small, fc.boolean()).map(
@@ -66,12 +84,17 @@ describe('whatever happens, in any order', () => {
     small.map((n) => (i: number) => ({ ...walkIn(30_000 + i), patientId: `p${n % 7}` }) as Command),
     fc.constant(() => next()),
     fc.constant(() => LAPSE),
+    fc.tuple(small, fc.boolean()).map(
+      ([n, another]) =>
+        (i: number) =>
+          reserve(i, n % 7, another),
+    ),
+    fc.nat(40).map((n) => () => confirm(n)),
+    fc.nat(40).map((n) => () => giveBack(n)),
+    fc.nat(40).map((n) => () => settle(n)),
   )
   /** Aims at an appointment that there is, so that not everything is refused. */
-  const aimed = fc.tuple(
-    fc.nat(9),
-    fc.constantFrom<StepName | 'cancel' | 'arrive'>('cancel', 'arrive', ...STEPS),
-  )
+  const aimed = fc.tuple(fc.nat(9), fc.constantFrom<Aimed>('cancel', 'arrive', 'leave', ...ENDINGS, ...STEPS))
 
   test('the ledger sums at every version, no slot has two owners, refusals change nothing, replay agrees', () => {
     fc.assert(
@@ -87,7 +110,7 @@ describe('whatever happens, in any order', () => {
           let now = NOON
           for (const [index, [move, minutes]] of moves.entries()) {
             now += minutes * MINUTE
-            const wanted = Array.isArray(move) ? aim(day, move) : move(index)
+            const wanted = Array.isArray(move) ? aim(day, move, index) : move(index)
             const before = structuredClone(day)
             const decision = apply(day, log, wanted, now, expectSound)
             if (!decision.ok) expect(day).toEqual(before)
@@ -103,12 +126,22 @@ describe('whatever happens, in any order', () => {
     )
   }, 120_000)
 
-  function aim(day: Day, [nth, what]: [number, StepName | 'cancel' | 'arrive']): Command {
+  function aim(day: Day, [nth, what]: [number, Aimed], index: number): Command {
+    if ((ENDINGS as Aimed[]).includes(what)) return ending(day, nth, what as Ending)
     const all = [...day.appointments.values()]
     const { id = 'a0', patientId = 'p0' } = all[nth % Math.max(1, all.length)] ?? {}
     if (what === 'cancel') return { ...cancel(0), appointmentId: id } as Command
+    if (what === 'leave') return leave(index, id)
     if (what === 'arrive')
       return { ...arrive(0), checkInId: `i-${id}`, appointmentId: id, patientId } as Command
     return { ...step(0, what), appointmentId: id } as Command
+  }
+
+  function ending(day: Day, nth: number, what: Ending): Command {
+    const nthOf = (ids: string[]) => Number(ids[nth % Math.max(1, ids.length)]?.slice(1) ?? 0)
+    if (what === 'confirm') return confirm(nthOf([...day.reservations.keys()]))
+    if (what === 'give back') return giveBack(nthOf([...day.reservations.keys()]))
+    const move = nthOf([...day.moves.keys()])
+    return what === 'settle' ? settle(move) : end(move, what, day.moves.get(`o${move}`)?.appointmentId)
   }
 })

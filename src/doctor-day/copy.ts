@@ -30,7 +30,8 @@ export async function copyToD1(binding: D1Database, day: Day, events: Recorded[]
     db
       .insert(appointments)
       .select(sql`
-        SELECT value->>0, ${place}, value->>1, ${date}, value->>2, value->>3, value->>4, value->>5, value->>6, value->>7
+        SELECT value->>0, ${place}, value->>1, ${date}, value->>2, value->>3, value->>4, value->>5,
+          value->>6, value->>7
         FROM json_each(${appointmentRows(day, events)}) WHERE true`)
       .onConflictDoUpdate({
         target: appointments.id,

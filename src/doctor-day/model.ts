@@ -4,7 +4,8 @@ import type { Appointment } from './day'
 /**
  * D1's copy of every day, for reading across days. The days own the facts: nothing is decided from these
  * tables. `version` is the number of the day's event that the row tells of; a row is only ever replaced by a
- * newer one. What two days tell of an appointment is ordered by `moves` first: the day it moved to knows better.
+ * newer one. What two days tell of an appointment is ordered by `moves` first: the day it moved to knows
+ * better.
  */
 export const days = sqliteTable(
   'days',
