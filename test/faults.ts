@@ -33,3 +33,20 @@ export function betweenDays(meddle: (command: Command, call: Call) => Promise<un
 export async function abort(stub: DurableObjectStub<undefined>): Promise<void> {
   await runInDurableObject(stub, (_, state) => state.abort('A test pulled the plug')).catch(() => {})
 }
+
+/** D1 fails where `isLost` says so: half of the time before it has committed, half of the time after. */
+export function loseD1(isLost: () => boolean): { lost(): number } {
+  const database = Object.getPrototypeOf(env.DB) as D1Database
+  const batch = database.batch
+  let lost = 0
+  vi.spyOn(database, 'batch').mockImplementation(async function (
+    this: D1Database,
+    statements: D1PreparedStatement[],
+  ) {
+    if (!isLost()) return (await batch.call(this, statements)) as never
+    lost += 1
+    if (lost % 2 === 0) await batch.call(this, statements)
+    throw new Error('D1_ERROR: Network connection lost.')
+  })
+  return { lost: () => lost }
+}

@@ -127,7 +127,7 @@ describe('whatever happens, in any order', () => {
   }, 120_000)
 
   function aim(day: Day, [nth, what]: [number, Aimed], index: number): Command {
-    if ((ENDINGS as Aimed[]).includes(what)) return ending(day, nth, what as Ending)
+    if (isEnding(what)) return ending(day, nth, what)
     const all = [...day.appointments.values()]
     const { id = 'a0', patientId = 'p0' } = all[nth % Math.max(1, all.length)] ?? {}
     if (what === 'cancel') return { ...cancel(0), appointmentId: id } as Command
@@ -135,6 +135,10 @@ describe('whatever happens, in any order', () => {
     if (what === 'arrive')
       return { ...arrive(0), checkInId: `i-${id}`, appointmentId: id, patientId } as Command
     return { ...step(0, what), appointmentId: id } as Command
+  }
+
+  function isEnding(what: Aimed): what is Ending {
+    return (ENDINGS as Aimed[]).includes(what)
   }
 
   function ending(day: Day, nth: number, what: Ending): Command {

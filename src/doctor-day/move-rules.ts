@@ -14,10 +14,10 @@ import type {
 import { reservationOf } from './records'
 
 /**
- * How an appointment goes from one day to another. The day that holds its slot coordinates: it marks the move,
- * the other day reserves a slot, and then this day alone ends it, by one event: the appointment has gone, or
- * it stays. What this day has not ended by then is undone, what it has ended the other day is told until it
- * knows. So at every instant the appointment is on one day, and a slot is kept for it there.
+ * How an appointment goes from one day to another. The day that holds its slot coordinates: it marks the
+ * move, the other day reserves a slot, and then this day alone ends it, by one event: the appointment has
+ * gone, or it stays. What a crash interrupts before that event is undone; after it, the other day is told
+ * until it knows. So at every instant the appointment is on one day, and a slot is kept for it there.
  */
 
 export function beginMove(day: Day, command: BeginMove, _: Moment): Decision<MoveReply> {
