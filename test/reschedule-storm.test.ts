@@ -55,10 +55,11 @@ test(`${MOVES} moves of ${APPOINTMENTS} appointments over four nearly full days,
 
   betweenDays(async (_, call) => {
     const fate = chance()
-    if (fate < 0.05) throw Object.assign(new Error('Network connection lost.'), { retryable: true })
+    const lost = Object.assign(new Error('Network connection lost.'), { retryable: chance() < 0.5 })
+    if (fate < 0.06) throw lost
     const reply = await call()
-    if (fate < 0.1) throw Object.assign(new Error('Network connection lost.'), { retryable: true })
-    if (fate < 0.13) await call()
+    if (fate < 0.12) throw lost
+    if (fate < 0.15) await call()
     return reply
   })
   const d1 = loseD1(() => chance() < 0.08)
