@@ -13,7 +13,10 @@ const BETWEEN_DAYS = ['reserve', 'confirm_move', 'release_move', 'point']
  * Stands between the days: sees each command that one sends another, and may lose, delay or repeat the call. The
  * days, their storage and their rules stay the real ones.
  */
-export function betweenDays(meddle: (command: Command, call: Call) => Promise<unknown>): void {
+export function betweenDays(
+  meddle: (command: Command, call: Call) => Promise<unknown>,
+  types = BETWEEN_DAYS,
+): void {
   const namespace = Object.getPrototypeOf(env.DOCTOR_DAY) as DurableObjectNamespace
   const get = namespace.get
   vi.spyOn(namespace, 'get').mockImplementation(function (this: DurableObjectNamespace, ...args) {
@@ -23,7 +26,7 @@ export function betweenDays(meddle: (command: Command, call: Call) => Promise<un
         if (name !== 'perform') return Reflect.get(target, name)
         const perform: RemoteDay['perform'] = (...sent) => (target as unknown as RemoteDay).perform(...sent)
         return (...sent: Parameters<RemoteDay['perform']>) =>
-          BETWEEN_DAYS.includes(sent[1].type) ? meddle(sent[1], () => perform(...sent)) : perform(...sent)
+          types.includes(sent[1].type) ? meddle(sent[1], () => perform(...sent)) : perform(...sent)
       },
     })
   })

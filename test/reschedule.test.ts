@@ -214,6 +214,37 @@ test('while it is between two days it can be neither cancelled, checked in nor m
   expect(later.body).toMatchObject({ status: 'cancelled', date: TUESDAY })
 })
 
+test('its first day is told where it lives now, so that following it stays short however often it moves', async () => {
+  const desk = await openFrontDesk()
+  const { body } = await desk.book({ date: MONDAY })
+  const week = times(6, (n) => `2040-04-0${n + 1}`)
+  for (const date of week) await move(desk, body.id, { date })
+  expect((await eventsOf(desk, MONDAY)).filter((type) => type === 'pointed')).toHaveLength(5)
+  const asked = vi.spyOn(Object.getPrototypeOf(env.DOCTOR_DAY) as DurableObjectNamespace, 'get')
+  expect((await get(desk, body.id)).body.date).toBe(week.at(-1))
+  expect(asked).toHaveBeenCalledTimes(2)
+})
+
+test('a request that was led to the next day and lost there takes effect on the retry, even back at home', async () => {
+  const desk = await openFrontDesk()
+  const { body } = await desk.book({ date: MONDAY })
+  await move(desk, body.id, { date: TUESDAY })
+  const cancel = () => desk.post(`${APPOINTMENTS}/${body.id}/cancel`, {}, { 'Idempotency-Key': 'k' })
+  let asked = 0
+  betweenDays(
+    async (_, call) => {
+      asked += 1
+      if (asked === 2) throw new Error('Network connection lost.')
+      return call()
+    },
+    ['cancel'],
+  )
+  expect((await cancel()).status).toBe(503)
+  vi.restoreAllMocks()
+  await move(desk, body.id, { date: MONDAY })
+  expect((await cancel()).body).toMatchObject({ status: 'cancelled', date: MONDAY })
+})
+
 test('in D1’s copy it is on its new day, and news of the old day that comes late changes nothing', async () => {
   const desk = await openFrontDesk()
   const { body } = await desk.book({ date: MONDAY })
