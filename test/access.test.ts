@@ -18,7 +18,7 @@ test('only /, /health, /docs, /redoc and /openapi.json are open', async () => {
   expect((await stranger.get('/no/such/route')).status).toBe(401)
 })
 
-test('every route that is not open asks for one scope, and a key without it is 403', async () => {
+test('every route that is not open asks for a scope, and a key without it is 403', async () => {
   const { clinicId } = await openClinic()
   const keyring = await keyFor(clinicId, ['none'])
   const routes = await guarded()

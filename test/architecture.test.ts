@@ -79,6 +79,7 @@ const PURE = [
     'fold',
     'ledger',
     'views',
+    'absence-rules',
     'move-commands',
     'move-rules',
     'fold-moves',

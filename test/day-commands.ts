@@ -141,6 +141,12 @@ export const end = (n: number, how: 'moved' | 'refused' | 'lost', appointmentId 
         : null,
 })
 export const settle = (n: number): Command => ({ type: 'settle_move', clinicId, moveId: `o${n}` })
+export const absent = (reason = 'ill'): Command => ({
+  type: 'declare_absence',
+  opening: OPENING,
+  id: 'v',
+  reason,
+})
 export const LAPSE: Command = { type: 'lapse' }
 
 export const dayAfter = (...commands: Command[]): Day => {

@@ -90,6 +90,7 @@ test('every POST is tried here; check-ins, imports and resync have their own tes
   const posts = (await operations()).filter(({ method }) => method === 'POST').map(({ path }) => path)
   const elsewhere = [
     '/api/v1/appointments/waitlist/{id}/accept',
+    '/api/v1/doctors/{doctor_id}/days/{date}/absence',
     '/api/v1/appointments/waitlist/{id}/decline',
     '/api/v1/appointments/{id}/cancel',
     '/api/v1/appointments/{id}/reschedule',

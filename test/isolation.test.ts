@@ -41,6 +41,7 @@ const PATH_IDS: Record<string, string> = {
   '/api/v1/doctors/{doctor_id}/days/{date}': 'doctor_id',
   '/api/v1/doctors/{doctor_id}/days/{date}/verify': 'doctor_id',
   '/api/v1/doctors/{doctor_id}/days/{date}/resync': 'doctor_id',
+  '/api/v1/doctors/{doctor_id}/days/{date}/absence': 'doctor_id',
   '/api/v1/appointments/{id}': 'appointment_id',
   '/api/v1/appointments/{id}/cancel': 'appointment_id',
   '/api/v1/appointments/{id}/reschedule': 'appointment_id',
@@ -74,7 +75,8 @@ test('every id of one clinic is 404 for the other, on every route that takes an 
       .replace('{date}', DAY)
       .replace(/\{[^}]+\}/, id)
       .replace('{step}', 'serve')
-    const body = method === 'POST' ? JSON.stringify({ date: DAY, is_present: true, room: 'r' }) : null
+    const body =
+      method === 'POST' ? JSON.stringify({ date: DAY, is_present: true, room: 'r', reason: 'ill' }) : null
     const replies: [string, Reply][] = [
       ['foreign', await other.send(method, url, body)],
       ['own', await one.send(method, url, body)],

@@ -1,10 +1,12 @@
 import fc from 'fast-check'
 import { describe, expect, test } from 'vitest'
+import { absenceOf } from '../src/doctor-day/absence-rules'
 import type { Command, StepName } from '../src/doctor-day/commands'
 import { type Day, emptyDay, type Recorded } from '../src/doctor-day/day'
 import { fold } from '../src/doctor-day/fold'
 import { ledgerOf } from '../src/doctor-day/ledger'
 import {
+  absent,
   accept,
   apply,
   arrive,
@@ -53,6 +55,10 @@ function expectSound(day: Day): void {
   for (const { patientId } of counted) expect(day.patients.get(patientId)).toBeGreaterThan(0)
   const sum = [...day.patients.values()].reduce((one, other) => one + other, 0)
   expect(sum).toBe(counted.length)
+  const { moved, waitlisted, toCall } = absenceOf(day)
+  const struck = [...moved, ...waitlisted, ...toCall].map(({ appointmentId }) => appointmentId)
+  expect(new Set(struck).size).toBe(struck.length)
+  expect(struck.every((id) => day.affected.has(id))).toBe(true)
   const positions = [...day.checkIns.values()].map(({ position }) => position).sort((a, b) => a - b)
   expect(positions).toEqual(positions.map((_, index) => index + 1))
   expect(day.slots.has(day.lowestFreeSlot)).toBe(false)
@@ -84,6 +90,7 @@ describe('whatever happens, in any order', () => {
     small.map((n) => (i: number) => ({ ...walkIn(30_000 + i), patientId: `p${n % 7}` }) as Command),
     fc.constant(() => next()),
     fc.constant(() => LAPSE),
+    fc.constant(() => absent()),
     fc.tuple(small, fc.boolean()).map(
       ([n, another]) =>
         (i: number) =>

@@ -2,7 +2,7 @@ import { and, asc, eq, gte, lte, sql } from 'drizzle-orm'
 import type { Ctx } from '../context'
 import { type DayKey, dayKey, dayKeyOf, newIdOn } from '../doctor-day/address'
 import { appointments } from '../doctor-day/model'
-import { decideOn, moveOn, see } from '../doctor-day/reach'
+import { decideOn, granted, moveOn, see } from '../doctor-day/reach'
 import { knownDoctor, opening, selectDoctor, today } from '../doctors/actions'
 import { cutPage, type Page } from '../lib/page'
 import { SECOND_MS } from '../lib/time'
@@ -99,7 +99,7 @@ export async function reschedule(ctx: Ctx, id: string, wanted: Reschedule): Prom
     to: opening(ctx, doctor, wanted.date),
     allowAnother: wanted.allow_another,
   })
-  return toAppointment(moved)
+  return toAppointment(granted(moved))
 }
 
 export async function holdSlot(ctx: Ctx, wanted: NewHold): Promise<Hold> {
@@ -181,8 +181,8 @@ export async function listDay(ctx: Ctx, doctorId: string, date = today(ctx)): Pr
 
 /**
  * Across days, by date: read from D1's copy, which follows the days within a second in ordinary times. An id
- * begins with its day, so the appointments of one doctor's day stand together; and it never changes, so a
- * page neither repeats nor skips one that moves to another slot meanwhile.
+ * begins with the day it was booked on, so those of one doctor's day stand together; and it never changes, so
+ * a page repeats or skips none meanwhile but one that is rescheduled to another date.
  */
 export async function listAppointments(ctx: Ctx, wanted: ListAppointments): Promise<Page<Appointment>> {
   const { patient_id, doctor_id, from, to, status, cursor } = wanted

@@ -1,8 +1,10 @@
 import * as v from 'valibot'
+import type { Absence as DayAbsence } from '../doctor-day/absence-rules'
 import type { Recorded } from '../doctor-day/day'
 import type { Ledger as DayLedger } from '../doctor-day/ledger'
 import type { Verdict as LogVerdict } from '../doctor-day/log'
 import { limit, PAGE_MAX } from '../lib/page'
+import { text } from '../lib/text'
 import { IsoInstant, iso, LocalDate } from '../lib/time'
 
 /** One doctor on one local date. */
@@ -112,6 +114,71 @@ export type Verdict = v.InferOutput<typeof Verdict>
 export const toVerdict = (verdict: LogVerdict): Verdict => {
   const { head, count } = verdict
   return verdict.ok ? { ok: true, head, count } : { ok: false, head, count, bad_seq: verdict.badSeq }
+}
+
+const Reason = text(500)
+
+/** Without `move_to` nobody is moved. Without its `doctor_id` it is another day of the same doctor. */
+export const DeclareAbsence = v.pipe(
+  v.object({
+    reason: Reason,
+    move_to: v.optional(v.object({ date: LocalDate, doctor_id: v.optional(text(100)) })),
+  }),
+  v.metadata({ ref: 'DeclareAbsence' }),
+)
+export type DeclareAbsence = v.InferOutput<typeof DeclareAbsence>
+
+const WHYS = ['no_move_to', 'checked_in', 'already_booked', 'doctor_absent', 'moving'] as const
+const struck = { appointment_id: v.string(), patient_id: v.string() }
+
+/**
+ * Every patient whose appointment the absence struck is in exactly one list. `moved` and `waitlisted` tell of
+ * the other day; who waits has given up the appointment of this one. `to_call` still stand on this day.
+ */
+export const Absence = v.pipe(
+  v.object({
+    doctor_id: v.string(),
+    date: v.string(),
+    is_present: v.literal(false),
+    moved: v.array(v.object({ ...struck, doctor_id: v.string(), date: v.string(), slot: v.number() })),
+    waitlisted: v.array(
+      v.object({ ...struck, doctor_id: v.string(), date: v.string(), waitlist_id: v.string() }),
+    ),
+    to_call: v.array(v.object({ ...struck, slot: v.number(), why: v.picklist(WHYS) })),
+  }),
+  v.metadata({ ref: 'Absence' }),
+)
+export type Absence = v.InferOutput<typeof Absence>
+
+/** How the try to find a patient another place ended. */
+export type Why = (typeof WHYS)[number] | 'moved' | 'waitlisted' | 'cancelled'
+
+export function toAbsence(day: DayPath, absence: DayAbsence, whys: Map<string, Why>): Absence {
+  const struckOf = (one: { appointmentId: string; patientId: string }) => ({
+    appointment_id: one.appointmentId,
+    patient_id: one.patientId,
+  })
+  const whyOf = ({ appointmentId, isCheckedIn }: DayAbsence['toCall'][number]) => {
+    const why = WHYS.find((known) => known === whys.get(appointmentId))
+    return why ?? (isCheckedIn ? 'checked_in' : 'no_move_to')
+  }
+  return {
+    ...day,
+    is_present: false,
+    moved: absence.moved.map(({ doctorId, date, slot, ...one }) => ({
+      ...struckOf(one),
+      doctor_id: doctorId,
+      date,
+      slot,
+    })),
+    waitlisted: absence.waitlisted.map(({ doctorId, date, waitId, ...one }) => ({
+      ...struckOf(one),
+      doctor_id: doctorId,
+      date,
+      waitlist_id: waitId,
+    })),
+    to_call: absence.toCall.map((one) => ({ ...struckOf(one), slot: one.slot, why: whyOf(one) })),
+  }
 }
 
 /** `events`: how many are on their way to the copy again. */

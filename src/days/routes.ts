@@ -1,8 +1,19 @@
 import * as v from 'valibot'
-import { doc, linkNext, needs, noBody, path, query, reply, resource } from '../http/endpoint'
+import { body, doc, linkNext, needs, noBody, path, query, reply, resource } from '../http/endpoint'
 import { replay } from '../http/idempotency'
+import { declareAbsence } from './absence'
 import { getDay, listDayEvents, resyncDay, verifyDay } from './actions'
-import { AskDay, DayEvent, DayPath, Ledger, ListDayEvents, Resync, Verdict } from './model'
+import {
+  Absence,
+  AskDay,
+  DayEvent,
+  DayPath,
+  DeclareAbsence,
+  Ledger,
+  ListDayEvents,
+  Resync,
+  Verdict,
+} from './model'
 
 export const days = resource()
   .get(
@@ -31,6 +42,21 @@ export const days = resource()
     needs('audit:read'),
     path(DayPath),
     async (c) => reply(c, Verdict, await verifyDay(c.var.ctx, c.req.valid('param'))),
+  )
+  .post(
+    '/:date/absence',
+    doc(
+      'Say that a doctor is absent, and find each patient of the day another place',
+      200,
+      Absence,
+      'not_found',
+    ),
+    needs('appointments:write', 'doctors:write'),
+    path(DayPath),
+    body(DeclareAbsence),
+    replay,
+    async (c) =>
+      reply(c, Absence, await declareAbsence(c.var.ctx, c.req.valid('param'), c.req.valid('json'))),
   )
   .post(
     '/:date/resync',

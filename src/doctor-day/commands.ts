@@ -6,6 +6,7 @@ import type {
   Event,
   Hold,
   Opening,
+  PlaceInLine,
   Priority,
   Reservation,
   Waiting,
@@ -53,6 +54,8 @@ export interface Cancel {
   clinicId: string
   appointmentId: string
   reason: string | null
+  /** Where the patient waits instead. */
+  waiting?: PlaceInLine
 }
 
 export interface HoldSlot {
@@ -96,6 +99,14 @@ export interface SetAvailability {
   notes: string | null
   /** Null leaves it as it is. */
   capacity: number | null
+}
+
+/** The doctor is absent, whatever was booked: who is struck by it? */
+export interface DeclareAbsence {
+  type: 'declare_absence'
+  opening: Opening
+  id: string
+  reason: string
 }
 
 export interface Arrive {
@@ -147,6 +158,7 @@ export type Command =
   | AcceptOffer
   | StopWaiting
   | SetAvailability
+  | DeclareAbsence
   | Arrive
   | WalkIn
   | CallNext
@@ -170,6 +182,8 @@ export interface Replies {
   accept_offer: Appointment
   stop_waiting: { id: string }
   set_availability: Availability
+  /** The appointments that stand, by slot. */
+  declare_absence: { appointmentId: string; patientId: string; isCheckedIn: boolean }[]
   check_in: CheckIn
   walk_in: CheckIn
   call_next: CheckIn | null

@@ -75,6 +75,17 @@ export interface Whereabouts extends DoctorDate {
   moves: number
 }
 
+/** Somebody whose appointment an absence struck; `waiting` where they gave it up for a place in another line. */
+export interface Affected {
+  patientId: string
+  slot: number
+  waiting: PlaceInLine | null
+}
+
+export interface PlaceInLine extends DoctorDate {
+  waitId: string
+}
+
 export type Priority = 'urgent' | 'normal'
 export type QueueStatus = 'waiting' | 'called' | 'served' | 'skipped' | 'no_show'
 
@@ -132,6 +143,8 @@ export interface Day {
   /** On their way here. */
   reservations: Map<string, Reservation>
   endedReservations: Map<string, 'taken' | 'released'>
+  /** By appointment: whom the doctor’s absence struck, until the doctor is said to be present again. */
+  affected: Map<string, Affected>
 }
 
 export type Event =
@@ -139,7 +152,8 @@ export type Event =
   | { type: 'capacity_set'; capacity: number }
   | { type: 'availability_set'; id: string; isPresent: boolean; notes: string | null }
   | { type: 'booked'; appointmentId: string; patientId: string; slot: number }
-  | { type: 'cancelled'; appointmentId: string; reason: string | null }
+  | { type: 'cancelled'; appointmentId: string; reason: string | null; waiting?: PlaceInLine }
+  | { type: 'absence_struck'; appointmentIds: string[] }
   | { type: 'held'; holdId: string; slot: number; expiresAt: number }
   | { type: 'hold_ended'; holdId: string; how: 'booked' | 'released' | 'expired' }
   | { type: 'waitlisted'; waitId: string; patientId: string }
@@ -184,4 +198,5 @@ export const emptyDay = (): Day => ({
   movedTo: new Map(),
   reservations: new Map(),
   endedReservations: new Map(),
+  affected: new Map(),
 })

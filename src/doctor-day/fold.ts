@@ -32,12 +32,15 @@ export function evolve(day: Day, event: Recorded): Day {
       return Object.assign(day, { capacity: event.capacity })
     case 'availability_set': {
       const { id, isPresent, notes, actor, at } = event
+      if (isPresent) day.affected.clear()
       return Object.assign(day, { availability: { id, isPresent, notes, updatedBy: actor, updatedAt: at } })
     }
     case 'booked':
       return booked(day, event)
     case 'cancelled':
-      return giveUpSlot(day, event.appointmentId, 'cancelled', event.at)
+      return giveUpSlot(nowWaiting(day, event), event.appointmentId, 'cancelled', event.at)
+    case 'absence_struck':
+      return struck(day, event)
     case 'held':
       day.holds.set(event.holdId, { id: event.holdId, slot: event.slot, expiresAt: event.expiresAt })
       return take(day, event.slot, { kind: 'hold', id: event.holdId })
@@ -100,6 +103,20 @@ function giveUpSlot(day: Day, id: string, status: Appointment['status'], at: num
   if (!appointment) return day
   day.appointments.set(id, { ...appointment, status, updatedAt: at })
   return free(forgetPatient(day, appointment.patientId), appointment.slot)
+}
+
+function struck(day: Day, { appointmentIds }: EventOf<'absence_struck'>): Day {
+  for (const id of appointmentIds) {
+    const { patientId, slot } = day.appointments.get(id) ?? { patientId: '', slot: 0 }
+    day.affected.set(id, { patientId, slot, waiting: null })
+  }
+  return day
+}
+
+function nowWaiting(day: Day, { appointmentId, waiting }: EventOf<'cancelled'>): Day {
+  const affected = day.affected.get(appointmentId)
+  if (affected && waiting) day.affected.set(appointmentId, { ...affected, waiting })
+  return day
 }
 
 function holdEnded(day: Day, id: string): Day {

@@ -57,20 +57,34 @@ export const operation = (ctx: Ctx, id: string, via: string | null = null): Oper
   isKeyed: ctx.once.key !== null,
 })
 
-/** Has the day decide, and throws what it refuses. An appointment that has moved is followed. */
+/** Has the day decide. An appointment that has moved is followed. */
+export const performOn = <C extends Command>(
+  ctx: Ctx,
+  key: DayKey,
+  opId: string,
+  command: C,
+): Promise<Answer<ReplyTo<C>>> =>
+  follow(ctx, key, (day, via) => day.perform(operation(ctx, opId, via), command, via))
+
+export const moveOn = (
+  ctx: Ctx,
+  key: DayKey,
+  opId: string,
+  wanted: MoveWanted,
+): Promise<Answer<Appointment>> =>
+  follow(ctx, key, (day, via) => day.move(operation(ctx, opId, via), wanted, via))
+
+/** Has the day decide, and throws what it refuses. */
 export async function decideOn<C extends Command>(
   ctx: Ctx,
   key: DayKey,
   opId: string,
   command: C,
 ): Promise<ReplyTo<C>> {
-  const answer = await follow(ctx, key, (day, via) => day.perform(operation(ctx, opId, via), command, via))
-  if (!answer.ok) throw problemOf(answer)
-  return answer.reply
+  return granted(await performOn(ctx, key, opId, command))
 }
 
-export async function moveOn(ctx: Ctx, key: DayKey, opId: string, wanted: MoveWanted): Promise<Appointment> {
-  const answer = await follow(ctx, key, (day, via) => day.move(operation(ctx, opId, via), wanted, via))
+export function granted<Reply>(answer: Answer<Reply>): Reply {
   if (!answer.ok) throw problemOf(answer)
   return answer.reply
 }

@@ -1,3 +1,4 @@
+import { declareAbsence } from './absence-rules'
 import type { Command, Decision, Moment, Refused, Replies, ReplyTo } from './commands'
 import type { Day } from './day'
 import { beginMove, confirmMove, endMove, point, releaseMove, reserve, settleMove } from './move-rules'
@@ -23,6 +24,7 @@ const RULES: Rules = {
   accept_offer: acceptOffer,
   stop_waiting: stopWaiting,
   set_availability: setAvailability,
+  declare_absence: declareAbsence,
   check_in: checkIn,
   walk_in: walkIn,
   call_next: callNext,

@@ -61,7 +61,7 @@ export function bookHeld(day: Day, command: BookHeld, moment: Moment): Decision<
 }
 
 export function cancel(day: Day, command: Cancel, moment: Moment): Decision<Appointment> {
-  const { appointmentId, reason } = command
+  const { appointmentId, reason, waiting } = command
   const appointment = day.appointments.get(appointmentId)
   if (!appointment) return notHere(day, appointmentId)
   if (isMoving(day, appointmentId)) return refuse('moving')
@@ -69,7 +69,10 @@ export function cancel(day: Day, command: Cancel, moment: Moment): Decision<Appo
   if (day.checkIns.has(appointmentId)) return refuse('already_checked_in')
   return {
     ok: true,
-    events: [{ type: 'cancelled', appointmentId, reason }, ...offers(day, [appointment.slot], moment)],
+    events: [
+      { type: 'cancelled', appointmentId, reason, ...(waiting && { waiting }) },
+      ...offers(day, [appointment.slot], moment),
+    ],
     reply: { ...appointment, status: 'cancelled', updatedAt: moment.at },
   }
 }

@@ -1,3 +1,4 @@
+import { type Absence, absenceOf } from './absence-rules'
 import type { Appointment, Availability, CheckIn, Day, Move, Whereabouts } from './day'
 import { type Ledger, ledgerOf } from './ledger'
 
@@ -10,6 +11,7 @@ export type Query =
   | { view: 'ledger' }
   | { view: 'line'; id: string }
   | { view: 'move'; id: string }
+  | { view: 'absence' }
 
 /** An appointment that was here once is to be asked for where it went. */
 export interface Gone {
@@ -31,6 +33,7 @@ export interface Views {
   line: CheckIn[] | Gone | null
   /** What became of a move away from here; null where it is over, or was never heard of. */
   move: Move['state'] | null
+  absence: Absence
 }
 export type Seen<Q extends Query> = Views[Q['view']]
 
@@ -47,6 +50,7 @@ const SHOW: Show = {
   ledger: (day) => day.place && ledgerOf(day),
   line: (day, { id }) => (day.checkIns.has(id) ? arrivals(day) : gone(day, id)),
   move: (day, { id }) => day.moves.get(id)?.state ?? null,
+  absence: absenceOf,
 }
 
 function gone(day: Day, appointmentId: string): Gone | null {

@@ -109,16 +109,23 @@ function parsed(text: string): unknown {
   }
 }
 
-/** Lets a key pass that carries the scope; `*` stands for all of a clinic's own work (access/model.ts). */
-export const needs = (scope: string) =>
+/** Lets a key pass that carries every one of the scopes; `*` stands for all of a clinic's own work (access/model.ts). */
+export const needs = (...scopes: string[]) =>
   Object.assign(
     createMiddleware<App>(async (c, next) => {
-      const { scopes } = c.var.ctx.actor
-      const passes = scopes.includes(scope) || (scopes.includes('*') && !GRANTED_BY_NAME.includes(scope))
-      if (!passes) throw new Problem('scope_missing', `This needs a key with the scope ${scope}`)
+      const { scopes: held } = c.var.ctx.actor
+      const missing = scopes.find(
+        (scope) => !held.includes(scope) && (!held.includes('*') || GRANTED_BY_NAME.includes(scope)),
+      )
+      if (missing !== undefined)
+        throw new Problem('scope_missing', `This needs a key with the scope ${missing}`)
       await next()
     }),
-    { [uniqueSymbol]: { spec: { security: [{ bearer: [] }, { apiKey: [] }], 'x-scope': scope } } },
+    {
+      [uniqueSymbol]: {
+        spec: { security: [{ bearer: [] }, { apiKey: [] }], 'x-scope': scopes.join('` and `') },
+      },
+    },
   )
 
 /** What reaches beyond one clinic is never part of `*`. */
