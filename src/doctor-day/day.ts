@@ -75,7 +75,7 @@ export interface Whereabouts extends DoctorDate {
   moves: number
 }
 
-/** Somebody whose appointment an absence struck; `waiting` where they gave it up for a place in another line. */
+/** Whose appointment an absence struck; `waiting` where it was given up for a place in another line. */
 export interface Affected {
   patientId: string
   slot: number
