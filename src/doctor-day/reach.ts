@@ -50,7 +50,7 @@ function isWorthAnother(error: unknown): boolean {
   return Boolean(flags.retryable || flags.durableObjectReset) && !flags.overloaded
 }
 
-/** `via` makes it another operation on each day the request is led to, so that a retry treads the same path. */
+/** `via` makes it another operation on each day the request is led to: so a retry treads the same path. */
 export const operation = (ctx: Ctx, id: string, via: string | null = null): Operation => ({
   id: via ? `${id}:${via}` : id,
   actor: ctx.actor.keyId,
