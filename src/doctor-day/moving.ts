@@ -25,7 +25,7 @@ export interface Source {
   wakeAt(instant: number): void
 }
 
-/** Takes an appointment from one day to another, whatever fails in between. move-rules.ts says what counts. */
+/** Takes an appointment to another day, whatever fails in between. move-rules.ts says what counts. */
 export interface Moving {
   move(operation: Operation, wanted: MoveWanted): Promise<Answer<Appointment>>
   /** Whoever comes with a move’s id was sent here by the day that ended it. */

@@ -1,6 +1,6 @@
 import type { Appointment, CheckIn, DoctorDate, EventOf, Reservation } from './day'
 
-/** The records that events make. The rules answer with them, so a reply is what its events make of the day. */
+/** What events make. The rules answer with it, so a reply is what its events make of the day. */
 
 export const appointmentOf = (place: DoctorDate, event: EventOf<'booked'> & { at: number }): Appointment => ({
   id: event.appointmentId,

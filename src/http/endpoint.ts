@@ -109,7 +109,9 @@ function parsed(text: string): unknown {
   }
 }
 
-/** Lets a key pass that carries all the scopes; `*` stands for all of a clinic's own work (access/model.ts). */
+/**
+ * Lets a key pass that carries all these scopes; `*` stands for all of a clinic's own work (access/model.ts).
+ */
 export const needs = (...scopes: string[]) =>
   Object.assign(
     createMiddleware<App>(async (c, next) => {
