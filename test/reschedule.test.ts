@@ -3,6 +3,7 @@ import { env } from 'cloudflare:workers'
 import { afterEach, expect, test, vi } from 'vitest'
 import { dayKey } from '../src/doctor-day/address'
 import type { Command } from '../src/doctor-day/commands'
+import type { DoctorDay } from '../src/doctor-day/doctor-day'
 import type { RemoteDay } from '../src/doctor-day/reach'
 import { type FrontDesk, openFrontDesk, type Reply, statuses, times } from './clinic'
 import { abort, betweenDays } from './faults'
@@ -270,6 +271,52 @@ test('with the other day out of reach it is a 503 and nothing has moved; the sam
   vi.restoreAllMocks()
   expect((await move(desk, body.id, { date: TUESDAY }, 'k')).body.date).toBe(TUESDAY)
   expect(await ledger(desk, TUESDAY)).toMatchObject({ booked: 1, held: 0 })
+})
+
+test('what will pass is not remembered: the same key that met another move in progress works later', async () => {
+  const desk = await openFrontDesk()
+  const { body } = await desk.book({ date: MONDAY })
+  betweenDays(async (command, call) =>
+    command.type === 'reserve' ? { ok: false, refused: 'moving' } : call(),
+  )
+  expect(typeOf(await move(desk, body.id, { date: TUESDAY }, 'k'))).toEqual([409, 'moving'])
+  vi.restoreAllMocks()
+  expect((await move(desk, body.id, { date: TUESDAY }, 'k')).body.date).toBe(TUESDAY)
+})
+
+test('storage that fails in the very step that ends a move leaves nothing half moved', async () => {
+  const desk = await openFrontDesk()
+  const { body } = await desk.book({ date: MONDAY })
+  const monday = objectOf(desk, MONDAY)
+  let isFailing = false
+  await runInDurableObject(monday, (_, { storage }) => {
+    const transact = storage.transactionSync.bind(storage)
+    vi.spyOn(storage, 'transactionSync').mockImplementation((work) => {
+      if (isFailing) throw new Error('The disk is gone')
+      return transact(work)
+    })
+  })
+  betweenDays(async (command, call) => {
+    const reply = await call()
+    if (command.type === 'reserve') isFailing = true
+    return reply
+  })
+  const { clinicId, doctorId } = desk
+  const to = { clinicId, doctorId, date: TUESDAY, timeZone: 'UTC', capacity: 10 }
+  const wanted = { type: 'begin_move', clinicId, appointmentId: body.id, to, allowAnother: false } as const
+  const isLost = await runInDurableObject(monday, (object: DoctorDay) =>
+    object.move({ id: 'op', actor: 'key', isKeyed: true }, wanted).then(
+      () => false,
+      () => true,
+    ),
+  )
+  expect(isLost).toBe(true)
+  isFailing = false
+  await runDurableObjectAlarm(monday)
+  vi.restoreAllMocks()
+  expect((await get(desk, body.id)).body.date).toBe(MONDAY)
+  expect(await ledger(desk, TUESDAY)).toMatchObject({ booked: 0, held: 0 })
+  expect((await move(desk, body.id, { date: TUESDAY })).status).toBe(200)
 })
 
 test('a reserve that comes after its move was given up keeps no slot', async () => {

@@ -2,9 +2,10 @@ import { DurableObject } from 'cloudflare:workers'
 import { logFailure } from '../lib/log'
 import { MINUTE_MS, SECOND_MS } from '../lib/time'
 import { foldUntil } from './as-of'
-import type { Command, Decision, Refusal, Refused, ReplyTo } from './commands'
+import type { Command, Decision, Refused, ReplyTo } from './commands'
 import { copying } from './copying'
 import { type Appointment, type Day, type Event, emptyDay, type Recorded } from './day'
+import { isPassing } from './facts'
 import { evolve, fold } from './fold'
 import * as log from './log'
 import { type MoveWanted, moving } from './moving'
@@ -35,9 +36,6 @@ const COPY_WAIT_MS = SECOND_MS
 const LAPSE_RETRY_MS = MINUTE_MS
 
 const OFFER_SECONDS_USUAL = 15 * 60
-
-/** Refusals that say nothing of what a retry will meet. */
-const PASSING: Refusal[] = ['not_found', 'moving', 'unavailable']
 
 /** Who ends what nobody ended in time. */
 const CLOCK = 'clock'
@@ -200,7 +198,7 @@ export class DoctorDay extends DurableObject<Env> {
 
   /** Whether an answer that changed nothing may be stored: guessing ids must not create storage. */
   #mayRemember(command: Command, decision: Decision<unknown>): boolean {
-    if (!decision.ok && PASSING.includes(decision.refused)) return false
+    if (!decision.ok && isPassing(decision.refused)) return false
     return this.#isOpen || 'opening' in command
   }
 

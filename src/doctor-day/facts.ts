@@ -5,6 +5,10 @@ import type { Day, Event, Opening, Waiting } from './day'
 
 export const refuse = (refused: Refusal): Refused => ({ ok: false, refused })
 
+/** Refusals that say nothing of what a retry will meet. */
+export const isPassing = (refused: Refusal): boolean =>
+  ['not_found', 'moving', 'unavailable'].includes(refused)
+
 /** There is no such appointment here; if it was here once, the day knows where it went. */
 export function notHere(day: Day, appointmentId: string): Refused {
   const movedTo = day.movedTo.get(appointmentId)

@@ -3,9 +3,10 @@ import { logFailure } from '../lib/log'
 import { MINUTE_MS, SECOND_MS } from '../lib/time'
 import { dayKey, dayKeyOf } from './address'
 import type { Command, ReplyTo } from './commands'
-import type { Appointment, Day, Place, Reservation } from './day'
+import type { Appointment, Day, Opening, Place, Reservation } from './day'
 import type { Answer, Operation } from './doctor-day'
-import type { BeginMove, EndMove, MoveReply } from './move-commands'
+import { isPassing } from './facts'
+import type { BeginMove, ConfirmMove, EndMove, MoveReply, ReleaseMove } from './move-commands'
 import type { RemoteDay } from './reach'
 
 /** A slot kept this long for a move of which nothing more was heard: the other day is asked. */
@@ -30,7 +31,7 @@ export interface Moving {
   move(operation: Operation, wanted: MoveWanted): Promise<Answer<Appointment>>
   /** Whoever comes with a move’s id was sent here by the day that ended it. */
   arrive(moveId: string): void
-  /** At waking nobody is left who could end what was under way: it is undone. */
+  /** Ends what a crash has interrupted. */
   undo(): void
   /** Tells the other days how moves ended, and asks them about those that were to come here. Never throws. */
   settle(): Promise<void>
@@ -55,11 +56,22 @@ export function moving({ day, perform, reach, wakeAt }: Source): Moving {
     const outcome = await settleEarlier(command)
       .then(() => reach(keyOf(to), reserve))
       .then(outcomeOf, outOfReach)
-    // Out of reach is no answer, so it is not remembered: the caller may try again with the same key.
-    const ending = outcome ? operation : stepOf(moveId, 'abort', operation.actor)
+    // What will pass is no answer to remember: the caller may try again with the same key.
+    const isLastWord = outcome && (outcome.ok || !isPassing(outcome.refused))
+    const ending = isLastWord ? operation : stepOf(moveId, 'end_move', operation.actor)
     const ended = perform(ending, { type: 'end_move', clinicId, moveId, outcome })
     await settleMove(moveId, operation.actor).catch(postpone)
     return told(ended)
+  }
+
+  /** What is under way with nobody left to end it: this object, or its storage, failed in between. */
+  function undo(): void {
+    const { moves, place } = day()
+    if (!place || running.size > 0) return
+    const { clinicId } = place
+    for (const { id: moveId, state } of [...moves.values()])
+      if (state === 'reserving')
+        perform(stepOf(moveId, 'end_move', CLOCK), { type: 'end_move', clinicId, moveId, outcome: null })
   }
 
   /** What an earlier try of this appointment left on another day is given back before it asks for more. */
@@ -75,27 +87,17 @@ export function moving({ day, perform, reach, wakeAt }: Source): Moving {
     if (!move || !own || move.state === 'reserving') return
     const { to, appointmentId } = move
     const { clinicId } = own
-    await tell(
-      keyOf(to),
-      stepOf(moveId, 'end', actor),
-      move.state === 'committed'
-        ? { type: 'confirm_move', clinicId, moveId }
-        : { type: 'release_move', opening: to, moveId },
-    )
+    const isCommitted = move.state === 'committed'
+    await tell(keyOf(to), moveId, actor, isCommitted ? confirmOf(clinicId, moveId) : releaseOf(to, moveId))
     const [home, movedTo] = [dayKeyOf(appointmentId), day().movedTo.get(appointmentId)]
     if (home && movedTo && home !== keyOf(own) && home !== keyOf(to))
-      await tell(home, stepOf(moveId, 'point', actor), {
-        type: 'point',
-        clinicId,
-        appointmentId,
-        to: movedTo,
-      })
-    perform(stepOf(moveId, 'settle', actor), { type: 'settle_move', clinicId, moveId })
+      await tell(home, moveId, actor, { type: 'point', clinicId, appointmentId, to: movedTo })
+    perform(stepOf(moveId, 'settle_move', actor), { type: 'settle_move', clinicId, moveId })
   }
 
   /** A refusal here is a bug or a damaged log: either way the move stays open, and is seen in our log. */
-  async function tell(key: string, operation: Operation, command: Command): Promise<void> {
-    const answer = await reach(key, (other) => other.perform(operation, command))
+  async function tell(key: string, moveId: string, actor: string, command: Command): Promise<void> {
+    const answer = await reach(key, (other) => other.perform(stepOf(moveId, command.type, actor), command))
     if (!answer.ok) throw new Error(`Refused: ${answer.refused}`)
   }
 
@@ -108,13 +110,14 @@ export function moving({ day, perform, reach, wakeAt }: Source): Moving {
       other.see(clinicId, { view: 'move', id: moveId }),
     )
     if (state === 'reserving') return wakeAt(Date.now() + INQUIRY_AFTER_MS)
-    const opening = { ...place, timeZone, capacity }
-    perform(
-      stepOf(moveId, 'end', CLOCK),
-      state === 'committed'
-        ? { type: 'confirm_move', clinicId, moveId }
-        : { type: 'release_move', opening, moveId },
-    )
+    if (state === 'committed') arrive(moveId)
+    else perform(stepOf(moveId, 'release_move', CLOCK), releaseOf({ ...place, timeZone, capacity }, moveId))
+  }
+
+  function arrive(moveId: string): void {
+    const { reservations, place } = day()
+    if (place && reservations.has(moveId))
+      perform(stepOf(moveId, 'confirm_move', CLOCK), confirmOf(place.clinicId, moveId))
   }
 
   function postpone(error: unknown): void {
@@ -131,24 +134,11 @@ export function moving({ day, perform, reach, wakeAt }: Source): Moving {
       running.set(operation.id, started)
       return started
     },
-    arrive(moveId) {
-      const { reservations, place } = day()
-      if (place && reservations.has(moveId))
-        perform(stepOf(moveId, 'end', CLOCK), { type: 'confirm_move', clinicId: place.clinicId, moveId })
-    },
-    undo() {
-      const { moves, place } = day()
-      for (const { id, state } of [...moves.values()])
-        if (place && state === 'reserving')
-          perform(stepOf(id, 'abort', CLOCK), {
-            type: 'end_move',
-            clinicId: place.clinicId,
-            moveId: id,
-            outcome: null,
-          })
-    },
+    arrive,
+    undo,
     async settle() {
       const before = failures
+      await Promise.resolve().then(undo).catch(postpone)
       await Promise.all([
         ...[...day().moves.keys()].map((id) => settleMove(id).catch(postpone)),
         ...[...day().reservations.values()].map((reservation) => inquire(reservation).catch(postpone)),
@@ -157,6 +147,18 @@ export function moving({ day, perform, reach, wakeAt }: Source): Moving {
     },
   }
 }
+
+const confirmOf = (clinicId: string, moveId: string): ConfirmMove => ({
+  type: 'confirm_move',
+  clinicId,
+  moveId,
+})
+
+const releaseOf = (opening: Opening, moveId: string): ReleaseMove => ({
+  type: 'release_move',
+  opening,
+  moveId,
+})
 
 const keyOf = ({ clinicId, doctorId, date }: Place) => dayKey(clinicId, doctorId, date)
 
