@@ -95,7 +95,7 @@ export class DoctorDay extends DurableObject<Env> {
   ): Promise<Answer<ReplyTo<C>>> {
     if (via) this.#moving.arrive(via)
     const answer = this.#perform(operation, command)
-    if (command.type === 'set_availability')
+    if (['set_availability', 'declare_absence'].includes(command.type))
       await Promise.race([this.#catchUp(), scheduler.wait(COPY_WAIT_MS)])
     return answer
   }
@@ -184,12 +184,18 @@ export class DoctorDay extends DurableObject<Env> {
   /** Append, remember and arm as one transaction; then the memory; then the copy. */
   #commit(events: Recorded[], remembered: [opId: string, reply: string] | null, at: number): void {
     if (events.length === 0 && !remembered) return
-    this.ctx.storage.transactionSync(() => {
-      if (!this.#isOpen) log.open(this.#sql)
-      for (const event of events) log.append(this.#sql, event)
-      if (remembered) log.rememberReply(this.#sql, ...remembered)
-      if (events.length > 0) this.#arm(at + COPY_GRACE_MS)
-    })
+    try {
+      this.ctx.storage.transactionSync(() => {
+        if (!this.#isOpen) log.open(this.#sql)
+        for (const event of events) log.append(this.#sql, event)
+        if (remembered) log.rememberReply(this.#sql, ...remembered)
+        if (events.length > 0) this.#arm(at + COPY_GRACE_MS)
+      })
+    } catch (error) {
+      // What was undone may have been the alarm, too.
+      this.#alarmAt = Number.POSITIVE_INFINITY
+      throw error
+    }
     this.#isOpen = true
     for (const event of events) evolve(this.#day, event)
     this.#arm(nextDeadline(this.#day))

@@ -130,7 +130,12 @@ export function moving({ day, perform, reach, wakeAt }: Source): Moving {
     move(operation, wanted) {
       const known = running.get(operation.id)
       if (known) return known
-      const started = move(operation, wanted).finally(() => running.delete(operation.id))
+      const started = move(operation, wanted)
+        .catch((error: unknown) => {
+          postpone(error)
+          throw error
+        })
+        .finally(() => running.delete(operation.id))
       running.set(operation.id, started)
       return started
     },
