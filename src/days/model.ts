@@ -1,4 +1,5 @@
 import * as v from 'valibot'
+import { slotTimes, toSlotTimes } from '../appointments/model'
 import type { Recorded } from '../doctor-day/day'
 import type { Ledger as DayLedger } from '../doctor-day/ledger'
 import type { Verdict as LogVerdict } from '../doctor-day/log'
@@ -16,6 +17,7 @@ export type AskDay = v.InferOutput<typeof AskDay>
 /** `state` says who has the slot; the id is the appointment's, the hold's or the waiting patient's place. */
 const Slot = v.object({
   slot: v.number(),
+  ...slotTimes,
   state: v.picklist(['free', 'booked', 'held', 'offered']),
   id: v.nullable(v.string()),
 })
@@ -45,8 +47,9 @@ export const toLedger = ({ timeZone, isPresent, slots, ...ledger }: DayLedger): 
   ...ledger,
   time_zone: timeZone,
   is_present: isPresent,
-  slots: slots.map(({ slot, occupant }) => ({
+  slots: slots.map(({ slot, occupant, ...times }) => ({
     slot,
+    ...toSlotTimes(times),
     state: occupant ? STATES[occupant.kind] : 'free',
     id: occupant?.id ?? null,
   })),

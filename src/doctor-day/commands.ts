@@ -1,5 +1,6 @@
 import type { Transition } from '../problem'
 import type { Appointment, Availability, CheckIn, Event, Hold, Opening, Priority, Waiting } from './day'
+import type { WorkingHours } from './slot-times'
 
 /** What a doctor’s day can be asked to do, what it answers, and how it refuses. */
 
@@ -75,6 +76,8 @@ export interface SetAvailability {
   notes: string | null
   /** Null leaves it as it is. */
   capacity: number | null
+  /** Null takes them away; without it they stay as they are. */
+  hours?: WorkingHours | null
 }
 
 export interface Arrive {
@@ -157,6 +160,7 @@ export type Refusal =
   | 'already_cancelled'
   | 'day_full'
   | 'capacity_below_taken'
+  | 'hours_in_use'
   | 'hold_over'
   | 'no_offer'
   | 'offer_over'

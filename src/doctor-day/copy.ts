@@ -30,11 +30,12 @@ export async function copyToD1(binding: D1Database, day: Day, events: Recorded[]
     db
       .insert(appointments)
       .select(sql`
-        SELECT value->>0, ${place}, value->>1, ${date}, value->>2, value->>3, value->>4, value->>5, value->>6
+        SELECT value->>0, ${place}, value->>1, ${date}, value->>2, value->>3, value->>4, value->>5, value->>6,
+          value->>7, value->>8
         FROM json_each(${appointmentRows(day, events)}) WHERE true`)
       .onConflictDoUpdate({
         target: appointments.id,
-        ...newer(appointments, ['slot', 'status', 'updated_at', 'version']),
+        ...newer(appointments, ['slot', 'starts_at', 'ends_at', 'status', 'updated_at', 'version']),
       }),
     db
       .insert(checkIns)
@@ -61,8 +62,11 @@ function appointmentRows(day: Day, events: Recorded[]): string {
   const touched = lastEvents(events, OF_APPOINTMENTS)
   return JSON.stringify(
     [...touched].map(([id, seq]) => {
-      const { patientId, slot, status, createdAt, updatedAt } = existing(day.appointments, id)
-      return [id, patientId, slot, status, createdAt, updatedAt, seq]
+      const { patientId, slot, startsAt, endsAt, status, createdAt, updatedAt } = existing(
+        day.appointments,
+        id,
+      )
+      return [id, patientId, slot, startsAt, endsAt, status, createdAt, updatedAt, seq]
     }),
   )
 }

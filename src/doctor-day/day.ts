@@ -1,3 +1,5 @@
+import type { Schedule, SlotTimes, WorkingHours } from './slot-times'
+
 /** The nouns of a doctor’s day: its state, and the events it is made of. */
 
 export interface Place {
@@ -10,9 +12,11 @@ export interface Place {
 export interface Opening extends Place {
   timeZone: string
   capacity: number
+  /** The doctor's; not there where the doctor has none, nor in logs from before there were any. */
+  hours?: WorkingHours
 }
 
-export interface Appointment {
+export interface Appointment extends SlotTimes {
   id: string
   patientId: string
   doctorId: string
@@ -24,7 +28,7 @@ export interface Appointment {
 }
 
 /** A slot kept for somebody who is still deciding. */
-export interface Hold {
+export interface Hold extends SlotTimes {
   id: string
   slot: number
   expiresAt: number
@@ -34,7 +38,7 @@ export interface Hold {
 export interface Waiting {
   id: string
   patientId: string
-  offer: { slot: number; deadline: number } | null
+  offer: ({ slot: number; deadline: number } & SlotTimes) | null
 }
 
 export type Priority = 'urgent' | 'normal'
@@ -58,6 +62,7 @@ export interface Availability {
   isPresent: boolean
   notes: string | null
   capacity: number
+  hours: WorkingHours | null
   updatedBy: string
   updatedAt: number
 }
@@ -69,12 +74,12 @@ export interface Occupant {
 }
 
 /** `version` is the number of the last event; 0 is a day that nobody has touched. */
-export interface Day {
+export interface Day extends Schedule {
   version: number
   place: Place | null
   timeZone: string
   capacity: number
-  availability: Omit<Availability, 'capacity'> | null
+  availability: Omit<Availability, 'capacity' | 'hours'> | null
   slots: Map<number, Occupant>
   lowestFreeSlot: number
   appointments: Map<string, Appointment>
@@ -92,6 +97,7 @@ export interface Day {
 export type Event =
   | ({ type: 'opened' } & Opening)
   | { type: 'capacity_set'; capacity: number }
+  | { type: 'hours_set'; hours: WorkingHours | null }
   | { type: 'availability_set'; id: string; isPresent: boolean; notes: string | null }
   | { type: 'booked'; appointmentId: string; patientId: string; slot: number }
   | { type: 'cancelled'; appointmentId: string; reason: string | null }
@@ -117,6 +123,8 @@ export const emptyDay = (): Day => ({
   place: null,
   timeZone: 'UTC',
   capacity: 0,
+  hours: null,
+  timetable: null,
   availability: null,
   slots: new Map(),
   lowestFreeSlot: 1,

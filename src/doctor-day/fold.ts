@@ -1,5 +1,6 @@
 import type { Appointment, CheckIn, Day, EventOf, Occupant, Opening, Recorded } from './day'
 import { emptyDay } from './day'
+import { type SlotTimes, scheduleOf, timesOf } from './slot-times'
 
 /** The day that a log tells of. */
 export const fold = (events: Iterable<Recorded>): Day => {
@@ -22,11 +23,14 @@ export function evolve(day: Day, event: Recorded): Day {
   day.version = event.seq
   switch (event.type) {
     case 'opened': {
-      const { clinicId, doctorId, date, timeZone, capacity } = event
-      return Object.assign(day, { place: { clinicId, doctorId, date }, timeZone, capacity })
+      const { clinicId, doctorId, date, timeZone, capacity, hours = null } = event
+      const place = { clinicId, doctorId, date }
+      return Object.assign(day, { place, timeZone, capacity, ...scheduleOf(date, timeZone, hours) })
     }
     case 'capacity_set':
       return Object.assign(day, { capacity: event.capacity })
+    case 'hours_set':
+      return Object.assign(day, scheduleOf(day.place?.date ?? '', day.timeZone, event.hours))
     case 'availability_set': {
       const { id, isPresent, notes, actor, at } = event
       return Object.assign(day, { availability: { id, isPresent, notes, updatedBy: actor, updatedAt: at } })
@@ -36,8 +40,7 @@ export function evolve(day: Day, event: Recorded): Day {
     case 'cancelled':
       return giveUpSlot(day, event.appointmentId, 'cancelled', event.at)
     case 'held':
-      day.holds.set(event.holdId, { id: event.holdId, slot: event.slot, expiresAt: event.expiresAt })
-      return take(day, event.slot, { kind: 'hold', id: event.holdId })
+      return held(day, event)
     case 'hold_ended':
       return holdEnded(day, event.holdId)
     case 'waitlisted':
@@ -77,12 +80,14 @@ function atTheDesk(day: Day, event: DeskEvent & { at: number }): Day {
 export const appointmentOf = (
   place: { doctorId: string; date: string },
   event: EventOf<'booked'> & { at: number },
+  times: SlotTimes,
 ): Appointment => ({
   id: event.appointmentId,
   patientId: event.patientId,
   doctorId: place.doctorId,
   date: place.date,
   slot: event.slot,
+  ...times,
   status: 'booked',
   createdAt: event.at,
   updatedAt: event.at,
@@ -102,7 +107,11 @@ export const checkInOf = (patientId: string, event: EventOf<'checked_in'> & { at
 })
 
 function booked(day: Day, event: Recorded<EventOf<'booked'>>): Day {
-  const appointment = appointmentOf(day.place ?? { doctorId: '', date: '' }, event)
+  const appointment = appointmentOf(
+    day.place ?? { doctorId: '', date: '' },
+    event,
+    timesOf(day.timetable, event.slot),
+  )
   day.appointments.set(appointment.id, appointment)
   day.patients.set(appointment.patientId, (day.patients.get(appointment.patientId) ?? 0) + 1)
   return take(day, appointment.slot, { kind: 'appointment', id: appointment.id })
@@ -118,6 +127,11 @@ function giveUpSlot(day: Day, id: string, status: Appointment['status'], at: num
   return free(day, appointment.slot)
 }
 
+function held(day: Day, { holdId: id, slot, expiresAt }: EventOf<'held'>): Day {
+  day.holds.set(id, { id, slot, expiresAt, ...timesOf(day.timetable, slot) })
+  return take(day, slot, { kind: 'hold', id })
+}
+
 function holdEnded(day: Day, id: string): Day {
   const hold = day.holds.get(id)
   day.holds.delete(id)
@@ -127,7 +141,8 @@ function holdEnded(day: Day, id: string): Day {
 
 function offered(day: Day, { waitId, slot, deadline }: EventOf<'offered'>): Day {
   const waiting = day.waitlist.get(waitId)
-  if (waiting) day.waitlist.set(waitId, { ...waiting, offer: { slot, deadline } })
+  const offer = { slot, deadline, ...timesOf(day.timetable, slot) }
+  if (waiting) day.waitlist.set(waitId, { ...waiting, offer })
   return take(day, slot, { kind: 'offer', id: waitId })
 }
 

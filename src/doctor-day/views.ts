@@ -30,7 +30,7 @@ const SHOW: Show = {
     [...day.appointments.values()]
       .filter(({ status }) => status !== 'cancelled')
       .sort((one, other) => one.slot - other.slot || one.createdAt - other.createdAt),
-  availability: ({ availability, capacity }) => availability && { ...availability, capacity },
+  availability: ({ availability, capacity, hours }) => availability && { ...availability, capacity, hours },
   arrivals: (day) => [...day.checkIns.values()].sort((one, other) => one.position - other.position),
   ledger: (day) => day.place && ledgerOf(day),
 }

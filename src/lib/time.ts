@@ -13,6 +13,46 @@ export const iso = (ms: number): string => new Date(ms).toISOString()
 export const localDate = (ms: number, timeZone: string): string =>
   Temporal.Instant.fromEpochMilliseconds(ms).toZonedDateTimeISO(timeZone).toPlainDate().toString()
 
+/**
+ * When the clocks of a zone show `HH:MM` on a date, in epoch ms. A time that they jump over comes as much later
+ * as they jump; of one that they show twice, the first counts (Temporal's `compatible`). 00:00 is the beginning
+ * of the date and 24:00 its end, whatever clocks show then. Nothing lies beyond that end: a date that a zone
+ * left out (30 December 2011 in Apia) begins and ends in one instant.
+ */
+export function instantAt(date: string, time: string, timeZone: string): number {
+  const day = Temporal.PlainDate.from(date)
+  const end = () => day.add({ days: 1 }).toZonedDateTime(timeZone)
+  if (time === '24:00') return end().epochMilliseconds
+  const at =
+    time === '00:00' ? day.toZonedDateTime(timeZone) : day.toZonedDateTime({ timeZone, plainTime: time })
+  return (at.toPlainDate().equals(day) ? at : end()).epochMilliseconds
+}
+
+/** How far the clocks of a zone are ahead of UTC, from an instant on (epoch ms). */
+export interface Offset {
+  since: number
+  aheadMs: number
+}
+
+/** The offset at `from`, and each that follows until `until`: a search per change of clocks, not per instant. */
+export function offsetsBetween(from: number, until: number, timeZone: string): Offset[] {
+  const offsets: Offset[] = []
+  let at: Temporal.ZonedDateTime | null =
+    Temporal.Instant.fromEpochMilliseconds(from).toZonedDateTimeISO(timeZone)
+  while (at && at.epochMilliseconds <= until) {
+    offsets.push({ since: at.epochMilliseconds, aheadMs: at.offsetNanoseconds / 1_000_000 })
+    at = at.getTimeZoneTransition('next')
+  }
+  return offsets
+}
+
+/** An instant as clocks show it that are ahead of UTC: `2026-03-08T09:00:00-04:00`. */
+export function isoAhead(ms: number, aheadMs: number): string {
+  const minutes = Math.round(Math.abs(aheadMs) / MINUTE_MS)
+  const offset = [Math.floor(minutes / 60), minutes % 60].map((part) => String(part).padStart(2, '0'))
+  return `${iso(ms + aheadMs).slice(0, -'.000Z'.length)}${aheadMs < 0 ? '-' : '+'}${offset.join(':')}`
+}
+
 const accepts = (parse: () => unknown): boolean => {
   try {
     parse()
