@@ -4,6 +4,7 @@ import type { Command, StepName } from '../src/doctor-day/commands'
 import { type Day, emptyDay, type Recorded } from '../src/doctor-day/day'
 import { fold } from '../src/doctor-day/fold'
 import { ledgerOf } from '../src/doctor-day/ledger'
+import type { WorkingHours } from '../src/doctor-day/slot-times'
 import {
   accept,
   apply,
@@ -11,6 +12,7 @@ import {
   book,
   bookHeld,
   cancel,
+  DATE,
   decline,
   hold,
   LAPSE,
@@ -38,13 +40,33 @@ function expectSound(day: Day): void {
   for (const { id, offer } of day.waitlist.values())
     if (offer) expect(day.slots.get(offer.slot)).toEqual({ kind: 'offer', id })
   for (const { id, slot } of day.holds.values()) expect(day.slots.get(slot)).toEqual({ kind: 'hold', id })
+  for (const { slot, startsAt, endsAt } of [...active, ...day.holds.values()])
+    expect([startsAt, endsAt]).toEqual(timesIn(day.hours, slot))
+  for (const { offer } of day.waitlist.values())
+    if (offer) expect([offer.startsAt, offer.endsAt]).toEqual(timesIn(day.hours, offer.slot))
   const positions = [...day.checkIns.values()].map(({ position }) => position).sort((a, b) => a - b)
   expect(positions).toEqual(positions.map((_, index) => index + 1))
   expect(day.slots.has(day.lowestFreeSlot)).toBe(false)
 }
 
+/** When a slot is, reckoned anew: the day of these commands is in UTC. */
+function timesIn(hours: WorkingHours | null, slot: number): (string | null)[] {
+  if (!hours) return [null, null]
+  const begins = Date.parse(`${DATE}T${hours.from}:00Z`)
+  return [slot - 1, slot].map((slots) =>
+    new Date(begins + slots * hours.minutesPerSlot * MINUTE).toISOString().replace('.000Z', '+00:00'),
+  )
+}
+
 describe('whatever happens, in any order', () => {
   const small = fc.nat(12)
+  const hours = fc.constantFrom<WorkingHours | null | undefined>(
+    undefined,
+    null,
+    { from: '09:00', to: '11:00', minutesPerSlot: 30 },
+    { from: '09:00', to: '10:30', minutesPerSlot: 30 },
+    { from: '08:15', to: '11:00', minutesPerSlot: 45 },
+  )
   const STEPS: StepName[] = ['serve', 'skip', 'requeue', 'no_show', 'recall']
   const command: fc.Arbitrary<(index: number) => Command> = fc.oneof(
     fc.tuple(small, fc.boolean()).map(
@@ -58,10 +80,10 @@ describe('whatever happens, in any order', () => {
     small.map((n) => (i: number) => wait(i, n % 9)),
     fc.nat(40).map((n) => (i: number) => accept(n, 20_000 + i)),
     fc.nat(40).map((n) => () => decline(n)),
-    fc.tuple(fc.boolean(), fc.option(fc.integer({ min: 1, max: 6 }))).map(
-      ([here, size]) =>
+    fc.tuple(fc.boolean(), fc.option(fc.integer({ min: 1, max: 6 })), hours).map(
+      ([here, size, hours]) =>
         () =>
-          say(here, size),
+          say(here, size, hours),
     ),
     small.map((n) => (i: number) => ({ ...walkIn(30_000 + i), patientId: `p${n % 7}` }) as Command),
     fc.constant(() => next()),

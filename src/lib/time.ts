@@ -14,10 +14,10 @@ export const localDate = (ms: number, timeZone: string): string =>
   Temporal.Instant.fromEpochMilliseconds(ms).toZonedDateTimeISO(timeZone).toPlainDate().toString()
 
 /**
- * When the clocks of a zone show `HH:MM` on a date, in epoch ms. A time that they jump over comes as much later
- * as they jump; of one that they show twice, the first counts (Temporal's `compatible`). 00:00 is the beginning
- * of the date and 24:00 its end, whatever clocks show then. Nothing lies beyond that end: a date that a zone
- * left out (30 December 2011 in Apia) begins and ends in one instant.
+ * When the clocks of a zone show `HH:MM` on a date, in epoch ms. A time that they jump over comes as much
+ * later as they jump; of one that they show twice, the first counts (Temporal's `compatible`). 00:00 is the
+ * beginning of the date and 24:00 its end, whatever clocks show then. Nothing lies beyond that end: a date
+ * that a zone left out (30 December 2011 in Apia) begins and ends in one instant.
  */
 export function instantAt(date: string, time: string, timeZone: string): number {
   const day = Temporal.PlainDate.from(date)
@@ -34,7 +34,7 @@ export interface Offset {
   aheadMs: number
 }
 
-/** The offset at `from`, and each that follows until `until`: a search per change of clocks, not per instant. */
+/** The offset at `from` and each that follows, until `until`: one search for each change of clocks. */
 export function offsetsBetween(from: number, until: number, timeZone: string): Offset[] {
   const offsets: Offset[] = []
   let at: Temporal.ZonedDateTime | null =
