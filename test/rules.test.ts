@@ -192,6 +192,16 @@ test('hours say what they change, and bring as many slots as fit unless a number
   })
 })
 
+test('hours are reckoned in the zone that the day was opened with', () => {
+  const newYork = { ...OPENING, date: '2026-03-08', timeZone: 'America/New_York' }
+  const day = dayAfter({ ...say(true), opening: newYork } as Command)
+  const allDay = {
+    ...hours({ from: '00:00', to: '24:00' }),
+    opening: { ...newYork, timeZone: 'UTC' },
+  } as Command
+  expect(apply(day, [], allDay)).toMatchObject({ reply: { capacity: 23 } })
+})
+
 test('urgent goes before normal, ties by arrival; the position never changes', () => {
   const day = dayAfter(...FULL, arrive(1), arrive(2, 2, 'urgent'), arrive(3, 3, 'urgent'))
   const order = [next('a'), next('b'), next('c'), next('d')].map((command) => apply(day, [], command))

@@ -1,4 +1,4 @@
-import { instantAt, isoAhead, MINUTE_MS, type Offset, offsetsBetween } from '../lib/time'
+import { instantAt, isoAt, MINUTE_MS, type Offset, offsetsBetween } from '../lib/time'
 
 /** When the slots of a day begin and end. A day without working hours has slots that are only numbered. */
 
@@ -48,9 +48,8 @@ function timetableOf(date: string, timeZone: string, hours: WorkingHours): Timet
 export function timesOf(timetable: Timetable | null, slot: number): SlotTimes {
   if (!timetable) return { startsAt: null, endsAt: null }
   const { beginsAt, slotMs, offsets } = timetable
-  const shown = (ms: number) => isoAhead(ms, offsets.findLast(({ since }) => since <= ms)?.aheadMs ?? 0)
   const startsAt = beginsAt + (slot - 1) * slotMs
-  return { startsAt: shown(startsAt), endsAt: shown(startsAt + slotMs) }
+  return { startsAt: isoAt(startsAt, offsets), endsAt: isoAt(startsAt + slotMs, offsets) }
 }
 
 /** When one slot of a date begins and ends; whoever asks for many keeps the timetable. */

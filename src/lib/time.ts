@@ -28,10 +28,11 @@ export function instantAt(date: string, time: string, timeZone: string): number 
   return (at.toPlainDate().equals(day) ? at : end()).epochMilliseconds
 }
 
-/** How far the clocks of a zone are ahead of UTC, from an instant on (epoch ms). */
+/** What clocks are ahead of UTC from an instant on (epoch ms), and how ISO 8601 writes it: `-04:00`. */
 export interface Offset {
   since: number
   aheadMs: number
+  written: string
 }
 
 /** The offset at `from` and each that follows, until `until`: one search for each change of clocks. */
@@ -40,17 +41,24 @@ export function offsetsBetween(from: number, until: number, timeZone: string): O
   let at: Temporal.ZonedDateTime | null =
     Temporal.Instant.fromEpochMilliseconds(from).toZonedDateTimeISO(timeZone)
   while (at && at.epochMilliseconds <= until) {
-    offsets.push({ since: at.epochMilliseconds, aheadMs: at.offsetNanoseconds / 1_000_000 })
+    const aheadMs = at.offsetNanoseconds / 1_000_000
+    offsets.push({ since: at.epochMilliseconds, aheadMs, written: writtenOffset(aheadMs) })
     at = at.getTimeZoneTransition('next')
   }
   return offsets
 }
 
-/** An instant as clocks show it that are ahead of UTC: `2026-03-08T09:00:00-04:00`. */
-export function isoAhead(ms: number, aheadMs: number): string {
+/** To the minute: local mean time, before 1940, had seconds that ISO 8601 cannot write. */
+function writtenOffset(aheadMs: number): string {
   const minutes = Math.round(Math.abs(aheadMs) / MINUTE_MS)
-  const offset = [Math.floor(minutes / 60), minutes % 60].map((part) => String(part).padStart(2, '0'))
-  return `${iso(ms + aheadMs).slice(0, -'.000Z'.length)}${aheadMs < 0 ? '-' : '+'}${offset.join(':')}`
+  const parts = [Math.floor(minutes / 60), minutes % 60].map((part) => String(part).padStart(2, '0'))
+  return `${aheadMs < 0 ? '-' : '+'}${parts.join(':')}`
+}
+
+/** An instant as clocks show it, to the second: `2026-03-08T09:00:00-04:00`; in UTC before the first offset. */
+export function isoAt(ms: number, offsets: Offset[]): string {
+  const offset = offsets.findLast(({ since }) => since <= ms)
+  return offset ? iso(ms + offset.aheadMs).slice(0, -'.000Z'.length) + offset.written : iso(ms)
 }
 
 const accepts = (parse: () => unknown): boolean => {
