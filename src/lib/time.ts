@@ -55,7 +55,7 @@ function writtenOffset(aheadMs: number): string {
   return `${aheadMs < 0 ? '-' : '+'}${parts.join(':')}`
 }
 
-/** An instant as clocks show it, to the second: `2026-03-08T09:00:00-04:00`; in UTC before the first offset. */
+/** As clocks show it, to the second: `2026-03-08T09:00:00-04:00`. Before the first offset, in UTC. */
 export function isoAt(ms: number, offsets: Offset[]): string {
   const offset = offsets.findLast(({ since }) => since <= ms)
   return offset ? iso(ms + offset.aheadMs).slice(0, -'.000Z'.length) + offset.written : iso(ms)
