@@ -29,6 +29,7 @@ export const PROBLEMS = {
   offer_over: { status: 410, title: 'The offer is over', final: true },
   day_full: { status: 409, title: 'The day is full', final: true },
   capacity_below_taken: { status: 409, title: 'More slots are taken than that', final: true },
+  hours_in_use: { status: 409, title: 'Taken slots go by the working hours', final: true },
   already_checked_in: { status: 409, title: 'Already checked in', final: true },
   import_not_finished: { status: 409, title: 'The import is still running' },
   body_too_large: { status: 413, title: 'The body is too large' },

@@ -76,6 +76,8 @@ const PURE = [
     'waitlist-rules',
     'queue-rules',
     'facts',
+    'terms',
+    'slot-times',
     'fold',
     'ledger',
     'views',

@@ -2,6 +2,7 @@ import type { Command, Moment, StepName } from '../src/doctor-day/commands'
 import { type Appointment, type Day, emptyDay, type Opening, type Recorded } from '../src/doctor-day/day'
 import { evolve } from '../src/doctor-day/fold'
 import { decide } from '../src/doctor-day/rules'
+import type { WorkingHours } from '../src/doctor-day/slot-times'
 
 /** Commands for a day of three slots: appointment `a1`, hold `h1`, place in the waitlist `w1`, patient `p1`. */
 
@@ -30,6 +31,8 @@ const elsewhere: Appointment = {
   doctorId: 'd',
   date: '2026-03-15',
   slot: 1,
+  startsAt: null,
+  endsAt: null,
   status: 'booked',
   createdAt: NOON,
   updatedAt: NOON,
@@ -99,13 +102,18 @@ export const step = (n: number, name: StepName): Command => ({
   appointmentId: `a${n}`,
   step: name,
 })
-export const say = (isPresent: boolean, capacity: number | null = null): Command => ({
+export const say = (
+  isPresent: boolean,
+  capacity: number | null = null,
+  hours?: WorkingHours | null,
+): Command => ({
   type: 'set_availability',
   opening: OPENING,
   id: 'v',
   isPresent,
   notes: null,
   capacity,
+  hours,
 })
 export const reserve = (n: number, patient = n % 7, allowAnother = false): Command => ({
   type: 'reserve',

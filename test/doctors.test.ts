@@ -9,7 +9,13 @@ test('a doctor is added and read back', async () => {
   const clinic = await openClinic()
   const { status, body } = await clinic.post(DOCTORS, GRACE)
   expect(status).toBe(201)
-  expect(body).toEqual({ ...GRACE, capacity: 10, id: expect.any(String), created_at: expect.any(String) })
+  expect(body).toEqual({
+    ...GRACE,
+    capacity: 10,
+    working_hours: null,
+    id: expect.any(String),
+    created_at: expect.any(String),
+  })
   expect(await clinic.get(`${DOCTORS}/${body.id}`)).toMatchObject({ status: 200, body })
 })
 

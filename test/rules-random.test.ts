@@ -5,6 +5,7 @@ import type { Command, StepName } from '../src/doctor-day/commands'
 import { type Day, emptyDay, type Recorded } from '../src/doctor-day/day'
 import { fold } from '../src/doctor-day/fold'
 import { ledgerOf } from '../src/doctor-day/ledger'
+import type { WorkingHours } from '../src/doctor-day/slot-times'
 import {
   absent,
   accept,
@@ -14,6 +15,7 @@ import {
   bookHeld,
   cancel,
   confirm,
+  DATE,
   decline,
   end,
   giveBack,
@@ -59,9 +61,22 @@ function expectSound(day: Day): void {
   const struck = [...moved, ...waitlisted, ...toCall].map(({ appointmentId }) => appointmentId)
   expect(new Set(struck).size).toBe(struck.length)
   expect(struck.every((id) => day.affected.has(id))).toBe(true)
+  for (const { slot, startsAt, endsAt } of [...counted, ...day.holds.values()])
+    expect([startsAt, endsAt]).toEqual(timesIn(day.hours, slot))
+  for (const { offer } of day.waitlist.values())
+    if (offer) expect([offer.startsAt, offer.endsAt]).toEqual(timesIn(day.hours, offer.slot))
   const positions = [...day.checkIns.values()].map(({ position }) => position).sort((a, b) => a - b)
   expect(positions).toEqual(positions.map((_, index) => index + 1))
   expect(day.slots.has(day.lowestFreeSlot)).toBe(false)
+}
+
+/** When a slot is, reckoned anew: the day of these commands is in UTC. */
+function timesIn(hours: WorkingHours | null, slot: number): (string | null)[] {
+  if (!hours) return [null, null]
+  const begins = Date.parse(`${DATE}T${hours.from}:00Z`)
+  return [slot - 1, slot].map((slots) =>
+    new Date(begins + slots * hours.minutesPerSlot * MINUTE).toISOString().replace('.000Z', '+00:00'),
+  )
 }
 
 describe('whatever happens, in any order', () => {
@@ -69,6 +84,13 @@ describe('whatever happens, in any order', () => {
   type Ending = 'moved' | 'refused' | 'lost' | 'settle' | 'confirm' | 'give back'
   type Aimed = StepName | 'cancel' | 'arrive' | 'leave' | Ending
   const ENDINGS: Ending[] = ['moved', 'refused', 'lost', 'settle', 'confirm', 'give back']
+  const hours = fc.constantFrom<WorkingHours | null | undefined>(
+    undefined,
+    null,
+    { from: '09:00', to: '11:00', minutesPerSlot: 30 },
+    { from: '09:00', to: '10:30', minutesPerSlot: 30 },
+    { from: '08:15', to: '11:00', minutesPerSlot: 45 },
+  )
   const STEPS: StepName[] = ['serve', 'skip', 'requeue', 'no_show', 'recall']
   const command: fc.Arbitrary<(index: number) => Command> = fc.oneof(
     fc.tuple(small, fc.boolean()).map(
@@ -82,10 +104,10 @@ describe('whatever happens, in any order', () => {
     small.map((n) => (i: number) => wait(i, n % 9)),
     fc.nat(40).map((n) => (i: number) => accept(n, 20_000 + i)),
     fc.nat(40).map((n) => () => decline(n)),
-    fc.tuple(fc.boolean(), fc.option(fc.integer({ min: 1, max: 6 }))).map(
-      ([here, size]) =>
+    fc.tuple(fc.boolean(), fc.option(fc.integer({ min: 1, max: 6 })), hours).map(
+      ([here, size, hours]) =>
         () =>
-          say(here, size),
+          say(here, size, hours),
     ),
     small.map((n) => (i: number) => ({ ...walkIn(30_000 + i), patientId: `p${n % 7}` }) as Command),
     fc.constant(() => next()),

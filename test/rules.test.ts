@@ -97,6 +97,8 @@ test('a move to a full day takes the very slot that is offered to its patient, a
 })
 
 const FULL = [book(1), book(2), book(3)]
+const HOURS = { from: '09:00', to: '12:00', minutesPerSlot: 60 }
+const hours = (change = {}) => say(true, null, { ...HOURS, ...change })
 test.each<[string, Command[], Command, string]>([
   ['an absent doctor', [say(false)], book(1), 'doctor_absent'],
   ['a hold with an absent doctor', [say(false)], hold(1), 'doctor_absent'],
@@ -106,6 +108,23 @@ test.each<[string, Command[], Command, string]>([
   ['a day full of holds', [hold(1), hold(2), hold(3)], book(4), 'day_full'],
   ['a day whose free slot is offered to another', [...FULL, wait(5), cancel(1)], book(4), 'day_full'],
   ['a capacity below what is taken', [book(1), book(2)], say(true, 1), 'capacity_below_taken'],
+  ['other hours where a slot is booked', [hours(), book(1)], hours({ from: '08:00' }), 'hours_in_use'],
+  ['other hours where a slot is held', [hours(), hold(1)], hours({ minutesPerSlot: 30 }), 'hours_in_use'],
+  [
+    'other hours where a slot is offered',
+    [hours(), wait(1)],
+    hours({ from: '08:00', to: '11:00' }),
+    'hours_in_use',
+  ],
+  ['taking hours away where a slot is booked', [hours(), book(1)], say(true, null, null), 'hours_in_use'],
+  ['hours where a slot has none', [book(1)], hours(), 'hours_in_use'],
+  [
+    'hours that end before the last slot taken',
+    [hours(), book(1), book(2)],
+    hours({ to: '10:00' }),
+    'capacity_below_taken',
+  ],
+  ['one slot more than fit', [hours({ to: '10:00' }), book(1)], book(2), 'day_full'],
   ['cancelling twice', [book(1), cancel(1)], cancel(1), 'already_cancelled'],
   ['cancelling after check-in', [book(1), arrive(1)], cancel(1), 'already_checked_in'],
   ['checking in what was cancelled', [book(1), cancel(1)], arrive(1), 'already_cancelled'],
@@ -202,6 +221,38 @@ test('who books a held slot while another is offered to them passes the offer on
   })
 })
 
+test('hours say what they change, and bring as many slots as fit unless a number is said', () => {
+  const day = dayAfter(say(true))
+  expect(apply(day, [], hours())).toMatchObject({
+    events: [{ type: 'availability_set' }, { type: 'hours_set', hours: HOURS }],
+    reply: { capacity: 3, hours: HOURS },
+  })
+  expect(apply(day, [], say(true))).toMatchObject({
+    events: [{ type: 'availability_set' }],
+    reply: { hours: HOURS },
+  })
+  expect(apply(day, [], say(true, 5, { ...HOURS, to: '11:00' }))).toMatchObject({
+    events: [{ type: 'availability_set' }, { type: 'hours_set' }, { type: 'capacity_set', capacity: 5 }],
+  })
+  expect(apply(day, [], hours({ to: '11:00' }))).toMatchObject({
+    events: [{ type: 'availability_set' }, { type: 'capacity_set', capacity: 2 }],
+  })
+  expect(apply(day, [], say(true, null, null))).toMatchObject({
+    events: [{ type: 'availability_set' }, { type: 'hours_set', hours: null }],
+    reply: { capacity: 2, hours: null },
+  })
+})
+
+test('hours are reckoned in the zone that the day was opened with', () => {
+  const newYork = { ...OPENING, date: '2026-03-08', timeZone: 'America/New_York' }
+  const day = dayAfter({ ...say(true), opening: newYork } as Command)
+  const allDay = {
+    ...hours({ from: '00:00', to: '24:00' }),
+    opening: { ...newYork, timeZone: 'UTC' },
+  } as Command
+  expect(apply(day, [], allDay)).toMatchObject({ reply: { capacity: 23 } })
+})
+
 test('urgent goes before normal, ties by arrival; the position never changes', () => {
   const day = dayAfter(...FULL, arrive(1), arrive(2, 2, 'urgent'), arrive(3, 3, 'urgent'))
   const order = [next('a'), next('b'), next('c'), next('d')].map((command) => apply(day, [], command))
@@ -241,4 +292,20 @@ test('the reply to a command is what its events make of the day', () => {
   expect(apply(day, [], say(false, 5))).toMatchObject({ reply: { ...day.availability, capacity: 5 } })
   const other = dayAfter(book(1))
   expect(apply(other, [], cancel(1))).toMatchObject({ reply: other.appointments.get('a1') })
+  const timed = dayAfter(hours())
+  expect(apply(timed, [], hold(1))).toMatchObject({ reply: timed.holds.get('h1') })
+  expect(apply(timed, [], bookHeld(1, 1))).toMatchObject({ reply: timed.appointments.get('a1') })
+  expect(apply(timed, [], wait(2))).toMatchObject({ reply: timed.waitlist.get('w2') })
+  expect(apply(timed, [], accept(2, 2))).toMatchObject({ reply: timed.appointments.get('a2') })
+  expect(apply(timed, [], book(3))).toMatchObject({ reply: timed.appointments.get('a3') })
+  expect(apply(timed, [], hours({ to: '13:00' }))).toMatchObject({
+    reply: { capacity: 4, hours: timed.hours },
+  })
+  const opened = { ...book(1), opening: { ...OPENING, hours: HOURS } } as Command
+  const fresh = emptyDay()
+  expect(apply(fresh, [], opened)).toMatchObject({ reply: fresh.appointments.get('a1') })
+  expect(fresh.appointments.get('a1')).toMatchObject({
+    startsAt: '2026-03-14T09:00:00+00:00',
+    endsAt: '2026-03-14T10:00:00+00:00',
+  })
 })

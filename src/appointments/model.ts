@@ -1,6 +1,7 @@
 import * as v from 'valibot'
 import type { Replies } from '../doctor-day/commands'
 import type { Appointment as DayAppointment, Hold as DayHold } from '../doctor-day/day'
+import type { SlotTimes as DaySlotTimes } from '../doctor-day/slot-times'
 import { cursor, limit } from '../lib/page'
 import { maxCharacters, text } from '../lib/text'
 import { iso, LocalDate } from '../lib/time'
@@ -35,6 +36,12 @@ export const BookAppointment = v.pipe(
 )
 export type BookAppointment = v.InferOutput<typeof BookAppointment>
 
+/** Only there where the day has working hours; ISO 8601 with the offset of the clinic's zone. */
+export const slotTimes = { starts_at: v.optional(v.string()), ends_at: v.optional(v.string()) }
+
+export const toSlotTimes = ({ startsAt, endsAt }: DaySlotTimes): { starts_at?: string; ends_at?: string } =>
+  startsAt && endsAt ? { starts_at: startsAt, ends_at: endsAt } : {}
+
 const Status = v.picklist(['booked', 'cancelled', 'no_show'])
 
 export const Appointment = v.pipe(
@@ -44,6 +51,7 @@ export const Appointment = v.pipe(
     doctor_id: v.string(),
     date: v.string(),
     slot: v.number(),
+    ...slotTimes,
     status: Status,
     created_at: v.string(),
     updated_at: v.string(),
@@ -70,6 +78,7 @@ export const toAppointment = (appointment: DayAppointment): Appointment => ({
   doctor_id: appointment.doctorId,
   date: appointment.date,
   slot: appointment.slot,
+  ...toSlotTimes(appointment),
   status: appointment.status,
   created_at: iso(appointment.createdAt),
   updated_at: iso(appointment.updatedAt),
@@ -107,7 +116,7 @@ export const NewHold = v.pipe(
 export type NewHold = v.InferOutput<typeof NewHold>
 
 export const Hold = v.pipe(
-  v.object({ hold_id: v.string(), slot: v.number(), expires_at: v.string() }),
+  v.object({ hold_id: v.string(), slot: v.number(), ...slotTimes, expires_at: v.string() }),
   v.metadata({ ref: 'Hold' }),
 )
 export type Hold = v.InferOutput<typeof Hold>
@@ -115,6 +124,7 @@ export type Hold = v.InferOutput<typeof Hold>
 export const toHold = (hold: DayHold): Hold => ({
   hold_id: hold.id,
   slot: hold.slot,
+  ...toSlotTimes(hold),
   expires_at: iso(hold.expiresAt),
 })
 
@@ -137,7 +147,7 @@ export const Waiting = v.pipe(
     patient_id: v.string(),
     place: v.number(),
     status: v.picklist(['waiting', 'offered']),
-    offer: v.nullable(v.object({ slot: v.number(), expires_at: v.string() })),
+    offer: v.nullable(v.object({ slot: v.number(), ...slotTimes, expires_at: v.string() })),
   }),
   v.metadata({ ref: 'Waiting' }),
 )
@@ -148,7 +158,7 @@ export const toWaiting = ({ id, patientId, place, offer }: Replies['wait']): Wai
   patient_id: patientId,
   place,
   status: offer ? 'offered' : 'waiting',
-  offer: offer && { slot: offer.slot, expires_at: iso(offer.deadline) },
+  offer: offer && { slot: offer.slot, ...toSlotTimes(offer), expires_at: iso(offer.deadline) },
 })
 
 export const LeftWaitlist = v.pipe(

@@ -1,4 +1,5 @@
 import * as v from 'valibot'
+import { slotTimes, toSlotTimes } from '../appointments/model'
 import type { Absence as DayAbsence } from '../doctor-day/absence-rules'
 import type { Recorded } from '../doctor-day/day'
 import type { Ledger as DayLedger } from '../doctor-day/ledger'
@@ -18,6 +19,7 @@ export type AskDay = v.InferOutput<typeof AskDay>
 /** `state` says who has the slot; the id is the appointment's, the hold's or the waiting patient's place. */
 const Slot = v.object({
   slot: v.number(),
+  ...slotTimes,
   state: v.picklist(['free', 'booked', 'held', 'offered']),
   id: v.nullable(v.string()),
 })
@@ -47,8 +49,9 @@ export const toLedger = ({ timeZone, isPresent, slots, ...ledger }: DayLedger): 
   ...ledger,
   time_zone: timeZone,
   is_present: isPresent,
-  slots: slots.map(({ slot, occupant }) => ({
+  slots: slots.map(({ slot, occupant, ...times }) => ({
     slot,
+    ...toSlotTimes(times),
     state: occupant ? STATES[occupant.kind] : 'free',
     id: occupant?.id ?? null,
   })),

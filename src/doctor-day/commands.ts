@@ -22,6 +22,7 @@ import type {
   Reserve,
   SettleMove,
 } from './move-commands'
+import type { WorkingHours } from './slot-times'
 
 /** What a doctor’s day can be asked to do, what it answers, and how it refuses. */
 
@@ -99,6 +100,8 @@ export interface SetAvailability {
   notes: string | null
   /** Null leaves it as it is. */
   capacity: number | null
+  /** Null takes them away; without it they stay as they are. */
+  hours?: WorkingHours | null
 }
 
 /** The doctor is absent, whatever was booked: who is struck by it? */
@@ -206,6 +209,7 @@ export type Refusal =
   | 'already_cancelled'
   | 'day_full'
   | 'capacity_below_taken'
+  | 'hours_in_use'
   | 'hold_over'
   | 'no_offer'
   | 'offer_over'

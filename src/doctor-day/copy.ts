@@ -30,12 +30,12 @@ export async function copyToD1(binding: D1Database, day: Day, events: Recorded[]
     db
       .insert(appointments)
       .select(sql`
-        SELECT value->>0, ${place}, value->>1, ${date}, value->>2, value->>3, value->>4, value->>5,
-          value->>6, value->>7
+        SELECT value->>0, ${place}, value->>1, ${date}, value->>2, value->>3, value->>4, value->>5, value->>6,
+          value->>7, value->>8, value->>9
         FROM json_each(${appointmentRows(day, events)}) WHERE true`)
       .onConflictDoUpdate({
         target: appointments.id,
-        ...newer(appointments, ['doctor_id', 'date', 'slot', 'status', 'updated_at', 'version', 'moves']),
+        ...newer(appointments, MOVING_COLUMNS),
         setWhere: sql`(excluded.moves, excluded.version) > (${appointments.moves}, ${appointments.version})`,
       }),
     db
@@ -59,14 +59,20 @@ function newer(
   return { set: set as never, setWhere: sql`excluded.version > ${table.version}` }
 }
 
+/** What changes of an appointment once it is booked. */
+const MOVING_COLUMNS = [
+  ...['doctor_id', 'date', 'slot', 'starts_at', 'ends_at'],
+  ...['status', 'updated_at', 'version', 'moves'],
+]
+
 function appointmentRows(day: Day, events: Recorded[]): string {
   const touched = lastEvents(events, OF_APPOINTMENTS)
   return JSON.stringify(
     [...touched].flatMap(([id, seq]) => {
       const appointment = day.appointments.get(id)
       if (!appointment) return [] // It has moved on: the day it lives on tells of it.
-      const { patientId, slot, status, createdAt, updatedAt, moves } = appointment
-      return [[id, patientId, slot, status, createdAt, updatedAt, seq, moves]]
+      const { patientId, slot, startsAt, endsAt, status, createdAt, updatedAt, moves } = appointment
+      return [[id, patientId, slot, startsAt, endsAt, status, createdAt, updatedAt, seq, moves]]
     }),
   )
 }

@@ -1,3 +1,5 @@
+import type { Schedule, SlotTimes, WorkingHours } from './slot-times'
+
 /** The nouns of a doctor’s day: its state, and the events it is made of. */
 
 export interface DoctorDate {
@@ -13,9 +15,11 @@ export interface Place extends DoctorDate {
 export interface Opening extends Place {
   timeZone: string
   capacity: number
+  /** The doctor's; not there where the doctor has none, nor in logs from before there were any. */
+  hours?: WorkingHours
 }
 
-export interface Appointment {
+export interface Appointment extends SlotTimes {
   id: string
   patientId: string
   doctorId: string
@@ -29,7 +33,7 @@ export interface Appointment {
 }
 
 /** A slot kept for somebody who is still deciding. */
-export interface Hold {
+export interface Hold extends SlotTimes {
   id: string
   slot: number
   expiresAt: number
@@ -39,7 +43,7 @@ export interface Hold {
 export interface Waiting {
   id: string
   patientId: string
-  offer: { slot: number; deadline: number } | null
+  offer: ({ slot: number; deadline: number } & SlotTimes) | null
 }
 
 /**
@@ -107,6 +111,7 @@ export interface Availability {
   isPresent: boolean
   notes: string | null
   capacity: number
+  hours: WorkingHours | null
   updatedBy: string
   updatedAt: number
 }
@@ -118,12 +123,12 @@ export interface Occupant {
 }
 
 /** `version` is the number of the last event; 0 is a day that nobody has touched. */
-export interface Day {
+export interface Day extends Schedule {
   version: number
   place: Place | null
   timeZone: string
   capacity: number
-  availability: Omit<Availability, 'capacity'> | null
+  availability: Omit<Availability, 'capacity' | 'hours'> | null
   slots: Map<number, Occupant>
   lowestFreeSlot: number
   appointments: Map<string, Appointment>
@@ -150,6 +155,7 @@ export interface Day {
 export type Event =
   | ({ type: 'opened' } & Opening)
   | { type: 'capacity_set'; capacity: number }
+  | { type: 'hours_set'; hours: WorkingHours | null }
   | { type: 'availability_set'; id: string; isPresent: boolean; notes: string | null }
   | { type: 'booked'; appointmentId: string; patientId: string; slot: number }
   | { type: 'cancelled'; appointmentId: string; reason: string | null; waiting?: PlaceInLine }
@@ -184,6 +190,8 @@ export const emptyDay = (): Day => ({
   place: null,
   timeZone: 'UTC',
   capacity: 0,
+  hours: null,
+  timetable: null,
   availability: null,
   slots: new Map(),
   lowestFreeSlot: 1,

@@ -1,5 +1,6 @@
 import type { Moment, Refusal, Refused } from './commands'
 import type { Day, Event, Opening, Waiting } from './day'
+import { type SlotTimes, scheduleOf, timesOf } from './slot-times'
 
 /** What the rules ask a day, and what several of them answer. */
 
@@ -22,6 +23,10 @@ export const isMoving = (day: Day, appointmentId: string): boolean =>
 export const isAbsent = (day: Day): boolean => day.availability?.isPresent === false
 
 export const capacityOf = (day: Day, opening: Opening): number => (day.place ? day : opening).capacity
+
+/** When a slot begins and ends. A day that nobody has touched goes by its opening. */
+export const timesOn = (day: Day, { date, timeZone, hours }: Opening, slot: number): SlotTimes =>
+  timesOf((day.place ? day : scheduleOf(date, timeZone, hours ?? null)).timetable, slot)
 
 /** The first write to a day puts into its log whose day it is. */
 export const openingOf = (day: Day, opening: Opening): Event[] =>

@@ -1,5 +1,6 @@
 import type { Day, EventOf, Move, Recorded } from './day'
 import { reservationOf } from './records'
+import { timesOf } from './slot-times'
 import { countPatient, forgetPatient, free, take } from './slots'
 
 export type MoveEvent = EventOf<
@@ -57,7 +58,10 @@ function movedOut(day: Day, { appointmentId, moveId, to, slot }: EventOf<'moved_
 
 function reserved(day: Day, event: Recorded<EventOf<'reserved'>>): Day {
   const { moveId, patientId, slot } = event
-  day.reservations.set(moveId, reservationOf(day.place ?? { doctorId: '', date: '' }, event))
+  day.reservations.set(
+    moveId,
+    reservationOf(day.place ?? { doctorId: '', date: '' }, event, timesOf(day.timetable, slot)),
+  )
   // The slot may have been offered to this very patient, who goes on waiting until the move is certain.
   for (const waiting of day.waitlist.values())
     if (waiting.offer?.slot === slot) day.waitlist.set(waiting.id, { ...waiting, offer: null })

@@ -2,6 +2,7 @@ import type { Appointment, CheckIn, Day, EventOf, Opening, Recorded } from './da
 import { emptyDay } from './day'
 import { onTheMove } from './fold-moves'
 import { appointmentOf, checkInOf } from './records'
+import { scheduleOf, timesOf } from './slot-times'
 import { countPatient, forgetPatient, free, take } from './slots'
 
 /** The day that a log tells of. */
@@ -25,11 +26,14 @@ export function evolve(day: Day, event: Recorded): Day {
   day.version = event.seq
   switch (event.type) {
     case 'opened': {
-      const { clinicId, doctorId, date, timeZone, capacity } = event
-      return Object.assign(day, { place: { clinicId, doctorId, date }, timeZone, capacity })
+      const { clinicId, doctorId, date, timeZone, capacity, hours = null } = event
+      const place = { clinicId, doctorId, date }
+      return Object.assign(day, { place, timeZone, capacity, ...scheduleOf(date, timeZone, hours) })
     }
     case 'capacity_set':
       return Object.assign(day, { capacity: event.capacity })
+    case 'hours_set':
+      return Object.assign(day, scheduleOf(day.place?.date ?? '', day.timeZone, event.hours))
     case 'availability_set': {
       const { id, isPresent, notes, actor, at } = event
       if (isPresent) day.affected.clear()
@@ -42,8 +46,7 @@ export function evolve(day: Day, event: Recorded): Day {
     case 'absence_struck':
       return struck(day, event)
     case 'held':
-      day.holds.set(event.holdId, { id: event.holdId, slot: event.slot, expiresAt: event.expiresAt })
-      return take(day, event.slot, { kind: 'hold', id: event.holdId })
+      return held(day, event)
     case 'hold_ended':
       return holdEnded(day, event.holdId)
     case 'waitlisted':
@@ -90,7 +93,11 @@ function atTheDesk(day: Day, event: DeskEvent & { at: number }): Day {
 }
 
 function booked(day: Day, event: Recorded<EventOf<'booked'>>): Day {
-  const appointment = appointmentOf(day.place ?? { doctorId: '', date: '' }, event)
+  const appointment = appointmentOf(
+    day.place ?? { doctorId: '', date: '' },
+    event,
+    timesOf(day.timetable, event.slot),
+  )
   day.appointments.set(appointment.id, appointment)
   return take(countPatient(day, appointment.patientId), appointment.slot, {
     kind: 'appointment',
@@ -119,6 +126,11 @@ function nowWaiting(day: Day, { appointmentId, waiting }: EventOf<'cancelled'>):
   return day
 }
 
+function held(day: Day, { holdId: id, slot, expiresAt }: EventOf<'held'>): Day {
+  day.holds.set(id, { id, slot, expiresAt, ...timesOf(day.timetable, slot) })
+  return take(day, slot, { kind: 'hold', id })
+}
+
 function holdEnded(day: Day, id: string): Day {
   const hold = day.holds.get(id)
   day.holds.delete(id)
@@ -128,7 +140,8 @@ function holdEnded(day: Day, id: string): Day {
 
 function offered(day: Day, { waitId, slot, deadline }: EventOf<'offered'>): Day {
   const waiting = day.waitlist.get(waitId)
-  if (waiting) day.waitlist.set(waitId, { ...waiting, offer: { slot, deadline } })
+  const offer = { slot, deadline, ...timesOf(day.timetable, slot) }
+  if (waiting) day.waitlist.set(waitId, { ...waiting, offer })
   return take(day, slot, { kind: 'offer', id: waitId })
 }
 

@@ -1,7 +1,8 @@
 import type { Day, Occupant } from './day'
+import { type SlotTimes, timesOf } from './slot-times'
 
-/** A slot and who has it; null is free. */
-export interface LedgerSlot {
+/** A slot, when it is, and who has it; null is free. */
+export interface LedgerSlot extends SlotTimes {
   slot: number
   occupant: Occupant | null
 }
@@ -26,6 +27,7 @@ export function ledgerOf(day: Day): Ledger {
   const offered = [...day.waitlist.values()].filter(({ offer }) => offer).length
   const slots = Array.from({ length: day.capacity }, (_, index) => ({
     slot: index + 1,
+    ...timesOf(day.timetable, index + 1),
     occupant: day.slots.get(index + 1) ?? null,
   }))
   return {

@@ -30,6 +30,9 @@ export const appointments = sqliteTable(
     patientId: text('patient_id').notNull(),
     date: text('date').notNull(),
     slot: integer('slot').notNull(),
+    /** With the offset of the day's zone; null where the day has no working hours. */
+    startsAt: text('starts_at'),
+    endsAt: text('ends_at'),
     status: text('status').$type<Appointment['status']>().notNull(),
     createdAt: integer('created_at').notNull(),
     updatedAt: integer('updated_at').notNull(),

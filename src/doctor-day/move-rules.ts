@@ -1,6 +1,6 @@
 import type { Decision, Moment } from './commands'
 import type { Day, Event, Reservation } from './day'
-import { capacityOf, isAbsent, isMoving, notHere, offers, openingOf, refuse, waitOf } from './facts'
+import { capacityOf, isAbsent, isMoving, notHere, offers, openingOf, refuse, timesOn, waitOf } from './facts'
 import type {
   BeginMove,
   ConfirmMove,
@@ -89,7 +89,7 @@ export function reserve(day: Day, command: Reserve, moment: Moment): Decision<Re
   return {
     ok: true,
     events: [...openingOf(day, opening), reserved],
-    reply: reservationOf(opening, { ...reserved, at: moment.at }),
+    reply: reservationOf(opening, { ...reserved, at: moment.at }, timesOn(day, opening, slot)),
   }
 }
 

@@ -103,7 +103,7 @@ export function moving({ day, perform, reach, wakeAt }: Source): Moving {
 
   async function inquire({ id: moveId, from, appointment }: Reservation): Promise<void> {
     const askAt = appointment.updatedAt + INQUIRY_AFTER_MS
-    const { place, timeZone, capacity } = day()
+    const { place, timeZone, capacity, hours } = day()
     if (!place || Date.now() < askAt) return wakeAt(askAt)
     const { clinicId } = place
     const state = await reach(keyOf({ clinicId, ...from }), (other) =>
@@ -111,7 +111,11 @@ export function moving({ day, perform, reach, wakeAt }: Source): Moving {
     )
     if (state === 'reserving') return wakeAt(Date.now() + INQUIRY_AFTER_MS)
     if (state === 'committed') arrive(moveId)
-    else perform(stepOf(moveId, 'release_move', CLOCK), releaseOf({ ...place, timeZone, capacity }, moveId))
+    else
+      perform(
+        stepOf(moveId, 'release_move', CLOCK),
+        releaseOf({ ...place, timeZone, capacity, ...(hours && { hours }) }, moveId),
+      )
   }
 
   function arrive(moveId: string): void {

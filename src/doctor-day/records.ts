@@ -1,13 +1,19 @@
 import type { Appointment, CheckIn, DoctorDate, EventOf, Reservation } from './day'
+import type { SlotTimes } from './slot-times'
 
 /** What events make. The rules answer with it, so a reply is what its events make of the day. */
 
-export const appointmentOf = (place: DoctorDate, event: EventOf<'booked'> & { at: number }): Appointment => ({
+export const appointmentOf = (
+  place: DoctorDate,
+  event: EventOf<'booked'> & { at: number },
+  times: SlotTimes,
+): Appointment => ({
   id: event.appointmentId,
   patientId: event.patientId,
   doctorId: place.doctorId,
   date: place.date,
   slot: event.slot,
+  ...times,
   status: 'booked',
   createdAt: event.at,
   updatedAt: event.at,
@@ -31,11 +37,12 @@ export const checkInOf = (patientId: string, event: EventOf<'checked_in'> & { at
 export const reservationOf = (
   place: DoctorDate,
   event: EventOf<'reserved'> & { at: number },
+  times: SlotTimes,
 ): Reservation => ({
   id: event.moveId,
   from: event.from,
   appointment: {
-    ...appointmentOf(place, { ...event, type: 'booked' }),
+    ...appointmentOf(place, { ...event, type: 'booked' }, times),
     createdAt: event.createdAt,
     moves: event.moves,
   },

@@ -8,6 +8,8 @@ const SENTENCES: Record<Exclude<Refusal, 'moved'>, string> = {
   already_cancelled: 'The appointment does not stand any more',
   day_full: 'The doctor has no available slots on that date',
   capacity_below_taken: 'Slots beyond that capacity are taken already',
+  hours_in_use:
+    'Slots are taken, and other working hours would move their times; only the end of the hours may change',
   hold_over: 'The hold was used, released or has expired',
   no_offer: 'No slot is offered yet; the patient keeps waiting',
   offer_over: 'The offer was accepted, declined or has lapsed',

@@ -19,9 +19,12 @@ import {
   offers,
   openingOf,
   refuse,
+  timesOn,
   waitOf,
 } from './facts'
 import { appointmentOf } from './records'
+import { timesOf } from './slot-times'
+import { changesOf, movesTimes, termsAfter, termsOf } from './terms'
 
 /** Who has which slot: booking, cancelling, holding, and how many there are. */
 
@@ -38,7 +41,7 @@ export function book(day: Day, command: Book, moment: Moment): Decision<Appointm
   return {
     ok: true,
     events: [...openingOf(day, opening), ...left, booked],
-    reply: appointmentOf(opening, { ...booked, at: moment.at }),
+    reply: appointmentOf(opening, { ...booked, at: moment.at }, timesOn(day, opening, slot)),
   }
 }
 
@@ -56,7 +59,7 @@ export function bookHeld(day: Day, command: BookHeld, moment: Moment): Decision<
   return {
     ok: true,
     events: [{ type: 'hold_ended', holdId, how: 'booked' }, booked, ...left, ...offers(day, freed, moment)],
-    reply: appointmentOf(day.place, { ...booked, at: moment.at }),
+    reply: appointmentOf(day.place, { ...booked, at: moment.at }, timesOf(day.timetable, hold.slot)),
   }
 }
 
@@ -84,7 +87,7 @@ export function hold(day: Day, { opening, holdId, ttlMs }: HoldSlot, { at }: Mom
   return {
     ok: true,
     events: [...openingOf(day, opening), { type: 'held', holdId, ...held }],
-    reply: { id: holdId, ...held },
+    reply: { id: holdId, ...held, ...timesOn(day, opening, held.slot) },
   }
 }
 
@@ -100,20 +103,19 @@ export function releaseHold(day: Day, { holdId }: ReleaseHold, moment: Moment): 
 
 export function setAvailability(day: Day, command: SetAvailability, moment: Moment): Decision<Availability> {
   const { opening, isPresent, notes } = command
-  const before = capacityOf(day, opening)
-  const capacity = command.capacity ?? before
-  if (capacity < Math.max(0, ...day.slots.keys())) return refuse('capacity_below_taken')
+  const [before, after] = [termsOf(day, opening), termsAfter(day, command)]
+  if (day.slots.size > 0 && movesTimes(before, after)) return refuse('hours_in_use')
+  if (after.capacity < Math.max(0, ...day.slots.keys())) return refuse('capacity_below_taken')
   const id = day.availability?.id ?? command.id
-  const resized: Event[] = capacity === before ? [] : [{ type: 'capacity_set', capacity }]
   return {
     ok: true,
     events: [
       ...openingOf(day, opening),
       { type: 'availability_set', id, isPresent, notes },
-      ...resized,
-      ...(isPresent ? offers(day, freeSlots(day, capacity), moment, isPresent) : []),
+      ...changesOf(before, after),
+      ...(isPresent ? offers(day, freeSlots(day, after.capacity), moment, isPresent) : []),
     ],
-    reply: { id, isPresent, notes, capacity, updatedBy: moment.actor, updatedAt: moment.at },
+    reply: { id, isPresent, notes, ...after, updatedBy: moment.actor, updatedAt: moment.at },
   }
 }
 

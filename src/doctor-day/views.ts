@@ -45,7 +45,7 @@ const SHOW: Show = {
     [...day.appointments.values()]
       .filter(({ status }) => status !== 'cancelled')
       .sort((one, other) => one.slot - other.slot || one.createdAt - other.createdAt),
-  availability: ({ availability, capacity }) => availability && { ...availability, capacity },
+  availability: ({ availability, capacity, hours }) => availability && { ...availability, capacity, hours },
   arrivals,
   ledger: (day) => day.place && ledgerOf(day),
   line: (day, { id }) => (day.checkIns.has(id) ? arrivals(day) : gone(day, id)),

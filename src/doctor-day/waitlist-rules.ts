@@ -1,7 +1,8 @@
 import type { AcceptOffer, Decision, Moment, Refused, Replies, StopWaiting, Wait } from './commands'
 import type { Appointment, Day, EventOf, Waiting } from './day'
-import { capacityOf, isAbsent, offers, openingOf, refuse, waitOf } from './facts'
+import { capacityOf, isAbsent, offers, openingOf, refuse, timesOn, waitOf } from './facts'
 import { appointmentOf } from './records'
+import { timesOf } from './slot-times'
 
 /** Who waits for a slot. A slot that becomes free is offered to the first of them in the same step. */
 
@@ -21,7 +22,13 @@ export function wait(day: Day, command: Wait, moment: Moment): Decision<Replies[
       { type: 'waitlisted', waitId, patientId },
       ...(offer ? [{ type: 'offered', waitId, ...offer } as const] : []),
     ],
-    reply: { id: waitId, patientId, offer, place: day.waitlist.size + 1, isNew: true },
+    reply: {
+      id: waitId,
+      patientId,
+      offer: offer && { ...offer, ...timesOn(day, opening, offer.slot) },
+      place: day.waitlist.size + 1,
+      isNew: true,
+    },
   }
 }
 
@@ -36,7 +43,7 @@ export function acceptOffer(day: Day, command: AcceptOffer, { at }: Moment): Dec
   return {
     ok: true,
     events: [{ type: 'wait_ended', waitId, how: 'accepted' }, booked],
-    reply: appointmentOf(day.place, { ...booked, at }),
+    reply: appointmentOf(day.place, { ...booked, at }, timesOf(day.timetable, offer.slot)),
   }
 }
 

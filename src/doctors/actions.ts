@@ -5,6 +5,7 @@ import { dayKey } from '../doctor-day/address'
 import type { Opening } from '../doctor-day/day'
 import { days } from '../doctor-day/model'
 import { decideOn, see } from '../doctor-day/reach'
+import { slotsThatFit, usualSlots } from '../doctor-day/slot-times'
 import { newId } from '../lib/id'
 import { cutPage, type Page } from '../lib/page'
 import { localDate } from '../lib/time'
@@ -17,7 +18,9 @@ import {
   type ListedDoctor,
   type NewDoctor,
   type SetAvailability,
+  SLOTS_USUAL,
   toAvailability,
+  toDayHours,
   toDoctor,
   usualAvailability,
 } from './model'
@@ -26,10 +29,20 @@ type DoctorRow = typeof doctors.$inferSelect
 
 export async function addDoctor(ctx: Ctx, wanted: NewDoctor): Promise<Doctor> {
   const id = newId()
+  const { name, code, specialty } = wanted
   const { opId, results } = await ctx.once.transact((op) => [
     ctx.db
       .insert(doctors)
-      .values({ id, clinicId: ctx.clinic.id, ...wanted, createdAt: ctx.now, opId: op })
+      .values({
+        id,
+        clinicId: ctx.clinic.id,
+        name,
+        code,
+        specialty,
+        ...usualDay(wanted),
+        createdAt: ctx.now,
+        opId: op,
+      })
       .onConflictDoNothing(),
     audited(ctx, 'doctor.added', id),
     ctx.db
@@ -40,6 +53,17 @@ export async function addDoctor(ctx: Ctx, wanted: NewDoctor): Promise<Doctor> {
   const [doctor] = results[2]
   if (doctor?.opId !== opId) throw new Problem('doctor_code_taken', 'A doctor with this code already exists')
   return toDoctor(doctor)
+}
+
+/** A number that somebody said counts; else the hours make it, on each date anew. */
+function usualDay({ capacity, working_hours }: NewDoctor) {
+  const workingHours = working_hours ? toDayHours(working_hours) : null
+  const usual = workingHours ? usualSlots(workingHours) : SLOTS_USUAL
+  return {
+    workingHours,
+    capacity: capacity ?? usual,
+    capacityByHours: workingHours !== null && capacity === undefined,
+  }
 }
 
 /** With a date, whether each is present that day: read from D1's copy of the days, in the same query. */
@@ -74,7 +98,7 @@ export async function setAvailability(
 ): Promise<Availability> {
   const { opId, results } = await ctx.once.transact(() => [selectDoctor(ctx, doctorId)])
   const doctor = known(results[0])
-  const { date, is_present: isPresent, notes, capacity } = wanted
+  const { date, is_present: isPresent, notes, capacity, working_hours: hours } = wanted
   const availability = await decideOn(ctx, dayKey(ctx.clinic.id, doctor.id, date), opId, {
     type: 'set_availability',
     opening: opening(ctx, doctor, date),
@@ -82,6 +106,7 @@ export async function setAvailability(
     isPresent,
     notes,
     capacity,
+    hours: hours && toDayHours(hours),
   })
   return toAvailability(doctor.id, date, availability)
 }
@@ -98,7 +123,7 @@ export async function getAvailability(
   ])
   return availability
     ? toAvailability(doctorId, date, availability)
-    : usualAvailability(doctorId, date, doctor.capacity)
+    : usualAvailability(opening(ctx, doctor, date))
 }
 
 export const selectDoctor = (ctx: Ctx, id: string) =>
@@ -115,13 +140,19 @@ function known([doctor]: DoctorRow[]): DoctorRow {
   return doctor
 }
 
-export const opening = (ctx: Ctx, doctor: DoctorRow, date: string): Opening => ({
-  clinicId: ctx.clinic.id,
-  doctorId: doctor.id,
-  date,
-  timeZone: ctx.clinic.timeZone,
-  capacity: doctor.capacity,
-})
+/** What a day of the doctor starts with. How many slots fit into hours depends on the date: clocks change. */
+export function opening(ctx: Ctx, doctor: DoctorRow, date: string): Opening {
+  const { timeZone } = ctx.clinic
+  const { workingHours: hours, capacity, capacityByHours } = doctor
+  return {
+    clinicId: ctx.clinic.id,
+    doctorId: doctor.id,
+    date,
+    timeZone,
+    capacity: hours && capacityByHours ? slotsThatFit(date, timeZone, hours) : capacity,
+    ...(hours && { hours }),
+  }
+}
 
 /** The date it is now at the clinic. */
 export const today = (ctx: Ctx): string => localDate(ctx.now, ctx.clinic.timeZone)

@@ -1,14 +1,17 @@
 import { integer, sqliteTable, text as textColumn, uniqueIndex } from 'drizzle-orm/sqlite-core'
 import * as v from 'valibot'
-import type { Availability as DayAvailability } from '../doctor-day/day'
+import type { Availability as DayAvailability, Opening } from '../doctor-day/day'
+import { type WorkingHours as DayHours, minutesOf, SLOTS_MAX, usualSlots } from '../doctor-day/slot-times'
 import { cursor, limit } from '../lib/page'
 import { maxCharacters, text } from '../lib/text'
-import { iso, LocalDate } from '../lib/time'
+import { DAY_MS, iso, LocalDate, MINUTE_MS } from '../lib/time'
 
-const SLOTS_USUAL = 10
-const SLOTS_MAX = 1_000
+export const SLOTS_USUAL = 10
 
-/** `capacity`: how many slots a day of this doctor has unless the day says otherwise. */
+/**
+ * `capacity`: how many slots a day of this doctor has unless the day says otherwise. With `capacityByHours`
+ * nobody has said a number: a day has as many as fit into its hours, and `capacity` tells what is usual.
+ */
 export const doctors = sqliteTable(
   'doctors',
   {
@@ -18,6 +21,8 @@ export const doctors = sqliteTable(
     code: textColumn('code').notNull(),
     specialty: textColumn('specialty'),
     capacity: integer('capacity').notNull(),
+    capacityByHours: integer('capacity_by_hours', { mode: 'boolean' }).notNull().default(false),
+    workingHours: textColumn('working_hours', { mode: 'json' }).$type<DayHours>(),
     createdAt: integer('created_at').notNull(),
     opId: textColumn('op_id').notNull(),
   },
@@ -35,12 +40,67 @@ const Capacity = v.pipe(
   v.maxValue(SLOTS_MAX, SLOTS_RULE),
 )
 
+const MINUTES_PER_SLOT_MAX = DAY_MS / MINUTE_MS
+const MINUTES_RULE = `must be a whole number from 1 to ${MINUTES_PER_SLOT_MAX}`
+const CLOCK = '(?:[01]\\d|2[0-3]):[0-5]\\d'
+
+/** When a doctor works, by the clock on the clinic's wall, within one date. Slots follow without a break. */
+export const WorkingHours = v.pipe(
+  v.object({
+    from: v.pipe(v.string(), v.regex(new RegExp(`^${CLOCK}$`), 'must be a time like 09:00')),
+    to: v.pipe(
+      v.string(),
+      v.regex(new RegExp(`^(?:${CLOCK}|24:00)$`), 'must be a time like 17:00, at most 24:00'),
+    ),
+    minutes_per_slot: v.pipe(
+      v.number(),
+      v.integer(MINUTES_RULE),
+      v.minValue(1, MINUTES_RULE),
+      v.maxValue(MINUTES_PER_SLOT_MAX, MINUTES_RULE),
+    ),
+  }),
+  v.rawCheck(({ dataset, addIssue }) => {
+    if (!dataset.typed || dataset.issues) return
+    const hours = dataset.value
+    const broken = brokenHours(toDayHours(hours))
+    if (!broken) return
+    const [key, message] = broken
+    addIssue({
+      message,
+      path: [{ type: 'object', origin: 'value', input: { ...hours }, key, value: hours[key] }],
+    })
+  }),
+  v.metadata({ ref: 'WorkingHours' }),
+)
+export type WorkingHours = v.InferOutput<typeof WorkingHours>
+
+function brokenHours(hours: DayHours): ['to' | 'minutes_per_slot', string] | null {
+  const slots = usualSlots(hours)
+  if (minutesOf(hours.from) >= minutesOf(hours.to)) return ['to', 'must be later than from']
+  if (slots < 1) return ['minutes_per_slot', 'must let a slot fit between from and to']
+  return slots > SLOTS_MAX ? ['minutes_per_slot', `must make at most ${SLOTS_MAX} slots of a day`] : null
+}
+
+export const toDayHours = ({ from, to, minutes_per_slot }: WorkingHours): DayHours => ({
+  from,
+  to,
+  minutesPerSlot: minutes_per_slot,
+})
+
+const toWorkingHours = ({ from, to, minutesPerSlot }: DayHours): WorkingHours => ({
+  from,
+  to,
+  minutes_per_slot: minutesPerSlot,
+})
+
 export const NewDoctor = v.pipe(
   v.object({
     name: text(200),
     code: text(50),
     specialty: v.nullish(text(200), null),
-    capacity: v.optional(Capacity, SLOTS_USUAL),
+    /** How many slots a day has: else as many as fit into the working hours, or 10 without any. */
+    capacity: v.optional(Capacity),
+    working_hours: v.nullish(WorkingHours),
   }),
   v.metadata({ ref: 'NewDoctor' }),
 )
@@ -52,6 +112,7 @@ const doctorFields = {
   code: v.string(),
   specialty: v.nullable(v.string()),
   capacity: v.number(),
+  working_hours: v.nullable(WorkingHours),
   created_at: v.string(),
 }
 
@@ -71,6 +132,7 @@ export const toDoctor = (row: typeof doctors.$inferSelect): Doctor => ({
   code: row.code,
   specialty: row.specialty,
   capacity: row.capacity,
+  working_hours: row.workingHours && toWorkingHours(row.workingHours),
   created_at: iso(row.createdAt),
 })
 
@@ -92,6 +154,11 @@ export const SetAvailability = v.pipe(
     notes: v.nullish(v.pipe(v.string(), maxCharacters(2_000)), null),
     /** How many slots this day has; null leaves it as it is. */
     capacity: v.nullish(Capacity, null),
+    /**
+     * This day's own hours, and as many slots as fit into them unless `capacity` says how many. Null takes
+     * the hours away and leaves the number of slots; without it the hours stay as they are.
+     */
+    working_hours: v.nullish(WorkingHours),
   }),
   v.metadata({ ref: 'SetAvailability' }),
 )
@@ -105,6 +172,7 @@ export const Availability = v.pipe(
     is_present: v.boolean(),
     notes: v.nullable(v.string()),
     capacity: v.number(),
+    working_hours: v.optional(WorkingHours),
     updated_by: v.nullable(v.string()),
     updated_at: v.nullable(v.string()),
   }),
@@ -119,18 +187,20 @@ export const toAvailability = (doctorId: string, date: string, day: DayAvailabil
   is_present: day.isPresent,
   notes: day.notes,
   capacity: day.capacity,
+  ...(day.hours && { working_hours: toWorkingHours(day.hours) }),
   updated_by: day.updatedBy,
   updated_at: iso(day.updatedAt),
 })
 
 /** What holds for a day of which nobody has said anything. */
-export const usualAvailability = (doctorId: string, date: string, capacity: number): Availability => ({
+export const usualAvailability = ({ doctorId, date, capacity, hours }: Opening): Availability => ({
   id: null,
   doctor_id: doctorId,
   date,
   is_present: true,
   notes: 'Available (default)',
   capacity,
+  ...(hours && { working_hours: toWorkingHours(hours) }),
   updated_by: null,
   updated_at: null,
 })

@@ -23,7 +23,14 @@ export const doctors = resource()
   )
   .post(
     '/:id/availability',
-    doc('Say whether a doctor is present on a day', 200, Availability, 'not_found', 'capacity_below_taken'),
+    doc(
+      'Say whether a doctor is present on a day, when, and for how many',
+      200,
+      Availability,
+      'not_found',
+      'capacity_below_taken',
+      'hours_in_use',
+    ),
     needs('doctors:write'),
     body(SetAvailability),
     async (c) =>

@@ -13,6 +13,54 @@ export const iso = (ms: number): string => new Date(ms).toISOString()
 export const localDate = (ms: number, timeZone: string): string =>
   Temporal.Instant.fromEpochMilliseconds(ms).toZonedDateTimeISO(timeZone).toPlainDate().toString()
 
+/**
+ * When the clocks of a zone show `HH:MM` on a date, in epoch ms. A time that they jump over comes as much
+ * later as they jump; of one that they show twice, the first counts (Temporal's `compatible`). 00:00 is the
+ * beginning of the date and 24:00 its end, whatever clocks show then. Nothing lies beyond that end: a date
+ * that a zone left out (30 December 2011 in Apia) begins and ends in one instant.
+ */
+export function instantAt(date: string, time: string, timeZone: string): number {
+  const day = Temporal.PlainDate.from(date)
+  const end = () => day.add({ days: 1 }).toZonedDateTime(timeZone)
+  if (time === '24:00') return end().epochMilliseconds
+  const at =
+    time === '00:00' ? day.toZonedDateTime(timeZone) : day.toZonedDateTime({ timeZone, plainTime: time })
+  return (at.toPlainDate().equals(day) ? at : end()).epochMilliseconds
+}
+
+/** What clocks are ahead of UTC from an instant on (epoch ms), and how ISO 8601 writes it: `-04:00`. */
+export interface Offset {
+  since: number
+  aheadMs: number
+  written: string
+}
+
+/** The offset at `from` and each that follows, until `until`: one search for each change of clocks. */
+export function offsetsBetween(from: number, until: number, timeZone: string): Offset[] {
+  const offsets: Offset[] = []
+  let at: Temporal.ZonedDateTime | null =
+    Temporal.Instant.fromEpochMilliseconds(from).toZonedDateTimeISO(timeZone)
+  while (at && at.epochMilliseconds <= until) {
+    const aheadMs = at.offsetNanoseconds / 1_000_000
+    offsets.push({ since: at.epochMilliseconds, aheadMs, written: writtenOffset(aheadMs) })
+    at = at.getTimeZoneTransition('next')
+  }
+  return offsets
+}
+
+/** To the minute: local mean time, before 1940, had seconds that ISO 8601 cannot write. */
+function writtenOffset(aheadMs: number): string {
+  const minutes = Math.round(Math.abs(aheadMs) / MINUTE_MS)
+  const parts = [Math.floor(minutes / 60), minutes % 60].map((part) => String(part).padStart(2, '0'))
+  return `${aheadMs < 0 ? '-' : '+'}${parts.join(':')}`
+}
+
+/** As clocks show it, to the second: `2026-03-08T09:00:00-04:00`. Before the first offset, in UTC. */
+export function isoAt(ms: number, offsets: Offset[]): string {
+  const offset = offsets.findLast(({ since }) => since <= ms)
+  return offset ? iso(ms + offset.aheadMs).slice(0, -'.000Z'.length) + offset.written : iso(ms)
+}
+
 const accepts = (parse: () => unknown): boolean => {
   try {
     parse()
