@@ -75,8 +75,9 @@ test('every id of one clinic is 404 for the other, on every route that takes an 
       .replace('{date}', DAY)
       .replace(/\{[^}]+\}/, id)
       .replace('{step}', 'serve')
-    const body =
-      method === 'POST' ? JSON.stringify({ date: DAY, is_present: true, room: 'r', reason: 'ill' }) : null
+    const body = ['POST', 'PATCH'].includes(method)
+      ? JSON.stringify({ name: 'Changed', date: DAY, is_present: true, room: 'r', reason: 'ill' })
+      : null
     const replies: [string, Reply][] = [
       ['foreign', await other.send(method, url, body)],
       ['own', await one.send(method, url, body)],

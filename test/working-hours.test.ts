@@ -227,3 +227,46 @@ test('hours and times survive: a retry, an eviction, a resync, a look back; and 
   const longAgo = await desk.get(`${path}?at=2001-01-01T00:00:00Z`)
   expect(longAgo.body.slots[0]).toMatchObject({ state: 'free', ...AT_NINE })
 })
+
+test('a doctor’s usual hours can change: for days to come, not for those that somebody has touched', async () => {
+  const desk = await openTimedDesk(HOURS)
+  const change = (wanted: object) =>
+    desk.send('PATCH', `/api/v1/doctors/${desk.doctorId}`, JSON.stringify(wanted))
+  await desk.book({ date: DAY })
+  const later = { from: '10:00', to: '12:00', minutes_per_slot: 20 }
+  expect((await change({ working_hours: later })).body).toMatchObject({ capacity: 6, working_hours: later })
+  expect((await desk.ledger(DAY)).body).toMatchObject({ capacity: 4, slots: [AT_NINE, {}, {}, {}] })
+  expect((await desk.ledger('2040-05-03')).body).toMatchObject({
+    capacity: 6,
+    slots: [{ starts_at: '2040-05-03T10:00:00-04:00' }, {}, {}, {}, {}, {}],
+  })
+  expect((await change({ capacity: 2, specialty: null })).body).toMatchObject({
+    capacity: 2,
+    specialty: null,
+    working_hours: later,
+  })
+  expect((await change({ working_hours: null })).body).toMatchObject({ capacity: 2, working_hours: null })
+  expect((await change({ name: 'Rear Admiral Hopper' })).body).toMatchObject({
+    name: 'Rear Admiral Hopper',
+    capacity: 2,
+  })
+  expect((await change({})).body.errors).toMatchObject([{ field: 'body' }])
+  expect((await change({ capacity: 0 })).body.errors).toMatchObject([{ field: 'capacity' }])
+  expect((await desk.get('/api/v1/audit')).body.map(({ action }: { action: string }) => action)).toContain(
+    'doctor.changed',
+  )
+})
+
+test('an appointment that moves to a day by the clock has its times there, also in D1’s copy', async () => {
+  const desk = await openTimedDesk(HOURS)
+  const { body: other } = await desk.post('/api/v1/doctors', { name: 'Ada', code: 'NO-HOURS' })
+  const { body } = await desk.book({ date: DAY, doctorId: other.id })
+  expect(body.starts_at).toBeUndefined()
+  const moved = await desk.post(`${APPOINTMENTS}/${body.id}/reschedule`, placeOf(desk))
+  expect(moved.body).toMatchObject({ slot: 1, ...AT_NINE })
+  expect((await desk.get(`${APPOINTMENTS}/${body.id}`)).text).toBe(moved.text)
+  const copied = async () => (await desk.get(`${APPOINTMENTS}?doctor_id=${desk.doctorId}`)).body
+  await vi.waitFor(async () => expect(await copied()).toEqual([moved.body]))
+  const back = await desk.post(`${APPOINTMENTS}/${body.id}/reschedule`, { date: DAY, doctor_id: other.id })
+  expect([back.status, back.body.starts_at]).toEqual([200, undefined])
+})

@@ -12,6 +12,7 @@ import { localDate } from '../lib/time'
 import { notFound, Problem } from '../problem'
 import {
   type Availability,
+  type ChangeDoctor,
   type Doctor,
   doctors,
   type ListDoctors,
@@ -56,7 +57,7 @@ export async function addDoctor(ctx: Ctx, wanted: NewDoctor): Promise<Doctor> {
 }
 
 /** A number that somebody said counts; else the hours make it, on each date anew. */
-function usualDay({ capacity, working_hours }: NewDoctor) {
+function usualDay({ capacity, working_hours }: Pick<NewDoctor, 'capacity' | 'working_hours'>) {
   const workingHours = working_hours ? toDayHours(working_hours) : null
   const usual = workingHours ? usualSlots(workingHours) : SLOTS_USUAL
   return {
@@ -64,6 +65,30 @@ function usualDay({ capacity, working_hours }: NewDoctor) {
     capacity: capacity ?? usual,
     capacityByHours: workingHours !== null && capacity === undefined,
   }
+}
+
+/** Days that somebody has touched keep the terms they began with. */
+export async function changeDoctor(ctx: Ctx, id: string, wanted: ChangeDoctor): Promise<Doctor> {
+  const { name, specialty } = wanted
+  const [, , rows] = await ctx.db.batch([
+    ctx.db
+      .update(doctors)
+      .set({
+        ...(name !== undefined && { name }),
+        ...(specialty !== undefined && { specialty }),
+        ...changedDay(wanted),
+      })
+      .where(and(eq(doctors.clinicId, ctx.clinic.id), eq(doctors.id, id))),
+    audited(ctx, 'doctor.changed', id),
+    selectDoctor(ctx, id),
+  ])
+  return toDoctor(known(rows))
+}
+
+function changedDay({ capacity, working_hours }: ChangeDoctor) {
+  if (working_hours) return usualDay({ capacity, working_hours })
+  const said = capacity === undefined ? {} : { capacity, capacityByHours: false }
+  return working_hours === null ? { ...said, workingHours: null, capacityByHours: false } : said
 }
 
 /** With a date, whether each is present that day: read from D1's copy of the days, in the same query. */

@@ -106,6 +106,25 @@ export const NewDoctor = v.pipe(
 )
 export type NewDoctor = v.InferOutput<typeof NewDoctor>
 
+/**
+ * What is not named stays. Working hours that come without a capacity bring as many slots as fit; null takes
+ * them away and leaves the number of slots.
+ */
+export const ChangeDoctor = v.pipe(
+  v.object({
+    name: v.optional(text(200)),
+    specialty: v.optional(v.nullable(text(200))),
+    capacity: v.optional(Capacity),
+    working_hours: v.optional(v.nullable(WorkingHours)),
+  }),
+  v.check(
+    (wanted) => Object.values(wanted).some((value) => value !== undefined),
+    'must name something to change',
+  ),
+  v.metadata({ ref: 'ChangeDoctor' }),
+)
+export type ChangeDoctor = v.InferOutput<typeof ChangeDoctor>
+
 const doctorFields = {
   id: v.string(),
   name: v.string(),

@@ -1,7 +1,16 @@
 import * as v from 'valibot'
 import { body, doc, needs, query, reply, replyPage, resource } from '../http/endpoint'
-import { addDoctor, getAvailability, getDoctor, listDoctors, setAvailability } from './actions'
-import { Availability, Doctor, ListDoctors, ListedDoctor, NewDoctor, OnDate, SetAvailability } from './model'
+import { addDoctor, changeDoctor, getAvailability, getDoctor, listDoctors, setAvailability } from './actions'
+import {
+  Availability,
+  ChangeDoctor,
+  Doctor,
+  ListDoctors,
+  ListedDoctor,
+  NewDoctor,
+  OnDate,
+  SetAvailability,
+} from './model'
 
 export const doctors = resource()
   .post(
@@ -20,6 +29,13 @@ export const doctors = resource()
   )
   .get('/:id', doc('Get a doctor', 200, Doctor, 'not_found'), needs('doctors:read'), async (c) =>
     reply(c, Doctor, await getDoctor(c.var.ctx, c.req.param('id'))),
+  )
+  .patch(
+    '/:id',
+    doc('Change a doctor; days that were touched keep their terms', 200, Doctor, 'not_found'),
+    needs('doctors:write'),
+    body(ChangeDoctor),
+    async (c) => reply(c, Doctor, await changeDoctor(c.var.ctx, c.req.param('id'), c.req.valid('json'))),
   )
   .post(
     '/:id/availability',
