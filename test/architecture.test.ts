@@ -78,6 +78,7 @@ const PURE = [
     'facts',
     'fold',
     'ledger',
+    'live',
     'views',
     'day',
     'commands',

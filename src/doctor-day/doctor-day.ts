@@ -8,6 +8,8 @@ import { type Day, type Event, emptyDay, type Recorded } from './day'
 import { evolve, fold } from './fold'
 import * as log from './log'
 import { decide, nextDeadline } from './rules'
+import { following } from './sockets'
+import * as tickets from './tickets'
 import { type Query, type Seen, view } from './views'
 
 /** Which operation this is (a retry finds its first reply) and which API key asks for it. */
@@ -55,6 +57,13 @@ export class DoctorDay extends DurableObject<Env> {
     day: () => this.#day,
     wakeAt: (instant) => this.#arm(instant),
   })
+  readonly #following = following({
+    ctx: this.ctx,
+    env: this.env,
+    day: () => this.#day,
+    events: (after) => this.history(after, -1),
+    wakeAt: (instant) => this.#isOpen && this.#arm(instant),
+  })
 
   constructor(state: DurableObjectState, env: Env) {
     super(state, env)
@@ -71,6 +80,7 @@ export class DoctorDay extends DurableObject<Env> {
     try {
       this.#arm(nextDeadline(this.#day))
       if (this.#copying.isBehind()) this.#arm(Date.now() + COPY_GRACE_MS)
+      this.#arm(this.#following.dueAt())
     } catch (error) {
       logFailure('log_damaged', error, { day: this.ctx.id.name })
     }
@@ -115,6 +125,19 @@ export class DoctorDay extends DurableObject<Env> {
     })
     this.ctx.waitUntil(this.#catchUp())
     return events
+  }
+
+  /** A follower comes. The Worker knows who it is, or brings its ticket. */
+  override fetch(request: Request): Response {
+    return this.#following.open(request)
+  }
+
+  override webSocketMessage(socket: WebSocket): void {
+    this.#following.heard(socket)
+  }
+
+  issueTicket(operation: Operation, ticket: tickets.NewTicket): tickets.Issued {
+    return this.ctx.storage.transactionSync(() => tickets.issue(this.#sql, operation, ticket, Date.now()))
   }
 
   /** Ends what is due and sees to the copy. Never throws: after seven throws an alarm is dropped for good. */
@@ -181,7 +204,7 @@ export class DoctorDay extends DurableObject<Env> {
   }
 
   async #catchUp(): Promise<void> {
-    if (this.#isOpen) await this.#copying.catchUp()
+    if (this.#isOpen) await Promise.all([this.#following.catchUp(), this.#copying.catchUp()])
   }
 
   /** The earliest wish wins; an alarm that finds nothing to do costs less than taking one back. */

@@ -5,6 +5,7 @@ import type { Recorded } from './day'
 import type { Answer, Operation } from './doctor-day'
 import type { Verdict } from './log'
 import { problemOf } from './refusals'
+import type { Issued, NewTicket } from './tickets'
 import type { Query, Seen } from './views'
 
 const TRIES_MAX = 3
@@ -17,6 +18,8 @@ export interface RemoteDay {
   history(since: number, max: number): Promise<Recorded[]>
   verify(): Promise<Verdict>
   resync(operation: Operation): Promise<number>
+  issueTicket(operation: Operation, ticket: NewTicket): Promise<Issued>
+  fetch(url: string, request: RequestInit): Promise<Response>
 }
 
 /**
@@ -24,7 +27,7 @@ export interface RemoteDay {
  * safe because an operation carries its id. An overloaded object is left alone.
  */
 export async function onDay<Reply>(
-  ctx: Ctx,
+  ctx: Pick<Ctx, 'env'>,
   key: DayKey,
   call: (day: RemoteDay) => Promise<Reply>,
 ): Promise<Reply> {

@@ -1,0 +1,180 @@
+import { drizzle } from 'drizzle-orm/d1'
+import { logFailure } from '../lib/log'
+import { HOUR_MS, MINUTE_MS, SECOND_MS } from '../lib/time'
+import { lensOf, type View } from '../live/model'
+import { namesOf } from '../patients/model'
+import type { Day, Recorded } from './day'
+import { messagesBehind, newStory, type Story, tell } from './live'
+import { type Redeem, redeem } from './tickets'
+
+/** So many may follow one day at a time; each event is sent to all of them before the object goes on. */
+export const FOLLOWERS_MAX = 200
+
+/** Then it has to come again and show what it may see: a revoked key cannot listen for longer. */
+export const CONNECTION_MS_MAX = HOUR_MS
+
+/** Each message of a client wakes the object, and none is of use. */
+const HEARD_MAX = 10
+
+const BACKOFF_MAX_MS = 5 * MINUTE_MS
+
+/** What a socket is closed with. `comeAgain`: with the last number as `since`, and nothing is missed. */
+export const CLOSED = { tooMuchSaid: 1008, broken: 1011, comeAgain: 4000 }
+
+/** What the Worker asks, in a header: its own request carries nothing of the caller's. */
+export const ASK_HEADER = 'X-Doctorday-Follow'
+
+/** `since`: the last event the follower knows. Who shows a key was let in by the Worker, a ticket is ours. */
+export type Ask = { since: number | null } & ({ clinicId: string; view: View } | Redeem)
+
+/** Kept with the socket, so that it outlives the memory: what was sent (null: nothing), and until when. */
+interface Follower {
+  clinicId: string
+  view: View
+  seq: number | null
+  until: number
+  heard: number
+}
+
+/** What following needs of the object. */
+export interface Source {
+  ctx: DurableObjectState
+  env: Env
+  day(): Day
+  events(after: number): Recorded[]
+  /** Does nothing on a day that nobody has touched: being watched must not create storage. */
+  wakeAt(instant: number): void
+}
+
+export interface Following {
+  /** Lets a follower in, or answers why not: the code of a problem. */
+  open(request: Request): Response
+  /** Tells each follower what it has not been told. Never throws. */
+  catchUp(): Promise<void>
+  heard(socket: WebSocket): void
+  /** When the alarm has to come for the followers: at once where one is behind. */
+  dueAt(): number
+}
+
+/**
+ * Tells the log to those who follow the day. Between reading what a socket was sent and noting what it is
+ * sent now nothing waits, so no two passes can send one event twice or leave one out.
+ */
+export function following({ ctx, env, day, events, wakeAt }: Source): Following {
+  ctx.setWebSocketAutoResponse(new WebSocketRequestResponsePair('ping', 'pong'))
+  const showsInitials = env.BOARD_INITIALS === 'true'
+  const names = new Map<string, string>()
+  let story: Story | null = null
+  let [isLearning, failures] = [false, 0]
+
+  /** Those who may still listen; whoever has listened long enough is sent away. */
+  function present(now: number): [WebSocket, Follower][] {
+    const open = ctx.getWebSockets().filter(({ readyState }) => readyState === WebSocket.OPEN)
+    const all = open.map((socket): [WebSocket, Follower] => [socket, socket.deserializeAttachment()])
+    for (const [socket, { until }] of all)
+      if (until <= now) close(socket, CLOSED.comeAgain, 'Come again with since')
+    return all.filter(([, { until }]) => until > now)
+  }
+
+  /** Answers whose names are missing to tell the rest. */
+  function deliver(): string[] {
+    const followers = present(Date.now())
+    if (followers.length === 0) story = null
+    else {
+      story ??= newStory()
+      tell(story, events(story.day.version))
+      wakeAt(Math.min(...followers.map(([, { until }]) => until)))
+    }
+    const unnamed = followers.flatMap(([socket, follower]) => (story ? send(story, socket, follower) : []))
+    return [...new Set(unnamed)]
+  }
+
+  function send(from: Story, socket: WebSocket, follower: Follower): string[] {
+    const { place } = from.day
+    const isForeign = place !== null && place.clinicId !== follower.clinicId
+    if (isForeign) return close(socket, CLOSED.broken, 'Not here')
+    const lens = lensOf(follower.view, place, showsInitials)
+    const { messages, unnamed } = messagesBehind(from, follower.seq, lens, names)
+    try {
+      for (const message of messages) socket.send(JSON.stringify(message))
+      const last = messages.at(-1)
+      if (last) socket.serializeAttachment({ ...follower, seq: last.seq })
+      return unnamed
+    } catch (error) {
+      logFailure('socket_failed', error, { day: ctx.id.name })
+      return close(socket, CLOSED.broken, 'Come again with since')
+    }
+  }
+
+  /** One asks for names at a time, until none is missing; who needs none does not wait for it. */
+  async function learn(unnamed: string[]): Promise<void> {
+    isLearning = true
+    try {
+      for (let missing = unnamed; missing.length > 0; missing = deliver()) {
+        const found = await namesOf(drizzle(env.DB), day().place?.clinicId ?? '', missing)
+        // A patient who is not found has no name, as in the list of the queue.
+        for (const id of missing) names.set(id, found.get(id) ?? '')
+      }
+    } finally {
+      isLearning = false
+    }
+  }
+
+  /** Behind the reply to whoever caused the event: who follows is never waited for. */
+  async function catchUp(): Promise<void> {
+    await scheduler.wait(0)
+    try {
+      const unnamed = deliver()
+      if (unnamed.length > 0 && !isLearning) await learn(unnamed)
+      failures = 0
+    } catch (error) {
+      failures += 1
+      logFailure('live_failed', error, { day: ctx.id.name, failures })
+      wakeAt(Date.now() + Math.min(SECOND_MS * 2 ** failures, BACKOFF_MAX_MS))
+    }
+  }
+
+  return {
+    open(request) {
+      const ask = JSON.parse(decodeURIComponent(request.headers.get(ASK_HEADER) ?? '')) as Ask
+      const now = Date.now()
+      const admitted = 'ticket' in ask ? redeem(ctx.storage.sql, ctx.id.name, ask, now) : ask
+      if (!admitted) return refused('unauthenticated')
+      const { clinicId, view } = admitted
+      const { place, version } = day()
+      if (place && place.clinicId !== clinicId) return refused('not_found')
+      if (present(now).length >= FOLLOWERS_MAX) return refused('live_full')
+      const { 0: theirs, 1: ours } = new WebSocketPair()
+      ctx.acceptWebSocket(ours)
+      const seq = ask.since === null || ask.since > version ? null : ask.since
+      const follower: Follower = { clinicId, view, seq, until: now + CONNECTION_MS_MAX, heard: 0 }
+      ours.serializeAttachment(follower)
+      ctx.waitUntil(catchUp())
+      return new Response(null, { status: 101, webSocket: theirs })
+    },
+    catchUp,
+    heard(socket) {
+      const follower = socket.deserializeAttachment() as Follower
+      if (follower.heard >= HEARD_MAX) close(socket, CLOSED.tooMuchSaid, 'This stream only speaks')
+      else socket.serializeAttachment({ ...follower, heard: follower.heard + 1 })
+    },
+    dueAt() {
+      const now = Date.now()
+      const { version } = day()
+      const dues = present(now).map(([, { seq, until }]) => (seq === version ? until : now))
+      return Math.min(Number.POSITIVE_INFINITY, ...dues)
+    },
+  }
+}
+
+/** A socket that cannot be closed is gone already. */
+function close(socket: WebSocket, code: number, reason: string): [] {
+  try {
+    socket.close(code, reason)
+  } catch {
+    // Nobody is left to tell.
+  }
+  return []
+}
+
+const refused = (code: 'unauthenticated' | 'not_found' | 'live_full') => new Response(code, { status: 400 })
