@@ -123,3 +123,12 @@ export function folded(messages: LiveMessage[]): (BoardEntry & Record<string, un
   }
   return [...byPosition].sort(([one], [other]) => one - other).map(([, entry]) => entry) as never
 }
+
+/** Whole numbers below a bound, the same ones for the same seed (Park and Miller). */
+export function randomFrom(seed: number): (below: number) => number {
+  let state = seed
+  return (below) => {
+    state = (state * 48_271) % 2_147_483_647
+    return state % below
+  }
+}

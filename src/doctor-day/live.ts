@@ -2,7 +2,7 @@ import { iso } from '../lib/time'
 import { type CheckIn, type Day, type Event, emptyDay, type Recorded } from './day'
 import { evolve } from './fold'
 
-/** What those who follow a day are told: one message per event of its log, so the log's numbers have no gap. */
+/** What those who follow a day are told: a message for each event of its log, so the numbers have no gap. */
 
 /** One event, and the check-in as it stood right after it; null where the event did not touch the queue. */
 interface Told {
@@ -20,7 +20,7 @@ export interface Story {
 
 export const newStory = (): Story => ({ day: emptyDay(), told: [] })
 
-/** Tells the next events. An event never changes a check-in but puts another in its place, so all are kept. */
+/** Tells the next events. What an event does to a check-in makes a new one, so the old one can be kept. */
 export function tell(story: Story, events: Recorded[]): void {
   const { day, told } = story
   for (const event of events) {

@@ -79,14 +79,12 @@ export function following({ ctx, env, day, events, wakeAt }: Source): Following 
   /** Answers whose names are missing to tell the rest. */
   function deliver(): string[] {
     const followers = present(Date.now())
-    if (followers.length === 0) story = null
-    else {
-      story ??= newStory()
-      tell(story, events(story.day.version))
-      wakeAt(Math.min(...followers.map(([, { until }]) => until)))
-    }
-    const unnamed = followers.flatMap(([socket, follower]) => (story ? send(story, socket, follower) : []))
-    return [...new Set(unnamed)]
+    if (followers.length === 0) return []
+    const told = story ?? newStory()
+    tell(told, events(told.day.version))
+    story = told
+    wakeAt(Math.min(...followers.map(([, { until }]) => until)))
+    return [...new Set(followers.flatMap(([socket, follower]) => send(told, socket, follower)))]
   }
 
   function send(from: Story, socket: WebSocket, follower: Follower): string[] {
@@ -122,12 +120,18 @@ export function following({ ctx, env, day, events, wakeAt }: Source): Following 
 
   /** Behind the reply to whoever caused the event: who follows is never waited for. */
   async function catchUp(): Promise<void> {
+    if (ctx.getWebSockets().length === 0) {
+      story = null
+      return
+    }
     await scheduler.wait(0)
     try {
       const unnamed = deliver()
       if (unnamed.length > 0 && !isLearning) await learn(unnamed)
       failures = 0
     } catch (error) {
+      // What was told half is told anew.
+      story = null
       failures += 1
       logFailure('live_failed', error, { day: ctx.id.name, failures })
       wakeAt(Date.now() + Math.min(SECOND_MS * 2 ** failures, BACKOFF_MAX_MS))

@@ -55,7 +55,8 @@ export async function issueTicket(ctx: Ctx, doctorId: string, wanted: NewTicket)
     }),
   )
   if (issued !== 'issued') throw new Problem(issued, REFUSED[issued])
-  const url = `/api/v1/checkins/doctors/${encodeURIComponent(doctorId)}/queue/live?${new URLSearchParams({ date, ticket })}`
+  const query = new URLSearchParams({ date, ticket })
+  const url = `/api/v1/checkins/doctors/${encodeURIComponent(doctorId)}/queue/live?${query}`
   return { ticket, url, view, date, expires_at: iso(expiresAt) }
 }
 

@@ -8,7 +8,7 @@ import { Follow, FollowPath, LiveMessage, NewTicket, Ticket } from './model'
 /** One stream in two ways to speak it, neither of which is JSON. */
 const STREAMS = describeRoute({
   description: [
-    'With `Upgrade: websocket` each message is a text frame, otherwise a server-sent event with `seq` as its id.',
+    'With `Upgrade: websocket` each message is a text frame, else a server-sent event whose id is `seq`.',
     'To go on behind the last message seen, send its `seq` as `since` or `Last-Event-ID`.',
     'The view is `desk` unless `view=board`. With `ticket` no key is needed, and `date` is.',
   ].join(' '),
@@ -70,7 +70,7 @@ export const live = resource()
     },
   )
 
-/** Stands above `authenticate`: whoever shows a ticket is let in by the day. Without one, a key is asked for. */
+/** Stands above `authenticate`: whoever shows a ticket is let in by the day, anybody else needs a key. */
 export const liveByTicket = resource().get('/live', async (c, next) => {
   if (c.req.query('ticket') === undefined) return next()
   const wanted = resumed(c, parse(Follow, c.req.query()))
