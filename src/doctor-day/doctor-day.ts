@@ -8,7 +8,7 @@ import { type Day, type Event, emptyDay, type Recorded } from './day'
 import { evolve, fold } from './fold'
 import * as log from './log'
 import { decide, nextDeadline } from './rules'
-import { following } from './sockets'
+import { following, hear } from './sockets'
 import * as tickets from './tickets'
 import { type Query, type Seen, view } from './views'
 
@@ -133,7 +133,7 @@ export class DoctorDay extends DurableObject<Env> {
   }
 
   override webSocketMessage(socket: WebSocket): void {
-    this.#following.heard(socket)
+    hear(socket)
   }
 
   issueTicket(operation: Operation, ticket: tickets.NewTicket): tickets.Issued {

@@ -11,7 +11,7 @@ import { type Redeem, redeem } from './tickets'
 export const FOLLOWERS_MAX = 200
 
 /** Then it has to come again and show what it may see: a revoked key cannot listen for longer. */
-export const CONNECTION_MS_MAX = HOUR_MS
+const CONNECTION_MS_MAX = HOUR_MS
 
 /** Each message of a client wakes the object, and none is of use. */
 const HEARD_MAX = 10
@@ -19,7 +19,7 @@ const HEARD_MAX = 10
 const BACKOFF_MAX_MS = 5 * MINUTE_MS
 
 /** What a socket is closed with. `comeAgain`: with the last number as `since`, and nothing is missed. */
-export const CLOSED = { tooMuchSaid: 1008, broken: 1011, comeAgain: 4000 }
+const CLOSED = { tooMuchSaid: 1008, broken: 1011, comeAgain: 4000 }
 
 /** What the Worker asks, in a header: its own request carries nothing of the caller's. */
 export const ASK_HEADER = 'X-Doctorday-Follow'
@@ -27,7 +27,7 @@ export const ASK_HEADER = 'X-Doctorday-Follow'
 /** `since`: the last event the follower knows. Who shows a key was let in by the Worker, a ticket is ours. */
 export type Ask = { since: number | null } & ({ clinicId: string; view: View } | Redeem)
 
-/** Kept with the socket, so that it outlives the memory: what was sent (null: nothing), and until when. */
+/** Kept with the socket, so that it outlives the memory: what it was told (null: nothing), and until when. */
 interface Follower {
   clinicId: string
   view: View
@@ -51,7 +51,6 @@ export interface Following {
   open(request: Request): Response
   /** Tells each follower what it has not been told. Never throws. */
   catchUp(): Promise<void>
-  heard(socket: WebSocket): void
   /** When the alarm has to come for the followers: at once where one is behind. */
   dueAt(): number
 }
@@ -67,41 +66,19 @@ export function following({ ctx, env, day, events, wakeAt }: Source): Following 
   let story: Story | null = null
   let [isLearning, failures] = [false, 0]
 
-  /** Those who may still listen; whoever has listened long enough is sent away. */
-  function present(now: number): [WebSocket, Follower][] {
-    const open = ctx.getWebSockets().filter(({ readyState }) => readyState === WebSocket.OPEN)
-    const all = open.map((socket): [WebSocket, Follower] => [socket, socket.deserializeAttachment()])
-    for (const [socket, { until }] of all)
-      if (until <= now) close(socket, CLOSED.comeAgain, 'Come again with since')
-    return all.filter(([, { until }]) => until > now)
-  }
-
   /** Answers whose names are missing to tell the rest. */
   function deliver(): string[] {
-    const followers = present(Date.now())
+    const followers = present(ctx, Date.now())
     if (followers.length === 0) return []
     const told = story ?? newStory()
     tell(told, events(told.day.version))
     story = told
     wakeAt(Math.min(...followers.map(([, { until }]) => until)))
-    return [...new Set(followers.flatMap(([socket, follower]) => send(told, socket, follower)))]
-  }
-
-  function send(from: Story, socket: WebSocket, follower: Follower): string[] {
-    const { place } = from.day
-    const isForeign = place !== null && place.clinicId !== follower.clinicId
-    if (isForeign) return close(socket, CLOSED.broken, 'Not here')
-    const lens = lensOf(follower.view, place, showsInitials)
-    const { messages, unnamed } = messagesBehind(from, follower.seq, lens, names)
-    try {
-      for (const message of messages) socket.send(JSON.stringify(message))
-      const last = messages.at(-1)
-      if (last) socket.serializeAttachment({ ...follower, seq: last.seq })
-      return unnamed
-    } catch (error) {
-      logFailure('socket_failed', error, { day: ctx.id.name })
-      return close(socket, CLOSED.broken, 'Come again with since')
-    }
+    const unnamed = followers.flatMap(([socket, follower]) => {
+      const lens = lensOf(follower.view, told.day.place, showsInitials)
+      return send(socket, follower, told, lens, names)
+    })
+    return [...new Set(unnamed)]
   }
 
   /** One asks for names at a time, until none is missing; who needs none does not wait for it. */
@@ -140,35 +117,73 @@ export function following({ ctx, env, day, events, wakeAt }: Source): Following 
 
   return {
     open(request) {
-      const ask = JSON.parse(decodeURIComponent(request.headers.get(ASK_HEADER) ?? '')) as Ask
-      const now = Date.now()
-      const admitted = 'ticket' in ask ? redeem(ctx.storage.sql, ctx.id.name, ask, now) : ask
-      if (!admitted) return refused('unauthenticated')
-      const { clinicId, view } = admitted
-      const { place, version } = day()
-      if (place && place.clinicId !== clinicId) return refused('not_found')
-      if (present(now).length >= FOLLOWERS_MAX) return refused('live_full')
-      const { 0: theirs, 1: ours } = new WebSocketPair()
-      ctx.acceptWebSocket(ours)
-      const seq = ask.since === null || ask.since > version ? null : ask.since
-      const follower: Follower = { clinicId, view, seq, until: now + CONNECTION_MS_MAX, heard: 0 }
-      ours.serializeAttachment(follower)
+      const answer = admit(ctx, day(), request)
       ctx.waitUntil(catchUp())
-      return new Response(null, { status: 101, webSocket: theirs })
+      return answer
     },
     catchUp,
-    heard(socket) {
-      const follower = socket.deserializeAttachment() as Follower
-      if (follower.heard >= HEARD_MAX) close(socket, CLOSED.tooMuchSaid, 'This stream only speaks')
-      else socket.serializeAttachment({ ...follower, heard: follower.heard + 1 })
-    },
-    dueAt() {
-      const now = Date.now()
-      const { version } = day()
-      const dues = present(now).map(([, { seq, until }]) => (seq === version ? until : now))
-      return Math.min(Number.POSITIVE_INFINITY, ...dues)
-    },
+    dueAt: () => dueAt(ctx, day().version),
   }
+}
+
+/** Those who may still listen; whoever has listened long enough is sent away. */
+function present(ctx: DurableObjectState, now: number): [WebSocket, Follower][] {
+  const open = ctx.getWebSockets().filter(({ readyState }) => readyState === WebSocket.OPEN)
+  const all = open.map((socket): [WebSocket, Follower] => [socket, socket.deserializeAttachment()])
+  for (const [socket, { until }] of all)
+    if (until <= now) close(socket, CLOSED.comeAgain, 'Come again with since')
+  return all.filter(([, { until }]) => until > now)
+}
+
+function dueAt(ctx: DurableObjectState, version: number): number {
+  const now = Date.now()
+  const dues = present(ctx, now).map(([, { seq, until }]) => (seq === version ? until : now))
+  return Math.min(Number.POSITIVE_INFINITY, ...dues)
+}
+
+/** Accepts the socket for as long as it may listen; it has been sent nothing yet. */
+function admit(ctx: DurableObjectState, { place }: Day, request: Request): Response {
+  const ask = JSON.parse(decodeURIComponent(request.headers.get(ASK_HEADER) ?? '')) as Ask
+  const now = Date.now()
+  const admitted = 'ticket' in ask ? redeem(ctx.storage.sql, ctx.id.name, ask, now) : ask
+  if (!admitted) return refused('unauthenticated')
+  const { clinicId, view } = admitted
+  if (place && place.clinicId !== clinicId) return refused('not_found')
+  if (present(ctx, now).length >= FOLLOWERS_MAX) return refused('live_full')
+  const { 0: theirs, 1: ours } = new WebSocketPair()
+  ctx.acceptWebSocket(ours)
+  const follower: Follower = { clinicId, view, seq: ask.since, until: now + CONNECTION_MS_MAX, heard: 0 }
+  ours.serializeAttachment(follower)
+  return new Response(null, { status: 101, webSocket: theirs })
+}
+
+/** What a socket cannot take harms no other one. Answers whose names are missing. */
+function send(
+  socket: WebSocket,
+  follower: Follower,
+  story: Story,
+  lens: ReturnType<typeof lensOf>,
+  names: ReadonlyMap<string, string>,
+): string[] {
+  const { place } = story.day
+  if (place && place.clinicId !== follower.clinicId) return close(socket, CLOSED.broken, 'Not here')
+  const { messages, unnamed } = messagesBehind(story, follower.seq, lens, names)
+  try {
+    for (const message of messages) socket.send(JSON.stringify(message))
+    const last = messages.at(-1)
+    if (last) socket.serializeAttachment({ ...follower, seq: last.seq })
+    return unnamed
+  } catch (error) {
+    logFailure('socket_failed', error, { clinic: follower.clinicId })
+    return close(socket, CLOSED.broken, 'Come again with since')
+  }
+}
+
+/** Nothing that a client says is of use; some of it is overheard. */
+export function hear(socket: WebSocket): void {
+  const follower = socket.deserializeAttachment() as Follower
+  if (follower.heard >= HEARD_MAX) close(socket, CLOSED.tooMuchSaid, 'This stream only speaks')
+  else socket.serializeAttachment({ ...follower, heard: follower.heard + 1 })
 }
 
 /** A socket that cannot be closed is gone already. */
