@@ -95,17 +95,15 @@ export function following({ ctx, env, day, events, wakeAt }: Source): Following 
     }
   }
 
-  /** Behind the reply to whoever caused the event: who follows is never waited for. */
+  /** The story stays in memory only while somebody follows. */
   async function catchUp(): Promise<void> {
-    if (ctx.getWebSockets().length === 0) {
-      story = null
-      return
-    }
-    await scheduler.wait(0)
     try {
+      if (ctx.getWebSockets().length === 0) story = null
+      // Behind the reply to whoever caused the event: who follows is never waited for.
+      else await scheduler.wait(0)
       const unnamed = deliver()
       if (unnamed.length > 0 && !isLearning) await learn(unnamed)
-      failures = 0
+      if (!isLearning) failures = 0
     } catch (error) {
       // What was told half is told anew.
       story = null
