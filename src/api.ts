@@ -14,6 +14,7 @@ import { failure } from './http/failure'
 import { deadline } from './http/limits'
 import { openApi } from './http/openapi'
 import { requestLog } from './http/request-log'
+import { live, liveByTicket } from './live/routes'
 import { medicalTests } from './medical-tests/routes'
 import { patients } from './patients/routes'
 import { notFound } from './problem'
@@ -24,6 +25,7 @@ const routes = new Hono<App>()
   .use(requestLog)
   .use(deadline)
   .route('/', pages(document))
+  .route('/api/v1/checkins/doctors/:doctor_id/queue', liveByTicket)
   .use(authenticate)
   .route('/tests', medicalTests)
   .route('/webhook', webhooks)
@@ -36,6 +38,7 @@ const routes = new Hono<App>()
   .route('/api/v1/doctors/:doctor_id/days', days)
   .route('/api/v1/appointments', appointments)
   .route('/api/v1/checkins', checkins)
+  .route('/api/v1/checkins/doctors/:doctor_id/queue', live)
   .route('/api/v1/hospitals', hospitals)
 
 export type Api = typeof routes

@@ -37,6 +37,7 @@ export const PROBLEMS = {
   wrong_date: { status: 422, title: 'Not the date of the appointment', final: true },
   idempotency_key_reused: { status: 422, title: 'The Idempotency-Key belongs to another request' },
   internal: { status: 500, title: 'Internal error' },
+  live_full: { status: 503, title: 'Too many follow the day' },
   unavailable: { status: 503, title: 'A part of the service is out of reach' },
 } as const satisfies Record<string, { status: ContentfulStatusCode; title: string; final?: true }>
 

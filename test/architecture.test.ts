@@ -80,6 +80,7 @@ const PURE = [
     'slot-times',
     'fold',
     'ledger',
+    'live',
     'views',
     'absence-rules',
     'move-commands',

@@ -68,7 +68,7 @@ export function caller(usual: Record<string, string> = {}): Pick<Client, 'get' |
       ...(body == null ? {} : { body }),
     })
     const response = await worker.fetch(request, env, createExecutionContext())
-    const text = await response.text()
+    const text = await textOf(response)
     await expectDocumented(method, request.url, response, text)
     return { status: response.status, headers: response.headers, text, body: parsed(text) }
   }
@@ -78,6 +78,15 @@ export function caller(usual: Record<string, string> = {}): Pick<Client, 'get' |
     post: (path, body, headers) =>
       send('POST', path, JSON.stringify(body ?? {}), { 'Content-Type': 'application/json', ...headers }),
   }
+}
+
+/** A stream of events has no end: of it, what comes first. */
+async function textOf(response: Response): Promise<string> {
+  if (response.headers.get('Content-Type') !== 'text/event-stream' || !response.body) return response.text()
+  const reader = response.body.getReader()
+  const { value } = await reader.read()
+  await reader.cancel()
+  return new TextDecoder().decode(value)
 }
 
 function parsed(text: string): unknown {

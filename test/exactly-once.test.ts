@@ -77,10 +77,17 @@ const TRIES: Try[] = [
     other: (d) => booking(d, '2026-03-15'),
     unkeyed: 200,
   },
+  {
+    path: '/api/v1/checkins/doctors/{doctor_id}/queue/tickets',
+    first: () => ({ date: DAY, view: 'desk' }),
+    other: () => ({ date: DAY, view: 'board' }),
+    unkeyed: 201,
+    retried: 409,
+  },
 ]
 
 const ready = () => openFrontDesk({ scopes: ['*', 'admin'] })
-const urlOf = (path: string, desk: FrontDesk) => path.replace('{id}', desk.doctorId)
+const urlOf = (path: string, desk: FrontDesk) => path.replace(/\{(doctor_)?id\}/, desk.doctorId)
 const forgetReplies = async () => {
   const { keys } = await env.REPLIES.list()
   await Promise.all(keys.map(({ name }) => env.REPLIES.delete(name)))

@@ -53,6 +53,8 @@ const PATH_IDS: Record<string, string> = {
   '/api/v1/checkins/doctors/{doctor_id}/queue/next': 'doctor_id',
   '/api/v1/appointments/doctors/{doctor_id}/appointments': 'doctor_id',
   '/api/v1/checkins/doctors/{doctor_id}/queue': 'doctor_id',
+  '/api/v1/checkins/doctors/{doctor_id}/queue/live': 'doctor_id',
+  '/api/v1/checkins/doctors/{doctor_id}/queue/tickets': 'doctor_id',
   '/api/v1/hospitals/status/{job_id}': 'job_id',
   '/api/v1/hospitals/bulk/batch/{batch_id}/activate': 'batch_id',
 }

@@ -84,7 +84,7 @@ test('no name, phone, e-mail, note or result is in any log line, errors included
   await caller({ Authorization: `Bearer key.${MARKS.secret}` }).get('/events')
   await clinic.get('/events', { 'X-Request-Id': MARKS.name })
   expectNoTrace(lines)
-})
+}, 30_000)
 
 test('nor when the database fails, whose own messages hold what was sent', async () => {
   const clinic = await openFrontDesk()

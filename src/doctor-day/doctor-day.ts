@@ -2,29 +2,19 @@ import { DurableObject } from 'cloudflare:workers'
 import { logFailure } from '../lib/log'
 import { MINUTE_MS, SECOND_MS } from '../lib/time'
 import { foldUntil } from './as-of'
-import type { Command, Decision, Refused, ReplyTo } from './commands'
+import type { Command, Decision, ReplyTo } from './commands'
 import { copying } from './copying'
 import { type Appointment, type Day, type Event, emptyDay, type Recorded } from './day'
 import { isPassing } from './facts'
 import { evolve, fold } from './fold'
 import * as log from './log'
 import { type MoveWanted, moving } from './moving'
+import type { Answer, Operation } from './operation'
 import { onDay } from './reach'
 import { decide, nextDeadline } from './rules'
+import { following, hear } from './sockets'
+import * as tickets from './tickets'
 import { type Query, type Seen, view } from './views'
-
-/** Which operation this is (a retry finds its first reply) and which API key asks for it. */
-export interface Operation {
-  id: string
-  actor: string
-  /**
-   * The caller sent a key of its own: then every answer is remembered, refusals as well, so that a retry
-   * cannot end otherwise.
-   */
-  isKeyed: boolean
-}
-
-export type Answer<Reply> = { ok: true; reply: Reply } | Refused
 
 /** Should a write's own copy to D1 fail, or its isolate die, the alarm comes this much later. */
 const COPY_GRACE_MS = 5 * SECOND_MS
@@ -64,6 +54,13 @@ export class DoctorDay extends DurableObject<Env> {
     reach: (key, call) => onDay(this.env, key, call),
     wakeAt: (instant) => this.#arm(instant),
   })
+  readonly #following = following({
+    ctx: this.ctx,
+    env: this.env,
+    day: () => this.#day,
+    events: (after) => this.history(after, -1),
+    wakeAt: (instant) => this.#isOpen && this.#arm(instant),
+  })
 
   constructor(state: DurableObjectState, env: Env) {
     super(state, env)
@@ -82,6 +79,7 @@ export class DoctorDay extends DurableObject<Env> {
       this.#arm(nextDeadline(this.#day))
       if (this.#day.moves.size + this.#day.reservations.size > 0) this.#arm(Date.now())
       if (this.#copying.isBehind()) this.#arm(Date.now() + COPY_GRACE_MS)
+      this.#arm(this.#following.dueAt())
     } catch (error) {
       logFailure('log_damaged', error, { day: this.ctx.id.name })
     }
@@ -143,6 +141,19 @@ export class DoctorDay extends DurableObject<Env> {
     })
     this.ctx.waitUntil(this.#catchUp())
     return events
+  }
+
+  /** A follower comes. The Worker knows who it is, or brings its ticket. */
+  override fetch(request: Request): Response {
+    return this.#following.open(request)
+  }
+
+  override webSocketMessage(socket: WebSocket): void {
+    hear(socket)
+  }
+
+  issueTicket(operation: Operation, ticket: tickets.NewTicket): tickets.Issued {
+    return this.ctx.storage.transactionSync(() => tickets.issue(this.#sql, operation, ticket, Date.now()))
   }
 
   /** Ends what is due and sees to the copy. Never throws: after seven throws an alarm is dropped for good. */
@@ -218,7 +229,7 @@ export class DoctorDay extends DurableObject<Env> {
   }
 
   async #catchUp(): Promise<void> {
-    if (this.#isOpen) await this.#copying.catchUp()
+    if (this.#isOpen) await Promise.all([this.#following.catchUp(), this.#copying.catchUp()])
   }
 
   /** The earliest wish wins; an alarm that finds nothing to do costs less than taking one back. */

@@ -4,9 +4,9 @@ import { MINUTE_MS, SECOND_MS } from '../lib/time'
 import { dayKey, dayKeyOf } from './address'
 import type { Command, ReplyTo } from './commands'
 import type { Appointment, Day, Opening, Place, Reservation } from './day'
-import type { Answer, Operation } from './doctor-day'
 import { isPassing } from './facts'
 import type { BeginMove, ConfirmMove, EndMove, MoveReply, ReleaseMove } from './move-commands'
+import type { Answer, Operation } from './operation'
 import type { RemoteDay } from './reach'
 
 /** A slot kept this long for a move of which nothing more was heard: the other day is asked. */

@@ -2,10 +2,11 @@ import type { Ctx } from '../context'
 import { type DayKey, dayKey } from './address'
 import type { Command, ReplyTo } from './commands'
 import type { Appointment, Recorded } from './day'
-import type { Answer, Operation } from './doctor-day'
 import type { Verdict } from './log'
 import type { MoveWanted } from './moving'
+import type { Answer, Operation } from './operation'
 import { problemOf } from './refusals'
+import type { Issued, NewTicket } from './tickets'
 import type { Gone, Query, Seen } from './views'
 
 const TRIES_MAX = 3
@@ -23,6 +24,8 @@ export interface RemoteDay {
   history(since: number, max: number): Promise<Recorded[]>
   verify(): Promise<Verdict>
   resync(operation: Operation): Promise<number>
+  issueTicket(operation: Operation, ticket: NewTicket): Promise<Issued>
+  fetch(url: string, request: RequestInit): Promise<Response>
 }
 
 /**

@@ -5,7 +5,7 @@ import { newId } from '../lib/id'
 import { toE164 } from '../lib/phone'
 import { foldName } from '../lib/text'
 import { notFound, Problem } from '../problem'
-import { type NewPatient, type Patient, patients, toPatient } from './model'
+import { type NewPatient, namesOf, type Patient, patients, toPatient } from './model'
 
 /**
  * The same name on the same phone is the same patient, whatever the case, spaces and accents: the existing
@@ -66,20 +66,8 @@ export const selectPatient = (ctx: Ctx, id: string) =>
     .from(patients)
     .where(and(eq(patients.clinicId, ctx.clinic.id), eq(patients.id, id)))
 
-/** By id, in one query however many they are. */
-export async function patientNames(ctx: Ctx, ids: string[]): Promise<Map<string, string>> {
-  if (ids.length === 0) return new Map()
-  const rows = await ctx.db
-    .select({ id: patients.id, name: patients.name })
-    .from(patients)
-    .where(
-      and(
-        eq(patients.clinicId, ctx.clinic.id),
-        sql`${patients.id} IN (SELECT value FROM json_each(${JSON.stringify(ids)}))`,
-      ),
-    )
-  return new Map(rows.map(({ id, name }) => [id, name]))
-}
+export const patientNames = (ctx: Ctx, ids: string[]): Promise<Map<string, string>> =>
+  namesOf(ctx.db, ctx.clinic.id, ids)
 
 const ifUnowned = (ctx: Ctx, phone: string) =>
   sql<string | null>`CASE WHEN EXISTS (SELECT 1 FROM patients WHERE clinic_id = ${ctx.clinic.id}

@@ -27,6 +27,8 @@ export async function startService(t) {
   return {
     get: (path) => send('GET', path),
     post: (path, body, headers) => send('POST', path, JSON.stringify(body), headers),
+    /** Where it is now; each start takes a free port. */
+    url: () => worker.url,
     /** As `npm start` does when it is called again. */
     async restart() {
       await worker.stop()

@@ -1,0 +1,61 @@
+import { SECOND_MS } from '../lib/time'
+
+/** Proxies drop a connection that is silent for a minute, some sooner. */
+const PULSE_MS = 15 * SECOND_MS
+
+/** What a slow reader may leave unread here; then it has to come again and go on where it was. */
+const UNREAD_BYTES_MAX = 1024 * 1024
+
+/** Server-sent events want each message numbered and named. */
+interface Numbered {
+  type: string
+  seq: number
+}
+
+/** The socket itself for whoever asked for one; for anybody else the same messages as an event stream. */
+export const speakTo = (request: Request, socket: WebSocket): Response =>
+  request.headers.get('Upgrade')?.toLowerCase() === 'websocket'
+    ? new Response(null, { status: 101, webSocket: socket })
+    : eventStream(socket)
+
+/** Ends when the socket does; when the reader goes away, so does the socket. */
+function eventStream(socket: WebSocket): Response {
+  let pulse: ReturnType<typeof setInterval> | undefined
+  const body = new ReadableStream<Uint8Array>(
+    {
+      start(controller) {
+        const end = () => {
+          if (pulse === undefined) return
+          clearInterval(pulse)
+          pulse = undefined
+          socket.close()
+          controller.close()
+        }
+        const say = (text: string) => {
+          controller.enqueue(new TextEncoder().encode(text))
+          if ((controller.desiredSize ?? 0) <= 0) end()
+        }
+        pulse = setInterval(() => say(': still here\n\n'), PULSE_MS)
+        socket.addEventListener('message', ({ data }) => pulse !== undefined && say(framed(String(data))))
+        socket.addEventListener('close', end)
+        socket.addEventListener('error', end)
+        socket.accept()
+        say(': here\n\n')
+      },
+      cancel() {
+        clearInterval(pulse)
+        pulse = undefined
+        socket.close()
+      },
+    },
+    new ByteLengthQueuingStrategy({ highWaterMark: UNREAD_BYTES_MAX }),
+  )
+  return new Response(body, {
+    headers: { 'Content-Type': 'text/event-stream', 'Cache-Control': 'no-store' },
+  })
+}
+
+function framed(message: string): string {
+  const { type, seq } = JSON.parse(message) as Numbered
+  return `id: ${seq}\nevent: ${type}\ndata: ${message}\n\n`
+}
