@@ -14,6 +14,8 @@ export default defineConfig(async () => ({
   ],
   test: {
     include: ['test/**/*.test.ts'],
+    // A slow machine is no failure.
+    testTimeout: 30_000,
     setupFiles: ['test/migrate.ts'],
     silent: 'passed-only' as const,
     provide: { migrations: await readD1Migrations('migrations') },

@@ -3,6 +3,7 @@ import { env } from 'cloudflare:workers'
 import { afterEach, expect, test, vi } from 'vitest'
 import { DAY, objectOf, openBusyDay, pathOf, verdictOf } from './busy-day'
 import { type FrontDesk, times } from './clinic'
+import { soon } from './soon'
 
 afterEach(() => {
   vi.restoreAllMocks()
@@ -25,7 +26,7 @@ const wipeCopy = (desk: FrontDesk) =>
   )
 
 async function wholeCopy(desk: FrontDesk) {
-  await vi.waitFor(async () => expect((await copyOf(desk)).map((rows) => rows.length)).toEqual([1, 2, 1]))
+  await soon(async () => expect((await copyOf(desk)).map((rows) => rows.length)).toEqual([1, 2, 1]))
   return copyOf(desk)
 }
 
@@ -76,7 +77,7 @@ test('a resync while D1 is out of reach is accepted, and done when D1 is back', 
   await wipeCopy(desk)
   const lost = aroundCopying(() => Promise.reject(new Error('D1_ERROR: Network connection lost.')))
   expect((await desk.post(pathOf(desk, 'resync'))).status).toBe(202)
-  await vi.waitFor(() => expect(lost).toHaveBeenCalled())
+  await soon(() => expect(lost).toHaveBeenCalled())
   await evictDurableObject(objectOf(desk))
   lost.mockRestore()
   expect((await copyOf(desk)).flat()).toEqual([])
@@ -112,7 +113,7 @@ test('a resync asked for while a copy is under way is not lost behind it', async
     return results
   })
   await desk.post(pathOf(desk, 'resync'))
-  await vi.waitFor(() => expect(hasCopied).toBe(true))
+  await soon(() => expect(hasCopied).toBe(true))
   await wipeCopy(desk)
   await desk.post(pathOf(desk, 'resync'))
   mayEnd = true

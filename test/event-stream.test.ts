@@ -1,6 +1,7 @@
 import { expect, test, vi } from 'vitest'
 import { speakTo } from '../src/http/event-stream'
 import { times } from './clinic'
+import { soon } from './soon'
 
 const MESSAGES = 400
 const LONG = 'x'.repeat(10_000)
@@ -35,7 +36,7 @@ test('who leaves too much unread is let go, with all until then in order', async
   const closed = vi.fn()
   source.addEventListener('close', closed)
   for (const seq of times(MESSAGES, (n) => n + 1)) source.send(JSON.stringify({ type: 'event', seq, LONG }))
-  await vi.waitFor(() => expect(closed).toHaveBeenCalled())
+  await soon(() => expect(closed).toHaveBeenCalled())
   const heard = [...(await response.text()).matchAll(/^id: (\d+)$/gm)].map(([, seq]) => Number(seq))
   expect(heard).toEqual(times(heard.length, (n) => n + 1))
   expect(heard.length).toBeGreaterThan(100)

@@ -1,9 +1,10 @@
 import { createExecutionContext } from 'cloudflare:test'
 import { env } from 'cloudflare:workers'
-import { expect, vi } from 'vitest'
+import { expect } from 'vitest'
 import worker from '../src/index'
 import type { BoardEntry, LiveMessage } from '../src/live/model'
 import type { FrontDesk } from './clinic'
+import { soon } from './soon'
 
 export const KINDS = ['WebSocket', 'event stream'] as const
 export type Kind = (typeof KINDS)[number]
@@ -111,7 +112,7 @@ function messageOf(block: string): LiveMessage | null {
 }
 
 export const until = (follower: Follower, seq: number): Promise<void> =>
-  vi.waitFor(() => expect(follower.messages.at(-1)?.seq).toBe(seq), { timeout: 3_000, interval: 10 })
+  soon(() => expect(follower.messages.at(-1)?.seq).toBe(seq))
 
 /** The queue that the messages tell of: a snapshot starts anew, an entry takes the place of its position. */
 export function folded(messages: LiveMessage[]): (BoardEntry & Record<string, unknown>)[] {

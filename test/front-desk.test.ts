@@ -3,6 +3,7 @@ import { env } from 'cloudflare:workers'
 import { afterEach, expect, test, vi } from 'vitest'
 import { dayKey } from '../src/doctor-day/address'
 import { type FrontDesk, openFrontDesk, statuses, times } from './clinic'
+import { soon } from './soon'
 
 const DAY = '2026-03-14'
 const NOON = Date.parse(`${DAY}T12:00:00Z`)
@@ -73,7 +74,7 @@ test('a cancelled appointment is cancelled in D1’s copy too', async () => {
   const { body } = await desk.book({ date: DAY })
   await cancel(desk, body.id)
   const copied = () => env.DB.prepare('SELECT status FROM appointments WHERE id = ?').bind(body.id).first()
-  await vi.waitFor(async () => expect(await copied()).toEqual({ status: 'cancelled' }))
+  await soon(async () => expect(await copied()).toEqual({ status: 'cancelled' }))
 })
 
 test('a hold counts as taken, becomes a booking, and is good for one', async () => {

@@ -15,6 +15,7 @@ import {
   statusOf,
   upload,
 } from './directory'
+import { soon } from './soon'
 
 let sent: ReturnType<typeof heldQueue>
 beforeEach(() => {
@@ -28,10 +29,7 @@ test('the real queue wakes the consumer', async () => {
   vi.restoreAllMocks()
   const clinic = await openClinic()
   const { body } = await upload(clinic, csv(...manyRows(5)))
-  await vi.waitUntil(async () => (await statusOf(clinic, body.job_id)).body.status === 'completed', {
-    timeout: 10_000,
-    interval: 50,
-  })
+  await soon(async () => expect((await statusOf(clinic, body.job_id)).body.status).toBe('completed'))
   expect((await clinic.get(HOSPITALS)).body).toHaveLength(5)
 })
 

@@ -20,6 +20,7 @@ import {
   uploadRaw,
   utf8,
 } from './directory'
+import { soon } from './soon'
 
 holdTheQueue()
 
@@ -165,7 +166,7 @@ test('where one of two equal uploads withdraws the job, the other is not promise
   })
   queueSpy().mockReturnValueOnce(slow).mockRejectedValue(new Error('queue is down'))
   const first = upload(clinic, csv('A,B,'), { key })
-  await vi.waitUntil(() => queueSpy().mock.calls.length === 1)
+  await soon(() => expect(queueSpy()).toHaveBeenCalledOnce())
   const second = await upload(clinic, csv('A,B,'), { key })
   arrive()
   expect(statuses([await first, second])).toEqual({ 503: 2 })
@@ -209,7 +210,7 @@ test('an upload whose rows were removed while it went on cannot become a job', a
     async pull(controller) {
       if (!isOpen) controller.enqueue(utf8(csv(...manyRows(1_000))))
       else {
-        await vi.waitUntil(async () => (await strayRows()) > 0)
+        await soon(async () => expect(await strayRows()).toBeGreaterThan(0))
         await env.DB.prepare('DELETE FROM import_rows WHERE job_id NOT IN (SELECT id FROM imports)').run()
         controller.enqueue(utf8('Last,Street,\n'))
         controller.close()

@@ -1,6 +1,7 @@
 import { env } from 'cloudflare:workers'
 import { expect, test, vi } from 'vitest'
 import { type FrontDesk, openFrontDesk, times } from './clinic'
+import { soon } from './soon'
 
 const LIST = '/api/v1/appointments'
 const DAYS = ['2026-03-14', '2026-03-15', '2026-03-16']
@@ -21,7 +22,7 @@ async function openBusyClinic(): Promise<FrontDesk & { otherDoctorId: string; bo
   for (const doctorId of [desk.doctorId, other.id])
     for (const date of DAYS)
       for (const patient of [0, 1, 2]) booked.push((await desk.book({ date, doctorId, patient })).body)
-  await vi.waitFor(async () => {
+  await soon(async () => {
     const counted = 'SELECT count(*) AS n FROM appointments WHERE clinic_id = ?'
     expect(await env.DB.prepare(counted).bind(desk.clinicId).first('n')).toBe(18)
   })
@@ -98,7 +99,7 @@ test('what is booked while someone turns the pages makes no other appointment ap
   const first = await desk.get(`${LIST}?limit=9`)
   const next = first.headers.get('Link')?.match(/test(.+)>/)?.[1] ?? ''
   await desk.book({ date: '2026-03-01' })
-  await vi.waitFor(async () => expect((await desk.get(`${LIST}?to=2026-03-01`)).body).toHaveLength(1))
+  await soon(async () => expect((await desk.get(`${LIST}?to=2026-03-01`)).body).toHaveLength(1))
   expect([...first.body, ...(await desk.get(next)).body]).toEqual(inOrder(desk.booked))
 })
 

@@ -5,6 +5,7 @@ import { dayKey } from '../src/doctor-day/address'
 import { FOLLOWERS_MAX } from '../src/doctor-day/sockets'
 import { type Client, type FrontDesk, keyFor, openFrontDesk, times } from './clinic'
 import { folded, follow, KINDS, keyOf, livePath, until } from './followers'
+import { soon } from './soon'
 
 const DAY = '2040-03-14'
 const NOON = Date.parse(`${DAY}T12:00:00Z`)
@@ -172,13 +173,13 @@ test('ping is answered with pong; who goes on talking is cut off', async () => {
   const desk = await openDay()
   const follower = await follow('WebSocket', onDay(desk), withKey(desk))
   for (const _ of times(20, (n) => n)) follower.say('ping')
-  await vi.waitFor(() => expect(follower.raw).toContain('pong'.repeat(20)))
+  await soon(() => expect(follower.raw).toContain('pong'.repeat(20)))
   for (const n of times(10, (n) => n)) follower.say(`{"type":"event","seq":${n}}`)
   await arrive(desk, 0)
   await until(follower, 3)
   expect(follower.end).toBeNull()
   follower.say('one more')
-  await vi.waitFor(() => expect(follower.end).toEqual({ code: 1008 }))
+  await soon(() => expect(follower.end).toEqual({ code: 1008 }))
 })
 
 test.each(KINDS)(
@@ -199,7 +200,7 @@ test.each(KINDS)(
     await runDurableObjectAlarm(objectOf(desk))
     await desk.book({ date: '2040-03-15' })
     const code = kind === 'WebSocket' ? { code: 4000 } : {}
-    await vi.waitFor(() => expect([idle.end, busy.end]).toEqual([code, code]))
+    await soon(() => expect([idle.end, busy.end]).toEqual([code, code]))
     expect(busy.messages.map(({ seq }) => seq)).toEqual([0])
     const again = await follow(kind, onDay(desk), withKey(desk, 5))
     await arrive(desk, 2)
@@ -215,7 +216,7 @@ test.each(KINDS)('%s: who goes away leaves no socket behind', async (kind) => {
   await Promise.all(followers.map((follower) => until(follower, 0)))
   expect(await followersOf(desk)).toBe(5)
   await Promise.all(followers.map((follower) => follower.cut()))
-  await vi.waitFor(async () => expect(await followersOf(desk)).toBe(0))
+  await soon(async () => expect(await followersOf(desk)).toBe(0))
 })
 
 test('only so many follow one day; one that goes makes room', async () => {
@@ -229,7 +230,7 @@ test('only so many follow one day; one that goes makes room', async () => {
   await arrive(desk, 0)
   await Promise.all(followers.map((follower) => until(follower, 3)))
   await followers[0]?.cut()
-  await vi.waitFor(async () => expect(await followersOf(desk)).toBe(FOLLOWERS_MAX - 1))
+  await soon(async () => expect(await followersOf(desk)).toBe(FOLLOWERS_MAX - 1))
   expect((await desk.get(onDay(desk))).status).toBe(200)
   await Promise.all(followers.map((follower) => follower.cut()))
 }, 20_000)
@@ -246,7 +247,7 @@ test('one socket that fails is dropped, and the others hear everything', async (
     vi.spyOn(state, 'getWebSockets').mockReturnValue([socket as WebSocket, ...state.getWebSockets().slice(1)])
   })
   await arrive(desk, 0)
-  await vi.waitFor(() => expect(followers.filter(({ end }) => end?.code === 1011)).toHaveLength(1))
+  await soon(() => expect(followers.filter(({ end }) => end?.code === 1011)).toHaveLength(1))
   const others = followers.filter(({ end }) => end === null)
   await Promise.all(others.map((follower) => until(follower, 3)))
   await Promise.all(others.map((follower) => follower.cut()))
@@ -300,7 +301,7 @@ test('no deadline cuts a stream, and one that is silent shows that it is alive',
   await vi.advanceTimersByTimeAsync(60_000)
   vi.useRealTimers()
   at(NOON + MINUTE)
-  await vi.waitFor(() => expect(follower.raw.match(/^: still here$/gm)).toHaveLength(4))
+  await soon(() => expect(follower.raw.match(/^: still here$/gm)).toHaveLength(4))
   await arrive(desk, 0)
   await until(follower, 3)
   expect(follower.end).toBeNull()

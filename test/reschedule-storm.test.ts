@@ -5,6 +5,7 @@ import { dayKey } from '../src/doctor-day/address'
 import { type FrontDesk, openFrontDesk, times } from './clinic'
 import { abort, betweenDays, loseD1 } from './faults'
 import { seeded } from './seeded'
+import { soon } from './soon'
 
 const DATES = ['2040-06-01', '2040-06-02', '2040-06-03', '2040-06-04']
 const [CAPACITY, APPOINTMENTS, MOVES, AT_ONCE] = [16, 60, 500, 25]
@@ -107,19 +108,14 @@ test(`${MOVES} moves of ${APPOINTMENTS} appointments over four nearly full days,
     const verdict = await desk.get(`/api/v1/doctors/${desk.doctorId}/days/${date}/verify`)
     expect(verdict.body.ok).toBe(true)
   }
-  await vi.waitFor(
-    async () => {
-      const copied = (await desk.get(`${APPOINTMENT_PATH}?limit=1000`)).body
-      const lists = await Promise.all(
-        DATES.map((date) =>
-          desk.get(`${APPOINTMENT_PATH}/doctors/${desk.doctorId}/appointments?date=${date}`),
-        ),
-      )
-      const byId = (one: { id: string }, other: { id: string }) => (one.id < other.id ? -1 : 1)
-      expect(copied.sort(byId)).toEqual(lists.flatMap(({ body }) => body).sort(byId))
-    },
-    { timeout: 20_000, interval: 200 },
-  )
+  await soon(async () => {
+    const copied = (await desk.get(`${APPOINTMENT_PATH}?limit=1000`)).body
+    const lists = await Promise.all(
+      DATES.map((date) => desk.get(`${APPOINTMENT_PATH}/doctors/${desk.doctorId}/appointments?date=${date}`)),
+    )
+    const byId = (one: { id: string }, other: { id: string }) => (one.id < other.id ? -1 : 1)
+    expect(copied.sort(byId)).toEqual(lists.flatMap(({ body }) => body).sort(byId))
+  })
   expect(counts).toMatchObject({
     200: expect.any(Number),
     409: expect.any(Number),

@@ -7,6 +7,7 @@ import type { DoctorDay } from '../src/doctor-day/doctor-day'
 import type { RemoteDay } from '../src/doctor-day/reach'
 import { type FrontDesk, openFrontDesk, type Reply, statuses, times } from './clinic'
 import { abort, betweenDays } from './faults'
+import { soon } from './soon'
 
 const [MONDAY, TUESDAY, WEDNESDAY] = ['2040-03-12', '2040-03-13', '2040-03-14']
 const APPOINTMENTS = '/api/v1/appointments'
@@ -251,7 +252,7 @@ test('in D1’s copy it is on its new day, and news of the old day that comes la
   const { body } = await desk.book({ date: MONDAY })
   await move(desk, body.id, { date: TUESDAY })
   const listed = async (query: string) => (await desk.get(`${APPOINTMENTS}?${query}`)).body
-  await vi.waitFor(async () => expect(await listed(`from=${TUESDAY}`)).toMatchObject([{ id: body.id }]))
+  await soon(async () => expect(await listed(`from=${TUESDAY}`)).toMatchObject([{ id: body.id }]))
   await desk.post(`/api/v1/doctors/${desk.doctorId}/days/${MONDAY}/resync`)
   await runDurableObjectAlarm(objectOf(desk, MONDAY))
   expect(await listed('')).toMatchObject([{ id: body.id, date: TUESDAY, doctor_id: desk.doctorId }])
@@ -358,7 +359,7 @@ test('a crash before the end undoes the move, a crash after it completes it, wit
     const lost = (monday as unknown as RemoteDay)
       .move({ id: `op ${patient}`, actor: 'key', isKeyed: true }, wanted)
       .catch(() => 'lost')
-    await vi.waitFor(() => expect(isReached).toBe(true))
+    await soon(() => expect(isReached).toBe(true))
     vi.restoreAllMocks()
     await abort(monday)
     expect(await lost).toBe('lost')
@@ -383,10 +384,10 @@ test('a caller whose day dies under the move is answered by the next try, and it
     return tries === 1 ? new Promise(() => {}) : reply
   })
   const moved = move(desk, body.id, { date: TUESDAY })
-  await vi.waitFor(() => expect(tries).toBe(1))
+  await soon(() => expect(tries).toBe(1))
   await abort(monday)
   expect((await moved).body).toMatchObject({ date: TUESDAY, status: 'booked' })
-  await vi.waitFor(async () => expect(await ledger(desk, TUESDAY)).toMatchObject({ booked: 1, held: 0 }))
+  await soon(async () => expect(await ledger(desk, TUESDAY)).toMatchObject({ booked: 1, held: 0 }))
   expect((await eventsOf(desk, MONDAY)).filter((type) => type === 'moved_out')).toHaveLength(1)
 })
 

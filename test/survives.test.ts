@@ -3,6 +3,7 @@ import { env } from 'cloudflare:workers'
 import { afterEach, expect, test, vi } from 'vitest'
 import { dayKey } from '../src/doctor-day/address'
 import { type FrontDesk, openFrontDesk, type Reply, statuses, times } from './clinic'
+import { soon } from './soon'
 
 const DAY = '2026-03-14'
 afterEach(() => {
@@ -47,7 +48,7 @@ function loseWrites() {
 
 async function untilCopied(desk: FrontDesk): Promise<void> {
   const list = inCopysWords(await listOf(desk))
-  await vi.waitFor(async () => expect(await copyOf(desk)).toEqual(list), { timeout: 5_000, interval: 20 })
+  await soon(async () => expect(await copyOf(desk)).toEqual(list))
 }
 
 test('a booking is in D1’s copy soon after', async () => {
@@ -63,7 +64,7 @@ test('while D1 refuses writes, bookings are still acknowledged and exact; the co
   expect(statuses(replies)).toEqual({ 201: 10, 409: 20 })
   const list = await listOf(desk)
   expect(list.body).toHaveLength(10)
-  await vi.waitFor(() => expect(lost).toHaveBeenCalled())
+  await soon(() => expect(lost).toHaveBeenCalled())
   expect(await copyOf(desk)).toEqual([])
   lost.mockRestore()
   await runDurableObjectAlarm(dayOf(desk))
@@ -89,7 +90,7 @@ test('a database that neither answers nor fails is a 503 after ten seconds, and 
   vi.spyOn(Object.getPrototypeOf(env.DB) as D1Database, 'batch').mockReturnValue(new Promise(() => {}))
   vi.useFakeTimers({ toFake: ['setTimeout', 'clearTimeout'] })
   const waiting = desk.book({ date: DAY, idempotency_key: 'k' })
-  await vi.waitFor(() => expect(env.DB.batch).toHaveBeenCalled())
+  await soon(() => expect(env.DB.batch).toHaveBeenCalled())
   await vi.advanceTimersByTimeAsync(10_000)
   const refused = await waiting
   expect([refused.status, refused.headers.get('Retry-After')]).toEqual([503, '1'])
@@ -166,7 +167,7 @@ test('the copy never goes back: events copied again or late change nothing', asy
     .bind(desk.clinicId)
     .run()
   await desk.book({ date: DAY, patient: 1 })
-  await vi.waitFor(async () => expect(await copyOf(desk)).toMatchObject([{ slot: 2 }, { slot: 7 }]))
+  await soon(async () => expect(await copyOf(desk)).toMatchObject([{ slot: 2 }, { slot: 7 }]))
 })
 
 test('each event of a day’s log carries the hash of the one before', async () => {

@@ -1,8 +1,9 @@
 import { evictDurableObject } from 'cloudflare:test'
 import { env } from 'cloudflare:workers'
-import { expect, test, vi } from 'vitest'
+import { expect, test } from 'vitest'
 import { dayKey } from '../src/doctor-day/address'
 import { openFrontDesk } from './clinic'
+import { soon } from './soon'
 import { openTimedDesk, type TimedDesk } from './timed-desk'
 
 const HOURS = { from: '09:00', to: '11:00', minutes_per_slot: 30 }
@@ -55,10 +56,10 @@ test('whatever answers an appointment tells when it is: booked, read, listed, co
   const ofDay = `${APPOINTMENTS}/doctors/${desk.doctorId}/appointments?date=${DAY}`
   expect((await desk.get(ofDay)).body).toMatchObject([AT_NINE, AT_HALF_PAST])
   const copied = async () => (await desk.get(`${APPOINTMENTS}?patient_id=${desk.patientIds[1]}`)).body
-  await vi.waitFor(async () => expect(await copied()).toEqual([booked]))
+  await soon(async () => expect(await copied()).toEqual([booked]))
   const { body: cancelled } = await desk.post(`${APPOINTMENTS}/${booked.id}/cancel`)
   expect(cancelled).toMatchObject({ status: 'cancelled', ...AT_HALF_PAST })
-  await vi.waitFor(async () => expect(await copied()).toEqual([cancelled]))
+  await soon(async () => expect(await copied()).toEqual([cancelled]))
 })
 
 test('a hold and an offer tell when the slot is, and so does what becomes of them', async () => {
@@ -84,7 +85,7 @@ test('without working hours no reply has a time, to the letter', async () => {
   expect(Object.keys((await waitOf(desk, 1)).body.offer)).toEqual(['slot', 'expires_at'])
   expect(Object.keys((await desk.ledger(DAY)).body.slots[0])).toEqual(['slot', 'state', 'id'])
   const copied = async () => (await desk.get(`${APPOINTMENTS}?doctor_id=${desk.doctorId}`)).body
-  await vi.waitFor(async () => expect(await copied()).toEqual([booked]))
+  await soon(async () => expect(await copied()).toEqual([booked]))
   expect((await desk.say('2040-05-03')).body).not.toHaveProperty('working_hours')
 })
 
@@ -214,7 +215,7 @@ test('hours and times survive: a retry, an eviction, a resync, a look back; and 
   expect((await desk.book({ date: DAY }, key)).body).toEqual(first.body)
   await env.DB.prepare('DELETE FROM appointments WHERE clinic_id = ?').bind(desk.clinicId).run()
   await desk.post(`${path}/resync`)
-  await vi.waitFor(async () => expect((await desk.get(APPOINTMENTS)).body).toEqual([first.body]))
+  await soon(async () => expect((await desk.get(APPOINTMENTS)).body).toEqual([first.body]))
   const { body: events } = await desk.get(`${path}/events`)
   expect(events.map(({ type }: { type: string }) => type)).toEqual([
     'opened',
@@ -266,7 +267,7 @@ test('an appointment that moves to a day by the clock has its times there, also 
   expect(moved.body).toMatchObject({ slot: 1, ...AT_NINE })
   expect((await desk.get(`${APPOINTMENTS}/${body.id}`)).text).toBe(moved.text)
   const copied = async () => (await desk.get(`${APPOINTMENTS}?doctor_id=${desk.doctorId}`)).body
-  await vi.waitFor(async () => expect(await copied()).toEqual([moved.body]))
+  await soon(async () => expect(await copied()).toEqual([moved.body]))
   const back = await desk.post(`${APPOINTMENTS}/${body.id}/reschedule`, { date: DAY, doctor_id: other.id })
   expect([back.status, back.body.starts_at]).toEqual([200, undefined])
 })
