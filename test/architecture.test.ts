@@ -82,6 +82,7 @@ const PURE = [
     'ledger',
     'live',
     'views',
+    'refusal',
     'absence-rules',
     'move-commands',
     'move-rules',

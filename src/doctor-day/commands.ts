@@ -22,6 +22,7 @@ import type {
   Reserve,
   SettleMove,
 } from './move-commands'
+import type { Refusal } from './refusal'
 import type { WorkingHours } from './slot-times'
 
 /** What a doctor’s day can be asked to do, what it answers, and how it refuses. */
@@ -201,25 +202,6 @@ export interface Replies {
   lapse: null
 }
 export type ReplyTo<C extends Command> = Replies[C['type']]
-
-export type Refusal =
-  | 'not_found'
-  | 'doctor_absent'
-  | 'already_booked'
-  | 'already_cancelled'
-  | 'day_full'
-  | 'capacity_below_taken'
-  | 'hours_in_use'
-  | 'hold_over'
-  | 'no_offer'
-  | 'offer_over'
-  | 'wrong_patient'
-  | 'already_checked_in'
-  | 'wrong_date'
-  | 'illegal_step'
-  | 'moving'
-  | 'moved'
-  | 'unavailable'
 
 /** `movedTo` comes with `moved`: the caller has to ask there. */
 export type Refused = {

@@ -1,5 +1,6 @@
-import type { Moment, Refusal, Refused } from './commands'
+import type { Moment, Refused } from './commands'
 import type { Day, Event, Opening, Waiting } from './day'
+import type { Refusal } from './refusal'
 import { type SlotTimes, scheduleOf, timesOf } from './slot-times'
 
 /** What the rules ask a day, and what several of them answer. */

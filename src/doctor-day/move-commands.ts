@@ -1,5 +1,5 @@
-import type { Refusal } from './commands'
 import type { Appointment, DoctorDate, Move, Opening, Traveller, Whereabouts } from './day'
+import type { Refusal } from './refusal'
 
 /** What is said between two days when an appointment goes from one to the other. */
 
@@ -12,6 +12,9 @@ export interface BeginMove {
   to: Opening
   allowAnother: boolean
 }
+
+/** What a caller asks; each try of it is a move with an id of its own. */
+export type MoveWanted = Omit<BeginMove, 'moveId'>
 
 /** The other day has reserved a slot, or refused, or could not be reached (null). */
 export interface EndMove {

@@ -5,7 +5,7 @@ import { dayKey, dayKeyOf } from './address'
 import type { Command, ReplyTo } from './commands'
 import type { Appointment, Day, Opening, Place, Reservation } from './day'
 import { isPassing } from './facts'
-import type { BeginMove, ConfirmMove, EndMove, MoveReply, ReleaseMove } from './move-commands'
+import type { ConfirmMove, EndMove, MoveReply, MoveWanted, ReleaseMove } from './move-commands'
 import type { Answer, Operation } from './operation'
 import type { RemoteDay } from './reach'
 
@@ -15,8 +15,6 @@ const BACKOFF_MAX_MS = 5 * MINUTE_MS
 
 /** Who ends a move when nobody asks for it any more. */
 const CLOCK = 'clock'
-
-export type MoveWanted = Omit<BeginMove, 'moveId'>
 
 /** What a move needs of the object it starts from, and how to reach the others. */
 export interface Source {

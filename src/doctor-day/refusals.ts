@@ -1,5 +1,6 @@
 import { Problem } from '../problem'
-import type { Refusal, Refused } from './commands'
+import type { Refused } from './commands'
+import type { Refusal } from './refusal'
 
 const SENTENCES: Record<Exclude<Refusal, 'moved'>, string> = {
   not_found: 'Nothing of that id was found on this day',
