@@ -1,0 +1,28 @@
+import { env } from 'cloudflare:workers'
+import { dayKey } from '../src/doctor-day/address'
+import type { FrontDesk, Reply } from './clinic'
+
+export const [MONDAY, TUESDAY, WEDNESDAY] = ['2040-03-12', '2040-03-13', '2040-03-14']
+export const APPOINTMENTS = '/api/v1/appointments'
+export const CHECKINS = '/api/v1/checkins'
+
+export const move = (desk: FrontDesk, id: string, wanted: object, key = '') =>
+  desk.post(`${APPOINTMENTS}/${id}/reschedule`, wanted, key ? { 'Idempotency-Key': key } : {})
+export const get = (desk: FrontDesk, id: string) => desk.get(`${APPOINTMENTS}/${id}`)
+export const ledger = async (desk: FrontDesk, date: string) =>
+  (await desk.get(`/api/v1/doctors/${desk.doctorId}/days/${date}`)).body
+export const idsOn = async (desk: FrontDesk, date: string): Promise<string[]> =>
+  (await desk.get(`${APPOINTMENTS}/doctors/${desk.doctorId}/appointments?date=${date}`)).body.map(
+    ({ id }: { id: string }) => id,
+  )
+export const objectOf = (desk: FrontDesk, date: string) =>
+  env.DOCTOR_DAY.get(env.DOCTOR_DAY.idFromName(dayKey(desk.clinicId, desk.doctorId, date)))
+export const eventsOf = async (desk: FrontDesk, date: string): Promise<string[]> =>
+  (await desk.get(`/api/v1/doctors/${desk.doctorId}/days/${date}/events`)).body.map(
+    ({ type }: { type: string }) => type,
+  )
+export const forgetReplies = async () => {
+  const { keys } = await env.REPLIES.list()
+  await Promise.all(keys.map(({ name }) => env.REPLIES.delete(name)))
+}
+export const typeOf = ({ status, body }: Reply) => [status, body.type?.split(':').at(-1)]
