@@ -1,5 +1,5 @@
 import * as v from 'valibot'
-import { maxCharacters } from '../lib/text'
+import { maxCharacters } from './text'
 
 /** What a cell of a file may hold. */
 
