@@ -35,7 +35,7 @@ export const toAccepted = ({ jobId, rows }: Accepted): AcceptedImport => ({
   total_hospitals: rows,
 })
 
-const State = v.picklist(['pending', 'processing', 'completed', 'failed'])
+const State = v.picklist(['pending', 'processing', 'completed', 'failed', 'cancelled'])
 
 /** `reason` stands with failed rows only: duplicate_in_file or duplicate_in_directory. */
 export const ImportedRow = v.pipe(

@@ -11,7 +11,7 @@ export const imports = sqliteTable(
     id: text('id').primaryKey(),
     clinicId: text('clinic_id').notNull(),
     batchId: text('batch_id').notNull(),
-    state: text('state', { enum: ['pending', 'processing', 'completed', 'failed'] }).notNull(),
+    state: text('state', { enum: ['pending', 'processing', 'completed', 'failed', 'cancelled'] }).notNull(),
     totalRows: integer('total_rows').notNull(),
     createdAt: integer('created_at').notNull(),
     /**
@@ -23,6 +23,12 @@ export const imports = sqliteTable(
     activatedAt: integer('activated_at'),
     error: text('error', { enum: ['chunk_failed'] }),
     kind: text('kind', { enum: KINDS }).notNull().default('hospitals'),
+    /** What becomes of a file with bad rows: `strict` refuses it, `partial` takes its good ones. */
+    mode: text('mode', { enum: ['strict', 'partial'] })
+      .notNull()
+      .default('strict'),
+    /** Until when the work rests because an upstream cannot be reached. */
+    pausedUntil: integer('paused_until'),
   },
   (t) => [
     index('imports_by_clinic').on(t.clinicId, t.id),
@@ -46,6 +52,8 @@ export const importChunks = sqliteTable(
     created: integer('created').notNull(),
     failed: integer('failed').notNull(),
     kind: text('kind', { enum: KINDS }).notNull().default('hospitals'),
+    /** Not to be worked on before: whatever it waits for is not there yet. */
+    notBefore: integer('not_before').notNull().default(0),
   },
   (t) => [primaryKey({ columns: [t.jobId, t.chunk] })],
 )
@@ -63,6 +71,11 @@ export const stagedRows = sqliteTable(
     identity: text('identity').notNull(),
     status: text('status', { enum: ['created', 'failed'] }),
     reason: text('reason'),
+    /** Of the record that became of the row, where it has an id of its own elsewhere. */
+    recordId: text('record_id'),
+    /** JSON, of a row that broke a rule: each with field, rule and message. */
+    faults: text('faults'),
+    tries: integer('tries').notNull().default(0),
   },
   (t) => [
     primaryKey({ columns: [t.jobId, t.row] }),

@@ -77,7 +77,8 @@ function stagingOf(ctx: Ctx, kind: Kind, jobId: string) {
     waiting = []
     characters = 0
     await ctx.db.insert(stagedRows).select(sql`
-      SELECT ${jobId}, value->>0, value->>1, value->>2, NULL, NULL FROM json_each(${packed})`)
+      SELECT ${jobId}, value->>0, value->>1, value->>2, NULL, NULL, NULL, NULL, 0
+      FROM json_each(${packed})`)
   }
   const add = async (row: number, cells: object) => {
     const staged = kind.stage(cells, ctx.clinic)

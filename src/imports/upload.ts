@@ -68,12 +68,12 @@ async function accept(ctx: Ctx, kind: Kind, jobId: string, rows: number): Promis
     .transact((op) => [
       ctx.db.insert(imports).select(sql`
         SELECT ${jobId}, ${ctx.clinic.id}, ${newId()}, 'pending', ${ifAllStaged(jobId, rows)}, ${ctx.now},
-          NULL, NULL, NULL, NULL, NULL, ${kind.name}
+          NULL, NULL, NULL, NULL, NULL, ${kind.name}, 'strict', NULL
         WHERE ${op} = ${jobId}`),
       audited(ctx, 'import.accepted', jobId),
       ctx.db.insert(importChunks).select(sql`
         SELECT ${jobId}, value->>0, ${ctx.clinic.id}, value->>1, value->>2, 'pending', NULL, 0, 0, 0, 0,
-          ${kind.name}
+          ${kind.name}, 0
         FROM json_each(${JSON.stringify(chunksOf(rows))})
         WHERE ${exists(jobId)}`),
     ])
