@@ -1,9 +1,10 @@
 import { api } from './api'
-import { importChunksOf } from './hospitals/import'
+import { HOSPITALS } from './hospitals/bulk'
+import { consumerOf } from './imports/consumer'
 
 export default {
   fetch: (request, env, ctx) => api.fetch(request, env, ctx),
-  queue: importChunksOf,
+  queue: consumerOf({ hospitals: HOSPITALS }),
 } satisfies ExportedHandler<Env>
 export { DoctorDay } from './doctor-day/doctor-day'
-export { BulkJob } from './hospitals/bulk-job'
+export { BulkJob } from './imports/bulk-job'

@@ -92,7 +92,7 @@ const PURE = [
     'day',
     'commands',
   ].map((name) => `doctor-day/${name}.ts`),
-  'hospitals/csv.ts',
+  'imports/csv.ts',
 ]
 
 test.each(PURE)(

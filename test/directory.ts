@@ -122,7 +122,7 @@ export async function leftOf(clinic: Client): Promise<Record<string, number>> {
 /** Rows that belong to no job at all. */
 export const strayRows = async (): Promise<number> =>
   (await env.DB.prepare(
-    'SELECT count(*) AS n FROM import_rows WHERE job_id NOT IN (SELECT id FROM imports)',
+    'SELECT count(*) AS n FROM staged_rows WHERE job_id NOT IN (SELECT id FROM imports)',
   ).first('n')) as number
 
 export const NOTHING = { imports: 0, chunks: 0, keys: 0, hospitals: 0 }

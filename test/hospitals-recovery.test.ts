@@ -1,7 +1,7 @@
 import { runDurableObjectAlarm, runInDurableObject } from 'cloudflare:test'
 import { env } from 'cloudflare:workers'
 import { afterEach, beforeEach, expect, test, vi } from 'vitest'
-import { CHUNK_ATTEMPTS_MAX } from '../src/hospitals/import'
+import { CHUNK_ATTEMPTS_MAX } from '../src/imports/consumer'
 import { openClinic } from './clinic'
 import {
   chunksSent,

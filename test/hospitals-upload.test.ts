@@ -197,9 +197,7 @@ test('where a send fails but its message came through, the job stands', async ()
 test('rows of an upload that crashed are removed by the alarm, once no upload can take so long', async () => {
   const clinic = await openClinic()
   const jobId = crypto.randomUUID()
-  await env.DB.prepare(
-    `INSERT INTO import_rows (job_id, row, name, address, folded) VALUES (?, 2, 'A', 'B', 'a')`,
-  )
+  await env.DB.prepare(`INSERT INTO staged_rows (job_id, row, cells, identity) VALUES (?, 2, '{}', 'a')`)
     .bind(jobId)
     .run()
   const job = env.BULK_JOB.getByName(jobId)
@@ -221,7 +219,7 @@ test('an upload whose rows were removed while it went on cannot become a job', a
       if (!isOpen) controller.enqueue(utf8(csv(...manyRows(1_000))))
       else {
         await soon(async () => expect(await strayRows()).toBeGreaterThan(0))
-        await env.DB.prepare('DELETE FROM import_rows WHERE job_id NOT IN (SELECT id FROM imports)').run()
+        await env.DB.prepare('DELETE FROM staged_rows WHERE job_id NOT IN (SELECT id FROM imports)').run()
         controller.enqueue(utf8('Last,Street,\n'))
         controller.close()
       }

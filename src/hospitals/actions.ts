@@ -1,6 +1,7 @@
 import { and, asc, count, desc, eq, gt, isNotNull, isNull, lt, notInArray, sql } from 'drizzle-orm'
 import { audited } from '../audit/model'
 import type { Ctx } from '../context'
+import { imports } from '../imports/model'
 import { cutPage, type Page } from '../lib/page'
 import { foldName } from '../lib/text'
 import { notFound, Problem } from '../problem'
@@ -12,7 +13,7 @@ import {
   type ListImports,
   toSummary,
 } from './job'
-import { type Hospital, hospitals, imports, type ListHospitals, toHospital } from './model'
+import { type Hospital, hospitals, type ListHospitals, toHospital } from './model'
 
 /** The active hospitals in which every word of `q` occurs, in the order they were imported. */
 export async function listHospitals(ctx: Ctx, wanted: ListHospitals): Promise<Page<Hospital>> {

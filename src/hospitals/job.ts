@@ -1,8 +1,9 @@
 import { sql } from 'drizzle-orm'
 import * as v from 'valibot'
+import { imports } from '../imports/model'
+import type { Accepted } from '../imports/upload'
 import { cursor, limit } from '../lib/page'
 import { iso, SECOND_MS } from '../lib/time'
-import { imports } from './model'
 
 const ofChunks = (column: 'created' | 'failed') =>
   sql<number>`(SELECT coalesce(sum(${sql.raw(column)}), 0) FROM import_chunks WHERE job_id = ${imports.id})`
@@ -27,14 +28,14 @@ export const AcceptedImport = v.pipe(
 export type AcceptedImport = v.InferOutput<typeof AcceptedImport>
 
 /** Depends on nothing that changes, so that every retry reads the same bytes. */
-export const toAccepted = (job: Pick<ImportFacts['job'], 'id' | 'totalRows'>): AcceptedImport => ({
-  job_id: job.id,
+export const toAccepted = ({ jobId, rows }: Accepted): AcceptedImport => ({
+  job_id: jobId,
   status: 'pending',
-  message: `Import accepted. Use the job_id to check status at /api/v1/hospitals/status/${job.id}`,
-  total_hospitals: job.totalRows,
+  message: `Import accepted. Use the job_id to check status at /api/v1/hospitals/status/${jobId}`,
+  total_hospitals: rows,
 })
 
-const State = v.picklist(['pending', 'processing', 'completed', 'failed'])
+const State = v.picklist(['pending', 'processing', 'completed', 'failed', 'cancelled'])
 
 /** `reason` stands with failed rows only: duplicate_in_file or duplicate_in_directory. */
 export const ImportedRow = v.pipe(

@@ -1,8 +1,8 @@
 import { and, asc, eq, gt, sql } from 'drizzle-orm'
 import * as v from 'valibot'
 import type { Ctx } from '../context'
+import { FIRST_ROW, imports, stagedRows } from '../imports/model'
 import { type ImportFacts, ImportStatus, toStatus } from './job'
-import { FIRST_ROW, importRows, imports } from './model'
 
 /** Rows per read of D1: their JSON stays far below the 2 MB that one value may have. */
 const PAGE_ROWS = 1_000
@@ -39,16 +39,16 @@ async function pageOf(ctx: Ctx, job: ImportFacts['job'], after: number): Promise
   const created = job.activatedAt === null ? 'created' : 'created_and_activated'
   const page = ctx.db
     .select({
-      json: sql<string>`CASE ${importRows.status}
-        WHEN 'created' THEN json_object('row', ${importRows.row}, 'name', ${importRows.name},
+      json: sql<string>`CASE ${stagedRows.status}
+        WHEN 'created' THEN json_object('row', ${stagedRows.row}, 'name', ${stagedRows.cells}->>'name',
           'status', ${created})
-        ELSE json_object('row', ${importRows.row}, 'name', ${importRows.name},
-          'status', 'failed', 'reason', ${importRows.reason}) END`.as('json'),
+        ELSE json_object('row', ${stagedRows.row}, 'name', ${stagedRows.cells}->>'name',
+          'status', 'failed', 'reason', ${stagedRows.reason}) END`.as('json'),
     })
-    .from(importRows)
-    .innerJoin(imports, eq(imports.id, importRows.jobId))
-    .where(and(eq(imports.clinicId, ctx.clinic.id), eq(importRows.jobId, job.id), gt(importRows.row, after)))
-    .orderBy(asc(importRows.row))
+    .from(stagedRows)
+    .innerJoin(imports, eq(imports.id, stagedRows.jobId))
+    .where(and(eq(imports.clinicId, ctx.clinic.id), eq(stagedRows.jobId, job.id), gt(stagedRows.row, after)))
+    .orderBy(asc(stagedRows.row))
     .limit(PAGE_ROWS)
     .as('page')
   const [found] = await ctx.db

@@ -2,13 +2,14 @@ import { describeRoute } from 'hono-openapi'
 import * as v from 'valibot'
 import { doc, linkNext, needs, query, reply, replyPage, resource } from '../http/endpoint'
 import { fingerprintOf, replayUpload, requiredKey } from '../http/idempotency'
+import { fileBytes } from '../imports/file'
+import { sha256Of } from '../imports/staging'
+import { startImport } from '../imports/upload'
 import { activateBatch, getHospital, getImport, listHospitals, listImports } from './actions'
-import { fileBytes } from './file'
-import { AcceptedImport, ActivatedBatch, ImportJobs, ImportStatus, ListImports } from './job'
+import { HOSPITALS } from './bulk'
+import { AcceptedImport, ActivatedBatch, ImportJobs, ImportStatus, ListImports, toAccepted } from './job'
 import { Hospital, ListHospitals } from './model'
 import { statusText } from './result'
-import { sha256Of } from './staging'
-import { startImport } from './upload'
 
 /** What no schema here can say: the body is a file, and this is the one route that insists on a key. */
 const TAKES_FILE = describeRoute({
@@ -54,11 +55,12 @@ export const hospitals = resource()
     replayUpload((c) => sha256Of(fileBytes(c.req.raw, c.env))),
     async (c) => {
       const accepted = await startImport(c.var.ctx, {
+        kind: HOSPITALS,
         key: requiredKey(c),
         file: fileBytes(c.req.raw, c.env),
         fingerprint: (sha256) => fingerprintOf(c, sha256),
       })
-      return reply(c, AcceptedImport, accepted, 202)
+      return reply(c, AcceptedImport, toAccepted(accepted), 202)
     },
   )
   .patch(

@@ -2,11 +2,11 @@ import { createHash } from 'node:crypto'
 import { sql } from 'drizzle-orm'
 import * as v from 'valibot'
 import type { Ctx } from '../context'
-import { toE164 } from '../lib/phone'
 import { type Fault, Problem } from '../problem'
 import { readCsv } from './csv'
 import { badFile } from './file'
-import { COLUMNS, foldHospital, HospitalRow, importRows } from './model'
+import type { Kind } from './kind'
+import { stagedRows } from './model'
 
 /** A statement takes this many rows, or as many as fit in so much JSON: D1 refuses parameters above 2 MB. */
 const STAGED_ROWS = 500
@@ -20,20 +20,21 @@ const ROWS_MAX_USUAL = 100_000
 /** Reads the file once: every row validated, and packed into D1 as long as the file has no fault. */
 export async function stage(
   ctx: Ctx,
+  kind: Kind,
   jobId: string,
   file: AsyncIterable<Uint8Array>,
 ): Promise<{ sha256: string; rows: number }> {
   const rowsMax = Number(ctx.env.BULK_ROWS_MAX) || ROWS_MAX_USUAL
   const hash = createHash('sha256')
-  const staged = stagingOf(ctx, jobId)
+  const staged = stagingOf(ctx, kind, jobId)
   const faults: Fault[] = []
   let [rows, faultCount] = [0, 0]
-  for await (const read of readCsv(hashed(file, hash), COLUMNS)) {
-    const row = 'fault' in read ? { faults: [read.fault] } : checked(read.row, read.cells)
+  for await (const read of readCsv(hashed(file, hash), kind.columns)) {
+    const row = 'fault' in read ? { faults: [read.fault] } : checked(kind, read.row, read.cells)
     if ('faults' in row) {
       faultCount += row.faults.length
       if (faults.length < FAULTS_MAX) faults.push(...row.faults)
-    } else if (faultCount === 0) await staged.add(read.row, row.hospital)
+    } else if (faultCount === 0) await staged.add(read.row, row.cells)
     if (++rows > rowsMax) throw badFile('rows', `The file may have at most ${rowsMax} rows`)
   }
   if (faultCount > 0) throw badRows(faults.slice(0, FAULTS_MAX), faultCount)
@@ -55,9 +56,9 @@ async function* hashed(file: AsyncIterable<Uint8Array>, hash: ReturnType<typeof 
   }
 }
 
-function checked(row: number, cells: object): { hospital: HospitalRow } | { faults: Fault[] } {
-  const parsed = v.safeParse(HospitalRow, cells, { abortPipeEarly: true })
-  if (parsed.success) return { hospital: parsed.output }
+function checked(kind: Kind, row: number, cells: object): { cells: object } | { faults: Fault[] } {
+  const parsed = v.safeParse(kind.row, cells, { abortPipeEarly: true })
+  if (parsed.success) return { cells: parsed.output }
   const faults = parsed.issues.map((issue) => {
     const field = v.getDotPath(issue) ?? 'file'
     const rule = issue.type === 'non_empty' ? 'required' : issue.type
@@ -67,7 +68,7 @@ function checked(row: number, cells: object): { hospital: HospitalRow } | { faul
 }
 
 /** Rows gather here until they are worth a statement. One JSON parameter holds them all, as arrays. */
-function stagingOf(ctx: Ctx, jobId: string) {
+function stagingOf(ctx: Ctx, kind: Kind, jobId: string) {
   let waiting: string[] = []
   let characters = 0
   const flush = async () => {
@@ -75,14 +76,13 @@ function stagingOf(ctx: Ctx, jobId: string) {
     const packed = `[${waiting.join()}]`
     waiting = []
     characters = 0
-    await ctx.db.insert(importRows).select(sql`
-      SELECT ${jobId}, value->>0, value->>1, value->>2, value->>3, value->>4, value->>5, NULL, NULL
+    await ctx.db.insert(stagedRows).select(sql`
+      SELECT ${jobId}, value->>0, value->>1, value->>2, NULL, NULL, NULL, NULL, 0
       FROM json_each(${packed})`)
   }
-  const add = async (row: number, hospital: HospitalRow) => {
-    const { name, address, phone } = hospital
-    const e164 = phone === '' ? null : toE164(phone, ctx.clinic.country)
-    const packed = JSON.stringify([row, name, address, phone || null, e164, foldHospital(hospital)])
+  const add = async (row: number, cells: object) => {
+    const staged = kind.stage(cells, ctx.clinic)
+    const packed = JSON.stringify([row, JSON.stringify(staged.cells), staged.identity])
     waiting.push(packed)
     characters += packed.length
     if (waiting.length >= STAGED_ROWS || characters >= STAGED_CHARACTERS) await flush()

@@ -7,8 +7,8 @@ import { MINUTE_MS } from '../lib/time'
 import { idempotencyKeys, once } from '../once'
 import { Problem } from '../problem'
 import { CHUNK_ROWS, MESSAGES_MAX, sendChunks } from './chunk-messages'
-import { type AcceptedImport, toAccepted } from './job'
-import { FIRST_ROW, importChunks, importRows, imports } from './model'
+import type { Kind } from './kind'
+import { FIRST_ROW, importChunks, imports, stagedRows } from './model'
 import { stage } from './staging'
 
 const IMPORT_KEY_TTL_MS = 5 * MINUTE_MS
@@ -23,10 +23,17 @@ const QUEUE_WAIT_MS = 1_200
 const RETRY_AFTER_SECONDS = 5
 
 export interface Upload {
+  kind: Kind
   key: string
   file: AsyncIterable<Uint8Array>
   /** What makes a retry the same request, given the digest of its file. */
   fingerprint(sha256: string): string
+}
+
+/** The same for every retry: nothing in it changes. */
+export interface Accepted {
+  jobId: string
+  rows: number
 }
 
 /**
@@ -35,18 +42,18 @@ export interface Upload {
  * row on: what a crash leaves behind, rows without a job or a job without messages, is its to clear or to
  * finish.
  */
-export async function startImport(ctx: Ctx, upload: Upload): Promise<AcceptedImport> {
+export async function startImport(ctx: Ctx, upload: Upload): Promise<Accepted> {
   const jobId = newId()
   await watcherOf(ctx, jobId).watch(ctx.clinic.id, ctx.now + UPLOAD_MS_MAX)
   try {
-    const { sha256, rows } = await stage(ctx, jobId, upload.file)
+    const { sha256, rows } = await stage(ctx, upload.kind, jobId, upload.file)
     // An upload can take minutes. The request's instant is when it was complete, or its key would be born
     // expired.
     ctx.now = Date.now()
     const { key } = upload
     const fingerprint = upload.fingerprint(sha256)
     ctx.once = once(ctx, { key, fingerprint, ttlMs: IMPORT_KEY_TTL_MS, opId: jobId })
-    const owner = await accept(ctx, jobId, rows)
+    const owner = await accept(ctx, upload.kind, jobId, rows)
     if (owner !== jobId) await discard(ctx, jobId)
     return await announce(ctx, owner)
   } catch (error) {
@@ -56,16 +63,17 @@ export async function startImport(ctx: Ctx, upload: Upload): Promise<AcceptedImp
 }
 
 /** The id of the job that owns the key: this one, or that of an equal request which came first. */
-async function accept(ctx: Ctx, jobId: string, rows: number): Promise<string> {
+async function accept(ctx: Ctx, kind: Kind, jobId: string, rows: number): Promise<string> {
   const { opId } = await ctx.once
     .transact((op) => [
       ctx.db.insert(imports).select(sql`
         SELECT ${jobId}, ${ctx.clinic.id}, ${newId()}, 'pending', ${ifAllStaged(jobId, rows)}, ${ctx.now},
-          NULL, NULL, NULL, NULL, NULL
+          NULL, NULL, NULL, NULL, NULL, ${kind.name}, 'strict', NULL
         WHERE ${op} = ${jobId}`),
       audited(ctx, 'import.accepted', jobId),
       ctx.db.insert(importChunks).select(sql`
-        SELECT ${jobId}, value->>0, ${ctx.clinic.id}, value->>1, value->>2, 'pending', NULL, 0, 0, 0, 0
+        SELECT ${jobId}, value->>0, ${ctx.clinic.id}, value->>1, value->>2, 'pending', NULL, 0, 0, 0, 0,
+          ${kind.name}, 0
         FROM json_each(${JSON.stringify(chunksOf(rows))})
         WHERE ${exists(jobId)}`),
     ])
@@ -76,7 +84,7 @@ async function accept(ctx: Ctx, jobId: string, rows: number): Promise<string> {
 
 /** NULL, which the column refuses, where rows are missing: then the object took the upload for dead. */
 const ifAllStaged = (jobId: string, rows: number) =>
-  sql`(SELECT CASE WHEN count(*) = ${rows} THEN ${rows} END FROM import_rows WHERE job_id = ${jobId})`
+  sql`(SELECT CASE WHEN count(*) = ${rows} THEN ${rows} END FROM staged_rows WHERE job_id = ${jobId})`
 
 function refuseIncomplete(error: unknown): never {
   const cause = error instanceof Error ? (error.cause ?? error) : error
@@ -99,16 +107,16 @@ function chunksOf(rows: number): [number, number, number][] {
  * here: whoever marks the job as queued first decides that it stays, whoever withdraws it first that all of
  * them fail.
  */
-async function announce(ctx: Ctx, jobId: string): Promise<AcceptedImport> {
+async function announce(ctx: Ctx, jobId: string): Promise<Accepted> {
   const [job] = await ctx.db.select().from(imports).where(ofClinic(ctx, jobId))
   if (!job) throw queueUnreachable()
-  if (job.state !== 'pending' || job.queuedAt !== null) return toAccepted(job)
+  if (job.state !== 'pending' || job.queuedAt !== null) return { jobId: job.id, rows: job.totalRows }
   const chunks = chunksOf(job.totalRows).map(([chunk]) => chunk)
   const isQueued = await within(QUEUE_WAIT_MS, sendChunks(ctx.env, jobId, chunks.slice(0, MESSAGES_MAX)))
   const stays = isQueued ? await markQueued(ctx, jobId) : !(await withdraw(ctx, jobId))
   if (!stays) throw queueUnreachable()
   ctx.later(sendChunks(ctx.env, jobId, chunks.slice(MESSAGES_MAX)).catch(() => {}))
-  return toAccepted(job)
+  return { jobId: job.id, rows: job.totalRows }
 }
 
 async function markQueued(ctx: Ctx, jobId: string): Promise<boolean> {
@@ -149,7 +157,7 @@ async function discard(ctx: Ctx, jobId: string): Promise<void> {
 }
 
 const removeRows = (ctx: Ctx, jobId: string) =>
-  ctx.db.delete(importRows).where(sql`job_id = ${jobId} AND NOT ${exists(jobId)}`)
+  ctx.db.delete(stagedRows).where(sql`job_id = ${jobId} AND NOT ${exists(jobId)}`)
 
 const exists = (jobId: string): SQL => sql`EXISTS (SELECT 1 FROM imports WHERE id = ${jobId})`
 

@@ -5,7 +5,7 @@ import type { Db } from '../lib/db'
 import { log, logFailure } from '../lib/log'
 import { SECOND_MS } from '../lib/time'
 import { MESSAGES_MAX, sendChunks } from './chunk-messages'
-import { importChunks, importRows, imports } from './model'
+import { importChunks, imports, stagedRows } from './model'
 
 /** Soon enough that a crash costs seconds, late enough that an ordinary import never needs it. */
 const FIRST_WAKE_MS = 3 * SECOND_MS
@@ -99,7 +99,7 @@ async function unfinished(db: Db, jobId: string, now: number) {
 async function removeUpload(db: Db, jobId: string): Promise<boolean> {
   const isNoJob = sql`NOT EXISTS (SELECT 1 FROM imports WHERE id = ${jobId})`
   const [, job] = await db.batch([
-    db.delete(importRows).where(sql`job_id = ${jobId} AND ${isNoJob}`),
+    db.delete(stagedRows).where(sql`job_id = ${jobId} AND ${isNoJob}`),
     db.select({ id: imports.id }).from(imports).where(eq(imports.id, jobId)),
   ])
   return job.length === 0

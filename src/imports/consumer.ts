@@ -6,7 +6,8 @@ import { newId } from '../lib/id'
 import { log, logFailure } from '../lib/log'
 import { SECOND_MS } from '../lib/time'
 import { ChunkMessage } from './chunk-messages'
-import { hospitals, importChunks, importRows, imports } from './model'
+import type { Kind } from './kind'
+import { importChunks, imports, type KindName, stagedRows } from './model'
 
 /**
  * Longer than any chunk takes. Work that outlives its lease writes nothing, so it only bounds how long a
@@ -21,28 +22,33 @@ const RETRY_SECONDS = 5
 
 type Chunk = typeof importChunks.$inferSelect
 
+/** Every kind there is, by its name. */
+export type Kinds = Record<KindName, Kind>
+
 /** The queue's consumer. Never throws: a throw brings back messages that were done. */
-export async function importChunksOf(batch: MessageBatch<unknown>, env: Env): Promise<void> {
-  const db = drizzle(env.DB)
-  for (const message of batch.messages) {
-    const parsed = v.safeParse(ChunkMessage, message.body)
-    if (!parsed.success || (await importChunk(db, parsed.output))) message.ack()
-    else message.retry({ delaySeconds: RETRY_SECONDS })
+export const consumerOf =
+  (kinds: Kinds) =>
+  async (batch: MessageBatch<unknown>, env: Env): Promise<void> => {
+    const db = drizzle(env.DB)
+    for (const message of batch.messages) {
+      const parsed = v.safeParse(ChunkMessage, message.body)
+      if (!parsed.success || (await importChunk(db, kinds, parsed.output))) message.ack()
+      else message.retry({ delaySeconds: RETRY_SECONDS })
+    }
   }
-}
 
 /**
  * Whether the message has served; false asks for it again. Delivered twice, late or for a job long gone: no
  * harm.
  */
-async function importChunk(db: Db, message: ChunkMessage): Promise<boolean> {
+async function importChunk(db: Db, kinds: Kinds, message: ChunkMessage): Promise<boolean> {
   const facts = { job: message.job_id, chunk: message.chunk }
   let chunk: Chunk | undefined
   try {
     chunk = await claim(db, message, Date.now())
     if (!chunk) return true
     if (chunk.attempts > CHUNK_ATTEMPTS_MAX) await giveUp(db, chunk, Date.now())
-    else await work(db, chunk, Date.now())
+    else await work(db, kinds[chunk.kind], chunk, Date.now())
     return true
   } catch (error) {
     logFailure('import.chunk', error, { ...facts, attempts: chunk?.attempts })
@@ -79,36 +85,28 @@ async function claim(db: Db, { job_id, chunk }: ChunkMessage, now: number): Prom
 }
 
 /**
- * One transaction: hospitals, what became of each row, the chunk's sums, and the job's end if this was the
+ * One transaction: the records, what became of each row, the chunk's sums, and the job's end if this was the
  * last chunk. Each statement looks for the lease first, so who lost it changes nothing.
  */
-async function work(db: Db, chunk: Chunk, now: number): Promise<void> {
+async function work(db: Db, kind: Kind, chunk: Chunk, now: number): Promise<void> {
   const { jobId, clinicId } = chunk
   const held = holds(chunk, 'pending')
   const rows = sql`r.job_id = ${jobId} AND r.row BETWEEN ${chunk.firstRow} AND ${chunk.lastRow}`
-  const status = (value: 'created' | 'failed') =>
-    sql`(SELECT count(*) FROM import_rows r WHERE ${rows} AND r.status = ${value})`
+  const count = (status: 'created' | 'failed') =>
+    sql`(SELECT count(*) FROM staged_rows r WHERE ${rows} AND r.status = ${status})`
+  const { statement, isCreated, reason } = kind.commit(db, { jobId, clinicId, now, rows, held })
   await db.batch([
+    statement,
     db
-      .insert(hospitals)
-      .select(sql`
-        SELECT i.clinic_id, ${hospitalId('r')}, i.batch_id, r.name, r.address, r.phone, r.phone_e164,
-          r.folded, ${now}
-        FROM import_rows r JOIN imports i ON i.id = r.job_id
-        WHERE ${rows} AND i.clinic_id = ${clinicId} AND NOT ${standsEarlier('r')} AND ${held}
-        ORDER BY r.row`)
-      .onConflictDoNothing(),
-    db
-      .update(importRows)
+      .update(stagedRows)
       .set({
-        status: sql`CASE WHEN ${isHospital(clinicId)} THEN 'created' ELSE 'failed' END`,
-        reason: sql`CASE WHEN ${isHospital(clinicId)} THEN NULL
-          WHEN ${standsEarlier('import_rows')} THEN 'duplicate_in_file' ELSE 'duplicate_in_directory' END`,
+        status: sql`CASE WHEN ${isCreated} THEN 'created' ELSE 'failed' END`,
+        reason: sql`CASE WHEN ${isCreated} THEN NULL ELSE ${reason} END`,
       })
       .where(sql`job_id = ${jobId} AND row BETWEEN ${chunk.firstRow} AND ${chunk.lastRow} AND ${held}`),
     db
       .update(importChunks)
-      .set({ state: 'done', created: status('created'), failed: status('failed') })
+      .set({ state: 'done', created: count('created'), failed: count('failed') })
       .where(sql`job_id = ${jobId} AND chunk = ${chunk.chunk} AND ${held}`),
     complete(db, chunk, now),
   ])
@@ -134,18 +132,6 @@ const complete = (db: Db, chunk: Chunk, now: number) =>
 const holds = ({ jobId, chunk, lease }: Chunk, state: Chunk['state']): SQL =>
   sql`EXISTS (SELECT 1 FROM import_chunks c JOIN imports j ON j.id = c.job_id AND j.state = 'processing'
     WHERE c.job_id = ${jobId} AND c.chunk = ${chunk} AND c.lease = ${lease} AND c.state = ${state})`
-
-/** The same hospital on an earlier row of the file. The first one counts, whatever order chunks run in. */
-const standsEarlier = (row: 'r' | 'import_rows'): SQL =>
-  sql.raw(`EXISTS (SELECT 1 FROM import_rows e
-    WHERE e.job_id = ${row}.job_id AND e.folded = ${row}.folded AND e.row < ${row}.row)`)
-
-/** Padded, so that a list by id is a list by import and row. */
-const hospitalId = (row: 'r' | 'import_rows'): SQL => sql.raw(`${row}.job_id || printf('-%07d', ${row}.row)`)
-
-const isHospital = (clinicId: string): SQL =>
-  sql`EXISTS (SELECT 1 FROM hospitals h
-    WHERE h.clinic_id = ${clinicId} AND h.id = ${hospitalId('import_rows')})`
 
 /** Frees the chunk for the next message, or ends the job that it keeps from ending. */
 async function afterFailure(db: Db, chunk: Chunk | undefined): Promise<boolean> {

@@ -1,0 +1,43 @@
+import { sql } from 'drizzle-orm'
+import type { Kind } from '../imports/kind'
+import { standsEarlier } from '../imports/staged'
+import { toE164 } from '../lib/phone'
+import { foldHospital, HospitalRow, hospitals } from './model'
+
+/** Hospitals as a kind of import: what a row is, what is kept of it, and how rows become a directory. */
+export const HOSPITALS: Kind<HospitalRow> = {
+  name: 'hospitals',
+  columns: [
+    { name: 'name', isRequired: true },
+    { name: 'address', isRequired: true },
+    { name: 'phone', isRequired: false },
+  ],
+  row: HospitalRow,
+  stage(hospital, { country }) {
+    const { name, address, phone } = hospital
+    const phoneE164 = phone === '' ? null : toE164(phone, country)
+    const cells = { name, address, phone: phone || null, phone_e164: phoneE164 }
+    return { cells, identity: foldHospital(hospital) }
+  },
+  commit(db, { clinicId, rows, held, now }) {
+    const isCreated = sql`EXISTS (SELECT 1 FROM hospitals h
+      WHERE h.clinic_id = ${clinicId} AND h.id = ${hospitalId('staged_rows')})`
+    return {
+      statement: db
+        .insert(hospitals)
+        .select(sql`
+          SELECT i.clinic_id, ${hospitalId('r')}, i.batch_id, r.cells->>'name', r.cells->>'address',
+            r.cells->>'phone', r.cells->>'phone_e164', r.identity, ${now}
+          FROM staged_rows r JOIN imports i ON i.id = r.job_id
+          WHERE ${rows} AND i.clinic_id = ${clinicId} AND NOT ${standsEarlier('r')} AND ${held}
+          ORDER BY r.row`)
+        .onConflictDoNothing(),
+      isCreated,
+      reason: sql`CASE WHEN ${standsEarlier('staged_rows')} THEN 'duplicate_in_file'
+        ELSE 'duplicate_in_directory' END`,
+    }
+  },
+}
+
+/** Padded, so that a list by id is a list by import and row. */
+const hospitalId = (row: 'r' | 'staged_rows') => sql.raw(`${row}.job_id || printf('-%07d', ${row}.row)`)

@@ -1,0 +1,26 @@
+import type { SQL } from 'drizzle-orm'
+import type * as v from 'valibot'
+import type { ActingClinic } from '../context'
+import type { Db, Statement } from '../lib/db'
+import type { Column } from './csv'
+import type { KindName } from './model'
+
+/** A chunk of staged rows whose turn has come. `rows` picks them as `r`; `held` is the fence of its lease. */
+export interface Turn {
+  jobId: string
+  clinicId: string
+  now: number
+  rows: SQL
+  held: SQL
+}
+
+/** What the machinery has to know of what it imports: a row, and two functions. */
+export interface Kind<Cells extends object = object> {
+  name: KindName
+  columns: readonly Column<string>[]
+  row: v.GenericSchema<unknown, Cells>
+  /** What is kept of a row until its turn, and what makes two rows of a file one. */
+  stage(cells: Cells, clinic: Pick<ActingClinic, 'country'>): { cells: object; identity: string }
+  /** Makes records of the rows: one statement, and how to tell afterwards what became of a row. */
+  commit(db: Db, turn: Turn): { statement: Statement; isCreated: SQL; reason: SQL }
+}
