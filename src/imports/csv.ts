@@ -177,7 +177,7 @@ function decode(decoder: TextDecoder, piece?: Uint8Array): string | null {
   }
 }
 
-/** What stands before the first bytes that are not UTF-8, so that the fault is told of the row they are in. */
+/** What stands before the first bytes that are no UTF-8: the fault is told of the row that they are in. */
 const readable = (piece: Uint8Array): string => new TextDecoder().decode(piece).split('\uFFFD', 1)[0] ?? ''
 
 const NOT_UTF8: Broken = { rule: 'utf8', sentence: 'from here on the file is not UTF-8' }
