@@ -41,7 +41,7 @@ export async function uploadUnder(
   settings: Partial<Env>,
   clinic: Client,
   body: BodyInit,
-  contentType = 'text/csv',
+  headers: Record<string, string> = {},
 ) {
   const request = new Request<unknown, IncomingRequestCfProperties>(`https://clinic.test${HOSPITALS}/bulk`, {
     method: 'POST',
@@ -49,7 +49,8 @@ export async function uploadUnder(
     headers: {
       Authorization: `Bearer ${clinic.key}`,
       'Idempotency-Key': newKey(),
-      ...(typeof body === 'string' && { 'Content-Type': contentType }),
+      ...(!(body instanceof FormData) && { 'Content-Type': 'text/csv' }),
+      ...headers,
     },
   })
   const context = createExecutionContext()

@@ -107,6 +107,7 @@ test('every POST is tried here; check-ins, imports and resync have their own tes
     '/api/v1/checkins/{appointment_id}/{step}',
     '/api/v1/doctors/{doctor_id}/days/{date}/resync',
     '/api/v1/hospitals/bulk',
+    '/api/v1/patients/bulk',
   ]
   expect(posts.sort()).toEqual([...TRIES.map(({ path }) => path), ...elsewhere].sort())
 })

@@ -17,6 +17,10 @@ async function furnish(desk: FrontDesk): Promise<Record<string, string>> {
   form.set('file', new File(['name,address\nNorth,1 Main St\n'], 'h.csv'))
   const imported = await desk.send('POST', '/api/v1/hospitals/bulk', form, { 'Idempotency-Key': 'k' })
   const jobs = await desk.get('/api/v1/hospitals/jobs')
+  const importedPatients = await desk.send('POST', '/api/v1/patients/bulk', 'name,phone\nA,2025557777\n', {
+    'Idempotency-Key': 'patients',
+    'Content-Type': 'text/csv',
+  })
   const place = { doctor_id: desk.doctorId, date: DAY }
   const hold = await desk.post('/api/v1/appointments/holds', { ...place, ttl_seconds: 600 })
   const { body: other } = await desk.post('/api/v1/patients', { name: 'Other', phone: '+1 202 555 8888' })
@@ -29,6 +33,7 @@ async function furnish(desk: FrontDesk): Promise<Record<string, string>> {
     doctor_id: desk.doctorId,
     appointment_id: appointment.id,
     job_id: imported.body.job_id,
+    patients_job_id: importedPatients.body.job_id,
     batch_id: jobs.body.jobs[0].batch_id,
   }
 }
@@ -56,6 +61,7 @@ const PATH_IDS: Record<string, string> = {
   '/api/v1/checkins/doctors/{doctor_id}/queue/live': 'doctor_id',
   '/api/v1/checkins/doctors/{doctor_id}/queue/tickets': 'doctor_id',
   '/api/v1/hospitals/status/{job_id}': 'job_id',
+  '/api/v1/patients/bulk/{job_id}': 'patients_job_id',
   '/api/v1/hospitals/bulk/batch/{batch_id}/activate': 'batch_id',
 }
 
@@ -148,6 +154,7 @@ test('lists hold nothing of another clinic', async () => {
   expect((await other.get('/events')).body).toEqual({ count: 0, events: [] })
   expect((await other.get('/api/v1/doctors')).body).toMatchObject([{ id: other.doctorId }])
   expect((await other.get('/api/v1/hospitals/jobs')).body).toEqual({ total_jobs: 0, jobs: [] })
+  expect((await other.get('/api/v1/patients/bulk')).body).toEqual({ total_jobs: 0, jobs: [] })
   expect((await other.get('/api/v1/hospitals')).body).toEqual([])
   expect((await other.get('/api/v1/appointments')).body).toEqual([])
   const { body: audit } = await other.get('/api/v1/audit')

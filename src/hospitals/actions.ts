@@ -1,18 +1,11 @@
-import { and, asc, count, desc, eq, gt, isNotNull, isNull, lt, notInArray, sql } from 'drizzle-orm'
+import { and, asc, eq, gt, isNotNull, isNull, notInArray, sql } from 'drizzle-orm'
 import { audited } from '../audit/model'
 import type { Ctx } from '../context'
 import { imports } from '../imports/model'
 import { cutPage, type Page } from '../lib/page'
 import { foldName } from '../lib/text'
 import { notFound, Problem } from '../problem'
-import {
-  type ActivatedBatch,
-  IMPORT_FACTS,
-  type ImportFacts,
-  type ImportSummary,
-  type ListImports,
-  toSummary,
-} from './job'
+import type { ActivatedBatch } from './job'
 import { type Hospital, hospitals, type ListHospitals, toHospital } from './model'
 
 /** The active hospitals in which every word of `q` occurs, in the order they were imported. */
@@ -54,37 +47,13 @@ export async function getHospital(ctx: Ctx, id: string): Promise<Hospital> {
 
 const ofBatch = and(eq(imports.clinicId, hospitals.clinicId), eq(imports.batchId, hospitals.batchId))
 
-export async function getImport(ctx: Ctx, jobId: string): Promise<ImportFacts> {
-  const [facts] = await ctx.db
-    .select(IMPORT_FACTS)
-    .from(imports)
-    .where(and(eq(imports.clinicId, ctx.clinic.id), eq(imports.id, jobId)))
-  if (!facts) throw notFound('Job')
-  return facts
-}
-
-export async function listImports(
-  ctx: Ctx,
-  wanted: ListImports,
-): Promise<{ total: number; page: Page<ImportSummary> }> {
-  const ofClinic = eq(imports.clinicId, ctx.clinic.id)
-  const before = wanted.cursor?.[0]
-  const [[counted], rows] = await ctx.db.batch([
-    ctx.db.select({ total: count() }).from(imports).where(ofClinic),
-    ctx.db
-      .select(IMPORT_FACTS)
-      .from(imports)
-      .where(and(ofClinic, before === undefined ? undefined : lt(imports.id, before)))
-      .orderBy(desc(imports.id))
-      .limit(wanted.limit + 1),
-  ])
-  const page = cutPage(rows.map(toSummary), wanted.limit, (summary) => [summary.job_id])
-  return { total: counted?.total ?? 0, page }
-}
-
 /** One row changes and with it every hospital of the batch. Again, it changes nothing and says the same. */
 export async function activateBatch(ctx: Ctx, batchId: string): Promise<ActivatedBatch> {
-  const ofBatchId = and(eq(imports.clinicId, ctx.clinic.id), eq(imports.batchId, batchId))
+  const ofBatchId = and(
+    eq(imports.clinicId, ctx.clinic.id),
+    eq(imports.kind, 'hospitals'),
+    eq(imports.batchId, batchId),
+  )
   const [, , [job]] = await ctx.db.batch([
     ctx.db
       .update(imports)

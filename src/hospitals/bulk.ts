@@ -12,7 +12,7 @@ export const HOSPITALS: Kind<HospitalRow> = {
     { name: 'address', isRequired: true },
     { name: 'phone', isRequired: false },
   ],
-  row: HospitalRow,
+  row: () => HospitalRow,
   stage(hospital, { country }) {
     const { name, address, phone } = hospital
     const phoneE164 = phone === '' ? null : toE164(phone, country)

@@ -1,20 +1,7 @@
-import { sql } from 'drizzle-orm'
 import * as v from 'valibot'
-import { imports } from '../imports/model'
+import { type ImportFacts, PROGRESS, processingSeconds, sentence, toProgress } from '../imports/job'
 import type { Accepted } from '../imports/upload'
-import { cursor, limit } from '../lib/page'
-import { iso, SECOND_MS } from '../lib/time'
-
-const ofChunks = (column: 'created' | 'failed') =>
-  sql<number>`(SELECT coalesce(sum(${sql.raw(column)}), 0) FROM import_chunks WHERE job_id = ${imports.id})`
-
-/** What is known of a job: its row and the sums over its chunks. */
-export const IMPORT_FACTS = { job: imports, created: ofChunks('created'), failed: ofChunks('failed') }
-export interface ImportFacts {
-  job: typeof imports.$inferSelect
-  created: number
-  failed: number
-}
+import { iso } from '../lib/time'
 
 export const AcceptedImport = v.pipe(
   v.object({
@@ -35,8 +22,6 @@ export const toAccepted = ({ jobId, rows }: Accepted): AcceptedImport => ({
   total_hospitals: rows,
 })
 
-const State = v.picklist(['pending', 'processing', 'completed', 'failed', 'cancelled'])
-
 /** `reason` stands with failed rows only: duplicate_in_file or duplicate_in_directory. */
 export const ImportedRow = v.pipe(
   v.object({
@@ -48,12 +33,16 @@ export const ImportedRow = v.pipe(
   v.metadata({ ref: 'ImportedRow' }),
 )
 
+const COUNTS = {
+  total_hospitals: v.number(),
+  processed_hospitals: v.number(),
+  failed_hospitals: v.number(),
+}
+
 const ImportResult = v.pipe(
   v.object({
     batch_id: v.string(),
-    total_hospitals: v.number(),
-    processed_hospitals: v.number(),
-    failed_hospitals: v.number(),
+    ...COUNTS,
     processing_time_seconds: v.nullable(v.number()),
     batch_activated: v.boolean(),
     hospitals: v.array(ImportedRow),
@@ -64,18 +53,11 @@ const ImportResult = v.pipe(
 /** `processed_hospitals` counts rows that became hospitals; `result` is there once the job is completed. */
 export const ImportStatus = v.pipe(
   v.object({
-    job_id: v.string(),
-    status: State,
-    total_hospitals: v.number(),
-    processed_hospitals: v.number(),
-    failed_hospitals: v.number(),
-    progress_percentage: v.number(),
+    ...PROGRESS,
+    ...COUNTS,
     message: v.string(),
-    started_at: v.nullable(v.string()),
-    completed_at: v.nullable(v.string()),
     processing_time_seconds: v.nullable(v.number()),
     result: v.nullable(ImportResult),
-    error: v.nullable(v.string()),
   }),
   v.metadata({ ref: 'ImportStatus' }),
 )
@@ -83,18 +65,11 @@ export type ImportStatus = v.InferOutput<typeof ImportStatus>
 
 const ImportSummary = v.pipe(
   v.object({
-    job_id: v.string(),
+    ...PROGRESS,
+    ...COUNTS,
     batch_id: v.string(),
-    status: State,
-    total_hospitals: v.number(),
-    processed_hospitals: v.number(),
-    failed_hospitals: v.number(),
-    progress_percentage: v.number(),
     batch_activated: v.boolean(),
     created_at: v.string(),
-    started_at: v.nullable(v.string()),
-    completed_at: v.nullable(v.string()),
-    error: v.nullable(v.string()),
   }),
   v.metadata({ ref: 'ImportSummary' }),
 )
@@ -105,9 +80,6 @@ export const ImportJobs = v.pipe(
   v.metadata({ ref: 'ImportJobs' }),
 )
 
-export const ListImports = v.object({ limit: limit(100), cursor: cursor(v.string()) })
-export type ListImports = v.InferOutput<typeof ListImports>
-
 export const ActivatedBatch = v.pipe(
   v.object({ batch_id: v.string(), activated: v.boolean(), message: v.string() }),
   v.metadata({ ref: 'ActivatedBatch' }),
@@ -115,64 +87,28 @@ export const ActivatedBatch = v.pipe(
 export type ActivatedBatch = v.InferOutput<typeof ActivatedBatch>
 
 /** `now` ends the clock of a job that is still running. */
-export function toStatus({ job, created, failed }: ImportFacts, now: number): ImportStatus {
-  const seconds = processingSeconds(job, now)
-  const counts = {
-    total_hospitals: job.totalRows,
-    processed_hospitals: created,
-    failed_hospitals: failed,
-  }
+export function toStatus(facts: ImportFacts, now: number): ImportStatus {
+  const { job } = facts
+  const counted = { ...countsOf(facts), processing_time_seconds: processingSeconds(job, now) }
+  const batch = { batch_id: job.batchId, batch_activated: job.activatedAt !== null }
   return {
-    job_id: job.id,
-    status: job.state,
-    ...counts,
-    progress_percentage: progress(job.totalRows, created + failed),
-    message: sentence({ job, created, failed }),
-    started_at: isoOrNull(job.startedAt),
-    completed_at: isoOrNull(job.completedAt),
-    processing_time_seconds: seconds,
-    result:
-      job.state === 'completed'
-        ? {
-            batch_id: job.batchId,
-            ...counts,
-            processing_time_seconds: seconds,
-            batch_activated: job.activatedAt !== null,
-            hospitals: [],
-          }
-        : null,
-    error: job.error,
+    ...toProgress(facts),
+    ...counted,
+    message: sentence(facts, 'hospitals'),
+    result: job.state === 'completed' ? { ...batch, ...counted, hospitals: [] } : null,
   }
 }
 
-export const toSummary = ({ job, created, failed }: ImportFacts): ImportSummary => ({
-  job_id: job.id,
-  batch_id: job.batchId,
-  status: job.state,
+export const toSummary = (facts: ImportFacts): ImportSummary => ({
+  ...toProgress(facts),
+  ...countsOf(facts),
+  batch_id: facts.job.batchId,
+  batch_activated: facts.job.activatedAt !== null,
+  created_at: iso(facts.job.createdAt),
+})
+
+const countsOf = ({ job, created, failed }: ImportFacts) => ({
   total_hospitals: job.totalRows,
   processed_hospitals: created,
   failed_hospitals: failed,
-  progress_percentage: progress(job.totalRows, created + failed),
-  batch_activated: job.activatedAt !== null,
-  created_at: iso(job.createdAt),
-  started_at: isoOrNull(job.startedAt),
-  completed_at: isoOrNull(job.completedAt),
-  error: job.error,
 })
-
-/** Rounded down: 100 is said only when it is so. */
-const progress = (total: number, done: number): number => Math.floor((done / total) * 10_000) / 100
-
-const isoOrNull = (ms: number | null): string | null => (ms === null ? null : iso(ms))
-
-const processingSeconds = ({ startedAt, completedAt }: ImportFacts['job'], now: number): number | null =>
-  startedAt === null ? null : Math.max(0, (completedAt ?? now) - startedAt) / SECOND_MS
-
-function sentence({ job, created, failed }: ImportFacts): string {
-  const done = `${created} hospitals created, ${failed} rows failed`
-  if (job.state === 'pending') return 'The import waits for its turn'
-  if (job.state === 'processing') return `The import is running: ${done} of ${job.totalRows} rows so far`
-  if (job.state === 'failed')
-    return `The import was given up because a part of it failed again and again: ${done}`
-  return `The import is completed: ${done}`
-}

@@ -1,43 +1,21 @@
-import { describeRoute } from 'hono-openapi'
 import * as v from 'valibot'
 import { doc, linkNext, needs, query, reply, replyPage, resource } from '../http/endpoint'
-import { fingerprintOf, replayUpload, requiredKey } from '../http/idempotency'
-import { fileBytes } from '../imports/file'
-import { sha256Of } from '../imports/staging'
-import { startImport } from '../imports/upload'
-import { activateBatch, getHospital, getImport, listHospitals, listImports } from './actions'
+import { receive, replayFile, takesFile } from '../imports/door'
+import { ListImports } from '../imports/job'
+import { getImport, listImports } from '../imports/jobs'
+import { JSON_TYPE, statusText } from '../imports/result'
+import { activateBatch, getHospital, listHospitals } from './actions'
 import { HOSPITALS } from './bulk'
-import { AcceptedImport, ActivatedBatch, ImportJobs, ImportStatus, ListImports, toAccepted } from './job'
+import {
+  AcceptedImport,
+  ActivatedBatch,
+  ImportJobs,
+  ImportStatus,
+  toAccepted,
+  toStatus,
+  toSummary,
+} from './job'
 import { Hospital, ListHospitals } from './model'
-import { statusText } from './result'
-
-/** What no schema here can say: the body is a file, and this is the one route that insists on a key. */
-const TAKES_FILE = describeRoute({
-  requestBody: {
-    required: true,
-    description: 'CSV in UTF-8 with the columns name, address and, if you like, phone, in any order.',
-    content: {
-      'multipart/form-data': {
-        schema: {
-          type: 'object',
-          required: ['file'],
-          properties: { file: { type: 'string', format: 'binary', description: 'A file named *.csv' } },
-        },
-      },
-      'text/csv': { schema: { type: 'string', description: 'The file itself' } },
-    },
-  },
-  parameters: [
-    {
-      name: 'Idempotency-Key',
-      in: 'header',
-      required: true,
-      description:
-        'Any text of your own. The same key and file again within 300 seconds get the first answer.',
-      schema: { type: 'string', minLength: 1, maxLength: 255 },
-    },
-  ],
-})
 
 export const hospitals = resource()
   .post(
@@ -50,18 +28,10 @@ export const hospitals = resource()
       'invalid_request',
       'invalid_file',
     ),
-    TAKES_FILE,
+    takesFile('name, address and, if you like, phone'),
     needs('hospitals:write'),
-    replayUpload((c) => sha256Of(fileBytes(c.req.raw, c.env))),
-    async (c) => {
-      const accepted = await startImport(c.var.ctx, {
-        kind: HOSPITALS,
-        key: requiredKey(c),
-        file: fileBytes(c.req.raw, c.env),
-        fingerprint: (sha256) => fingerprintOf(c, sha256),
-      })
-      return reply(c, AcceptedImport, toAccepted(accepted), 202)
-    },
+    replayFile,
+    async (c) => reply(c, AcceptedImport, toAccepted(await receive(c, HOSPITALS)), 202),
   )
   .patch(
     '/bulk/batch/:batch_id/activate',
@@ -74,8 +44,11 @@ export const hospitals = resource()
     doc('Get the status of an import', 200, ImportStatus, 'not_found'),
     needs('hospitals:read'),
     async (c) => {
-      const facts = await getImport(c.var.ctx, c.req.param('job_id'))
-      return c.body(statusText(c.var.ctx, facts), 200, { 'Content-Type': 'application/json' })
+      const facts = await getImport(c.var.ctx, 'hospitals', c.req.param('job_id'))
+      const status = v.parse(ImportStatus, toStatus(facts, c.var.ctx.now))
+      const created = facts.job.activatedAt === null ? 'created' : 'created_and_activated'
+      const text = statusText(c.var.ctx, facts.job, status, { list: 'hospitals', created })
+      return c.body(text, 200, JSON_TYPE)
     },
   )
   .get(
@@ -84,9 +57,9 @@ export const hospitals = resource()
     needs('hospitals:read'),
     query(ListImports),
     async (c) => {
-      const { total, page } = await listImports(c.var.ctx, c.req.valid('query'))
+      const { total, page } = await listImports(c.var.ctx, 'hospitals', c.req.valid('query'))
       linkNext(c, page.next)
-      return reply(c, ImportJobs, { total_jobs: total, jobs: page.rows })
+      return reply(c, ImportJobs, { total_jobs: total, jobs: page.rows.map(toSummary) })
     },
   )
   .get(

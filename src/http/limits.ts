@@ -6,8 +6,13 @@ import { Problem } from '../problem'
 /** How long a caller waits for a dependency that neither answers nor fails. */
 const REQUEST_MS_MAX = 10 * SECOND_MS
 
+const UPLOADS = ['/api/v1/hospitals/bulk', '/api/v1/patients/bulk']
+
 /** Uploads take as long as their sender does; everything else is answered in time, if only with 503. */
-export const deadline = except('/api/v1/hospitals/bulk', timeout(REQUEST_MS_MAX))
+export const deadline = except(
+  ({ req }) => req.method === 'POST' && UPLOADS.includes(req.path),
+  timeout(REQUEST_MS_MAX),
+)
 
 /** A JSON body. The longest legal one (a test result) needs a tenth of this. */
 export const JSON_BYTES_MAX = 1024 * 1024

@@ -123,7 +123,7 @@ async function* records(bytes: AsyncIterable<Uint8Array>): AsyncGenerator<string
   let seen = 0
   for await (const piece of pieces(bytes)) {
     const text = decode(decoder, piece)
-    const broken = text === null ? NOT_UTF8 : await push(parser, text)
+    const broken = (await push(parser, text ?? readable(piece))) ?? (text === null ? NOT_UTF8 : null)
     yield* arrived.splice(0)
     if (broken) return yield broken
     const finished = parser.info.records + parser.info.empty_lines
@@ -176,6 +176,9 @@ function decode(decoder: TextDecoder, piece?: Uint8Array): string | null {
     return null
   }
 }
+
+/** What stands before the first bytes that are no UTF-8: the fault is told of the row that they are in. */
+const readable = (piece: Uint8Array): string => new TextDecoder().decode(piece).split('\uFFFD', 1)[0] ?? ''
 
 const NOT_UTF8: Broken = { rule: 'utf8', sentence: 'from here on the file is not UTF-8' }
 const TOO_LONG: Broken = {

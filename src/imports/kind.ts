@@ -14,13 +14,16 @@ export interface Turn {
   held: SQL
 }
 
+type Home = Pick<ActingClinic, 'country'>
+
 /** What the machinery has to know of what it imports: a row, and two functions. */
 export interface Kind<Cells extends object = object> {
   name: KindName
   columns: readonly Column<string>[]
-  row: v.GenericSchema<unknown, Cells>
+  /** What a row must be: for some kinds that depends on where the clinic is. */
+  row(clinic: Home): v.GenericSchema<unknown, Cells>
   /** What is kept of a row until its turn, and what makes two rows of a file one. */
-  stage(cells: Cells, clinic: Pick<ActingClinic, 'country'>): { cells: object; identity: string }
+  stage(cells: Cells, clinic: Home): { cells: object; identity: string }
   /** Makes records of the rows: one statement, and how to tell afterwards what became of a row. */
   commit(db: Db, turn: Turn): { statement: Statement; isCreated: SQL; reason: SQL }
 }

@@ -1,7 +1,7 @@
 import { index, integer, primaryKey, sqliteTable, text, uniqueIndex } from 'drizzle-orm/sqlite-core'
 
 /** What can be imported. Each kind tells the machinery here what its rows are and what becomes of them. */
-export const KINDS = ['hospitals'] as const
+export const KINDS = ['hospitals', 'patients'] as const
 export type KindName = (typeof KINDS)[number]
 
 /** One per job. A file that is still arriving has no row here, so it is no job yet, for anybody. */

@@ -26,11 +26,12 @@ export async function stage(
 ): Promise<{ sha256: string; rows: number }> {
   const rowsMax = Number(ctx.env.BULK_ROWS_MAX) || ROWS_MAX_USUAL
   const hash = createHash('sha256')
+  const schema = kind.row(ctx.clinic)
   const staged = stagingOf(ctx, kind, jobId)
   const faults: Fault[] = []
   let [rows, faultCount] = [0, 0]
   for await (const read of readCsv(hashed(file, hash), kind.columns)) {
-    const row = 'fault' in read ? { faults: [read.fault] } : checked(kind, read.row, read.cells)
+    const row = 'fault' in read ? { faults: [read.fault] } : checked(schema, read.row, read.cells)
     if ('faults' in row) {
       faultCount += row.faults.length
       if (faults.length < FAULTS_MAX) faults.push(...row.faults)
@@ -56,8 +57,12 @@ async function* hashed(file: AsyncIterable<Uint8Array>, hash: ReturnType<typeof 
   }
 }
 
-function checked(kind: Kind, row: number, cells: object): { cells: object } | { faults: Fault[] } {
-  const parsed = v.safeParse(kind.row, cells, { abortPipeEarly: true })
+function checked(
+  schema: ReturnType<Kind['row']>,
+  row: number,
+  cells: object,
+): { cells: object } | { faults: Fault[] } {
+  const parsed = v.safeParse(schema, cells, { abortPipeEarly: true })
   if (parsed.success) return { cells: parsed.output }
   const faults = parsed.issues.map((issue) => {
     const field = v.getDotPath(issue) ?? 'file'

@@ -31,7 +31,14 @@ export const patients = sqliteTable(
   ],
 )
 
-const AGE_RULE = 'must be a whole number from 0 to 150'
+export const AGE_MAX = 150
+export const AGE_RULE = `must be a whole number from 0 to ${AGE_MAX}`
+
+/** Characters of a phone as people write it. */
+export const PHONE_MIN = 10
+export const PHONE_MAX = 20
+
+export const Email = v.pipe(v.string(), v.trim(), v.email('must be an e-mail address'), maxCharacters(254))
 
 export const NewPatient = v.pipe(
   v.object({
@@ -39,18 +46,15 @@ export const NewPatient = v.pipe(
     phone: v.pipe(
       v.string(),
       v.trim(),
-      v.minLength(10, 'must have at least 10 characters'),
-      v.maxLength(20, 'must have at most 20 characters'),
+      v.minLength(PHONE_MIN, `must have at least ${PHONE_MIN} characters`),
+      v.maxLength(PHONE_MAX, `must have at most ${PHONE_MAX} characters`),
     ),
     age: v.nullish(
-      v.pipe(v.number(), v.integer(AGE_RULE), v.minValue(0, AGE_RULE), v.maxValue(150, AGE_RULE)),
+      v.pipe(v.number(), v.integer(AGE_RULE), v.minValue(0, AGE_RULE), v.maxValue(AGE_MAX, AGE_RULE)),
       null,
     ),
     gender: v.nullish(text(50), null),
-    email: v.nullish(
-      v.pipe(v.string(), v.trim(), v.email('must be an e-mail address'), maxCharacters(254)),
-      null,
-    ),
+    email: v.nullish(Email, null),
     /** Families share phones: says that another patient with this phone is another person. */
     shared_phone: v.optional(v.boolean(), false),
   }),

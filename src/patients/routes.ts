@@ -1,5 +1,12 @@
-import { body, doc, needs, reply, resource } from '../http/endpoint'
+import * as v from 'valibot'
+import { body, doc, linkNext, needs, query, reply, resource } from '../http/endpoint'
+import { receive, replayFile, takesFile } from '../imports/door'
+import { ListImports } from '../imports/job'
+import { getImport, listImports } from '../imports/jobs'
+import { JSON_TYPE, statusText } from '../imports/result'
 import { getPatient, registerPatient } from './actions'
+import { PATIENTS } from './bulk'
+import { AcceptedPatients, PatientsJobs, PatientsStatus, toAccepted, toStatus, toSummary } from './job'
 import { NewPatient, Patient } from './model'
 
 export const patients = resource()
@@ -11,6 +18,43 @@ export const patients = resource()
     async (c) => {
       const { patient, created } = await registerPatient(c.var.ctx, c.req.valid('json'))
       return reply(c, Patient, patient, created ? 201 : 200)
+    },
+  )
+  .post(
+    '/bulk',
+    doc(
+      'Import patients from a CSV file',
+      202,
+      AcceptedPatients,
+      'idempotency_key_required',
+      'invalid_request',
+      'invalid_file',
+    ),
+    takesFile('name, phone and, if you like, age, gender, email, shared_phone (true or false)'),
+    needs('patients:write'),
+    replayFile,
+    async (c) => reply(c, AcceptedPatients, toAccepted(await receive(c, PATIENTS)), 202),
+  )
+  .get(
+    '/bulk',
+    doc('List imports of patients, newest first', 200, PatientsJobs),
+    needs('patients:read'),
+    query(ListImports),
+    async (c) => {
+      const { total, page } = await listImports(c.var.ctx, 'patients', c.req.valid('query'))
+      linkNext(c, page.next)
+      return reply(c, PatientsJobs, { total_jobs: total, jobs: page.rows.map(toSummary) })
+    },
+  )
+  .get(
+    '/bulk/:job_id',
+    doc('Get the status of an import of patients', 200, PatientsStatus, 'not_found'),
+    needs('patients:read'),
+    async (c) => {
+      const facts = await getImport(c.var.ctx, 'patients', c.req.param('job_id'))
+      const status = v.parse(PatientsStatus, toStatus(facts, c.var.ctx.now))
+      const text = statusText(c.var.ctx, facts.job, status, { list: 'patients', created: 'created' })
+      return c.body(text, 200, JSON_TYPE)
     },
   )
   .get('/:id', doc('Get a patient', 200, Patient, 'not_found'), needs('patients:read'), async (c) =>

@@ -1,23 +1,36 @@
 import { and, asc, eq, gt, sql } from 'drizzle-orm'
-import * as v from 'valibot'
 import type { Ctx } from '../context'
-import { FIRST_ROW, imports, stagedRows } from '../imports/model'
-import { type ImportFacts, ImportStatus, toStatus } from './job'
+import type { ImportFacts } from './job'
+import { FIRST_ROW, imports, stagedRows } from './model'
 
 /** Rows per read of D1: their JSON stays far below the 2 MB that one value may have. */
 const PAGE_ROWS = 1_000
 
-const HOLE = '"hospitals":['
+export const JSON_TYPE = { 'Content-Type': 'application/json' }
+
+type Job = ImportFacts['job']
+
+/** Where a result lists its rows, and what it calls one that became a record. */
+interface Listed {
+  list: string
+  created: string
+}
 
 /**
  * The status as JSON. A completed job lists every row of its file, which can be 100,000: they pass through as
  * text, page by page, and are never objects here.
  */
-export function statusText(ctx: Ctx, facts: ImportFacts): string | ReadableStream<Uint8Array> {
-  const text = JSON.stringify(v.parse(ImportStatus, toStatus(facts, ctx.now)))
-  if (facts.job.state !== 'completed') return text
-  const at = text.indexOf(HOLE) + HOLE.length
-  return streamOf(inside(text.slice(0, at), rowsOf(ctx, facts.job), text.slice(at)))
+export function statusText(
+  ctx: Ctx,
+  job: Job,
+  status: object,
+  { list, created }: Listed,
+): string | ReadableStream<Uint8Array> {
+  const text = JSON.stringify(status)
+  if (job.state !== 'completed') return text
+  const hole = `"${list}":[`
+  const at = text.indexOf(hole) + hole.length
+  return streamOf(inside(text.slice(0, at), rowsOf(ctx, job, created), text.slice(at)))
 }
 
 async function* inside(head: string, rows: AsyncIterable<string>, tail: string): AsyncGenerator<string> {
@@ -26,17 +39,16 @@ async function* inside(head: string, rows: AsyncIterable<string>, tail: string):
   yield tail
 }
 
-async function* rowsOf(ctx: Ctx, job: ImportFacts['job']): AsyncGenerator<string> {
+async function* rowsOf(ctx: Ctx, job: Job, created: string): AsyncGenerator<string> {
   const last = FIRST_ROW + job.totalRows - 1
   for (let row = FIRST_ROW - 1; row < last; row += PAGE_ROWS) {
-    const rows = await pageOf(ctx, job, row)
+    const rows = await pageOf(ctx, job, created, row)
     if (rows) yield row < FIRST_ROW ? rows : `,${rows}`
   }
 }
 
-/** The fields of ImportedRow, and no others. */
-async function pageOf(ctx: Ctx, job: ImportFacts['job'], after: number): Promise<string> {
-  const created = job.activatedAt === null ? 'created' : 'created_and_activated'
+/** Of a row its number and name, what became of it, and why not where it failed. Nothing else. */
+async function pageOf(ctx: Ctx, job: Job, created: string, after: number): Promise<string> {
   const page = ctx.db
     .select({
       json: sql<string>`CASE ${stagedRows.status}

@@ -1,0 +1,49 @@
+import type { Context } from 'hono'
+import { describeRoute } from 'hono-openapi'
+import type { App } from '../context'
+import { fingerprintOf, replayUpload, requiredKey } from '../http/idempotency'
+import { fileBytes } from './file'
+import type { Kind } from './kind'
+import { sha256Of } from './staging'
+import { type Accepted, startImport } from './upload'
+
+/** What no schema can say: the body is a file, and its route is one that insists on a key. */
+export const takesFile = (columns: string) =>
+  describeRoute({
+    requestBody: {
+      required: true,
+      description: `CSV in UTF-8 with the columns ${columns}, in any order.`,
+      content: {
+        'multipart/form-data': {
+          schema: {
+            type: 'object',
+            required: ['file'],
+            properties: { file: { type: 'string', format: 'binary', description: 'A file named *.csv' } },
+          },
+        },
+        'text/csv': { schema: { type: 'string', description: 'The file itself' } },
+      },
+    },
+    parameters: [
+      {
+        name: 'Idempotency-Key',
+        in: 'header',
+        required: true,
+        description:
+          'Any text of your own. The same key and file again within 300 seconds get the first answer.',
+        schema: { type: 'string', minLength: 1, maxLength: 255 },
+      },
+    ],
+  })
+
+/** Stands above `receive`: a file that was accepted already gets the first answer. */
+export const replayFile = replayUpload((c) => sha256Of(fileBytes(c.req.raw, c.env)))
+
+/** Takes the file of the request for a new import. */
+export const receive = (c: Context<App>, kind: Kind): Promise<Accepted> =>
+  startImport(c.var.ctx, {
+    kind,
+    key: requiredKey(c),
+    file: fileBytes(c.req.raw, c.env),
+    fingerprint: (sha256) => fingerprintOf(c, sha256),
+  })

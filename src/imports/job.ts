@@ -1,0 +1,57 @@
+import { sql } from 'drizzle-orm'
+import * as v from 'valibot'
+import { cursor, limit } from '../lib/page'
+import { iso, SECOND_MS } from '../lib/time'
+import { imports } from './model'
+
+const ofChunks = (column: 'created' | 'failed') =>
+  sql<number>`(SELECT coalesce(sum(${sql.raw(column)}), 0) FROM import_chunks WHERE job_id = ${imports.id})`
+
+/** What is known of a job: its row and the sums over its chunks. */
+export const IMPORT_FACTS = { job: imports, created: ofChunks('created'), failed: ofChunks('failed') }
+export interface ImportFacts {
+  job: typeof imports.$inferSelect
+  created: number
+  failed: number
+}
+
+/** What every status of a job tells, whatever its rows are. Each kind adds its counts under its own name. */
+export const PROGRESS = {
+  job_id: v.string(),
+  status: v.picklist(['pending', 'processing', 'completed', 'failed', 'cancelled']),
+  progress_percentage: v.number(),
+  started_at: v.nullable(v.string()),
+  completed_at: v.nullable(v.string()),
+  error: v.nullable(v.string()),
+}
+
+export const toProgress = ({ job, created, failed }: ImportFacts) => ({
+  job_id: job.id,
+  status: job.state,
+  progress_percentage: percentage(job.totalRows, created + failed),
+  started_at: isoOrNull(job.startedAt),
+  completed_at: isoOrNull(job.completedAt),
+  error: job.error,
+})
+
+/** Rounded down: 100 is said only when it is so. */
+const percentage = (total: number, done: number): number => Math.floor((done / total) * 10_000) / 100
+
+const isoOrNull = (ms: number | null): string | null => (ms === null ? null : iso(ms))
+
+/** `now` ends the clock of a job that is still running. */
+export const processingSeconds = ({ startedAt, completedAt }: ImportFacts['job'], now: number) =>
+  startedAt === null ? null : Math.max(0, (completedAt ?? now) - startedAt) / SECOND_MS
+
+/** `records`: what rows become. */
+export function sentence({ job, created, failed }: ImportFacts, records: string): string {
+  const done = `${created} ${records} created, ${failed} rows failed`
+  if (job.state === 'pending') return 'The import waits for its turn'
+  if (job.state === 'processing') return `The import is running: ${done} of ${job.totalRows} rows so far`
+  if (job.state === 'failed')
+    return `The import was given up because a part of it failed again and again: ${done}`
+  return `The import is completed: ${done}`
+}
+
+export const ListImports = v.object({ limit: limit(100), cursor: cursor(v.string()) })
+export type ListImports = v.InferOutput<typeof ListImports>

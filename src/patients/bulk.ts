@@ -1,0 +1,98 @@
+import { sql } from 'drizzle-orm'
+import * as v from 'valibot'
+import type { Kind } from '../imports/kind'
+import { standsEarlier } from '../imports/staged'
+import { cell, requiredCell } from '../lib/cell'
+import { toE164 } from '../lib/phone'
+import { foldName } from '../lib/text'
+import { AGE_MAX, AGE_RULE, Email, PHONE_MAX, PHONE_MIN, patients } from './model'
+
+/**
+ * Patients as a kind of import, under the rules of `registerPatient`: the same name on the same phone is the
+ * same patient, another name on a known phone has to say that it shares it. Within a file the first row with
+ * a phone has it, and the first row of a patient counts, whatever order chunks run in.
+ */
+export const PATIENTS: Kind<PatientRow> = {
+  name: 'patients',
+  columns: [
+    { name: 'name', isRequired: true },
+    { name: 'phone', isRequired: true },
+    { name: 'age', isRequired: false },
+    { name: 'gender', isRequired: false },
+    { name: 'email', isRequired: false },
+    { name: 'shared_phone', isRequired: false },
+  ],
+  row: ({ country }) => patientRow(country),
+  stage(row, { country }) {
+    const phone = toE164(row.phone, country)
+    const folded = foldName(row.name)
+    return { cells: { ...row, phone, folded }, identity: `${phone}\n${folded}` }
+  },
+  commit(db, { clinicId, rows, held, now }) {
+    const isKnown = sql`EXISTS (SELECT 1 FROM patients p WHERE p.clinic_id = ${clinicId}
+      AND p.phone = staged_rows.cells->>'phone' AND p.name_folded = staged_rows.cells->>'folded')`
+    const owner = (more = sql``) => sql`EXISTS (SELECT 1 FROM patients p
+      WHERE p.clinic_id = ${clinicId} AND p.phone_owner = t.phone ${more})`
+    return {
+      statement: db
+        .insert(patients)
+        .select(sql`
+          SELECT t.id, ${clinicId}, t.cells->>'name', t.cells->>'folded', t.phone,
+            CASE WHEN t.place > 1 THEN NULL
+              WHEN t.is_shared AND ${owner()} THEN NULL
+              WHEN ${owner(sql`AND p.op_id = t.job_id`)} THEN NULL
+              ELSE t.phone END,
+            t.cells->>'age', t.cells->>'gender', t.cells->>'email', ${now}, t.job_id
+          FROM (SELECT ${patientId('r')} AS id, r.job_id, r.row, r.cells, r.cells->>'phone' AS phone,
+              r.cells->>'shared_phone' AS is_shared,
+              row_number() OVER (PARTITION BY r.cells->>'phone' ORDER BY r.row) AS place
+            FROM staged_rows r
+            WHERE ${rows} AND NOT ${standsEarlier('r')} AND ${held}
+              AND (r.cells->>'shared_phone' OR NOT ${PHONE_STANDS_EARLIER})) t
+          WHERE true
+          ORDER BY t.row`)
+        .onConflictDoNothing(),
+      isCreated: sql`EXISTS (SELECT 1 FROM patients p
+        WHERE p.clinic_id = ${clinicId} AND p.id = ${patientId('staged_rows')})`,
+      reason: sql`CASE WHEN ${standsEarlier('staged_rows')} THEN 'duplicate_in_file'
+        WHEN ${isKnown} THEN 'duplicate_in_directory' ELSE 'phone_in_use' END`,
+    }
+  },
+}
+
+const patientId = (row: 'r' | 'staged_rows') => sql.raw(`${row}.job_id || printf('-%07d', ${row}.row)`)
+
+/** Identities start with the phone and a line break, so that a phone is a range of their index. */
+const PHONE_STANDS_EARLIER = sql.raw(`EXISTS (SELECT 1 FROM staged_rows e
+  WHERE e.job_id = r.job_id AND e.row < r.row
+    AND e.identity > (r.cells->>'phone') || char(10) AND e.identity < (r.cells->>'phone') || char(11))`)
+
+const orNull = (text: string): string | null => text || null
+
+/** The rules of NewPatient for text: an empty cell says nothing. */
+const patientRow = (country: string) =>
+  v.object({
+    name: requiredCell(200),
+    phone: v.pipe(
+      requiredCell(PHONE_MAX),
+      v.minLength(PHONE_MIN, `must have at least ${PHONE_MIN} characters`),
+      v.check((phone) => toE164(phone, country) !== null, 'must be a phone number'),
+    ),
+    age: v.pipe(
+      cell(200),
+      v.check((age) => age === '' || (/^\d{1,3}$/.test(age) && Number(age) <= AGE_MAX), AGE_RULE),
+      v.transform((age) => (age === '' ? null : Number(age))),
+    ),
+    gender: v.pipe(cell(50), v.transform(orNull)),
+    email: v.pipe(
+      cell(254),
+      v.check((email) => email === '' || v.is(Email, email), 'must be an e-mail address'),
+      v.transform(orNull),
+    ),
+    shared_phone: v.pipe(
+      cell(200),
+      v.regex(/^(true|false|)$/i, 'must be true or false'),
+      v.transform((shared) => shared.toLowerCase() === 'true'),
+    ),
+  })
+type PatientRow = v.InferOutput<ReturnType<typeof patientRow>>
