@@ -37,13 +37,24 @@ export const toAccepted = ({ jobId, rows }: Accepted): AcceptedImport => ({
 
 const State = v.picklist(['pending', 'processing', 'completed', 'failed', 'cancelled'])
 
-/** `reason` stands with failed rows only: duplicate_in_file or duplicate_in_directory. */
+/**
+ * With failed rows only. The last three come of an upstream: it said no, it could not be reached, or nobody
+ * knows whether the hospital is there.
+ */
+const Reason = v.picklist([
+  'duplicate_in_file',
+  'duplicate_in_directory',
+  'refused_by_directory',
+  'directory_unavailable',
+  'unknown_outcome',
+])
+
 export const ImportedRow = v.pipe(
   v.object({
     row: v.number(),
     name: v.string(),
     status: v.picklist(['created', 'created_and_activated', 'failed']),
-    reason: v.optional(v.picklist(['duplicate_in_file', 'duplicate_in_directory'])),
+    reason: v.optional(Reason),
   }),
   v.metadata({ ref: 'ImportedRow' }),
 )
@@ -76,6 +87,8 @@ export const ImportStatus = v.pipe(
     processing_time_seconds: v.nullable(v.number()),
     result: v.nullable(ImportResult),
     error: v.nullable(v.string()),
+    /** Until when the work rests because the upstream is closed; it goes on by itself. */
+    paused_until: v.nullable(v.string()),
   }),
   v.metadata({ ref: 'ImportStatus' }),
 )
@@ -142,8 +155,13 @@ export function toStatus({ job, created, failed }: ImportFacts, now: number): Im
           }
         : null,
     error: job.error,
+    paused_until: isoOrNull(pausedUntil(job, now)),
   }
 }
+
+/** A pause that is over needs nobody to clear it. */
+const pausedUntil = ({ state, pausedUntil: until }: ImportFacts['job'], now: number): number | null =>
+  state === 'processing' && until !== null && until > now ? until : null
 
 export const toSummary = ({ job, created, failed }: ImportFacts): ImportSummary => ({
   job_id: job.id,

@@ -1,0 +1,23 @@
+import { type SQL, sql } from 'drizzle-orm'
+import type { Db, Statement } from '../lib/db'
+import type { Kind } from './kind'
+import type { importChunks } from './model'
+import type { Upstream } from './upstream'
+
+/**
+ * A claimed chunk of an import whose records are made elsewhere, and what the consumer knows of its lease.
+ */
+export interface Slice {
+  db: Db
+  env: Env
+  kind: Kind
+  upstream: Upstream
+  chunk: typeof importChunks.$inferSelect
+  /** True as long as the lease is ours and the chunk is not done. */
+  held: SQL
+  /** Ends the job if this chunk, now done, was its last. */
+  complete(now: number): Statement
+}
+
+export const fenced = ({ jobId, chunk }: Slice['chunk'], held: SQL): SQL =>
+  sql`job_id = ${jobId} AND chunk = ${chunk} AND ${held}`
