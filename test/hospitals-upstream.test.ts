@@ -142,6 +142,7 @@ test('a directory that is down pauses the job, which then goes on by its alarm a
   expect(Date.parse(paused.paused_until) - Date.now()).toBeGreaterThan(50_000)
   const calls = directory.seen.length
   expect(calls).toBeLessThan(12)
+  expect(calls).toBeGreaterThanOrEqual(5)
   await deliverUnder(directory.settings, body.job_id, { copies: 3 })
   expect(directory.seen).toHaveLength(calls)
   isDown = false
@@ -206,4 +207,15 @@ test('of two chunks that end at once, one activates', async () => {
   await Promise.all([0, 1].map((chunk) => deliverUnder(directory.settings, body.job_id, { chunks: [chunk] })))
   expect((await statusOf(clinic, body.job_id)).body).toMatchObject({ status: 'completed' })
   expect(directory.activated).toHaveLength(1)
+})
+
+test('a job that is still running tells how many rows are settled so far', async () => {
+  const [clinic, directory] = [
+    await openClinic(),
+    standIn((name) => (name === 'Hospital 2' ? 'error_500' : 'success')),
+  ]
+  const { body } = await upload(clinic, csv(...manyRows(3)))
+  await deliverUnder(directory.settings, body.job_id)
+  const running = (await statusOf(clinic, body.job_id)).body
+  expect(running).toMatchObject({ status: 'processing', processed_hospitals: 2, failed_hospitals: 0 })
 })

@@ -3,7 +3,7 @@ import { log } from '../lib/log'
 import { SECOND_MS } from '../lib/time'
 import { type Halt, throughGate } from '../upstream/through-gate'
 import { importChunks, imports } from './model'
-import { fenced, type Slice } from './slice'
+import { fenced, type Slice, sumsOf } from './slice'
 
 const ACTIVATION_TRIES_MAX = 3
 const ACTIVATION_RETRY_MS = 5 * SECOND_MS
@@ -36,14 +36,12 @@ async function endChunk(
   mayEnd: SQL,
   isActive = true,
 ): Promise<boolean> {
-  const { jobId, firstRow, lastRow, lease } = chunk
+  const { jobId, lease } = chunk
   const now = Date.now()
-  const count = (status: 'created' | 'failed') => sql`(SELECT count(*) FROM staged_rows r
-    WHERE r.job_id = ${jobId} AND r.row BETWEEN ${firstRow} AND ${lastRow} AND r.status = ${status})`
   const [ended] = await db.batch([
     db
       .update(importChunks)
-      .set({ state: 'done', created: count('created'), failed: count('failed') })
+      .set({ state: 'done', ...sumsOf(chunk) })
       .where(sql`${fenced(chunk, held)} AND ${mayEnd}`)
       .returning({ chunk: importChunks.chunk }),
     complete(now),

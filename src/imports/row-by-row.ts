@@ -6,7 +6,7 @@ import { type Halt, throughGate } from '../upstream/through-gate'
 import { sendChunks } from './chunk-messages'
 import { importChunks, imports, stagedRows } from './model'
 import { finish } from './row-by-row-end'
-import { fenced, type Slice } from './slice'
+import { fenced, type Slice, sumsOf } from './slice'
 import { standsEarlier } from './staged'
 
 export const ROW_TRIES_MAX = 3
@@ -127,7 +127,7 @@ async function begin({ db, chunk, held }: Slice, { row, tries }: Row): Promise<b
   return begun.length > 0
 }
 
-/** The row and our copy of its record, in one transaction. */
+/** The row, our copy of its record and the chunk's sums, in one transaction. */
 async function settle(slice: Slice, row: Row, reply: UpstreamReply<{ id: string }>): Promise<void> {
   const { db, kind, chunk, held } = slice
   const { jobId, clinicId } = chunk
@@ -140,6 +140,7 @@ async function settle(slice: Slice, row: Row, reply: UpstreamReply<{ id: string 
       .set({ status, reason: reasonOf(row, reply), recordId: reply.is === 'done' ? reply.body.id : null })
       .where(sql`job_id = ${jobId} AND row = ${row.row} AND status IS NULL AND ${held}`),
     kind.commit(db, { jobId, clinicId, now: Date.now(), rows, held }).statement,
+    db.update(importChunks).set(sumsOf(chunk)).where(fenced(chunk, held)),
   ])
 }
 

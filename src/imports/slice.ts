@@ -21,3 +21,10 @@ export interface Slice {
 
 export const fenced = ({ jobId, chunk }: Slice['chunk'], held: SQL): SQL =>
   sql`job_id = ${jobId} AND chunk = ${chunk} AND ${held}`
+
+/** What its rows say has become of them. */
+export function sumsOf({ jobId, firstRow, lastRow }: Slice['chunk']): { created: SQL; failed: SQL } {
+  const count = (status: 'created' | 'failed') => sql`(SELECT count(*) FROM staged_rows r
+    WHERE r.job_id = ${jobId} AND r.row BETWEEN ${firstRow} AND ${lastRow} AND r.status = ${status})`
+  return { created: count('created'), failed: count('failed') }
+}
