@@ -9,3 +9,4 @@ export default {
 } satisfies ExportedHandler<Env>
 export { DoctorDay } from './doctor-day/doctor-day'
 export { BulkJob } from './imports/bulk-job'
+export { UpstreamGate } from './upstream/upstream-gate'

@@ -37,6 +37,7 @@ test('a job goes pending, completed; its status has every field of the contract'
     processing_time_seconds: null,
     result: null,
     error: null,
+    paused_until: null,
   })
   await deliver(sent)
   const done = await statusOf(clinic, accepted.job_id)
@@ -65,6 +66,7 @@ test('a job goes pending, completed; its status has every field of the contract'
       ],
     },
     error: null,
+    paused_until: null,
   })
 })
 

@@ -1,10 +1,13 @@
-import { and, asc, eq, gt, isNotNull, isNull, notInArray, sql } from 'drizzle-orm'
+import { and, asc, eq, gt, isNotNull, isNull, notInArray, type SQL, sql } from 'drizzle-orm'
 import { audited } from '../audit/model'
 import type { Ctx } from '../context'
 import { imports } from '../imports/model'
 import { cutPage, type Page } from '../lib/page'
 import { foldName } from '../lib/text'
+import { SECOND_MS } from '../lib/time'
 import { notFound, Problem } from '../problem'
+import { throughGate } from '../upstream/through-gate'
+import { directoryOf } from './directory'
 import type { ActivatedBatch } from './job'
 import { type Hospital, hospitals, type ListHospitals, toHospital } from './model'
 
@@ -47,13 +50,17 @@ export async function getHospital(ctx: Ctx, id: string): Promise<Hospital> {
 
 const ofBatch = and(eq(imports.clinicId, hospitals.clinicId), eq(imports.batchId, hospitals.batchId))
 
-/** One row changes and with it every hospital of the batch. Again, it changes nothing and says the same. */
+/**
+ * One row changes and with it every hospital of the batch; with an upstream, only once it has done the same.
+ * Again, it changes nothing and says the same.
+ */
 export async function activateBatch(ctx: Ctx, batchId: string): Promise<ActivatedBatch> {
   const ofBatchId = and(
     eq(imports.clinicId, ctx.clinic.id),
     eq(imports.kind, 'hospitals'),
     eq(imports.batchId, batchId),
   )
+  await activateThere(ctx, ofBatchId)
   const [, , [job]] = await ctx.db.batch([
     ctx.db
       .update(imports)
@@ -68,4 +75,29 @@ export async function activateBatch(ctx: Ctx, batchId: string): Promise<Activate
   if (job.activatedAt === null)
     throw new Problem('import_not_finished', 'The batch can be activated once its import has finished')
   return { batch_id: batchId, activated: true, message: 'The hospitals of the batch are active' }
+}
+
+/** A request has ten seconds in all, and may wait five for its turn. */
+const ACTIVATION_MS_MAX = 4 * SECOND_MS
+const RETRY_AFTER_SECONDS = 5
+
+/** Nothing where no upstream is configured, and for a batch that is active, unknown or not ready anyway. */
+async function activateThere(ctx: Ctx, ofBatchId: SQL | undefined): Promise<void> {
+  const directory = directoryOf(ctx.env)
+  if (!directory) return
+  const isEnded = notInArray(imports.state, ['pending', 'processing'])
+  const [job] = await ctx.db
+    .select({ batchId: imports.batchId })
+    .from(imports)
+    .where(and(ofBatchId, isNull(imports.activatedAt), isEnded))
+  if (!job) return
+  const passed = await throughGate(ctx.env, directory.gate, async (turn) => {
+    await turn()
+    return directory.activate(job.batchId, ACTIVATION_MS_MAX)
+  })
+  if ('reply' in passed && passed.reply?.is === 'done') return
+  const waitMs = 'halt' in passed ? passed.halt.until - Date.now() : 0
+  throw new Problem('unavailable', 'The directory of hospitals did not activate the batch; try again', {
+    retryAfterSeconds: Math.max(RETRY_AFTER_SECONDS, Math.ceil(waitMs / SECOND_MS)),
+  })
 }

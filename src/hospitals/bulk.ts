@@ -2,6 +2,7 @@ import { sql } from 'drizzle-orm'
 import type { Kind } from '../imports/kind'
 import { standsEarlier } from '../imports/staged'
 import { toE164 } from '../lib/phone'
+import { directoryOf } from './directory'
 import { foldHospital, HospitalRow, hospitals } from './model'
 
 /** Hospitals as a kind of import: what a row is, what is kept of it, and how rows become a directory. */
@@ -37,6 +38,7 @@ export const HOSPITALS: Kind<HospitalRow> = {
         ELSE 'duplicate_in_directory' END`,
     }
   },
+  upstream: directoryOf,
 }
 
 /** Padded, so that a list by id is a list by import and row. */

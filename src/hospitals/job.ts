@@ -1,5 +1,12 @@
 import * as v from 'valibot'
-import { type ImportFacts, PROGRESS, processingSeconds, sentence, toProgress } from '../imports/job'
+import {
+  type ImportFacts,
+  isoOrNull,
+  PROGRESS,
+  processingSeconds,
+  sentence,
+  toProgress,
+} from '../imports/job'
 import type { Accepted } from '../imports/upload'
 import { iso } from '../lib/time'
 
@@ -22,13 +29,24 @@ export const toAccepted = ({ jobId, rows }: Accepted): AcceptedImport => ({
   total_hospitals: rows,
 })
 
-/** `reason` stands with failed rows only: duplicate_in_file or duplicate_in_directory. */
+/**
+ * With failed rows only. The last three come of an upstream: it said no, it could not be reached, or nobody
+ * knows whether the hospital is there.
+ */
+const Reason = v.picklist([
+  'duplicate_in_file',
+  'duplicate_in_directory',
+  'refused_by_directory',
+  'directory_unavailable',
+  'unknown_outcome',
+])
+
 export const ImportedRow = v.pipe(
   v.object({
     row: v.number(),
     name: v.string(),
     status: v.picklist(['created', 'created_and_activated', 'failed']),
-    reason: v.optional(v.picklist(['duplicate_in_file', 'duplicate_in_directory'])),
+    reason: v.optional(Reason),
   }),
   v.metadata({ ref: 'ImportedRow' }),
 )
@@ -58,6 +76,8 @@ export const ImportStatus = v.pipe(
     message: v.string(),
     processing_time_seconds: v.nullable(v.number()),
     result: v.nullable(ImportResult),
+    /** Until when the work rests because the upstream is closed; it goes on by itself. */
+    paused_until: v.nullable(v.string()),
   }),
   v.metadata({ ref: 'ImportStatus' }),
 )
@@ -96,8 +116,13 @@ export function toStatus(facts: ImportFacts, now: number): ImportStatus {
     ...counted,
     message: sentence(facts, 'hospitals'),
     result: job.state === 'completed' ? { ...batch, ...counted, hospitals: [] } : null,
+    paused_until: isoOrNull(pausedUntil(job, now)),
   }
 }
+
+/** A pause that is over needs nobody to clear it. */
+const pausedUntil = ({ state, pausedUntil: until }: ImportFacts['job'], now: number): number | null =>
+  state === 'processing' && until !== null && until > now ? until : null
 
 export const toSummary = (facts: ImportFacts): ImportSummary => ({
   ...toProgress(facts),

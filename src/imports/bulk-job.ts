@@ -1,5 +1,5 @@
 import { DurableObject } from 'cloudflare:workers'
-import { and, eq, gt, lte, min, sql } from 'drizzle-orm'
+import { and, eq, gt, lte, sql } from 'drizzle-orm'
 import { drizzle } from 'drizzle-orm/d1'
 import type { Db } from '../lib/db'
 import { log, logFailure } from '../lib/log'
@@ -43,20 +43,20 @@ export class BulkJob extends DurableObject<Env> {
     await this.ctx.storage.put<Watch>('watch', { ...watch, wakes })
     await this.ctx.storage.setAlarm(nextWake)
     try {
-      const { isOver, leasedUntil } = await look(this.env, jobId, watch)
+      const { isOver, freeAt } = await look(this.env, jobId, watch)
       if (isOver) await this.forget()
-      // Whoever held the lease may be dead; then nobody else brings the chunk back.
-      else if (leasedUntil !== null && leasedUntil < nextWake) await this.ctx.storage.setAlarm(leasedUntil)
+      // Whoever held the lease may be dead, and for a chunk that rests no message may come.
+      else if (freeAt !== null && freeAt < nextWake) await this.ctx.storage.setAlarm(freeAt)
     } catch (error) {
       logFailure('bulk_job.alarm', error, { clinic: watch.clinicId, job: jobId, wakes })
     }
   }
 }
 
-/** Whether nothing is left to watch for, and else when the first lease ends of a chunk that is worked on. */
+/** Whether nothing is left to watch for, and else when the first is free of the chunks at work or at rest. */
 interface Sight {
   isOver: boolean
-  leasedUntil: number | null
+  freeAt: number | null
 }
 
 async function look(env: Env, jobId: string, { clinicId, uploadUntil }: Watch): Promise<Sight> {
@@ -67,32 +67,33 @@ async function look(env: Env, jobId: string, { clinicId, uploadUntil }: Watch): 
     .where(and(eq(imports.clinicId, clinicId), eq(imports.id, jobId)))
   if (!job) return over(Date.now() >= uploadUntil && (await removeUpload(db, jobId)))
   if (job.state === 'completed' || job.state === 'failed') return over(true)
-  const { chunks, leasedUntil } = await unfinished(db, jobId, Date.now())
+  const { chunks, freeAt } = await unfinished(db, jobId, Date.now())
   if (chunks.length > 0) {
     await sendChunks(env, jobId, chunks)
     log('bulk_job.sent_again', { clinic: clinicId, job: jobId, chunks: chunks.length })
   }
-  return { isOver: false, leasedUntil }
+  return { isOver: false, freeAt }
 }
 
-const over = (isOver: boolean): Sight => ({ isOver, leasedUntil: null })
+const over = (isOver: boolean): Sight => ({ isOver, freeAt: null })
 
 /** One batch of messages per wake: the rest is next, and a queue that works has less to do by then. */
 async function unfinished(db: Db, jobId: string, now: number) {
   const isPending = and(eq(importChunks.jobId, jobId), eq(importChunks.state, 'pending'))
-  const [free, [leased]] = await db.batch([
+  const freeAt = sql<number>`max(${importChunks.leaseUntil}, ${importChunks.notBefore})`
+  const [free, [busy]] = await db.batch([
     db
       .select({ chunk: importChunks.chunk })
       .from(importChunks)
-      .where(and(isPending, lte(importChunks.leaseUntil, now)))
+      .where(and(isPending, lte(freeAt, now)))
       .orderBy(importChunks.chunk)
       .limit(MESSAGES_MAX),
     db
-      .select({ until: min(importChunks.leaseUntil) })
+      .select({ until: sql<number | null>`min(${freeAt})` })
       .from(importChunks)
-      .where(and(isPending, gt(importChunks.leaseUntil, now))),
+      .where(and(isPending, gt(freeAt, now))),
   ])
-  return { chunks: free.map(({ chunk }) => chunk), leasedUntil: leased?.until ?? null }
+  return { chunks: free.map(({ chunk }) => chunk), freeAt: busy?.until ?? null }
 }
 
 /** Not where the upload became a job in this very moment: then the next wake looks after it. */

@@ -11,9 +11,17 @@ export const ChunkMessage = v.object({ job_id: v.string(), chunk: v.number() })
 export type ChunkMessage = v.InferOutput<typeof ChunkMessage>
 
 /** Sends at most MESSAGES_MAX at a time, the first batch first. */
-export async function sendChunks(env: Env, jobId: string, chunks: readonly number[]): Promise<void> {
+export async function sendChunks(
+  env: Env,
+  jobId: string,
+  chunks: readonly number[],
+  delaySeconds = 0,
+): Promise<void> {
   for (let from = 0; from < chunks.length; from += MESSAGES_MAX) {
     const some = chunks.slice(from, from + MESSAGES_MAX)
-    await env.IMPORT_CHUNKS.sendBatch(some.map((chunk) => ({ body: { job_id: jobId, chunk } })))
+    await env.IMPORT_CHUNKS.sendBatch(
+      some.map((chunk) => ({ body: { job_id: jobId, chunk } })),
+      { delaySeconds },
+    )
   }
 }

@@ -8,6 +8,7 @@ import { SECOND_MS } from '../lib/time'
 import { ChunkMessage } from './chunk-messages'
 import type { Kind } from './kind'
 import { importChunks, imports, type KindName, stagedRows } from './model'
+import { workRowByRow } from './row-by-row'
 
 /**
  * Longer than any chunk takes. Work that outlives its lease writes nothing, so it only bounds how long a
@@ -32,7 +33,7 @@ export const consumerOf =
     const db = drizzle(env.DB)
     for (const message of batch.messages) {
       const parsed = v.safeParse(ChunkMessage, message.body)
-      if (!parsed.success || (await importChunk(db, kinds, parsed.output))) message.ack()
+      if (!parsed.success || (await importChunk(db, env, kinds, parsed.output))) message.ack()
       else message.retry({ delaySeconds: RETRY_SECONDS })
     }
   }
@@ -41,14 +42,14 @@ export const consumerOf =
  * Whether the message has served; false asks for it again. Delivered twice, late or for a job long gone: no
  * harm.
  */
-async function importChunk(db: Db, kinds: Kinds, message: ChunkMessage): Promise<boolean> {
+async function importChunk(db: Db, env: Env, kinds: Kinds, message: ChunkMessage): Promise<boolean> {
   const facts = { job: message.job_id, chunk: message.chunk }
   let chunk: Chunk | undefined
   try {
     chunk = await claim(db, message, Date.now())
     if (!chunk) return true
     if (chunk.attempts > CHUNK_ATTEMPTS_MAX) await giveUp(db, chunk, Date.now())
-    else await work(db, kinds[chunk.kind], chunk, Date.now())
+    else await work(db, env, kinds[chunk.kind], chunk)
     return true
   } catch (error) {
     logFailure('import.chunk', error, { ...facts, attempts: chunk?.attempts })
@@ -69,6 +70,7 @@ async function claim(db: Db, { job_id, chunk }: ChunkMessage, now: number): Prom
           eq(importChunks.chunk, chunk),
           eq(importChunks.state, 'pending'),
           lte(importChunks.leaseUntil, now),
+          lte(importChunks.notBefore, now),
           sql`EXISTS (SELECT 1 FROM imports WHERE id = ${job_id} AND state IN ('pending', 'processing'))`,
         ),
       )
@@ -84,11 +86,19 @@ async function claim(db: Db, { job_id, chunk }: ChunkMessage, now: number): Prom
   return claimed
 }
 
+/** At once where the records are made here, one by one where they are made elsewhere. */
+async function work(db: Db, env: Env, kind: Kind, chunk: Chunk): Promise<void> {
+  const upstream = kind.upstream?.(env)
+  if (!upstream) return workAtOnce(db, kind, chunk, Date.now())
+  const [held, completeAt] = [holds(chunk, 'pending'), (now: number) => complete(db, chunk, now)]
+  return workRowByRow({ db, env, kind, upstream, chunk, held, complete: completeAt })
+}
+
 /**
  * One transaction: the records, what became of each row, the chunk's sums, and the job's end if this was the
  * last chunk. Each statement looks for the lease first, so who lost it changes nothing.
  */
-async function work(db: Db, kind: Kind, chunk: Chunk, now: number): Promise<void> {
+async function workAtOnce(db: Db, kind: Kind, chunk: Chunk, now: number): Promise<void> {
   const { jobId, clinicId } = chunk
   const held = holds(chunk, 'pending')
   const rows = sql`r.job_id = ${jobId} AND r.row BETWEEN ${chunk.firstRow} AND ${chunk.lastRow}`

@@ -37,7 +37,7 @@ export const toProgress = ({ job, created, failed }: ImportFacts) => ({
 /** Rounded down: 100 is said only when it is so. */
 const percentage = (total: number, done: number): number => Math.floor((done / total) * 10_000) / 100
 
-const isoOrNull = (ms: number | null): string | null => (ms === null ? null : iso(ms))
+export const isoOrNull = (ms: number | null): string | null => (ms === null ? null : iso(ms))
 
 /** `now` ends the clock of a job that is still running. */
 export const processingSeconds = ({ startedAt, completedAt }: ImportFacts['job'], now: number) =>

@@ -4,6 +4,7 @@ import type { ActingClinic } from '../context'
 import type { Db, Statement } from '../lib/db'
 import type { Column } from './csv'
 import type { KindName } from './model'
+import type { Upstream } from './upstream'
 
 /** A chunk of staged rows whose turn has come. `rows` picks them as `r`; `held` is the fence of its lease. */
 export interface Turn {
@@ -26,4 +27,6 @@ export interface Kind<Cells extends object = object> {
   stage(cells: Cells, clinic: Home): { cells: object; identity: string }
   /** Makes records of the rows: one statement, and how to tell afterwards what became of a row. */
   commit(db: Db, turn: Turn): { statement: Statement; isCreated: SQL; reason: SQL }
+  /** Where the records are made, if not here; null where none is configured. */
+  upstream?(env: Env): Upstream | null
 }

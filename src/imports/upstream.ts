@@ -1,0 +1,19 @@
+import type { SQL } from 'drizzle-orm'
+import type { UpstreamReply } from '../upstream/call'
+
+/** A row as it is sent. The key is the same on every try, so that tries make one record. */
+export interface SentRow {
+  key: string
+  batchId: string
+  cells: string
+}
+
+/** Another system that holds the records of a kind. Ours are a copy then. */
+export interface Upstream {
+  /** Names the gate that all calls pass. */
+  gate: string
+  create(row: SentRow): Promise<UpstreamReply<{ id: string }>>
+  activate(batchId: string, timeoutMs?: number): Promise<UpstreamReply<unknown>>
+  /** Whether the copy holds an equal record, of whatever import. */
+  isKnown(clinicId: string): SQL
+}
