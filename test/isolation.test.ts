@@ -56,6 +56,10 @@ const PATH_IDS: Record<string, string> = {
   '/api/v1/checkins/doctors/{doctor_id}/queue/live': 'doctor_id',
   '/api/v1/checkins/doctors/{doctor_id}/queue/tickets': 'doctor_id',
   '/api/v1/hospitals/status/{job_id}': 'job_id',
+  '/api/v1/hospitals/jobs/{job_id}/failed.csv': 'job_id',
+  '/api/v1/hospitals/jobs/{job_id}/succeeded.csv': 'job_id',
+  '/api/v1/hospitals/jobs/{job_id}/cancel': 'job_id',
+  '/api/v1/hospitals/jobs/{job_id}/resume': 'job_id',
   '/api/v1/hospitals/bulk/batch/{batch_id}/activate': 'batch_id',
 }
 

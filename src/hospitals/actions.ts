@@ -1,16 +1,20 @@
 import { and, asc, count, desc, eq, gt, isNotNull, isNull, lt, notInArray, sql } from 'drizzle-orm'
 import { audited } from '../audit/model'
 import type { Ctx } from '../context'
+import { cancelImport } from '../imports/control'
 import { imports } from '../imports/model'
 import { cutPage, type Page } from '../lib/page'
 import { foldName } from '../lib/text'
 import { notFound, Problem } from '../problem'
+import { HOSPITALS } from './bulk'
 import {
   type ActivatedBatch,
   IMPORT_FACTS,
   type ImportFacts,
+  type ImportStatus,
   type ImportSummary,
   type ListImports,
+  toStatus,
   toSummary,
 } from './job'
 import { type Hospital, hospitals, type ListHospitals, toHospital } from './model'
@@ -99,4 +103,10 @@ export async function activateBatch(ctx: Ctx, batchId: string): Promise<Activate
   if (job.activatedAt === null)
     throw new Problem('import_not_finished', 'The batch can be activated once its import has finished')
   return { batch_id: batchId, activated: true, message: 'The hospitals of the batch are active' }
+}
+
+/** Again, it says the same. A retry that comes after somebody resumed the import cancels nothing. */
+export async function cancelHospitals(ctx: Ctx, jobId: string): Promise<ImportStatus> {
+  await cancelImport(ctx, HOSPITALS, jobId)
+  return { ...toStatus(await getImport(ctx, jobId), ctx.now), result: null }
 }

@@ -4,6 +4,9 @@ import { standsEarlier } from '../imports/staged'
 import { toE164 } from '../lib/phone'
 import { foldHospital, HospitalRow, hospitals } from './model'
 
+/** Padded, so that a list by id is a list by import and row. */
+const hospitalId = (row: 'r' | 'staged_rows') => sql.raw(`${row}.job_id || printf('-%07d', ${row}.row)`)
+
 /** Hospitals as a kind of import: what a row is, what is kept of it, and how rows become a directory. */
 export const HOSPITALS: Kind<HospitalRow> = {
   name: 'hospitals',
@@ -37,7 +40,7 @@ export const HOSPITALS: Kind<HospitalRow> = {
         ELSE 'duplicate_in_directory' END`,
     }
   },
+  isKnown: (clinicId) => sql`EXISTS (SELECT 1 FROM hospitals h
+    WHERE h.clinic_id = ${clinicId} AND h.folded = staged_rows.identity)`,
+  recordId: hospitalId('staged_rows'),
 }
-
-/** Padded, so that a list by id is a list by import and row. */
-const hospitalId = (row: 'r' | 'staged_rows') => sql.raw(`${row}.job_id || printf('-%07d', ${row}.row)`)

@@ -1,6 +1,6 @@
 import { sql } from 'drizzle-orm'
 import * as v from 'valibot'
-import { imports } from '../imports/model'
+import { imports, MODES } from '../imports/model'
 import type { Accepted } from '../imports/upload'
 import { cursor, limit } from '../lib/page'
 import { iso, SECOND_MS } from '../lib/time'
@@ -35,15 +35,61 @@ export const toAccepted = ({ jobId, rows }: Accepted): AcceptedImport => ({
   total_hospitals: rows,
 })
 
+/** Depends on nothing that changes, as AcceptedImport. */
+export const ReopenedImport = v.pipe(
+  v.object({ job_id: v.string(), status: v.literal('processing'), message: v.string() }),
+  v.metadata({ ref: 'ReopenedImport' }),
+)
+
+export const toReopened = (jobId: string, what: string): v.InferOutput<typeof ReopenedImport> => ({
+  job_id: jobId,
+  status: 'processing',
+  message: `${what}. Use the job_id to check status at /api/v1/hospitals/status/${jobId}`,
+})
+
 const State = v.picklist(['pending', 'processing', 'completed', 'failed', 'cancelled'])
 
-/** `reason` stands with failed rows only: duplicate_in_file or duplicate_in_directory. */
+/** `mode`: what becomes of a file with bad rows. `dry_run`: only tell what the import would do. */
+export const UploadOptions = v.object({
+  mode: v.optional(v.picklist(MODES), 'strict'),
+  dry_run: v.optional(
+    v.pipe(
+      v.picklist(['true', 'false']),
+      v.transform((text) => text === 'true'),
+    ),
+    'false',
+  ),
+})
+
+/** What an import would do: `create + duplicate + invalid = total`; of the faults the first 1,000. */
+export const DryRun = v.pipe(
+  v.object({
+    create: v.number(),
+    duplicate: v.number(),
+    invalid: v.number(),
+    total: v.number(),
+    faults: v.array(
+      v.object({
+        row: v.optional(v.number()),
+        field: v.string(),
+        rule: v.string(),
+        message: v.string(),
+      }),
+    ),
+  }),
+  v.metadata({ ref: 'DryRun' }),
+)
+
+const REASONS = ['duplicate_in_file', 'duplicate_in_directory', 'invalid'] as const
+
+/** `reason` stands with failed rows only, `faults` with those of a partial import that broke a rule. */
 export const ImportedRow = v.pipe(
   v.object({
     row: v.number(),
     name: v.string(),
     status: v.picklist(['created', 'created_and_activated', 'failed']),
-    reason: v.optional(v.picklist(['duplicate_in_file', 'duplicate_in_directory'])),
+    reason: v.optional(v.picklist(REASONS)),
+    faults: v.optional(v.array(v.object({ field: v.string(), rule: v.string(), message: v.string() }))),
   }),
   v.metadata({ ref: 'ImportedRow' }),
 )
@@ -107,6 +153,14 @@ export const ImportJobs = v.pipe(
 
 export const ListImports = v.object({ limit: limit(100), cursor: cursor(v.string()) })
 export type ListImports = v.InferOutput<typeof ListImports>
+
+/** `?rows=`: of a completed job's rows, a page of those. Without it, all of them at once. */
+export const ListRows = v.object({
+  rows: v.optional(v.picklist(['failed', 'created', 'all'])),
+  limit: limit(100),
+  cursor: cursor(v.number()),
+})
+export type ListRows = v.InferOutput<typeof ListRows>
 
 export const ActivatedBatch = v.pipe(
   v.object({ batch_id: v.string(), activated: v.boolean(), message: v.string() }),
@@ -174,5 +228,7 @@ function sentence({ job, created, failed }: ImportFacts): string {
   if (job.state === 'processing') return `The import is running: ${done} of ${job.totalRows} rows so far`
   if (job.state === 'failed')
     return `The import was given up because a part of it failed again and again: ${done}`
+  if (job.state === 'cancelled')
+    return `The import was cancelled: ${done}, ${job.totalRows - created - failed} rows are not done`
   return `The import is completed: ${done}`
 }

@@ -19,8 +19,15 @@ export interface Kind<Cells extends object = object> {
   name: KindName
   columns: readonly Column<string>[]
   row: v.GenericSchema<unknown, Cells>
-  /** What is kept of a row until its turn, and what makes two rows of a file one. */
+  /**
+   * What is kept of a row until its turn, each column under its own name, and what makes two rows of a file
+   * one (never '').
+   */
   stage(cells: Cells, clinic: Pick<ActingClinic, 'country'>): { cells: object; identity: string }
   /** Makes records of the rows: one statement, and how to tell afterwards what became of a row. */
   commit(db: Db, turn: Turn): { statement: Statement; isCreated: SQL; reason: SQL }
+  /** Whether the clinic has what a row of `staged_rows` would make. */
+  isKnown(clinicId: string): SQL
+  /** The id of the record that became of a row of `staged_rows`. */
+  recordId: SQL
 }
