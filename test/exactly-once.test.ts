@@ -107,6 +107,7 @@ test('every POST is tried here; check-ins, imports and resync have their own tes
     '/api/v1/checkins/{appointment_id}/{step}',
     '/api/v1/doctors/{doctor_id}/days/{date}/resync',
     '/api/v1/hospitals/bulk',
+    '/api/v1/hospitals/jobs/{job_id}/rows',
     '/api/v1/hospitals/jobs/{job_id}/cancel',
     '/api/v1/hospitals/jobs/{job_id}/resume',
   ]

@@ -65,8 +65,8 @@ const PATH_IDS: Record<string, string> = {
 
 /** Ids that only an admin of the whole service can reach; a clinic's key is refused before any look-up. */
 const ADMIN_ONLY = ['/api/v1/keys/{id}']
-/** A hospital's id is made by the consumer; the hospitals' own tests show its isolation. */
-const SHOWN_ELSEWHERE = ['/api/v1/hospitals/{id}']
+/** A hospital's id is made by the consumer, and a repair is a file: their own tests show their isolation. */
+const SHOWN_ELSEWHERE = ['/api/v1/hospitals/{id}', '/api/v1/hospitals/jobs/{job_id}/rows']
 
 test('every id of one clinic is 404 for the other, on every route that takes an id in its path', async () => {
   const [one, other] = [await openFrontDesk(), await openFrontDesk()]

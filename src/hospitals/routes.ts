@@ -9,6 +9,7 @@ import { resumeImport } from '../imports/control'
 import { type Ended, rowsAsCsv } from '../imports/download'
 import { forecast } from '../imports/dry-run'
 import { fileBytes } from '../imports/file'
+import { repairImport } from '../imports/repair'
 import { sha256Of } from '../imports/staging'
 import { startImport } from '../imports/upload'
 import { activateBatch, cancelHospitals, getHospital, getImport, listHospitals, listImports } from './actions'
@@ -149,6 +150,31 @@ export const hospitals = resource()
     downloads('Download the rows that became hospitals', 'name, address, phone, row and id'),
     needs('hospitals:read'),
     async (c) => sendCsv(c, c.req.param('job_id'), 'succeeded'),
+  )
+  .post(
+    '/jobs/:job_id/rows',
+    doc(
+      'Run failed rows again, corrected: the body is failed.csv, or a part of it',
+      202,
+      ReopenedImport,
+      'idempotency_key_required',
+      'invalid_file',
+      'not_found',
+      'import_not_finished',
+    ),
+    TAKES_FILE,
+    needs('hospitals:write'),
+    replayUpload((c) => sha256Of(fileBytes(c.req.raw, c.env))),
+    async (c) => {
+      const jobId = c.req.param('job_id')
+      const rows = await repairImport(c.var.ctx, jobId, {
+        kind: HOSPITALS,
+        key: requiredKey(c),
+        file: fileBytes(c.req.raw, c.env),
+        fingerprint: (sha256) => fingerprintOf(c, sha256),
+      })
+      return reply(c, ReopenedImport, toReopened(jobId, `${rows} rows run again`), 202)
+    },
   )
   .post(
     '/jobs/:job_id/cancel',

@@ -6,8 +6,11 @@ import { Problem } from '../problem'
 /** How long a caller waits for a dependency that neither answers nor fails. */
 const REQUEST_MS_MAX = 10 * SECOND_MS
 
-/** Uploads take as long as their sender does; everything else is answered in time, if only with 503. */
-export const deadline = except('/api/v1/hospitals/bulk', timeout(REQUEST_MS_MAX))
+/** They take as long as their sender does. */
+const UPLOADS = ['/api/v1/hospitals/bulk', '/api/v1/hospitals/jobs/:job_id/rows']
+
+/** Everything that is no upload is answered in time, if only with 503. */
+export const deadline = except(UPLOADS, timeout(REQUEST_MS_MAX))
 
 /** A JSON body. The longest legal one (a test result) needs a tenth of this. */
 export const JSON_BYTES_MAX = 1024 * 1024

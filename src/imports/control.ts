@@ -78,8 +78,8 @@ export async function resumeImport(ctx: Ctx, kind: Kind, jobId: string): Promise
 }
 
 /**
- * Before the job is reopened, and after it is known to be the clinic's own, so that a crash right behind it costs no more than one
- * wake.
+ * Before the job is reopened, so that a crash right behind it costs no more than one wake, and after it is
+ * known to be the clinic's own.
  */
 export const watchReopened = (ctx: Ctx, jobId: string): Promise<void> =>
   watcherOf(ctx, jobId).watch(ctx.clinic.id, ctx.now, ctx.now + REOPENING_MS_MAX)

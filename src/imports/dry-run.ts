@@ -20,8 +20,8 @@ export interface Forecast {
 }
 
 /**
- * What an import of the file would do if it ran now, and nothing is kept: the rows are staged under an id that
- * never becomes a job, and go again, at the latest by the hand of the object that watches every upload.
+ * What an import of the file would do if it ran now, and nothing is kept: the rows are staged under an id
+ * that never becomes a job, and go again, at the latest by the hand of the object that watches every upload.
  */
 export function forecast(ctx: Ctx, kind: Kind, file: AsyncIterable<Uint8Array>): Promise<Forecast> {
   const uploadId = newId()

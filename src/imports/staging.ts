@@ -30,9 +30,9 @@ export interface Staged {
 }
 
 /**
- * Reads the file once: every row validated, and packed into D1. A bad row is kept as one that failed, or where
- * `keepsBad` is not said, it refuses the file, and nothing behind it is packed. A file that is broken as a file
- * is refused either way.
+ * Reads the file once: every row validated, and packed into D1. A bad row is kept as one that failed, or
+ * where `keepsBad` is not said, it refuses the file, and nothing behind it is packed. A file that is broken
+ * as a file is refused either way.
  */
 export async function stage(
   ctx: Ctx,
