@@ -37,6 +37,7 @@ test('a partial import takes the good rows and says of each bad one what is wron
   const { body } = await statusOf(clinic, accepted.body.job_id)
   expect(body).toMatchObject({ status: 'completed', processed_hospitals: 2, failed_hospitals: 3 })
   expect(body.result.batch_activated).toBe(false)
+  expect(await leftOf(clinic)).toMatchObject({ hospitals: 2 })
   expect(body.result.hospitals).toEqual([
     { row: 2, name: 'Mercy', status: 'created' },
     {
