@@ -32,6 +32,7 @@ export const PROBLEMS = {
   hours_in_use: { status: 409, title: 'Taken slots go by the working hours', final: true },
   already_checked_in: { status: 409, title: 'Already checked in', final: true },
   import_not_finished: { status: 409, title: 'The import is still running' },
+  import_over: { status: 409, title: 'The import is over' },
   body_too_large: { status: 413, title: 'The body is too large' },
   doctor_absent: { status: 422, title: 'The doctor is absent', final: true },
   wrong_date: { status: 422, title: 'Not the date of the appointment', final: true },

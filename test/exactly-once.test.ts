@@ -108,6 +108,9 @@ test('every POST is tried here; check-ins, imports and resync have their own tes
     '/api/v1/doctors/{doctor_id}/days/{date}/resync',
     '/api/v1/hospitals/bulk',
     '/api/v1/patients/bulk',
+    '/api/v1/hospitals/jobs/{job_id}/rows',
+    '/api/v1/hospitals/jobs/{job_id}/cancel',
+    '/api/v1/hospitals/jobs/{job_id}/resume',
   ]
   expect(posts.sort()).toEqual([...TRIES.map(({ path }) => path), ...elsewhere].sort())
 })

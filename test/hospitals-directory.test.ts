@@ -136,6 +136,17 @@ test('the documentation shows the upload as a file with a required Idempotency-K
   const { body } = await clinic.get('/openapi.json')
   const operation = body.paths[`${HOSPITALS}/bulk`].post
   expect(Object.keys(operation.requestBody.content)).toEqual(['multipart/form-data', 'text/csv'])
-  expect(operation.parameters).toMatchObject([{ name: 'Idempotency-Key', in: 'header', required: true }])
-  expect(Object.keys(operation.responses).sort()).toEqual(['202', '400', '401', '403', '422', '500', '503'])
+  expect(operation.parameters).toContainEqual(
+    expect.objectContaining({ name: 'Idempotency-Key', in: 'header', required: true }),
+  )
+  expect(Object.keys(operation.responses).sort()).toEqual([
+    '200',
+    '202',
+    '400',
+    '401',
+    '403',
+    '422',
+    '500',
+    '503',
+  ])
 })

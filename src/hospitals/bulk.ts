@@ -5,6 +5,9 @@ import { toE164 } from '../lib/phone'
 import { directoryOf } from './directory'
 import { foldHospital, HospitalRow, hospitals } from './model'
 
+/** Padded, so that a list by id is a list by import and row. */
+const hospitalId = (row: 'r' | 'staged_rows') => sql.raw(`${row}.job_id || printf('-%07d', ${row}.row)`)
+
 /** Hospitals as a kind of import: what a row is, what is kept of it, and how rows become a directory. */
 export const HOSPITALS: Kind<HospitalRow> = {
   name: 'hospitals',
@@ -38,8 +41,8 @@ export const HOSPITALS: Kind<HospitalRow> = {
         ELSE 'duplicate_in_directory' END`,
     }
   },
+  isKnown: (clinicId) => sql`EXISTS (SELECT 1 FROM hospitals h
+    WHERE h.clinic_id = ${clinicId} AND h.folded = staged_rows.identity)`,
+  recordId: sql`coalesce(staged_rows.record_id, ${hospitalId('staged_rows')})`,
   upstream: directoryOf,
 }
-
-/** Padded, so that a list by id is a list by import and row. */
-const hospitalId = (row: 'r' | 'staged_rows') => sql.raw(`${row}.job_id || printf('-%07d', ${row}.row)`)

@@ -4,6 +4,7 @@ import {
   isoOrNull,
   PROGRESS,
   processingSeconds,
+  RowFaults,
   sentence,
   toProgress,
 } from '../imports/job'
@@ -29,6 +30,18 @@ export const toAccepted = ({ jobId, rows }: Accepted): AcceptedImport => ({
   total_hospitals: rows,
 })
 
+/** Depends on nothing that changes, as AcceptedImport. */
+export const ReopenedImport = v.pipe(
+  v.object({ job_id: v.string(), status: v.literal('processing'), message: v.string() }),
+  v.metadata({ ref: 'ReopenedImport' }),
+)
+
+export const toReopened = (jobId: string, what: string): v.InferOutput<typeof ReopenedImport> => ({
+  job_id: jobId,
+  status: 'processing',
+  message: `${what}. Use the job_id to check status at /api/v1/hospitals/status/${jobId}`,
+})
+
 /**
  * With failed rows only. The last three come of an upstream: it said no, it could not be reached, or nobody
  * knows whether the hospital is there.
@@ -36,17 +49,20 @@ export const toAccepted = ({ jobId, rows }: Accepted): AcceptedImport => ({
 const Reason = v.picklist([
   'duplicate_in_file',
   'duplicate_in_directory',
+  'invalid',
   'refused_by_directory',
   'directory_unavailable',
   'unknown_outcome',
 ])
 
+/** `faults` stand with rows of a partial import that broke a rule. */
 export const ImportedRow = v.pipe(
   v.object({
     row: v.number(),
     name: v.string(),
     status: v.picklist(['created', 'created_and_activated', 'failed']),
     reason: v.optional(Reason),
+    faults: v.optional(RowFaults),
   }),
   v.metadata({ ref: 'ImportedRow' }),
 )

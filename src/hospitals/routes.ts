@@ -1,25 +1,57 @@
+import type { Context } from 'hono'
+import { describeRoute } from 'hono-openapi'
 import * as v from 'valibot'
-import { doc, linkNext, needs, query, reply, replyPage, resource } from '../http/endpoint'
-import { receive, replayFile, takesFile } from '../imports/door'
-import { ListImports } from '../imports/job'
+import type { App } from '../context'
+import { doc, linkNext, needs, noBody, query, reply, replyPage, resource } from '../http/endpoint'
+import { fingerprintOf, replay, replayUpload, requiredKey } from '../http/idempotency'
+import { streamOf } from '../http/stream'
+import { resumeImport } from '../imports/control'
+import { fileOf, receive, replayFile, takesFile } from '../imports/door'
+import { type Ended, rowsAsCsv } from '../imports/download'
+import { forecast } from '../imports/dry-run'
+import { DryRun, ListImports, ListRows, UploadOptions } from '../imports/job'
 import { getImport, listImports } from '../imports/jobs'
+import { repairImport } from '../imports/repair'
 import { JSON_TYPE, statusText } from '../imports/result'
-import { activateBatch, getHospital, listHospitals } from './actions'
+import { sha256Of } from '../imports/staging'
+import { activateBatch, cancelHospitals, getHospital, listHospitals } from './actions'
 import { HOSPITALS } from './bulk'
 import {
   AcceptedImport,
   ActivatedBatch,
   ImportJobs,
   ImportStatus,
+  ReopenedImport,
   toAccepted,
+  toReopened,
   toStatus,
   toSummary,
 } from './job'
 import { Hospital, ListHospitals } from './model'
 
+/** A file is no JSON, so `doc` cannot say it. */
+const downloads = (summary: string, columns: string) =>
+  describeRoute({
+    summary,
+    responses: {
+      200: {
+        description: `CSV with ${columns}. A cell that a spreadsheet would take for a formula is led by '.`,
+        content: { 'text/csv': { schema: { type: 'string' } } },
+      },
+    },
+    'x-problems': ['not_found'],
+  } as Parameters<typeof describeRoute>[0])
+
+const sendCsv = async (c: Context<App>, jobId: string, ended: Ended): Promise<Response> =>
+  c.body(streamOf(await rowsAsCsv(c.var.ctx, HOSPITALS, jobId, ended)), 200, {
+    'Content-Type': 'text/csv; charset=utf-8',
+    'Content-Disposition': `attachment; filename="${ended}.csv"`,
+  })
+
 export const hospitals = resource()
   .post(
     '/bulk',
+    doc('With dry_run: what the import would do', 200, DryRun),
     doc(
       'Import hospitals from a CSV file',
       202,
@@ -30,8 +62,13 @@ export const hospitals = resource()
     ),
     takesFile('name, address and, if you like, phone'),
     needs('hospitals:write'),
+    query(UploadOptions),
     replayFile,
-    async (c) => reply(c, AcceptedImport, toAccepted(await receive(c, HOSPITALS)), 202),
+    async (c) => {
+      const { mode, dry_run } = c.req.valid('query')
+      if (dry_run) return reply(c, DryRun, await forecast(c.var.ctx, HOSPITALS, fileOf(c)))
+      return reply(c, AcceptedImport, toAccepted(await receive(c, HOSPITALS, mode)), 202)
+    },
   )
   .patch(
     '/bulk/batch/:batch_id/activate',
@@ -43,11 +80,14 @@ export const hospitals = resource()
     '/status/:job_id',
     doc('Get the status of an import', 200, ImportStatus, 'not_found'),
     needs('hospitals:read'),
+    query(ListRows),
     async (c) => {
       const facts = await getImport(c.var.ctx, 'hospitals', c.req.param('job_id'))
       const status = v.parse(ImportStatus, toStatus(facts, c.var.ctx.now))
       const created = facts.job.activatedAt === null ? 'created' : 'created_and_activated'
-      const text = statusText(c.var.ctx, facts.job, status, { list: 'hospitals', created })
+      const listed = { list: 'hospitals', created }
+      const { text, next } = await statusText(c.var.ctx, facts.job, status, listed, c.req.valid('query'))
+      linkNext(c, next)
       return c.body(text, 200, JSON_TYPE)
     },
   )
@@ -60,6 +100,70 @@ export const hospitals = resource()
       const { total, page } = await listImports(c.var.ctx, 'hospitals', c.req.valid('query'))
       linkNext(c, page.next)
       return reply(c, ImportJobs, { total_jobs: total, jobs: page.rows.map(toSummary) })
+    },
+  )
+  .get(
+    '/jobs/:job_id/failed.csv',
+    downloads('Download the rows that failed', 'name, address, phone, row and reason'),
+    needs('hospitals:read'),
+    async (c) => sendCsv(c, c.req.param('job_id'), 'failed'),
+  )
+  .get(
+    '/jobs/:job_id/succeeded.csv',
+    downloads('Download the rows that became hospitals', 'name, address, phone, row and id'),
+    needs('hospitals:read'),
+    async (c) => sendCsv(c, c.req.param('job_id'), 'succeeded'),
+  )
+  .post(
+    '/jobs/:job_id/rows',
+    doc(
+      'Run failed rows again, corrected: the body is failed.csv, or a part of it',
+      202,
+      ReopenedImport,
+      'idempotency_key_required',
+      'invalid_file',
+      'not_found',
+      'import_not_finished',
+    ),
+    takesFile('name, address, phone and row'),
+    needs('hospitals:write'),
+    replayUpload((c) => sha256Of(fileOf(c))),
+    async (c) => {
+      const jobId = c.req.param('job_id')
+      const rows = await repairImport(c.var.ctx, jobId, {
+        kind: HOSPITALS,
+        key: requiredKey(c),
+        file: fileOf(c),
+        fingerprint: (sha256) => fingerprintOf(c, sha256),
+      })
+      return reply(c, ReopenedImport, toReopened(jobId, `${rows} rows run again`), 202)
+    },
+  )
+  .post(
+    '/jobs/:job_id/cancel',
+    doc('Cancel an import', 200, ImportStatus, 'not_found', 'import_over'),
+    needs('hospitals:write'),
+    noBody,
+    replay,
+    async (c) => reply(c, ImportStatus, await cancelHospitals(c.var.ctx, c.req.param('job_id'))),
+  )
+  .post(
+    '/jobs/:job_id/resume',
+    doc(
+      'Go on with an import that was cancelled or failed',
+      202,
+      ReopenedImport,
+      'not_found',
+      'import_over',
+      'import_not_finished',
+    ),
+    needs('hospitals:write'),
+    noBody,
+    replay,
+    async (c) => {
+      const jobId = c.req.param('job_id')
+      await resumeImport(c.var.ctx, HOSPITALS, jobId)
+      return reply(c, ReopenedImport, toReopened(jobId, 'The import goes on'), 202)
     },
   )
   .get(

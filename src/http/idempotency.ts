@@ -70,17 +70,19 @@ export const replay = createMiddleware<App>(async (c, next) => {
 })
 
 /**
- * As `replay`, for an upload: what it is shows only in the digest of its file. `digest` reads the body, and
+ * As `replay`, for an upload: what it is shows only in the digest of its file. `inputOf` reads the body, and
  * only where KV knows the key; otherwise the action reads it, once, and gives the request its `once`.
  */
-export const replayUpload = (digest: (c: Context<App>) => Promise<string>) =>
+export const replayUpload = (inputOf: (c: Context<App>) => Promise<unknown>) =>
   createMiddleware<App>(async (c, next) => {
     const key = requiredKey(c)
     const kept = await recall(c, key)
-    if (kept && kept.fingerprint !== fingerprintOf(c, await digest(c))) throw reused()
+    if (kept && kept.fingerprint !== fingerprintOf(c, await inputOf(c))) throw reused()
     if (kept) return replayed(kept)
     await next()
-    if (c.res.ok && !c.var.ctx.once.replayed) c.var.ctx.later(keep(c, key))
+    // A trial run claims no key, and its reply is true of one moment only.
+    const isClaimed = c.var.ctx.once.key !== null
+    if (c.res.ok && isClaimed && !c.var.ctx.once.replayed) c.var.ctx.later(keep(c, key))
   })
 
 const replayed = ({ body, status, contentType }: KeptReply): Response =>

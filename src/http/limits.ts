@@ -6,11 +6,12 @@ import { Problem } from '../problem'
 /** How long a caller waits for a dependency that neither answers nor fails. */
 const REQUEST_MS_MAX = 10 * SECOND_MS
 
-const UPLOADS = ['/api/v1/hospitals/bulk', '/api/v1/patients/bulk']
+/** They take as long as their sender does. */
+const UPLOADS = /^\/api\/v1\/((hospitals|patients)\/bulk|hospitals\/jobs\/[^/]+\/rows)$/
 
-/** Uploads take as long as their sender does; everything else is answered in time, if only with 503. */
+/** Everything that is no upload is answered in time, if only with 503. */
 export const deadline = except(
-  ({ req }) => req.method === 'POST' && UPLOADS.includes(req.path),
+  ({ req }) => req.method === 'POST' && UPLOADS.test(req.path),
   timeout(REQUEST_MS_MAX),
 )
 

@@ -14,6 +14,8 @@ const WAKE_MS_MAX = 30 * SECOND_MS
 interface Watch {
   clinicId: string
   uploadUntil: number
+  /** Until then a job that is over may be about to be reopened. */
+  reopeningUntil: number
   wakes: number
 }
 
@@ -22,8 +24,8 @@ interface Watch {
  * rows of an upload that never became a job. It is named by the job and knows nothing that D1 does not.
  */
 export class BulkJob extends DurableObject<Env> {
-  async watch(clinicId: string, uploadUntil: number): Promise<void> {
-    await this.ctx.storage.put<Watch>('watch', { clinicId, uploadUntil, wakes: 0 })
+  async watch(clinicId: string, uploadUntil: number, reopeningUntil = 0): Promise<void> {
+    await this.ctx.storage.put<Watch>('watch', { clinicId, uploadUntil, reopeningUntil, wakes: 0 })
     await this.ctx.storage.setAlarm(Date.now() + FIRST_WAKE_MS)
   }
 
@@ -44,6 +46,9 @@ export class BulkJob extends DurableObject<Env> {
     await this.ctx.storage.setAlarm(nextWake)
     try {
       const { isOver, freeAt } = await look(this.env, jobId, watch)
+      // Whoever called `watch` meanwhile saw a later state than this look.
+      const isWatchedAnew = (await this.ctx.storage.get<Watch>('watch'))?.wakes !== wakes
+      if (isWatchedAnew) return
       if (isOver) await this.forget()
       // Whoever held the lease may be dead, and for a chunk that rests no message may come.
       else if (freeAt !== null && freeAt < nextWake) await this.ctx.storage.setAlarm(freeAt)
@@ -59,14 +64,15 @@ interface Sight {
   freeAt: number | null
 }
 
-async function look(env: Env, jobId: string, { clinicId, uploadUntil }: Watch): Promise<Sight> {
+async function look(env: Env, jobId: string, watch: Watch): Promise<Sight> {
+  const { clinicId, uploadUntil, reopeningUntil } = watch
   const db = drizzle(env.DB)
   const [job] = await db
     .select({ state: imports.state })
     .from(imports)
     .where(and(eq(imports.clinicId, clinicId), eq(imports.id, jobId)))
   if (!job) return over(Date.now() >= uploadUntil && (await removeUpload(db, jobId)))
-  if (job.state === 'completed' || job.state === 'failed') return over(true)
+  if (job.state !== 'pending' && job.state !== 'processing') return over(Date.now() >= reopeningUntil)
   const { chunks, freeAt } = await unfinished(db, jobId, Date.now())
   if (chunks.length > 0) {
     await sendChunks(env, jobId, chunks)

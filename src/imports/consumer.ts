@@ -104,7 +104,8 @@ async function workAtOnce(db: Db, kind: Kind, chunk: Chunk, now: number): Promis
   const rows = sql`r.job_id = ${jobId} AND r.row BETWEEN ${chunk.firstRow} AND ${chunk.lastRow}`
   const count = (status: 'created' | 'failed') =>
     sql`(SELECT count(*) FROM staged_rows r WHERE ${rows} AND r.status = ${status})`
-  const { statement, isCreated, reason } = kind.commit(db, { jobId, clinicId, now, rows, held })
+  const waiting = sql`${rows} AND r.status IS NULL`
+  const { statement, isCreated, reason } = kind.commit(db, { jobId, clinicId, now, rows: waiting, held })
   await db.batch([
     statement,
     db
@@ -113,7 +114,10 @@ async function workAtOnce(db: Db, kind: Kind, chunk: Chunk, now: number): Promis
         status: sql`CASE WHEN ${isCreated} THEN 'created' ELSE 'failed' END`,
         reason: sql`CASE WHEN ${isCreated} THEN NULL ELSE ${reason} END`,
       })
-      .where(sql`job_id = ${jobId} AND row BETWEEN ${chunk.firstRow} AND ${chunk.lastRow} AND ${held}`),
+      .where(
+        sql`job_id = ${jobId} AND row BETWEEN ${chunk.firstRow} AND ${chunk.lastRow} AND status IS NULL
+          AND ${held}`,
+      ),
     db
       .update(importChunks)
       .set({ state: 'done', created: count('created'), failed: count('failed') })
@@ -131,7 +135,8 @@ const complete = (db: Db, chunk: Chunk, now: number) =>
       state: 'completed',
       completedAt: now,
       activatedAt: sql`CASE WHEN EXISTS
-        (SELECT 1 FROM import_chunks WHERE job_id = ${chunk.jobId} AND failed > 0) THEN NULL ELSE ${now} END`,
+        (SELECT 1 FROM import_chunks WHERE job_id = ${chunk.jobId} AND failed > 0)
+        THEN activated_at ELSE coalesce(activated_at, ${now}) END`,
     })
     .where(
       sql`id = ${chunk.jobId} AND clinic_id = ${chunk.clinicId} AND state = 'processing'
@@ -139,9 +144,11 @@ const complete = (db: Db, chunk: Chunk, now: number) =>
           (SELECT 1 FROM import_chunks WHERE job_id = ${chunk.jobId} AND state = 'pending')`,
     )
 
+/** A chunk that was begun before its import was cancelled may end; none is begun after it (`claim`). */
 const holds = ({ jobId, chunk, lease }: Chunk, state: Chunk['state']): SQL =>
-  sql`EXISTS (SELECT 1 FROM import_chunks c JOIN imports j ON j.id = c.job_id AND j.state = 'processing'
-    WHERE c.job_id = ${jobId} AND c.chunk = ${chunk} AND c.lease = ${lease} AND c.state = ${state})`
+  sql`EXISTS (SELECT 1 FROM import_chunks c JOIN imports j ON j.id = c.job_id
+    WHERE c.job_id = ${jobId} AND c.chunk = ${chunk} AND c.lease = ${lease}
+      AND j.state IN ('processing', 'cancelled') AND c.state = ${state})`
 
 /** Frees the chunk for the next message, or ends the job that it keeps from ending. */
 async function afterFailure(db: Db, chunk: Chunk | undefined): Promise<boolean> {
@@ -161,10 +168,20 @@ async function afterFailure(db: Db, chunk: Chunk | undefined): Promise<boolean> 
   return false
 }
 
+/** The lease goes too: whoever resumes the import need not wait for its end. */
 async function giveUp(db: Db, chunk: Chunk, now: number): Promise<void> {
-  await db
-    .update(imports)
-    .set({ state: 'failed', error: 'chunk_failed', completedAt: now })
-    .where(sql`id = ${chunk.jobId} AND clinic_id = ${chunk.clinicId} AND ${holds(chunk, 'pending')}`)
+  await db.batch([
+    db
+      .update(importChunks)
+      .set({ leaseUntil: 0 })
+      .where(sql`job_id = ${chunk.jobId} AND chunk = ${chunk.chunk} AND ${holds(chunk, 'pending')}`),
+    db
+      .update(imports)
+      .set({ state: 'failed', error: 'chunk_failed', completedAt: now })
+      .where(
+        sql`id = ${chunk.jobId} AND clinic_id = ${chunk.clinicId} AND state = 'processing'
+          AND ${holds(chunk, 'pending')}`,
+      ),
+  ])
   log('import.failed', { clinic: chunk.clinicId, job: chunk.jobId, chunk: chunk.chunk })
 }

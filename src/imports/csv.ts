@@ -30,10 +30,13 @@ export interface Column<Name extends string> {
   isRequired: boolean
 }
 
-/** One record under its columns, or what is wrong with it. `row` counts records; the header is row 1. */
+/**
+ * One record under its columns, or what is wrong with it. `row` counts records; the header is row 1. A fault
+ * with cells is that row's alone; one without is the file's.
+ */
 export type Row<Name extends string> =
-  | { row: number; cells: Record<Name, string> }
-  | { row: number; fault: Fault }
+  | { row: number; cells: Record<Name, string>; fault?: undefined }
+  | { row: number; cells?: Record<Name, string>; fault: Fault }
 
 /** What ends the reading: nothing behind it can be trusted. */
 interface Broken {
@@ -98,13 +101,15 @@ function readHeader<Name extends string>(record: string[], columns: readonly Col
 
 /** A record too short for a required column goes on with that cell empty: "is required" says it best. */
 function underColumns<Name extends string>(row: number, record: string[], header: Header<Name>): Row<Name> {
+  const cells = Object.fromEntries(
+    header.places.map(({ name, place }) => [name, record[place] ?? '']),
+  ) as Record<Name, string>
   const lacksRequired = header.places.some(({ isRequired, place }) => isRequired && place >= record.length)
   if (record.length !== header.width && !lacksRequired) {
     const message = `Row ${row}: ${record.length} values stand under ${header.width} columns`
-    return { row, fault: { row, field: 'file', rule: 'columns', message } }
+    return { row, cells, fault: { row, field: 'file', rule: 'columns', message } }
   }
-  const cells = header.places.map(({ name, place }) => [name, record[place] ?? ''])
-  return { row, cells: Object.fromEntries(cells) }
+  return { row, cells }
 }
 
 function emptiness(rows: number): Fault {

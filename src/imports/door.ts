@@ -4,6 +4,7 @@ import type { App } from '../context'
 import { fingerprintOf, replayUpload, requiredKey } from '../http/idempotency'
 import { fileBytes } from './file'
 import type { Kind } from './kind'
+import type { Mode } from './model'
 import { sha256Of } from './staging'
 import { type Accepted, startImport } from './upload'
 
@@ -36,14 +37,24 @@ export const takesFile = (columns: string) =>
     ],
   })
 
+/** What makes two uploads one request. The same file under another mode is another request. */
+const uploadInput = (c: Context<App>, sha256: string) => [
+  sha256,
+  c.req.query('mode') ?? 'strict',
+  c.req.query('dry_run') ?? 'false',
+]
+
+export const fileOf = (c: Context<App>) => fileBytes(c.req.raw, c.env)
+
 /** Stands above `receive`: a file that was accepted already gets the first answer. */
-export const replayFile = replayUpload((c) => sha256Of(fileBytes(c.req.raw, c.env)))
+export const replayFile = replayUpload(async (c) => uploadInput(c, await sha256Of(fileOf(c))))
 
 /** Takes the file of the request for a new import. */
-export const receive = (c: Context<App>, kind: Kind): Promise<Accepted> =>
+export const receive = (c: Context<App>, kind: Kind, mode: Mode): Promise<Accepted> =>
   startImport(c.var.ctx, {
     kind,
+    mode,
     key: requiredKey(c),
-    file: fileBytes(c.req.raw, c.env),
-    fingerprint: (sha256) => fingerprintOf(c, sha256),
+    file: fileOf(c),
+    fingerprint: (sha256) => fingerprintOf(c, uploadInput(c, sha256)),
   })

@@ -2,7 +2,7 @@ import { sql } from 'drizzle-orm'
 import * as v from 'valibot'
 import { cursor, limit } from '../lib/page'
 import { iso, SECOND_MS } from '../lib/time'
-import { imports } from './model'
+import { imports, MODES } from './model'
 
 const ofChunks = (column: 'created' | 'failed') =>
   sql<number>`(SELECT coalesce(sum(${sql.raw(column)}), 0) FROM import_chunks WHERE job_id = ${imports.id})`
@@ -50,8 +50,52 @@ export function sentence({ job, created, failed }: ImportFacts, records: string)
   if (job.state === 'processing') return `The import is running: ${done} of ${job.totalRows} rows so far`
   if (job.state === 'failed')
     return `The import was given up because a part of it failed again and again: ${done}`
+  if (job.state === 'cancelled')
+    return `The import was cancelled: ${done}, ${job.totalRows - created - failed} rows are not done`
   return `The import is completed: ${done}`
 }
+
+/** Of a row that broke a rule. */
+export const RowFaults = v.array(v.object({ field: v.string(), rule: v.string(), message: v.string() }))
+
+/** `mode`: what becomes of a file with bad rows. `dry_run`: only tell what the import would do. */
+export const UploadOptions = v.object({
+  mode: v.optional(v.picklist(MODES), 'strict'),
+  dry_run: v.optional(
+    v.pipe(
+      v.picklist(['true', 'false']),
+      v.transform((text) => text === 'true'),
+    ),
+    'false',
+  ),
+})
+
+/** What an import would do: `create + duplicate + invalid = total`; of the faults the first 1,000. */
+export const DryRun = v.pipe(
+  v.object({
+    create: v.number(),
+    duplicate: v.number(),
+    invalid: v.number(),
+    total: v.number(),
+    faults: v.array(
+      v.object({
+        row: v.optional(v.number()),
+        field: v.string(),
+        rule: v.string(),
+        message: v.string(),
+      }),
+    ),
+  }),
+  v.metadata({ ref: 'DryRun' }),
+)
+
+/** `?rows=`: of a completed job's rows, a page of those. Without it, all of them at once. */
+export const ListRows = v.object({
+  rows: v.optional(v.picklist(['failed', 'created', 'all'])),
+  limit: limit(100),
+  cursor: cursor(v.number()),
+})
+export type ListRows = v.InferOutput<typeof ListRows>
 
 export const ListImports = v.object({ limit: limit(100), cursor: cursor(v.string()) })
 export type ListImports = v.InferOutput<typeof ListImports>

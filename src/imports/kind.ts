@@ -23,10 +23,17 @@ export interface Kind<Cells extends object = object> {
   columns: readonly Column<string>[]
   /** What a row must be: for some kinds that depends on where the clinic is. */
   row(clinic: Home): v.GenericSchema<unknown, Cells>
-  /** What is kept of a row until its turn, and what makes two rows of a file one. */
+  /**
+   * What is kept of a row until its turn, each column under its own name, and what makes two rows of a file
+   * one (never '').
+   */
   stage(cells: Cells, clinic: Home): { cells: object; identity: string }
   /** Makes records of the rows: one statement, and how to tell afterwards what became of a row. */
   commit(db: Db, turn: Turn): { statement: Statement; isCreated: SQL; reason: SQL }
+  /** Whether the clinic has what a row of `staged_rows` would make. */
+  isKnown(clinicId: string): SQL
+  /** The id of the record that became of a row of `staged_rows`. */
+  recordId: SQL
   /** Where the records are made, if not here; null where none is configured. */
   upstream?(env: Env): Upstream | null
 }

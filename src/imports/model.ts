@@ -4,6 +4,9 @@ import { index, integer, primaryKey, sqliteTable, text, uniqueIndex } from 'driz
 export const KINDS = ['hospitals', 'patients'] as const
 export type KindName = (typeof KINDS)[number]
 
+export const MODES = ['strict', 'partial'] as const
+export type Mode = (typeof MODES)[number]
+
 /** One per job. A file that is still arriving has no row here, so it is no job yet, for anybody. */
 export const imports = sqliteTable(
   'imports',
@@ -24,9 +27,7 @@ export const imports = sqliteTable(
     error: text('error', { enum: ['chunk_failed'] }),
     kind: text('kind', { enum: KINDS }).notNull().default('hospitals'),
     /** What becomes of a file with bad rows: `strict` refuses it, `partial` takes its good ones. */
-    mode: text('mode', { enum: ['strict', 'partial'] })
-      .notNull()
-      .default('strict'),
+    mode: text('mode', { enum: MODES }).notNull().default('strict'),
     /** Until when the work rests because an upstream cannot be reached. */
     pausedUntil: integer('paused_until'),
   },

@@ -1,6 +1,8 @@
-import { and, asc, eq, gt, sql } from 'drizzle-orm'
+import { and, asc, eq, gt, type SQL, sql } from 'drizzle-orm'
 import type { Ctx } from '../context'
-import type { ImportFacts } from './job'
+import { streamOf } from '../http/stream'
+import { cutPage, type Page } from '../lib/page'
+import type { ImportFacts, ListRows } from './job'
 import { FIRST_ROW, imports, stagedRows } from './model'
 
 /** Rows per read of D1: their JSON stays far below the 2 MB that one value may have. */
@@ -16,21 +18,30 @@ interface Listed {
   created: string
 }
 
+interface StatusText {
+  text: string | ReadableStream<Uint8Array>
+  next: string | null
+}
+
 /**
  * The status as JSON. A completed job lists every row of its file, which can be 100,000: they pass through as
- * text, page by page, and are never objects here.
+ * text, page by page, and are never objects here. With `rows` it lists one page of them.
  */
-export function statusText(
+export async function statusText(
   ctx: Ctx,
   job: Job,
   status: object,
   { list, created }: Listed,
-): string | ReadableStream<Uint8Array> {
+  wanted: ListRows,
+): Promise<StatusText> {
   const text = JSON.stringify(status)
-  if (job.state !== 'completed') return text
+  if (job.state !== 'completed') return { text, next: null }
   const hole = `"${list}":[`
   const at = text.indexOf(hole) + hole.length
-  return streamOf(inside(text.slice(0, at), rowsOf(ctx, job, created), text.slice(at)))
+  const [head, tail] = [text.slice(0, at), text.slice(at)]
+  if (!wanted.rows) return { text: streamOf(inside(head, rowsOf(ctx, job, created), tail)), next: null }
+  const { rows, next } = await onePage(ctx, job, created, wanted)
+  return { text: head + rows.join() + tail, next }
 }
 
 async function* inside(head: string, rows: AsyncIterable<string>, tail: string): AsyncGenerator<string> {
@@ -47,39 +58,39 @@ async function* rowsOf(ctx: Ctx, job: Job, created: string): AsyncGenerator<stri
   }
 }
 
-/** Of a row its number and name, what became of it, and why not where it failed. Nothing else. */
+/** One page of its rows, and where the next one starts. */
+async function onePage(ctx: Ctx, job: Job, created: string, wanted: ListRows): Promise<Page<string>> {
+  const status = wanted.rows === 'all' ? undefined : eq(stagedRows.status, wanted.rows ?? 'failed')
+  const found = await selectRows(ctx, job, created, wanted.cursor?.[0] ?? 0, wanted.limit + 1, status)
+  const { rows, next } = cutPage(found, wanted.limit, ({ row }) => [row])
+  return { rows: rows.map(({ json }) => json), next }
+}
+
 async function pageOf(ctx: Ctx, job: Job, created: string, after: number): Promise<string> {
-  const page = ctx.db
-    .select({
-      json: sql<string>`CASE ${stagedRows.status}
-        WHEN 'created' THEN json_object('row', ${stagedRows.row}, 'name', ${stagedRows.cells}->>'name',
-          'status', ${created})
-        ELSE json_object('row', ${stagedRows.row}, 'name', ${stagedRows.cells}->>'name',
-          'status', 'failed', 'reason', ${stagedRows.reason}) END`.as('json'),
-    })
-    .from(stagedRows)
-    .innerJoin(imports, eq(imports.id, stagedRows.jobId))
-    .where(and(eq(imports.clinicId, ctx.clinic.id), eq(stagedRows.jobId, job.id), gt(stagedRows.row, after)))
-    .orderBy(asc(stagedRows.row))
-    .limit(PAGE_ROWS)
-    .as('page')
+  const page = selectRows(ctx, job, created, after, PAGE_ROWS).as('page')
   const [found] = await ctx.db
     .select({ rows: sql<string | null>`group_concat(${page.json}, ',')` })
     .from(page)
   return found?.rows ?? ''
 }
 
-/** Reads the next page when the client has taken the last one. */
-function streamOf(texts: AsyncGenerator<string>): ReadableStream<Uint8Array> {
-  const encoder = new TextEncoder()
-  return new ReadableStream<Uint8Array>({
-    async pull(controller) {
-      const { done, value } = await texts.next()
-      if (done) controller.close()
-      else controller.enqueue(encoder.encode(value))
-    },
-    async cancel() {
-      await texts.return(undefined)
-    },
-  })
+/** Of a row its number and name, what became of it, and why not where it failed. Nothing else. */
+function selectRows(ctx: Ctx, job: Job, created: string, after: number, count: number, status?: SQL) {
+  const ofJob = and(eq(imports.clinicId, ctx.clinic.id), eq(stagedRows.jobId, job.id))
+  return ctx.db
+    .select({
+      row: stagedRows.row,
+      json: sql<string>`CASE ${stagedRows.status}
+        WHEN 'created' THEN json_object('row', ${stagedRows.row}, 'name', ${stagedRows.cells}->>'name',
+          'status', ${created})
+        ELSE json_patch(
+          json_object('row', ${stagedRows.row}, 'name', ${stagedRows.cells}->>'name',
+            'status', 'failed', 'reason', ${stagedRows.reason}),
+          json_object('faults', json(${stagedRows.faults}))) END`.as('json'),
+    })
+    .from(stagedRows)
+    .innerJoin(imports, eq(imports.id, stagedRows.jobId))
+    .where(and(ofJob, gt(stagedRows.row, after), status))
+    .orderBy(asc(stagedRows.row))
+    .limit(count)
 }

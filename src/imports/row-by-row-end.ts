@@ -48,7 +48,7 @@ async function endChunk(
     db
       .update(imports)
       .set({ activatedAt: null })
-      .where(sql`${!isActive} AND id = ${jobId} AND state = 'completed' AND completed_at = ${now} AND EXISTS
+      .where(sql`${!isActive} AND id = ${jobId} AND state = 'completed' AND activated_at = ${now} AND EXISTS
         (SELECT 1 FROM import_chunks c WHERE c.job_id = ${jobId} AND c.chunk = ${chunk.chunk}
           AND c.lease = ${lease} AND c.state = 'done')`),
   ])
@@ -66,10 +66,13 @@ type Activation = { is: 'active' } | { is: 'inactive' } | ({ is: 'later' } & Lat
 /** What cannot be activated there stays inactive here, until somebody asks for it. */
 async function activate({ db, env, upstream, chunk, held }: Slice): Promise<Activation> {
   const [job] = await db
-    .select({ batchId: imports.batchId })
+    .select({ batchId: imports.batchId, state: imports.state })
     .from(imports)
     .where(sql`id = ${chunk.jobId} AND ${held}`)
   if (!job) return { is: 'inactive' }
+  // Whoever resumes a cancelled import activates its batch.
+  if (job.state !== 'processing')
+    return { is: 'later', halt: { until: Date.now(), isClosed: false }, attempts: chunk.attempts - 1 }
   const passed = await throughGate(env, upstream.gate, async (turn) => {
     await turn()
     return upstream.activate(job.batchId)

@@ -103,7 +103,9 @@ async function sendRow(slice: Slice, row: Row): Promise<Halt | null> {
     await settle(slice, row, reply)
     return reply
   })
-  return 'halt' in passed ? passed.halt : null
+  if ('halt' in passed) return passed.halt
+  // Nothing more is begun of an import that was cancelled meanwhile, or by who has lost the lease.
+  return passed.reply ? null : { until: Date.now(), isClosed: false }
 }
 
 /**
@@ -116,7 +118,8 @@ async function begin({ db, chunk, held }: Slice, { row, tries }: Row): Promise<b
       .update(stagedRows)
       .set({ tries: tries + 1, reason: 'unknown_outcome' })
       .where(
-        sql`job_id = ${chunk.jobId} AND row = ${row} AND status IS NULL AND tries = ${tries} AND ${held}`,
+        sql`job_id = ${chunk.jobId} AND row = ${row} AND status IS NULL AND tries = ${tries} AND ${held}
+          AND EXISTS (SELECT 1 FROM imports WHERE id = ${chunk.jobId} AND state = 'processing')`,
       )
       .returning({ row: stagedRows.row }),
     db

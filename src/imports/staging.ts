@@ -17,30 +17,50 @@ const FAULTS_MAX = 10_000
 
 const ROWS_MAX_USUAL = 100_000
 
-/** Reads the file once: every row validated, and packed into D1 as long as the file has no fault. */
+/** Of a row that broke a rule: it is nobody's duplicate, and no identity of a kind is empty. */
+const NO_IDENTITY = ''
+
+export interface Staged {
+  sha256: string
+  rows: number
+  invalid: number
+  /** Of the bad rows that were kept, the first FAULTS_MAX. */
+  faults: Fault[]
+  faultCount: number
+}
+
+/**
+ * Reads the file once: every row validated, and packed into D1. A bad row is kept as one that failed, or
+ * where `keepsBad` is not said, it refuses the file, and nothing behind it is packed. A file that is broken
+ * as a file is refused either way.
+ */
 export async function stage(
   ctx: Ctx,
   kind: Kind,
   jobId: string,
   file: AsyncIterable<Uint8Array>,
-): Promise<{ sha256: string; rows: number }> {
+  { keepsBad = false } = {},
+): Promise<Staged> {
   const rowsMax = Number(ctx.env.BULK_ROWS_MAX) || ROWS_MAX_USUAL
   const hash = createHash('sha256')
   const schema = kind.row(ctx.clinic)
   const staged = stagingOf(ctx, kind, jobId)
   const faults: Fault[] = []
-  let [rows, faultCount] = [0, 0]
+  let [rows, invalid, faultCount, isBroken] = [0, 0, 0, false]
   for await (const read of readCsv(hashed(file, hash), kind.columns)) {
-    const row = 'fault' in read ? { faults: [read.fault] } : checked(schema, read.row, read.cells)
+    const row = read.fault ? { faults: [read.fault] } : checked(schema, read.row, read.cells)
     if ('faults' in row) {
+      invalid += 1
       faultCount += row.faults.length
       if (faults.length < FAULTS_MAX) faults.push(...row.faults)
-    } else if (faultCount === 0) await staged.add(read.row, row.cells)
+      if (!read.cells) isBroken = true
+      else if (keepsBad) await staged.addBad(read.row, read.cells, row.faults)
+    } else if (keepsBad || faultCount === 0) await staged.add(read.row, row.cells)
     if (++rows > rowsMax) throw badFile('rows', `The file may have at most ${rowsMax} rows`)
   }
-  if (faultCount > 0) throw badRows(faults.slice(0, FAULTS_MAX), faultCount)
+  if (isBroken || (faultCount > 0 && !keepsBad)) throw badRows(faults, faultCount)
   await staged.flush()
-  return { sha256: hash.digest('hex'), rows }
+  return { sha256: hash.digest('hex'), rows, invalid, faults, faultCount }
 }
 
 /** SHA-256 of the file's own bytes: what makes a retry the same request, whatever its multipart boundary. */
@@ -50,14 +70,14 @@ export async function sha256Of(file: AsyncIterable<Uint8Array>): Promise<string>
   return hash.digest('hex')
 }
 
-async function* hashed(file: AsyncIterable<Uint8Array>, hash: ReturnType<typeof createHash>) {
+export async function* hashed(file: AsyncIterable<Uint8Array>, hash: ReturnType<typeof createHash>) {
   for await (const chunk of file) {
     hash.update(chunk)
     yield chunk
   }
 }
 
-function checked(
+export function checked(
   schema: ReturnType<Kind['row']>,
   row: number,
   cells: object,
@@ -73,7 +93,7 @@ function checked(
 }
 
 /** Rows gather here until they are worth a statement. One JSON parameter holds them all, as arrays. */
-function stagingOf(ctx: Ctx, kind: Kind, jobId: string) {
+export function stagingOf(ctx: Ctx, kind: Kind, jobId: string) {
   let waiting: string[] = []
   let characters = 0
   const flush = async () => {
@@ -82,20 +102,29 @@ function stagingOf(ctx: Ctx, kind: Kind, jobId: string) {
     waiting = []
     characters = 0
     await ctx.db.insert(stagedRows).select(sql`
-      SELECT ${jobId}, value->>0, value->>1, value->>2, NULL, NULL, NULL, NULL, 0
+      SELECT ${jobId}, value->>0, value->>1, value->>2, iif(value->>3 IS NULL, NULL, 'failed'),
+        iif(value->>3 IS NULL, NULL, 'invalid'), NULL, value->>3, 0
       FROM json_each(${packed})`)
   }
-  const add = async (row: number, cells: object) => {
-    const staged = kind.stage(cells, ctx.clinic)
-    const packed = JSON.stringify([row, JSON.stringify(staged.cells), staged.identity])
+  const pack = async (row: number, cells: object, identity: string, faults: string | null) => {
+    const packed = JSON.stringify([row, JSON.stringify(cells), identity, faults])
     waiting.push(packed)
     characters += packed.length
     if (waiting.length >= STAGED_ROWS || characters >= STAGED_CHARACTERS) await flush()
   }
-  return { add, flush }
+  const add = async (row: number, cells: object) => {
+    const staged = kind.stage(cells, ctx.clinic)
+    await pack(row, staged.cells, staged.identity, null)
+  }
+  const addBad = async (row: number, cells: object, faults: Fault[]) => {
+    const told = faults.map(({ field, rule, message }) => ({ field, rule, message }))
+    await pack(row, cells, NO_IDENTITY, JSON.stringify(told))
+  }
+  return { add, addBad, flush }
 }
 
-function badRows(faults: Fault[], count: number): Problem {
+export function badRows(all: Fault[], count: number): Problem {
+  const faults = all.slice(0, FAULTS_MAX)
   const sentences = faults.map((fault) => fault.message)
   if (count > faults.length) sentences.push(`${count - faults.length} more faults, ${count} in all`)
   return new Problem('invalid_file', sentences.join('; '), { faults })

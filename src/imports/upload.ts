@@ -1,29 +1,23 @@
-import { and, eq, isNull, type SQL, sql } from 'drizzle-orm'
+import { and, eq, isNull, sql } from 'drizzle-orm'
 import { audited } from '../audit/model'
 import type { Ctx } from '../context'
 import { newId } from '../lib/id'
-import { log, logFailure } from '../lib/log'
+import { log } from '../lib/log'
 import { MINUTE_MS } from '../lib/time'
 import { idempotencyKeys, once } from '../once'
 import { Problem } from '../problem'
+import { queueUnreachable, sendInTime } from './announce'
+import { discard, exists, ofClinic, receiving, removeRows } from './arrival'
 import { CHUNK_ROWS, MESSAGES_MAX, sendChunks } from './chunk-messages'
 import type { Kind } from './kind'
-import { FIRST_ROW, importChunks, imports, stagedRows } from './model'
-import { stage } from './staging'
+import { FIRST_ROW, importChunks, imports, type Mode } from './model'
+import { badRows, stage } from './staging'
 
-const IMPORT_KEY_TTL_MS = 5 * MINUTE_MS
-
-/** After this an upload that never became a job is taken for dead, and its rows are removed. */
-const UPLOAD_MS_MAX = 15 * MINUTE_MS
-
-/**
- * How long the queue may take before it counts as out of reach. The caller hears of it within two seconds.
- */
-const QUEUE_WAIT_MS = 1_200
-const RETRY_AFTER_SECONDS = 5
+export const IMPORT_KEY_TTL_MS = 5 * MINUTE_MS
 
 export interface Upload {
   kind: Kind
+  mode: Mode
   key: string
   file: AsyncIterable<Uint8Array>
   /** What makes a retry the same request, given the digest of its file. */
@@ -44,36 +38,36 @@ export interface Accepted {
  */
 export async function startImport(ctx: Ctx, upload: Upload): Promise<Accepted> {
   const jobId = newId()
-  await watcherOf(ctx, jobId).watch(ctx.clinic.id, ctx.now + UPLOAD_MS_MAX)
-  try {
-    const { sha256, rows } = await stage(ctx, upload.kind, jobId, upload.file)
+  return receiving(ctx, jobId, async () => {
+    const { sha256, rows, invalid, faults, faultCount } = await stage(ctx, upload.kind, jobId, upload.file, {
+      keepsBad: upload.mode === 'partial',
+    })
+    if (invalid === rows) throw badRows(faults, faultCount)
     // An upload can take minutes. The request's instant is when it was complete, or its key would be born
     // expired.
     ctx.now = Date.now()
     const { key } = upload
     const fingerprint = upload.fingerprint(sha256)
     ctx.once = once(ctx, { key, fingerprint, ttlMs: IMPORT_KEY_TTL_MS, opId: jobId })
-    const owner = await accept(ctx, upload.kind, jobId, rows)
+    const owner = await accept(ctx, upload, jobId, rows)
     if (owner !== jobId) await discard(ctx, jobId)
     return await announce(ctx, owner)
-  } catch (error) {
-    await discard(ctx, jobId).catch((failure) => logFailure('import.discard', failure, { job: jobId }))
-    throw error
-  }
+  })
 }
 
 /** The id of the job that owns the key: this one, or that of an equal request which came first. */
-async function accept(ctx: Ctx, kind: Kind, jobId: string, rows: number): Promise<string> {
+async function accept(ctx: Ctx, { kind, mode }: Upload, jobId: string, rows: number): Promise<string> {
   const { opId } = await ctx.once
     .transact((op) => [
       ctx.db.insert(imports).select(sql`
         SELECT ${jobId}, ${ctx.clinic.id}, ${newId()}, 'pending', ${ifAllStaged(jobId, rows)}, ${ctx.now},
-          NULL, NULL, NULL, NULL, NULL, ${kind.name}, 'strict', NULL
+          NULL, NULL, NULL, NULL, NULL, ${kind.name}, ${mode}, NULL
         WHERE ${op} = ${jobId}`),
       audited(ctx, 'import.accepted', jobId),
       ctx.db.insert(importChunks).select(sql`
-        SELECT ${jobId}, value->>0, ${ctx.clinic.id}, value->>1, value->>2, 'pending', NULL, 0, 0, 0, 0,
-          ${kind.name}, 0
+        SELECT ${jobId}, value->>0, ${ctx.clinic.id}, value->>1, value->>2, 'pending', NULL, 0, 0, 0,
+          (SELECT count(*) FROM staged_rows r WHERE r.job_id = ${jobId}
+            AND r.row BETWEEN value->>1 AND value->>2 AND r.status = 'failed'), ${kind.name}, 0
         FROM json_each(${JSON.stringify(chunksOf(rows))})
         WHERE ${exists(jobId)}`),
     ])
@@ -109,12 +103,12 @@ function chunksOf(rows: number): [number, number, number][] {
  */
 async function announce(ctx: Ctx, jobId: string): Promise<Accepted> {
   const [job] = await ctx.db.select().from(imports).where(ofClinic(ctx, jobId))
-  if (!job) throw queueUnreachable()
+  if (!job) throw withdrawn()
   if (job.state !== 'pending' || job.queuedAt !== null) return { jobId: job.id, rows: job.totalRows }
   const chunks = chunksOf(job.totalRows).map(([chunk]) => chunk)
-  const isQueued = await within(QUEUE_WAIT_MS, sendChunks(ctx.env, jobId, chunks.slice(0, MESSAGES_MAX)))
+  const isQueued = await sendInTime(ctx.env, jobId, chunks)
   const stays = isQueued ? await markQueued(ctx, jobId) : !(await withdraw(ctx, jobId))
-  if (!stays) throw queueUnreachable()
+  if (!stays) throw withdrawn()
   ctx.later(sendChunks(ctx.env, jobId, chunks.slice(MESSAGES_MAX)).catch(() => {}))
   return { jobId: job.id, rows: job.totalRows }
 }
@@ -147,38 +141,5 @@ async function withdraw(ctx: Ctx, jobId: string): Promise<boolean> {
   return left.length === 0
 }
 
-/** Removes rows that no job owns; where a job came of them after all, they stay. */
-async function discard(ctx: Ctx, jobId: string): Promise<void> {
-  const [, job] = await ctx.db.batch([
-    removeRows(ctx, jobId),
-    ctx.db.select({ id: imports.id }).from(imports).where(ofClinic(ctx, jobId)),
-  ])
-  if (job.length === 0) await watcherOf(ctx, jobId).forget()
-}
-
-const removeRows = (ctx: Ctx, jobId: string) =>
-  ctx.db.delete(stagedRows).where(sql`job_id = ${jobId} AND NOT ${exists(jobId)}`)
-
-const exists = (jobId: string): SQL => sql`EXISTS (SELECT 1 FROM imports WHERE id = ${jobId})`
-
-const ofClinic = (ctx: Ctx, jobId: string) => and(eq(imports.clinicId, ctx.clinic.id), eq(imports.id, jobId))
-
-const watcherOf = (ctx: Ctx, jobId: string) => ctx.env.BULK_JOB.getByName(jobId)
-
-/** Whether `work` succeeds in time. What it does later is nobody's concern any more. */
-async function within(waitMs: number, work: Promise<void>): Promise<boolean> {
-  let timer: ReturnType<typeof setTimeout> | undefined
-  const late = new Promise<false>((resolve) => {
-    timer = setTimeout(() => resolve(false), waitMs)
-  })
-  const done = work.then(
-    () => true,
-    () => false,
-  )
-  return Promise.race([done, late]).finally(() => clearTimeout(timer))
-}
-
-const queueUnreachable = () =>
-  new Problem('unavailable', 'The import could not be queued and nothing was kept; send the file again', {
-    retryAfterSeconds: RETRY_AFTER_SECONDS,
-  })
+const withdrawn = () =>
+  queueUnreachable('The import could not be queued and nothing was kept; send the file again')

@@ -29,8 +29,6 @@ export const PATIENTS: Kind<PatientRow> = {
     return { cells: { ...row, phone, folded }, identity: `${phone}\n${folded}` }
   },
   commit(db, { clinicId, rows, held, now }) {
-    const isKnown = sql`EXISTS (SELECT 1 FROM patients p WHERE p.clinic_id = ${clinicId}
-      AND p.phone = staged_rows.cells->>'phone' AND p.name_folded = staged_rows.cells->>'folded')`
     const owner = (more = sql``) => sql`EXISTS (SELECT 1 FROM patients p
       WHERE p.clinic_id = ${clinicId} AND p.phone_owner = t.phone ${more})`
     return {
@@ -55,10 +53,15 @@ export const PATIENTS: Kind<PatientRow> = {
       isCreated: sql`EXISTS (SELECT 1 FROM patients p
         WHERE p.clinic_id = ${clinicId} AND p.id = ${patientId('staged_rows')})`,
       reason: sql`CASE WHEN ${standsEarlier('staged_rows')} THEN 'duplicate_in_file'
-        WHEN ${isKnown} THEN 'duplicate_in_directory' ELSE 'phone_in_use' END`,
+        WHEN ${isKnown(clinicId)} THEN 'duplicate_in_directory' ELSE 'phone_in_use' END`,
     }
   },
+  isKnown: (clinicId) => isKnown(clinicId),
+  recordId: sql.raw(`staged_rows.job_id || printf('-%07d', staged_rows.row)`),
 }
+
+const isKnown = (clinicId: string) => sql`EXISTS (SELECT 1 FROM patients p WHERE p.clinic_id = ${clinicId}
+  AND p.phone = staged_rows.cells->>'phone' AND p.name_folded = staged_rows.cells->>'folded')`
 
 const patientId = (row: 'r' | 'staged_rows') => sql.raw(`${row}.job_id || printf('-%07d', ${row}.row)`)
 

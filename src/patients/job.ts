@@ -1,5 +1,12 @@
 import * as v from 'valibot'
-import { type ImportFacts, PROGRESS, processingSeconds, sentence, toProgress } from '../imports/job'
+import {
+  type ImportFacts,
+  PROGRESS,
+  processingSeconds,
+  RowFaults,
+  sentence,
+  toProgress,
+} from '../imports/job'
 import type { Accepted } from '../imports/upload'
 import { iso } from '../lib/time'
 
@@ -27,6 +34,8 @@ export const toAccepted = ({ jobId, rows }: Accepted): v.InferOutput<typeof Acce
   total_patients: rows,
 })
 
+const REASONS = ['duplicate_in_file', 'duplicate_in_directory', 'phone_in_use', 'invalid'] as const
+
 /**
  * `reason` stands with failed rows only. A patient who was registered before is `duplicate_in_directory`: the
  * row made nobody, and nothing of who is there was changed.
@@ -36,7 +45,8 @@ const ImportedPatient = v.pipe(
     row: v.number(),
     name: v.string(),
     status: v.picklist(['created', 'failed']),
-    reason: v.optional(v.picklist(['duplicate_in_file', 'duplicate_in_directory', 'phone_in_use'])),
+    reason: v.optional(v.picklist(REASONS)),
+    faults: v.optional(RowFaults),
   }),
   v.metadata({ ref: 'ImportedPatient' }),
 )

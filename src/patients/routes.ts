@@ -1,7 +1,8 @@
 import * as v from 'valibot'
 import { body, doc, linkNext, needs, query, reply, resource } from '../http/endpoint'
-import { receive, replayFile, takesFile } from '../imports/door'
-import { ListImports } from '../imports/job'
+import { fileOf, receive, replayFile, takesFile } from '../imports/door'
+import { forecast } from '../imports/dry-run'
+import { DryRun, ListImports, ListRows, UploadOptions } from '../imports/job'
 import { getImport, listImports } from '../imports/jobs'
 import { JSON_TYPE, statusText } from '../imports/result'
 import { getPatient, registerPatient } from './actions'
@@ -22,6 +23,7 @@ export const patients = resource()
   )
   .post(
     '/bulk',
+    doc('With dry_run: what the import would do', 200, DryRun),
     doc(
       'Import patients from a CSV file',
       202,
@@ -32,8 +34,13 @@ export const patients = resource()
     ),
     takesFile('name, phone and, if you like, age, gender, email, shared_phone (true or false)'),
     needs('patients:write'),
+    query(UploadOptions),
     replayFile,
-    async (c) => reply(c, AcceptedPatients, toAccepted(await receive(c, PATIENTS)), 202),
+    async (c) => {
+      const { mode, dry_run } = c.req.valid('query')
+      if (dry_run) return reply(c, DryRun, await forecast(c.var.ctx, PATIENTS, fileOf(c)))
+      return reply(c, AcceptedPatients, toAccepted(await receive(c, PATIENTS, mode)), 202)
+    },
   )
   .get(
     '/bulk',
@@ -50,10 +57,13 @@ export const patients = resource()
     '/bulk/:job_id',
     doc('Get the status of an import of patients', 200, PatientsStatus, 'not_found'),
     needs('patients:read'),
+    query(ListRows),
     async (c) => {
       const facts = await getImport(c.var.ctx, 'patients', c.req.param('job_id'))
       const status = v.parse(PatientsStatus, toStatus(facts, c.var.ctx.now))
-      const text = statusText(c.var.ctx, facts.job, status, { list: 'patients', created: 'created' })
+      const listed = { list: 'patients', created: 'created' }
+      const { text, next } = await statusText(c.var.ctx, facts.job, status, listed, c.req.valid('query'))
+      linkNext(c, next)
       return c.body(text, 200, JSON_TYPE)
     },
   )

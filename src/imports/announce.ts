@@ -1,0 +1,24 @@
+import { Problem } from '../problem'
+import { MESSAGES_MAX, sendChunks } from './chunk-messages'
+
+/**
+ * How long the queue may take before it counts as out of reach. The caller hears of it within two seconds.
+ */
+const QUEUE_WAIT_MS = 1_200
+const RETRY_AFTER_SECONDS = 5
+
+/** Whether the queue took the first messages in time. What it does later is nobody's concern any more. */
+export async function sendInTime(env: Env, jobId: string, chunks: readonly number[]): Promise<boolean> {
+  let timer: ReturnType<typeof setTimeout> | undefined
+  const late = new Promise<false>((resolve) => {
+    timer = setTimeout(() => resolve(false), QUEUE_WAIT_MS)
+  })
+  const sent = sendChunks(env, jobId, chunks.slice(0, MESSAGES_MAX)).then(
+    () => true,
+    () => false,
+  )
+  return Promise.race([sent, late]).finally(() => clearTimeout(timer))
+}
+
+export const queueUnreachable = (sentence: string) =>
+  new Problem('unavailable', sentence, { retryAfterSeconds: RETRY_AFTER_SECONDS })

@@ -1,0 +1,184 @@
+import { createHash } from 'node:crypto'
+import { and, sql } from 'drizzle-orm'
+import { audited } from '../audit/model'
+import type { Ctx } from '../context'
+import { newId } from '../lib/id'
+import { log } from '../lib/log'
+import { once } from '../once'
+import { type Fault, Problem } from '../problem'
+import { discard, receiving } from './arrival'
+import { isStateRefused, jobOf, ofKind, wakeChunks, watchReopened } from './control'
+import { readCsv } from './csv'
+import { rearm } from './csv-text'
+import type { Kind } from './kind'
+import { importChunks, imports, stagedRows } from './model'
+import { badRows, checked, hashed, stagingOf } from './staging'
+import { IMPORT_KEY_TTL_MS, type Upload } from './upload'
+
+const ROW = 'row'
+const ROW_NUMBER = /^[1-9]\d{0,6}$/
+
+/** Faults told one by one. */
+const FAULTS_MAX = 1_000
+
+/**
+ * Rows that failed run again as they stand in the file: `failed.csv`, corrected, or a part of it. It is
+ * staged under an id of its own first. Then one transaction claims the key, reopens the job and gives those
+ * rows their new cells, or does nothing at all. Only a completed job is repaired, so of two repairs at once
+ * the second waits. Answers how many rows.
+ */
+export async function repairImport(
+  ctx: Ctx,
+  jobId: string,
+  { kind, key, file, fingerprint }: Omit<Upload, 'mode'>,
+): Promise<number> {
+  await jobOf(ctx, kind, jobId)
+  const repairId = newId()
+  return receiving(ctx, repairId, async () => {
+    const { sha256, rows } = await stageRepair(ctx, kind, repairId, file)
+    ctx.now = Date.now()
+    const identity = { key, fingerprint: fingerprint(sha256), ttlMs: IMPORT_KEY_TTL_MS, opId: repairId }
+    ctx.once = once(ctx, identity)
+    await watchReopened(ctx, jobId)
+    await reopen(ctx, kind, jobId, repairId, rows)
+    await discard(ctx, repairId)
+    await wakeChunks(ctx, jobId)
+    return rows
+  })
+}
+
+/** Every row must be good, and say which row of the job it is. */
+async function stageRepair(ctx: Ctx, kind: Kind, repairId: string, file: AsyncIterable<Uint8Array>) {
+  const hash = createHash('sha256')
+  const staged = stagingOf(ctx, kind, repairId)
+  const schema = kind.row(ctx.clinic)
+  const columns = [...kind.columns, { name: ROW, isRequired: true }]
+  const seen = new Set<number>()
+  const faults: Fault[] = []
+  for await (const read of readCsv(hashed(file, hash), columns)) {
+    const row = read.fault ? { faults: [read.fault] } : repaired(schema, read.cells, read.row, seen)
+    if ('faults' in row) faults.push(...row.faults.slice(0, FAULTS_MAX - faults.length))
+    else if (faults.length === 0) await staged.add(row.number, row.cells)
+  }
+  if (faults.length > 0) throw badRows(faults, faults.length)
+  await staged.flush()
+  return { sha256: hash.digest('hex'), rows: seen.size }
+}
+
+/** `line` is the record's place in the repair; its faults name the row of the job. */
+function repaired(
+  schema: ReturnType<Kind['row']>,
+  cells: Record<string, string>,
+  line: number,
+  seen: Set<number>,
+) {
+  const given = cells[ROW]?.trim() ?? ''
+  if (!ROW_NUMBER.test(given)) {
+    const message = `Record ${line}: 'row' must be the number of a row that failed`
+    return { faults: [{ row: line, field: ROW, rule: 'row_number', message }] }
+  }
+  const number = Number(given)
+  if (seen.has(number)) return { faults: [rowFault(number, 'unique', 'stands there twice')] }
+  seen.add(number)
+  const rearmed = Object.entries(cells).map(([name, cell]) => [name, rearm(cell)])
+  const row = checked(schema, number, Object.fromEntries(rearmed))
+  return 'faults' in row ? row : { number, cells: row.cells }
+}
+
+const rowFault = (row: number, rule: string, sentence: string): Fault => ({
+  row,
+  field: ROW,
+  rule,
+  message: `Row ${row}: ${sentence}`,
+})
+
+/**
+ * Where an equal request did it before, nothing but the rows staged for this one is touched. The chunks that
+ * hold the rows are pending again; what else they did stands, and stays counted.
+ */
+async function reopen(ctx: Ctx, kind: Kind, jobId: string, repairId: string, rows: number) {
+  const { opId } = await ctx.once
+    .transact((op) => {
+      const isOurs = sql`${op} = ${repairId}`
+      return [
+        ctx.db
+          .update(imports)
+          .set({
+            // NULL, which the column refuses, undoes the batch: then the key stays free.
+            state: sql`CASE WHEN state = 'completed' AND ${rows} = ${failedRows(jobId, repairId)}
+              THEN 'processing' END`,
+            startedAt: ctx.now,
+            completedAt: null,
+          })
+          .where(and(ofKind(ctx, kind, jobId), isOurs)),
+        audited(ctx, 'import.repaired', jobId),
+        ctx.db
+          .update(stagedRows)
+          .set({
+            cells: newOf('cells', repairId),
+            identity: newOf('identity', repairId),
+            status: null,
+            reason: null,
+            faults: null,
+            recordId: null,
+            tries: 0,
+          })
+          .where(
+            sql`job_id = ${jobId} AND ${isOurs}
+              AND row IN (SELECT n.row FROM staged_rows n WHERE n.job_id = ${repairId})`,
+          ),
+        ctx.db
+          .update(importChunks)
+          .set({
+            state: 'pending',
+            lease: null,
+            leaseUntil: 0,
+            attempts: 0,
+            notBefore: 0,
+            failed: STILL_FAILED,
+          })
+          .where(
+            sql`job_id = ${jobId} AND clinic_id = ${ctx.clinic.id} AND ${isOurs} AND EXISTS
+              (SELECT 1 FROM staged_rows n WHERE n.job_id = ${repairId}
+                AND n.row BETWEEN import_chunks.first_row AND import_chunks.last_row)`,
+          ),
+      ]
+    })
+    .catch(async (error: unknown) => {
+      throw isStateRefused(error) ? await refusal(ctx, kind, jobId, repairId) : error
+    })
+  if (opId === repairId) log('import.repaired', { clinic: ctx.clinic.id, job: jobId, rows })
+}
+
+const newOf = (column: 'cells' | 'identity', repairId: string) =>
+  sql`(SELECT n.${sql.raw(column)} FROM staged_rows n
+    WHERE n.job_id = ${repairId} AND n.row = staged_rows.row)`
+
+const STILL_FAILED = sql`(SELECT count(*) FROM staged_rows r WHERE r.job_id = import_chunks.job_id
+  AND r.row BETWEEN import_chunks.first_row AND import_chunks.last_row AND r.status = 'failed')`
+
+const failedRows = (jobId: string, repairId: string) =>
+  sql`(SELECT count(*) FROM staged_rows n JOIN staged_rows r ON r.job_id = ${jobId} AND r.row = n.row
+    WHERE n.job_id = ${repairId} AND r.status = 'failed')`
+
+/** Why nothing was repaired: the job is not completed, rows did not fail in it, or their upload is gone. */
+async function refusal(ctx: Ctx, kind: Kind, jobId: string, repairId: string): Promise<Problem> {
+  const { state } = await jobOf(ctx, kind, jobId)
+  if (state !== 'completed')
+    return new Problem(
+      'import_not_finished',
+      `Rows are repaired once the import is completed; it is ${state}`,
+    )
+  const strangers = await ctx.db
+    .select({ row: stagedRows.row })
+    .from(stagedRows)
+    .where(
+      sql`job_id = ${repairId} AND NOT EXISTS (SELECT 1 FROM staged_rows r
+        WHERE r.job_id = ${jobId} AND r.row = staged_rows.row AND r.status = 'failed')`,
+    )
+    .orderBy(stagedRows.row)
+    .limit(FAULTS_MAX)
+  const faults = strangers.map(({ row }) => rowFault(row, 'failed_row', 'is no failed row of this import'))
+  if (faults.length > 0) return badRows(faults, faults.length)
+  return new Problem('unavailable', 'The upload took too long; send the file again')
+}
