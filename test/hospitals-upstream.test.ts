@@ -219,3 +219,29 @@ test('a job that is still running tells how many rows are settled so far', async
   const running = (await statusOf(clinic, body.job_id)).body
   expect(running).toMatchObject({ status: 'processing', processed_hospitals: 2, failed_hospitals: 0 })
 })
+
+test('an import that is cancelled midway sends no more, and resumed sends the rest, each row once', async () => {
+  const [clinic, directory] = [await openClinic(), standIn()]
+  const { body } = await upload(clinic, csv(...manyRows(20)))
+  await env.DB.prepare(
+    `CREATE TRIGGER cancelled AFTER UPDATE OF status ON staged_rows
+     WHEN NEW.job_id = '${body.job_id}' AND NEW.status = 'created'
+     BEGIN UPDATE imports SET state = 'cancelled' WHERE id = NEW.job_id; END`,
+  ).run()
+  await deliverUnder(directory.settings, body.job_id)
+  await deliverUnder(directory.settings, body.job_id, { copies: 3 })
+  await env.DB.prepare('DROP TRIGGER cancelled').run()
+  const underWayAtOnce = 4
+  expect(directory.seen.length).toBeLessThanOrEqual(underWayAtOnce)
+  const stopped = (await statusOf(clinic, body.job_id)).body
+  expect(stopped).toMatchObject({ status: 'cancelled', processed_hospitals: directory.seen.length })
+  expect(directory.activated).toEqual([])
+  expect((await clinic.post(`${HOSPITALS}/jobs/${body.job_id}/resume`)).status).toBe(202)
+  expect(await runToEnd(clinic, directory.settings, body.job_id)).toMatchObject({
+    status: 'completed',
+    processed_hospitals: 20,
+    result: { batch_activated: true },
+  })
+  expect(Object.values(directory.counts())).toEqual(Array(20).fill(1))
+  expect(directory.activated).toHaveLength(1)
+})
