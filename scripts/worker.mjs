@@ -12,12 +12,17 @@ const POLL_MS = 50
 /** What wrangler prints is held back until `show`; only its end is kept. */
 const HELD_CHUNKS_MAX = 200
 
-/** `wrangler dev` in a process group of its own: the workerd it starts would outlive it and keep the port. */
-export function startWorker({ port, stateDir }) {
+/**
+ * `wrangler dev` in a process group of its own: the workerd it starts would outlive it and keep the port.
+ * `vars` go before wrangler.toml's.
+ */
+export function startWorker({ port, stateDir, vars = {} }) {
   const child = spawnWrangler(
-    ['dev', '--ip', HOST, '--port', String(port), '--inspector-port', '0', '--persist-to', stateDir].concat(
+    [
+      ...['dev', '--ip', HOST, '--port', String(port), '--inspector-port', '0', '--persist-to', stateDir],
       '--show-interactive-dev-session=false',
-    ),
+      ...Object.entries(vars).flatMap(([name, value]) => ['--var', `${name}:${value}`]),
+    ],
     { detached: true, stdio: ['ignore', 'pipe', 'pipe'] },
   )
   const output = holdBack(child)
@@ -35,6 +40,8 @@ export function startWorker({ port, stateDir }) {
     url: `http://${HOST}:${port}`,
     exited,
     show: output.show,
+    /** The end of what it has printed so far. */
+    printed: output.held,
     /** Waits until `path` answers 200. Throws with what wrangler printed where it ends or takes too long. */
     async answers(path = '/health') {
       const isUp = () =>
