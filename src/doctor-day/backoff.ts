@@ -4,7 +4,7 @@ import { MINUTE_MS, SECOND_MS } from '../lib/time'
 const PAUSE_MS_MAX = 5 * MINUTE_MS
 
 /** Comes back to what failed: after 2 seconds, and after twice as long each time it fails again. */
-export interface Backoff {
+interface Backoff {
   /** In a row. */
   failures(): number
   postpone(error: unknown): void

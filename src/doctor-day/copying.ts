@@ -13,7 +13,7 @@ const COPY_MS_MAX = 30 * SECOND_MS
 const READER = 'copy'
 
 /** What the copy needs of the object: its storage, its day, and somebody to wake it later. */
-export interface Source {
+interface Source {
   name: string | undefined
   sql: SqlStorage
   database: D1Database
@@ -22,7 +22,7 @@ export interface Source {
 }
 
 /** Reads the log into D1’s copy. A failure is logged, and the alarm comes back to it. */
-export interface Copying {
+interface Copying {
   isBehind(): boolean
   catchUp(): Promise<void>
   /** Starts over at the first event; call it within a transaction. */

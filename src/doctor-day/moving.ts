@@ -7,7 +7,7 @@ import type { Answer, Operation } from './operation'
 import { keyOf, type Source, settling, stepOf } from './settling'
 
 /** Takes an appointment to another day, whatever fails in between. move-rules.ts says what counts. */
-export interface Moving {
+interface Moving {
   move(operation: Operation, wanted: MoveWanted): Promise<Answer<Appointment>>
   /** Whoever comes with a move’s id was sent here by the day that ended it. */
   arrive(moveId: string): void

@@ -40,7 +40,7 @@ interface Follower {
 }
 
 /** What following needs of the object. */
-export interface Source {
+interface Source {
   ctx: DurableObjectState
   env: Env
   day(): Day
@@ -49,7 +49,7 @@ export interface Source {
   wakeAt(instant: number): void
 }
 
-export interface Following {
+interface Following {
   /** Lets a follower in, or answers why not: the code of a problem. */
   open(request: Request): Response
   /** Tells each follower what it has not been told. Never throws. */

@@ -9,7 +9,7 @@ import { finish } from './row-by-row-end'
 import { fenced, type Slice, sumsOf } from './slice'
 import { standsEarlier } from './staged'
 
-export const ROW_TRIES_MAX = 3
+const ROW_TRIES_MAX = 3
 
 /** How long one message keeps its consumer; what is left then is another message's. */
 const SLICE_MS = 20 * SECOND_MS

@@ -1,7 +1,7 @@
 import type { UpstreamReply } from '../upstream/call'
 
 /** A row as it is sent. The key is the same on every try, so that tries make one record. */
-export interface SentRow {
+interface SentRow {
   key: string
   batchId: string
   cells: string
