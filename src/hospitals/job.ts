@@ -56,7 +56,7 @@ const Reason = v.picklist([
 ])
 
 /** `faults` stand with rows of a partial import that broke a rule. */
-export const ImportedRow = v.pipe(
+const ImportedRow = v.pipe(
   v.object({
     row: v.number(),
     name: v.string(),
@@ -109,7 +109,7 @@ const ImportSummary = v.pipe(
   }),
   v.metadata({ ref: 'ImportSummary' }),
 )
-export type ImportSummary = v.InferOutput<typeof ImportSummary>
+type ImportSummary = v.InferOutput<typeof ImportSummary>
 
 export const ImportJobs = v.pipe(
   v.object({ total_jobs: v.number(), jobs: v.array(ImportSummary) }),
