@@ -11,6 +11,7 @@ import { type Ended, rowsAsCsv } from '../imports/download'
 import { forecast } from '../imports/dry-run'
 import { DryRun, ListImports, ListRows, UploadOptions } from '../imports/job'
 import { getImport, listImports } from '../imports/jobs'
+import { follow, followed } from '../imports/live-door'
 import { repairImport } from '../imports/repair'
 import { JSON_TYPE, statusText } from '../imports/result'
 import { sha256Of } from '../imports/staging'
@@ -21,6 +22,7 @@ import {
   ActivatedBatch,
   ImportJobs,
   ImportStatus,
+  inProgress,
   ReopenedImport,
   toAccepted,
   toReopened,
@@ -90,6 +92,9 @@ export const hospitals = resource()
       linkNext(c, next)
       return c.body(text, 200, JSON_TYPE)
     },
+  )
+  .get('/status/:job_id/live', followed(inProgress.schema), needs('hospitals:read'), (c) =>
+    follow(c, { kind: 'hospitals', id: c.req.param('job_id') }, inProgress),
   )
   .get(
     '/jobs',
