@@ -64,6 +64,7 @@ const PATH_IDS: Record<string, string> = {
   '/api/v1/hospitals/status/{job_id}/live': 'job_id',
   '/api/v1/patients/bulk/{job_id}': 'patients_job_id',
   '/api/v1/patients/bulk/{job_id}/live': 'patients_job_id',
+  '/api/v1/patients/bulk/{job_id}/failed.csv': 'patients_job_id',
   '/api/v1/hospitals/jobs/{job_id}/failed.csv': 'job_id',
   '/api/v1/hospitals/jobs/{job_id}/succeeded.csv': 'job_id',
   '/api/v1/hospitals/jobs/{job_id}/cancel': 'job_id',

@@ -1,6 +1,6 @@
 import * as v from 'valibot'
 import { body, doc, linkNext, needs, query, reply, resource } from '../http/endpoint'
-import { fileOf, receive, replayFile, takesFile } from '../imports/door'
+import { downloads, fileOf, receive, replayFile, sendCsv, takesFile } from '../imports/door'
 import { forecast } from '../imports/dry-run'
 import { DryRun, ListImports, ListRows, UploadOptions } from '../imports/job'
 import { getImport, listImports } from '../imports/jobs'
@@ -78,6 +78,15 @@ export const patients = resource()
   )
   .get('/bulk/:job_id/live', followed(inProgress.schema), needs('patients:read'), (c) =>
     follow(c, { kind: 'patients', id: c.req.param('job_id') }, inProgress),
+  )
+  .get(
+    '/bulk/:job_id/failed.csv',
+    downloads(
+      'Download the rows that failed',
+      'name, phone, age, gender, email, shared_phone, row and reason',
+    ),
+    needs('patients:read'),
+    async (c) => sendCsv(c, PATIENTS, c.req.param('job_id'), 'failed'),
   )
   .get('/:id', doc('Get a patient', 200, Patient, 'not_found'), needs('patients:read'), async (c) =>
     reply(c, Patient, await getPatient(c.var.ctx, c.req.param('id'))),
