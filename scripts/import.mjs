@@ -159,9 +159,9 @@ const countsOf = (kind, data) => ({
 
 function showProgress(kind, data) {
   const { total, created, failed } = countsOf(kind, data)
-  const facts = [`${created + failed} of ${total} rows`]
+  const facts = [`${created + failed} of ${total}`]
   if (failed > 0) facts.push(`${failed} failed`)
-  if (data.rows_per_second > 0) facts.push(`${data.rows_per_second} rows/s`)
+  if (data.rows_per_second > 0) facts.push(`${Math.ceil(data.rows_per_second)} rows/s`)
   if (data.eta_seconds !== null) facts.push(`${duration(data.eta_seconds)} left`)
   if (data.paused_until !== null) facts.push(`rests until ${data.paused_until}`)
   bar.show('Importing', data.progress_percentage, facts.join(' · '))

@@ -1,4 +1,4 @@
-const CELLS = 24
+const CELLS = 16
 /** Without a terminal a line is written when so much more is done, and when something else is worth it. */
 const STEP_PERCENT = 10
 
