@@ -12,7 +12,8 @@ const LAST_WORD_MS = 1_000
 
 const WAIT_MS_MIN = 1_000
 const WAIT_MS_MAX = 30_000
-const RETRY_AFTER_SECONDS_MAX = 300
+/** Five tries of an upload stay within the five minutes for which the service knows its key. */
+const RETRY_AFTER_SECONDS_MAX = 60
 
 /** What may be otherwise the next time. Everything that is sent again carries the same Idempotency-Key. */
 const FLEETING = [429, 502, 503, 504]
