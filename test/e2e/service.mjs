@@ -25,6 +25,7 @@ export async function startService(t) {
   await start()
   const send = caller(() => worker.url, key)
   return {
+    key,
     get: (path) => send('GET', path),
     post: (path, body, headers) => send('POST', path, JSON.stringify(body), headers),
     /** Where it is now; each start takes a free port. */
