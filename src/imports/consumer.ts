@@ -106,7 +106,7 @@ async function workAtOnce(db: Db, kind: Kind, chunk: Chunk, now: number): Promis
     sql`(SELECT count(*) FROM staged_rows r WHERE ${rows} AND r.status = ${status})`
   const waiting = sql`${rows} AND r.status IS NULL`
   const { statement, isCreated, reason } = kind.commit(db, { jobId, clinicId, now, rows: waiting, held })
-  await db.batch([
+  const [, , ended] = await db.batch([
     statement,
     db
       .update(stagedRows)
@@ -121,9 +121,11 @@ async function workAtOnce(db: Db, kind: Kind, chunk: Chunk, now: number): Promis
     db
       .update(importChunks)
       .set({ state: 'done', created: count('created'), failed: count('failed') })
-      .where(sql`job_id = ${jobId} AND chunk = ${chunk.chunk} AND ${held}`),
+      .where(sql`job_id = ${jobId} AND chunk = ${chunk.chunk} AND ${held}`)
+      .returning({ chunk: importChunks.chunk }),
     complete(db, chunk, now),
   ])
+  if (ended.length === 0) return
   log('import.chunk_done', { clinic: clinicId, job: jobId, chunk: chunk.chunk, attempts: chunk.attempts })
 }
 
