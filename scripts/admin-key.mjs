@@ -1,11 +1,8 @@
 // `npm run admin-key`: opens the first clinic of a deployment and makes the key that may open all others.
-import { resolve } from 'node:path'
 import { parseArgs } from 'node:util'
-import { execute, local, REMOTE, sqlText } from './database.mjs'
+import { execute, local, migrate, REMOTE, STATE_DIR, sqlText } from './database.mjs'
 import { newKey, partsOf } from './keys.mjs'
 import { fail, ready } from './ready.mjs'
-import { ROOT } from './root.mjs'
-import { runWrangler } from './wrangler.mjs'
 
 const USAGE = `npm run admin-key -- --clinic ID --name NAME --time-zone ZONE [--country CC] [--remote]
 
@@ -63,9 +60,8 @@ function read(args) {
 }
 
 async function localDatabase() {
-  const where = local(resolve(ROOT, process.env.STATE_DIR || '.wrangler/state'))
-  await runWrangler(['d1', 'migrations', 'apply', 'DB', ...where])
-  return where
+  await migrate(STATE_DIR)
+  return local(STATE_DIR)
 }
 
 /** A clinic that is there already keeps its name and zone and gets one more key: a lost one is replaced. */

@@ -1,11 +1,15 @@
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
-import { join } from 'node:path'
+import { join, resolve } from 'node:path'
 import { partsOf } from './keys.mjs'
+import { ROOT } from './root.mjs'
 import { runWrangler } from './wrangler.mjs'
 
 export const DEMO_CLINIC = { id: 'demo', name: 'Demo Clinic', timeZone: 'America/New_York', country: 'US' }
 const DEMO_SCOPES = ['*', 'admin', 'clinics:*']
+
+/** Where the local databases are, of D1, KV and the objects. */
+export const STATE_DIR = resolve(ROOT, process.env.STATE_DIR || '.wrangler/state')
 
 /** Where a statement goes: the local database of a state folder, or the deployed one. */
 export const local = (stateDir) => ['--local', '--persist-to', stateDir]
@@ -16,9 +20,11 @@ export const sqlText = (text) => `CAST(x'${Buffer.from(text).toString('hex')}' A
 
 /** Brings a local state up to date: the schema, the demo clinic and the key that opens it. */
 export async function prepare(stateDir, key) {
-  await runWrangler(['d1', 'migrations', 'apply', 'DB', ...local(stateDir)])
+  await migrate(stateDir)
   await execute(demoClinic(key), local(stateDir))
 }
+
+export const migrate = (stateDir) => runWrangler(['d1', 'migrations', 'apply', 'DB', ...local(stateDir)])
 
 /** Through a file: a command line would be limited in length and visible to everybody on the machine. */
 export async function execute(sql, where) {

@@ -1,5 +1,7 @@
 import { once } from 'node:events'
 import { createServer } from 'node:net'
+import { fail } from './ready.mjs'
+import { isListening } from './worker.mjs'
 
 /** A port that nobody listens on at this moment. */
 export async function freePort() {
@@ -8,5 +10,15 @@ export async function freePort() {
   const { port } = server.address()
   server.close()
   await once(server, 'close')
+  return port
+}
+
+/** The port that `PORT` asks for, free to listen on; otherwise the command ends and says so. */
+export async function wantedPort(command) {
+  const text = process.env.PORT || '8787'
+  const port = Number(text)
+  if (!/^\d+$/.test(text) || port < 1 || port > 65_535) fail('PORT must be a number from 1 to 65535.')
+  if (await isListening(port))
+    fail(`Port ${port} is in use. Stop what runs there, or take another: PORT=${port + 1} ${command}`)
   return port
 }

@@ -62,12 +62,16 @@ function install() {
 }
 
 function demoKey() {
-  const text = existsSync(DEV_VARS) ? readFileSync(DEV_VARS, 'utf8') : ''
-  const [, found] = DEMO_KEY_LINE.exec(text) ?? []
-  if (found === undefined) return writeDemoKey(text)
+  const found = writtenDemoKey()
+  if (found === undefined) return writeDemoKey(devVars())
   if (!partsOf(found)) fail('.dev.vars: DEMO_API_KEY is not a key. Delete the line and a new one is made.')
   return found
 }
+
+/** What `npm start` wrote, if it ever did. */
+export const writtenDemoKey = () => DEMO_KEY_LINE.exec(devVars())?.[1]
+
+const devVars = () => (existsSync(DEV_VARS) ? readFileSync(DEV_VARS, 'utf8') : '')
 
 function writeDemoKey(text) {
   const key = newKey()

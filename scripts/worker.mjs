@@ -1,7 +1,9 @@
 import { once } from 'node:events'
 import { connect } from 'node:net'
+import { join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
-import { spawnWrangler } from './wrangler.mjs'
+import { ROOT } from './root.mjs'
+import { spawnNode, spawnWrangler } from './wrangler.mjs'
 
 const HOST = '127.0.0.1'
 const HEALTHY_WITHIN_MS = 60_000
@@ -13,18 +15,38 @@ const POLL_MS = 50
 const HELD_CHUNKS_MAX = 200
 
 /**
- * `wrangler dev` in a process group of its own: the workerd it starts would outlive it and keep the port.
- * `vars` go before wrangler.toml's.
+ * `wrangler dev`: rebuilds at each change of the code, with a proxy in front that costs more than we do.
+ * `settings` stand before what wrangler.toml says under [vars].
  */
-export function startWorker({ port, stateDir, vars = {} }) {
-  const child = spawnWrangler(
-    [
-      ...['dev', '--ip', HOST, '--port', String(port), '--inspector-port', '0', '--persist-to', stateDir],
-      '--show-interactive-dev-session=false',
-      ...Object.entries(vars).flatMap(([name, value]) => ['--var', `${name}:${value}`]),
-    ],
-    { detached: true, stdio: ['ignore', 'pipe', 'pipe'] },
-  )
+export const startWorker = ({ port, stateDir, settings = {} }) =>
+  watch('wrangler dev', port, (options) => {
+    const where = ['--ip', HOST, '--port', String(port), '--inspector-port', '0', '--persist-to', stateDir]
+    const vars = Object.entries(settings).flatMap(([name, value]) => ['--var', `${name}:${value}`])
+    return spawnWrangler(['dev', ...where, '--show-interactive-dev-session=false', ...vars], options)
+  })
+
+/**
+ * The bundled Worker on a socket of its own, without wrangler: for load, and for whoever hosts it themselves.
+ * `settings` stand before what the configuration says under [vars].
+ */
+export const serveWorker = ({
+  port,
+  stateDir,
+  host = HOST,
+  bundle,
+  config = 'wrangler.toml',
+  settings = {},
+}) =>
+  watch('The server', port, (options) => {
+    const where = ['--state', stateDir, '--host', host, '--port', String(port)]
+    const what = ['--bundle', bundle, '--config', config]
+    const env = { ...process.env, ...settings }
+    return spawnNode([join(ROOT, 'scripts', 'server.mjs'), ...where, ...what], { ...options, env })
+  })
+
+/** Runs in a process group of its own: the workerd that it starts would outlive it and keep the port. */
+function watch(name, port, spawn) {
+  const child = spawn({ detached: true, stdio: ['ignore', 'pipe', 'pipe'] })
   const output = holdBack(child)
   const exited = once(child, 'exit').catch(() => [])
   const kill = (signal) => {
@@ -37,7 +59,9 @@ export function startWorker({ port, stateDir, vars = {} }) {
   const closed = () =>
     waitUntil(async () => !(await isListening(port)), CLOSED_WITHIN_MS, 'the port to close')
   return {
+    name,
     url: `http://${HOST}:${port}`,
+    pid: child.pid,
     exited,
     show: output.show,
     /** The end of what it has printed so far. */
@@ -53,7 +77,7 @@ export function startWorker({ port, stateDir, vars = {} }) {
       await waitUntil(async () => isOver() || (await isUp()), HEALTHY_WITHIN_MS, path).catch((error) => {
         throw new Error(`${error.message}\n${output.held()}`)
       })
-      if (isOver()) throw new Error(`wrangler dev ended before it answered:\n${output.held()}`)
+      if (isOver()) throw new Error(`${name} ended before it answered:\n${output.held()}`)
     },
     async stop() {
       kill('SIGTERM')

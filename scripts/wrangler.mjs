@@ -16,10 +16,13 @@ const ENVIRONMENT = {
   WRANGLER_HIDE_BANNER: 'true',
 }
 
-export function spawnWrangler(args, options) {
+export const spawnWrangler = (args, options) => spawnNode([WRANGLER, ...args], options)
+
+/** A script under the packaged Node, with the packages' commands on its path. */
+export function spawnNode(args, { env = process.env, ...options }) {
   const node = existsSync(PACKAGED_NODE) ? PACKAGED_NODE : process.execPath
-  const env = { ...process.env, ...ENVIRONMENT, PATH: `${BIN}${delimiter}${process.env.PATH}` }
-  return spawn(node, [WRANGLER, ...args], { cwd: ROOT, env, ...options })
+  const path = `${BIN}${delimiter}${env.PATH}`
+  return spawn(node, args, { cwd: ROOT, env: { ...env, ...ENVIRONMENT, PATH: path }, ...options })
 }
 
 /** Runs wrangler to its end and returns what it printed to stdout. A failure throws all that it printed. */

@@ -22,7 +22,7 @@ export interface ActingClinic {
   country: string
 }
 
-export interface Actor {
+interface Actor {
   keyId: string
   scopes: readonly string[]
 }

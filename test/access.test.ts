@@ -1,4 +1,5 @@
-import { expect, test } from 'vitest'
+import { env } from 'cloudflare:workers'
+import { expect, test, vi } from 'vitest'
 import { caller, keyFor, openClinic } from './clinic'
 import { operations } from './conformity'
 
@@ -66,7 +67,7 @@ test('an admin opens a clinic and makes a key for it, which works at once', asyn
   expect((await caller({ 'X-API-Key': made.body.key }).get('/api/v1/doctors')).status).toBe(200)
 })
 
-test('a revoked key is refused from the next request on; revoking again is no error', async () => {
+test('a revoked key is refused to the next request; revoking again is no error', async () => {
   const operator = await admin()
   const { body } = await operator.post('/api/v1/keys', {
     clinic_id: operator.clinicId,
@@ -79,6 +80,29 @@ test('a revoked key is refused from the next request on; revoking again is no er
   expect((await holder.get('/events')).status).toBe(401)
   expect((await operator.send('DELETE', `/api/v1/keys/${body.id}`)).status).toBe(200)
   expect((await operator.send('DELETE', '/api/v1/keys/nobody')).status).toBe(404)
+})
+
+test('a key revoked by another isolate is refused here within ten seconds', async () => {
+  vi.useFakeTimers({ now: Date.now(), toFake: ['Date'] })
+  const holder = await openClinic()
+  expect((await holder.get('/events')).status).toBe(200)
+  await env.DB.prepare('UPDATE api_keys SET revoked_at = 1 WHERE id = ?').bind(holder.keyId).run()
+  vi.setSystemTime(Date.now() + 10_000)
+  expect((await holder.get('/events')).status).toBe(401)
+})
+
+test('a key that is revoked while a request reads it is refused to the next request', async () => {
+  const [operator, holder] = [await admin(), await openClinic()]
+  const statement = Object.getPrototypeOf(env.DB.prepare('SELECT 1')) as D1PreparedStatement
+  const { raw } = statement
+  await operator.get('/events')
+  vi.spyOn(statement, 'raw').mockImplementationOnce(async function (this: D1PreparedStatement) {
+    const read = await raw.call(this)
+    await operator.send('DELETE', `/api/v1/keys/${holder.keyId}`)
+    return read as never
+  })
+  expect((await holder.get('/events')).status).toBe(200)
+  expect((await holder.get('/events')).status).toBe(401)
 })
 
 test('“*” is all of a clinic’s own work: neither admin nor other clinics', async () => {

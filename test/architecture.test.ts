@@ -93,6 +93,7 @@ const PURE = [
     'commands',
   ].map((name) => `doctor-day/${name}.ts`),
   'imports/csv.ts',
+  'imports/pace.ts',
   'upstream/gate-rules.ts',
 ]
 

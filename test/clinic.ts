@@ -141,3 +141,14 @@ export async function openFrontDesk({
     )
   return { ...client, doctorId: doctor.body.id, patientIds, book }
 }
+
+/** Every page of a list, first to last, as `Link: rel="next"` leads on. */
+export async function allPages(client: Pick<Client, 'get'>, path: string): Promise<Reply[]> {
+  const pages: Reply[] = []
+  for (let next: string | undefined = path; next; ) {
+    const page: Reply = await client.get(next)
+    pages.push(page)
+    next = page.headers.get('Link')?.match(/^<https:\/\/clinic\.test(.+)>; rel="next"$/)?.[1]
+  }
+  return pages
+}

@@ -5,7 +5,7 @@ import type { Recorded } from '../src/doctor-day/day'
 import type { DoctorDay } from '../src/doctor-day/doctor-day'
 import { fold } from '../src/doctor-day/fold'
 import { DAY, inStorage, NOON, objectOf, openBusyDay, pathOf, verdictOf } from './busy-day'
-import { keyFor, openFrontDesk, times } from './clinic'
+import { allPages, keyFor, openFrontDesk, times } from './clinic'
 
 afterEach(() => {
   vi.useRealTimers()
@@ -41,13 +41,8 @@ test('a day tells what happened, oldest first, numbered without a gap', async ()
 
 test('since leads on behind the last event seen, page after page, to the end', async () => {
   const desk = await openBusyDay()
-  const seen: number[] = []
-  let next: string | undefined = `${pathOf(desk, 'events')}?limit=4`
-  while (next) {
-    const page = await desk.get(next)
-    seen.push(...page.body.map(({ seq }: Recorded) => seq))
-    next = page.headers.get('Link')?.match(/^<https:\/\/clinic\.test(.+)>; rel="next"$/)?.[1]
-  }
+  const pages = await allPages(desk, `${pathOf(desk, 'events')}?limit=4`)
+  const seen = pages.flatMap(({ body }) => body.map(({ seq }: Recorded) => seq))
   expect(seen).toEqual([1, 2, 3, 4, 5, 6])
   expect((await desk.get(`${pathOf(desk, 'events')}?since=5`)).body).toMatchObject([{ seq: 6 }])
   expect((await desk.get(`${pathOf(desk, 'events')}?since=6`)).body).toEqual([])

@@ -37,6 +37,15 @@ export async function abort(stub: DurableObjectStub<undefined>): Promise<void> {
   await runInDurableObject(stub, (_, state) => state.abort('A test pulled the plug')).catch(() => {})
 }
 
+/**
+ * Time passes for what an object waits for. Within the object: what one waits for and another ends may hang. The
+ * stub has to be one from before `betweenDays`.
+ */
+export const passTime = (stub: DurableObjectStub<undefined>, ms: number): Promise<void> =>
+  runInDurableObject(stub, () => {
+    vi.advanceTimersByTime(ms)
+  })
+
 /** D1 fails where `isLost` says so: half of the time before it has committed, half of the time after. */
 export function loseD1(isLost: () => boolean): { lost(): number } {
   const database = Object.getPrototypeOf(env.DB) as D1Database

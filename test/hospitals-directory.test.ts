@@ -1,5 +1,5 @@
 import { afterEach, expect, test, vi } from 'vitest'
-import { type Client, keyFor, openClinic, times } from './clinic'
+import { allPages, type Client, keyFor, openClinic, times } from './clinic'
 import { csv, HOSPITALS, heldQueue, imported, manyRows, upload } from './directory'
 
 afterEach(() => {
@@ -9,16 +9,9 @@ afterEach(() => {
 const names = async (clinic: Client, query: string): Promise<string[]> =>
   (await clinic.get(`${HOSPITALS}?${query}`)).body.map(({ name }: { name: string }) => name)
 
-/** Follows `Link: rel="next"` to the end; the pages' sizes show that they were pages. */
-async function pagesFrom(clinic: Client, path: string): Promise<unknown[]> {
-  const pages: unknown[] = []
-  for (let next: string | undefined = path; next; ) {
-    const { body, headers } = await clinic.get(next)
-    pages.push(body)
-    next = headers.get('Link')?.match(/<https:\/\/clinic\.test([^>]+)>; rel="next"/)?.[1]
-  }
-  return pages
-}
+/** Every page; their sizes show that they were pages. */
+const pagesFrom = async (clinic: Client, path: string): Promise<unknown[]> =>
+  (await allPages(clinic, path)).map(({ body }) => body)
 
 test('a hospital is listed with its fields, and found by its id', async () => {
   const clinic = await openClinic()

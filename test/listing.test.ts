@@ -1,6 +1,6 @@
 import { env } from 'cloudflare:workers'
 import { expect, test, vi } from 'vitest'
-import { type FrontDesk, openFrontDesk, times } from './clinic'
+import { allPages, type FrontDesk, openFrontDesk, times } from './clinic'
 import { soon } from './soon'
 
 const LIST = '/api/v1/appointments'
@@ -33,16 +33,8 @@ const sortKey = ({ date, id }: Listed) => `${date} ${id}`
 const inOrder = (appointments: Listed[]) =>
   appointments.toSorted((one, other) => (sortKey(one) < sortKey(other) ? -1 : 1))
 
-/** All pages, one after the other. */
-async function pagesOf(desk: FrontDesk, path: string): Promise<Listed[][]> {
-  const pages: Listed[][] = []
-  for (let next: string | undefined = path; next; ) {
-    const page = await desk.get(next)
-    pages.push(page.body)
-    next = page.headers.get('Link')?.match(/^<https:\/\/clinic\.test(.+)>; rel="next"$/)?.[1]
-  }
-  return pages
-}
+const pagesOf = async (desk: FrontDesk, path: string): Promise<Listed[][]> =>
+  (await allPages(desk, path)).map(({ body }) => body)
 
 test('appointments are listed across doctors and days as they were booked, by date', async () => {
   const desk = await openBusyClinic()

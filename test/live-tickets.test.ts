@@ -6,10 +6,8 @@ import { TICKETS_MAX } from '../src/doctor-day/tickets'
 import { TICKET_MS } from '../src/live/actions'
 import { caller, type FrontDesk, keyFor, openFrontDesk, times } from './clinic'
 import { folded, follow, KINDS, livePath, until } from './followers'
+import { arrive, at, DAY, NOON, objectOf, openDay } from './live-day'
 
-const DAY = '2040-03-14'
-const NOON = Date.parse(`${DAY}T12:00:00Z`)
-const at = (now: number) => vi.useFakeTimers({ now, toFake: ['Date'] })
 afterEach(() => {
   vi.restoreAllMocks()
   vi.useRealTimers()
@@ -23,22 +21,9 @@ const issue = (desk: FrontDesk, wanted: object = {}, key?: string) =>
 const ticketFor = async (desk: FrontDesk, view: string) => (await issue(desk, { view })).body.ticket as string
 const withTicket = (desk: FrontDesk, ticket: string, more: Record<string, string> = {}) =>
   livePath(desk, { date: DAY, ticket, ...more })
-const objectOf = (desk: FrontDesk) =>
-  env.DOCTOR_DAY.get(env.DOCTOR_DAY.idFromName(dayKey(desk.clinicId, desk.doctorId, DAY)))
 const inStorage = <Result>(desk: FrontDesk, work: (sql: SqlStorage) => Result) =>
   runInDurableObject(objectOf(desk), (_, { storage }) => work(storage.sql))
 const stored = (desk: FrontDesk) => inStorage(desk, (sql) => sql.exec('SELECT * FROM tickets').toArray())
-
-async function openDay(): Promise<FrontDesk> {
-  const desk = await openFrontDesk({ patients: 2 })
-  at(NOON)
-  return desk
-}
-
-async function arrive(desk: FrontDesk, patient = 0): Promise<void> {
-  const { body } = await desk.book({ date: DAY, patient })
-  await desk.post('/api/v1/checkins', { appointment_id: body.id, patient_id: body.patient_id })
-}
 
 test.each(KINDS)('%s: a ticket opens the board of its day without a key, again and again', async (kind) => {
   const desk = await openDay()

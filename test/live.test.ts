@@ -1,56 +1,34 @@
 import { evictDurableObject, runDurableObjectAlarm, runInDurableObject } from 'cloudflare:test'
 import { env } from 'cloudflare:workers'
 import { afterEach, expect, test, vi } from 'vitest'
-import { dayKey } from '../src/doctor-day/address'
-import { FOLLOWERS_MAX } from '../src/doctor-day/sockets'
-import { type Client, type FrontDesk, keyFor, openFrontDesk, times } from './clinic'
-import { folded, follow, KINDS, keyOf, livePath, until } from './followers'
+import { keyFor, openFrontDesk, times } from './clinic'
+import { folded, follow, KINDS, livePath, until } from './followers'
+import {
+  arrive,
+  at,
+  DAY,
+  followersOf,
+  listing,
+  NOON,
+  next,
+  objectOf,
+  onDay,
+  openDay,
+  step,
+  withKey,
+} from './live-day'
 import { soon } from './soon'
 
-const DAY = '2040-03-14'
-const NOON = Date.parse(`${DAY}T12:00:00Z`)
 const MINUTE = 60_000
 const HOUR = 60 * MINUTE
-const at = (now: number) => vi.useFakeTimers({ now, toFake: ['Date'] })
 afterEach(() => {
   env.BOARD_INITIALS = 'false'
   vi.restoreAllMocks()
   vi.useRealTimers()
 })
 
-const objectOf = (desk: FrontDesk) =>
-  env.DOCTOR_DAY.get(env.DOCTOR_DAY.idFromName(dayKey(desk.clinicId, desk.doctorId, DAY)))
-const queuePath = (desk: FrontDesk) => `/api/v1/checkins/doctors/${desk.doctorId}/queue`
-const listing = async (desk: FrontDesk) => (await desk.get(`${queuePath(desk)}?date=${DAY}`)).body
 const onBoard = (queue: Record<string, unknown>[], initials: string | null = null) =>
   queue.map(({ position, status, room }) => ({ position, status, room, initials }))
-const next = (desk: FrontDesk, room: string) => desk.post(`${queuePath(desk)}/next`, { date: DAY, room })
-const step = (desk: FrontDesk, id: string, name: string) => desk.post(`/api/v1/checkins/${id}/${name}`)
-const followersOf = (desk: FrontDesk) =>
-  runInDurableObject(
-    objectOf(desk),
-    (_, state) => state.getWebSockets().filter(({ readyState }) => readyState === WebSocket.OPEN).length,
-  )
-
-/** Two events, or three where it is the first of the day: booked, and checked in. */
-async function arrive(desk: FrontDesk, patient: number): Promise<string> {
-  const { body } = await desk.book({ date: DAY, patient })
-  await desk.post('/api/v1/checkins', { appointment_id: body.id, patient_id: body.patient_id })
-  return body.id
-}
-
-async function openDay(patients = 3): Promise<FrontDesk> {
-  const desk = await openFrontDesk({ patients })
-  at(NOON)
-  return desk
-}
-
-const onDay = (desk: FrontDesk, query: Record<string, string> = {}) => livePath(desk, { date: DAY, ...query })
-const withKey = (desk: Client, seq?: number) => ({
-  headers: keyOf(desk),
-  ...(seq === undefined ? {} : { seq }),
-})
-
 test.each(KINDS)('%s: a snapshot, then events without a gap; their fold is the queue', async (kind) => {
   const desk = await openDay()
   await arrive(desk, 0)
@@ -218,78 +196,6 @@ test.each(KINDS)('%s: who goes away leaves no socket behind', async (kind) => {
   await Promise.all(followers.map((follower) => follower.cut()))
   await soon(async () => expect(await followersOf(desk)).toBe(0))
 })
-
-test('only so many follow one day; one that goes makes room', async () => {
-  const desk = await openDay()
-  const followers = await Promise.all(
-    times(FOLLOWERS_MAX, () => follow('WebSocket', onDay(desk), withKey(desk))),
-  )
-  const full = await desk.get(onDay(desk))
-  expect(full).toMatchObject({ status: 503, body: { type: 'urn:doctorday:problem:live_full' } })
-  expect(full.headers.get('Retry-After')).toBe('1')
-  await arrive(desk, 0)
-  await Promise.all(followers.map((follower) => until(follower, 3)))
-  await followers[0]?.cut()
-  await soon(async () => expect(await followersOf(desk)).toBe(FOLLOWERS_MAX - 1))
-  expect((await desk.get(onDay(desk))).status).toBe(200)
-  await Promise.all(followers.map((follower) => follower.cut()))
-}, 20_000)
-
-test('one socket that fails is dropped, and the others hear everything', async () => {
-  const desk = await openDay()
-  const followers = await Promise.all(times(3, () => follow('WebSocket', onDay(desk), withKey(desk))))
-  await Promise.all(followers.map((follower) => until(follower, 0)))
-  await runInDurableObject(objectOf(desk), (_, state) => {
-    const [socket] = state.getWebSockets()
-    vi.spyOn(socket as WebSocket, 'send').mockImplementation(() => {
-      throw new Error('The pipe is broken')
-    })
-    vi.spyOn(state, 'getWebSockets').mockReturnValue([socket as WebSocket, ...state.getWebSockets().slice(1)])
-  })
-  await arrive(desk, 0)
-  await soon(() => expect(followers.filter(({ end }) => end?.code === 1011)).toHaveLength(1))
-  const others = followers.filter(({ end }) => end === null)
-  await Promise.all(others.map((follower) => until(follower, 3)))
-  await Promise.all(others.map((follower) => follower.cut()))
-})
-
-test('while D1 is gone the desk waits for its names, in order, and the board goes on', async () => {
-  const desk = await openDay()
-  const known = await arrive(desk, 0)
-  const [atDesk, board] = [
-    await follow('WebSocket', onDay(desk), withKey(desk)),
-    await follow('WebSocket', onDay(desk, { view: 'board' }), withKey(desk)),
-  ]
-  await Promise.all([until(atDesk, 3), until(board, 3)])
-  const { body } = await desk.book({ date: DAY, patient: 1 })
-  const namesLost = loseNames()
-  await desk.post('/api/v1/checkins', { appointment_id: body.id, patient_id: body.patient_id })
-  await next(desk, '1').catch(() => {})
-  await step(desk, known, 'serve')
-  await until(board, 7)
-  expect(atDesk.messages.map(({ seq }) => seq)).toEqual([3, 4])
-  expect(namesLost).toHaveBeenCalled()
-  await runInDurableObject(objectOf(desk), (_, { storage }) => storage.deleteAlarm())
-  await evictDurableObject(objectOf(desk))
-  namesLost.mockRestore()
-  await desk.get(`/api/v1/doctors/${desk.doctorId}/days/${DAY}`)
-  expect(await runDurableObjectAlarm(objectOf(desk))).toBe(true)
-  await until(atDesk, 7)
-  expect(atDesk.messages.map(({ seq }) => seq)).toEqual([3, 4, 5, 6, 7])
-  expect(folded(atDesk.messages)).toEqual(await listing(desk))
-  await Promise.all([atDesk.cut(), board.cut()])
-})
-
-/** Whoever asks D1 for patients’ names finds it lost; all else works. */
-function loseNames() {
-  const prototype = Object.getPrototypeOf(env.DB) as D1Database
-  const prepare = prototype.prepare
-  return vi.spyOn(prototype, 'prepare').mockImplementation(function (this: D1Database, query: string) {
-    if (/^select "id", "name" from "patients"/.test(query))
-      throw new Error('D1_ERROR: Network connection lost.')
-    return prepare.call(this, query)
-  })
-}
 
 test('no deadline cuts a stream, and one that is silent shows that it is alive', async () => {
   const desk = await openDay()

@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest'
-import { openClinic, statuses, times } from './clinic'
+import { allPages, openClinic, statuses, times } from './clinic'
 
 const TEST = { test_id: 't1', patient_id: 'p1', test_type: 'blood', result: 'negative' }
 const lab = () => openClinic({ scopes: ['*', 'clinics:*'] })
@@ -98,14 +98,28 @@ test('a long list comes in pages; Link leads on and no record is missed or repea
   const path = `/tests?clinic_id=${clinic.clinicId}&limit=3`
   for (const n of times(7, (n) => n))
     await clinic.post('/tests', { ...TEST, test_id: `t${n}`, clinic_id: clinic.clinicId })
-  const seen: string[] = []
-  let next: string | undefined = path
-  while (next) {
-    const { body, headers } = await clinic.get(next)
-    seen.push(...body.map((record: { test_id: string }) => record.test_id))
-    next = headers.get('Link')?.match(/^<https:\/\/clinic\.test(.+)>; rel="next"$/)?.[1]
-  }
+  const pages = await allPages(clinic, path)
+  const seen = pages.flatMap(({ body }) => body.map(({ test_id }: { test_id: string }) => test_id))
   expect(seen).toEqual(times(7, (n) => `t${n}`))
+})
+
+test('what a record holds comes back as it was sent, whatever it looks like', async () => {
+  const clinic = await openClinic()
+  const result = '"created_at":5} \\"created_at\\":5} {"created_at":5} \u0001 \u2028 é 𝕏 ]'
+  const made = await clinic.post('/tests', { ...TEST, clinic_id: clinic.clinicId, result })
+  const { body } = await clinic.get(`/tests?clinic_id=${clinic.clinicId}`)
+  expect(body).toEqual([{ ...TEST, clinic_id: clinic.clinicId, result, created_at: made.body.created_at }])
+})
+
+test('a page of long results is shorter; Link leads on, and none is missed or repeated', async () => {
+  const clinic = await openClinic()
+  const result = '\u0001'.repeat(100_000)
+  const ids = times(7, (n) => `t${n}`)
+  for (const test_id of ids)
+    await clinic.post('/tests', { ...TEST, test_id, clinic_id: clinic.clinicId, result })
+  const pages = await allPages(clinic, `/tests?clinic_id=${clinic.clinicId}`)
+  expect(pages.flatMap(({ body }) => body.map(({ test_id }: { test_id: string }) => test_id))).toEqual(ids)
+  for (const { text } of pages) expect(text.length).toBeLessThan(2_000_000)
 })
 
 test.each(['0', '1001', '-1', 'ten', '1.5'])('limit=%s is 400', async (limit) => {

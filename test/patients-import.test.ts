@@ -234,3 +234,24 @@ test('neither names nor phones of a file get into the logs', async () => {
   expect(lines.length).toBeGreaterThan(0)
   expect(lines.join('\n')).not.toMatch(/Zebulon|Zacharias|5550177/i)
 })
+
+test('the rows that failed are downloaded with number and reason, by whoever may read patients', async () => {
+  const clinic = await openClinic()
+  const rows = ['Ada,202 555 0101,', ',202 555 0102,', 'Bob,+1 202 555 0101,false']
+  const { body } = await clinic.send('POST', `${BULK}?mode=partial`, csv(...rows), {
+    'Idempotency-Key': newKey(),
+    'Content-Type': 'text/csv',
+  })
+  await deliver(sent)
+  const path = `${BULK}/${body.job_id}/failed.csv`
+  const { text } = await clinic.get(path)
+  expect(text.trimEnd().split('\r\n')).toEqual([
+    'name,phone,age,gender,email,shared_phone,row,reason',
+    ",202 555 0102,,,,,3,invalid; Row 3: 'name' is required",
+    "Bob,'+12025550101,,,,false,4,phone_in_use",
+  ])
+  const stranger = await keyFor(clinic.clinicId, ['hospitals:read', 'patients:write'])
+  expect((await stranger.get(path)).status).toBe(403)
+  expect((await clinic.get(`${HOSPITALS}/jobs/${body.job_id}/failed.csv`)).status).toBe(404)
+  expect((await clinic.get(`${BULK}/${crypto.randomUUID()}/failed.csv`)).status).toBe(404)
+})

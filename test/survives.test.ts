@@ -3,6 +3,7 @@ import { env } from 'cloudflare:workers'
 import { afterEach, expect, test, vi } from 'vitest'
 import { dayKey } from '../src/doctor-day/address'
 import { type FrontDesk, openFrontDesk, type Reply, statuses, times } from './clinic'
+import { passTime } from './faults'
 import { soon } from './soon'
 
 const DAY = '2026-03-14'
@@ -155,6 +156,44 @@ test('an object that dies before its copy is done arms its alarm when it wakes',
   expect(await runDurableObjectAlarm(dayOf(desk))).toBe(true)
   await untilCopied(desk)
 })
+
+test('a copy that D1 neither makes nor refuses is made again; the first, made later, takes nothing back', async () => {
+  const desk = await openFrontDesk({ patients: 2 })
+  const day = dayOf(desk)
+  const late = silenceCopies()
+  vi.useFakeTimers({ toFake: ['setTimeout', 'clearTimeout'] })
+  await desk.book({ date: DAY })
+  await soon(() => expect(late).toHaveLength(1))
+  const { body } = await desk.book({ date: DAY, patient: 1 })
+  await desk.post(`/api/v1/appointments/${body.id}/cancel`)
+  vi.restoreAllMocks()
+  await passTime(day, 30_000)
+  vi.useRealTimers()
+  await runDurableObjectAlarm(day)
+  const taken = () =>
+    env.DB.prepare('SELECT taken, version FROM days WHERE doctor_id = ?').bind(desk.doctorId).first()
+  await soon(async () => expect(await taken()).toEqual({ taken: 1, version: 4 }))
+  await late[0]?.()
+  expect(await taken()).toEqual({ taken: 1, version: 4 })
+})
+
+/** D1 says nothing to whoever copies a day. What was to be written can still be written later. */
+function silenceCopies(): (() => Promise<unknown>)[] {
+  const late: (() => Promise<unknown>)[] = []
+  const batch = Object.getPrototypeOf(env.DB).batch as D1Database['batch']
+  vi.spyOn(Object.getPrototypeOf(env.DB) as D1Database, 'batch').mockImplementation(async function (
+    this: D1Database,
+    statements: D1PreparedStatement[],
+  ) {
+    const isCopy = statements.some((one) =>
+      /insert into "days"/.test((one as { statement?: string }).statement ?? ''),
+    )
+    if (!isCopy) return (await batch.call(this, statements)) as never
+    late.push(() => batch.call(this, statements))
+    return new Promise<never>(() => {})
+  })
+  return late
+}
 
 test('the copy never goes back: events copied again or late change nothing', async () => {
   const desk = await openFrontDesk({ patients: 2 })

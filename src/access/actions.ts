@@ -4,6 +4,7 @@ import type { Ctx } from '../context'
 import { newSecret, sha256 } from '../lib/crypto'
 import { cutPage, type Page } from '../lib/page'
 import { notFound, Problem } from '../problem'
+import { forgetKey } from './known-keys'
 import {
   apiKeys,
   type Clinic,
@@ -96,14 +97,17 @@ export async function listKeys(ctx: Ctx, wanted: ListKeys): Promise<Page<Key>> {
 
 /** Revoking again changes nothing and is no error: the caller wants the key dead, and it is. */
 export async function revokeKey(ctx: Ctx, id: string): Promise<Key> {
-  const [, , [key]] = await ctx.db.batch([
-    ctx.db
-      .update(apiKeys)
-      .set({ revokedAt: ctx.now })
-      .where(and(eq(apiKeys.id, id), isNull(apiKeys.revokedAt))),
-    audited(ctx, 'key.revoked', id),
-    ctx.db.select().from(apiKeys).where(eq(apiKeys.id, id)),
-  ])
+  const [, , [key]] = await ctx.db
+    .batch([
+      ctx.db
+        .update(apiKeys)
+        .set({ revokedAt: ctx.now })
+        .where(and(eq(apiKeys.id, id), isNull(apiKeys.revokedAt))),
+      audited(ctx, 'key.revoked', id),
+      ctx.db.select().from(apiKeys).where(eq(apiKeys.id, id)),
+    ])
+    // Also where it failed: it may have been committed.
+    .finally(() => forgetKey(id))
   if (!key) throw notFound('Key')
   return toKey(key)
 }

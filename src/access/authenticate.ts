@@ -1,4 +1,3 @@
-import { and, eq, isNull } from 'drizzle-orm'
 import { drizzle } from 'drizzle-orm/d1'
 import type { Context } from 'hono'
 import { createMiddleware } from 'hono/factory'
@@ -6,18 +5,14 @@ import type { App, Ctx } from '../context'
 import { sameDigest, sha256 } from '../lib/crypto'
 import { once } from '../once'
 import { Problem } from '../problem'
-import { apiKeys, clinics } from './model'
+import { findKey } from './known-keys'
+import type { clinics } from './model'
 
 /** `Authorization: Bearer <key>` or `X-API-Key: <key>` → the clinic this request acts for, or 401. */
 export const authenticate = createMiddleware<App>(async (c, next) => {
   const [keyId, secret] = credentials(c)
   const db = drizzle(c.env.DB)
-  // The plain binding reads from the primary, so a revoked key is refused from the next request on.
-  const [found] = await db
-    .select({ key: apiKeys, clinic: clinics })
-    .from(apiKeys)
-    .innerJoin(clinics, eq(clinics.id, apiKeys.clinicId))
-    .where(and(eq(apiKeys.id, keyId), isNull(apiKeys.revokedAt)))
+  const found = await findKey(db, keyId)
   if (!found || !sameDigest(sha256(secret), found.key.secretHash))
     throw new Problem('unauthenticated', 'This API key is not known here, or it was revoked')
   c.set('ctx', contextOf(c, db, found.clinic, { keyId, scopes: found.key.scopes }))

@@ -29,7 +29,7 @@ export const apiKeys = sqliteTable(
   (t) => [index('api_keys_by_clinic').on(t.clinicId, t.id)],
 )
 
-export const SCOPES = [
+const SCOPES = [
   'patients:read',
   'patients:write',
   'doctors:read',

@@ -1,15 +1,19 @@
-import { logFailure } from '../lib/log'
-import { MINUTE_MS, SECOND_MS } from '../lib/time'
+import { inTime } from '../lib/in-time'
+import { SECOND_MS } from '../lib/time'
+import { backoff } from './backoff'
 import { copyToD1 } from './copy'
 import type { Day } from './day'
 import * as log from './log'
 
-const BACKOFF_MAX_MS = 5 * MINUTE_MS
 const EVENTS_MAX = 500
+
+/** D1 ends a query itself after 30 seconds: beyond that it is not slow but silent. */
+const COPY_MS_MAX = 30 * SECOND_MS
+
 const READER = 'copy'
 
 /** What the copy needs of the object: its storage, its day, and somebody to wake it later. */
-export interface Source {
+interface Source {
   name: string | undefined
   sql: SqlStorage
   database: D1Database
@@ -18,7 +22,7 @@ export interface Source {
 }
 
 /** Reads the log into D1’s copy. A failure is logged, and the alarm comes back to it. */
-export interface Copying {
+interface Copying {
   isBehind(): boolean
   catchUp(): Promise<void>
   /** Starts over at the first event; call it within a transaction. */
@@ -27,22 +31,22 @@ export interface Copying {
 
 export function copying({ name, sql, database, day, wakeAt }: Source): Copying {
   let running: Promise<void> | null = null
-  let [failures, rewinds] = [0, 0]
+  let rewinds = 0
+  const { postpone, reset } = backoff('copy_failed', name, wakeAt)
   const copied = () => log.readerAt(sql, READER)
 
   async function copy(): Promise<void> {
     try {
       for (let at = copied(); at < day().version; at = copied()) {
         const [events, before] = [log.readEvents(sql, at, EVENTS_MAX), rewinds]
-        await copyToD1(database, day(), events)
+        // One that is given up may still be written, even after the next: it takes nothing back.
+        await inTime(copyToD1(database, day(), events), COPY_MS_MAX)
         // A resync asked for meanwhile has put the reader back to the start; there it stays.
         if (before === rewinds) log.moveReader(sql, READER, events.at(-1)?.seq ?? at)
       }
-      failures = 0
+      reset()
     } catch (error) {
-      failures += 1
-      logFailure('copy_failed', error, { day: name, failures })
-      wakeAt(Date.now() + Math.min(SECOND_MS * 2 ** failures, BACKOFF_MAX_MS))
+      postpone(error)
     }
   }
 

@@ -80,7 +80,7 @@ export interface Whereabouts extends DoctorDate {
 }
 
 /** Whose appointment an absence struck; `waiting` where it was given up for a place in another line. */
-export interface Affected {
+interface Affected {
   patientId: string
   slot: number
   waiting: PlaceInLine | null
@@ -91,7 +91,7 @@ export interface PlaceInLine extends DoctorDate {
 }
 
 export type Priority = 'urgent' | 'normal'
-export type QueueStatus = 'waiting' | 'called' | 'served' | 'skipped' | 'no_show'
+type QueueStatus = 'waiting' | 'called' | 'served' | 'skipped' | 'no_show'
 
 export interface CheckIn {
   id: string

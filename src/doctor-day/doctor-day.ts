@@ -11,7 +11,7 @@ import * as log from './log'
 import type { MoveWanted } from './move-commands'
 import { moving } from './moving'
 import type { Answer, Operation } from './operation'
-import { onDay } from './reach'
+import { onOtherDay } from './reach'
 import { decide, nextDeadline } from './rules'
 import { following, hear } from './sockets'
 import * as tickets from './tickets'
@@ -50,9 +50,10 @@ export class DoctorDay extends DurableObject<Env> {
     wakeAt: (instant) => this.#arm(instant),
   })
   readonly #moving = moving({
+    name: this.ctx.id.name,
     day: () => this.#day,
     perform: (operation, command) => this.#perform(operation, command),
-    reach: (key, call) => onDay(this.env, key, call),
+    reach: (key, call) => onOtherDay(this.env, key, call),
     wakeAt: (instant) => this.#arm(instant),
   })
   readonly #following = following({

@@ -3,7 +3,7 @@ import { reservationOf } from './records'
 import { timesOf } from './slot-times'
 import { countPatient, forgetPatient, free, take } from './slots'
 
-export type MoveEvent = EventOf<
+type MoveEvent = EventOf<
   | 'move_began'
   | 'moved_out'
   | 'move_aborted'

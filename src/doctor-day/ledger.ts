@@ -2,7 +2,7 @@ import type { Day, Occupant } from './day'
 import { type SlotTimes, timesOf } from './slot-times'
 
 /** A slot, when it is, and who has it; null is free. */
-export interface LedgerSlot extends SlotTimes {
+interface LedgerSlot extends SlotTimes {
   slot: number
   occupant: Occupant | null
 }

@@ -1,4 +1,6 @@
 import type { Ctx } from '../context'
+import { inTime } from '../lib/in-time'
+import { SECOND_MS } from '../lib/time'
 import { type DayKey, dayKey } from './address'
 import type { Command, ReplyTo } from './commands'
 import type { Appointment, Recorded } from './day'
@@ -11,6 +13,9 @@ import type { Gone, Query, Seen } from './views'
 
 const TRIES_MAX = 3
 const PAUSE_MS = 50
+
+/** Giving a move up takes two of these, and its caller is still told before the request’s own limit. */
+const OTHER_DAY_MS_MAX = 3 * SECOND_MS
 
 /** The object as seen from outside: what it returns is a structured clone, and a promise of it. */
 export interface RemoteDay {
@@ -47,6 +52,12 @@ export async function onDay<Reply>(
     }
   }
 }
+
+/**
+ * How one day calls another: who asks keeps an appointment between two days, so it waits for no answer for
+ * ever. A call that was given up may still come, even after later ones.
+ */
+export const onOtherDay: typeof onDay = (env, key, call) => inTime(onDay(env, key, call), OTHER_DAY_MS_MAX)
 
 function isWorthAnother(error: unknown): boolean {
   const flags = error as { retryable?: boolean; durableObjectReset?: boolean; overloaded?: boolean }

@@ -21,7 +21,7 @@ export interface SlotTimes {
  * All that the time zone database has to say of a day, asked once (epoch ms): the times of a slot are a sum
  * from here on. Plain data, because a day is one.
  */
-export interface Timetable {
+interface Timetable {
   beginsAt: number
   slotMs: number
   offsets: Offset[]

@@ -1,8 +1,10 @@
 import { drizzle } from 'drizzle-orm/d1'
+import { inTime } from '../lib/in-time'
 import { logFailure } from '../lib/log'
-import { HOUR_MS, MINUTE_MS, SECOND_MS } from '../lib/time'
+import { HOUR_MS, SECOND_MS } from '../lib/time'
 import { lensOf, type View } from '../live/model'
 import { namesOf } from '../patients/model'
+import { backoff } from './backoff'
 import type { Day, Recorded } from './day'
 import { messagesBehind, newStory, type Story, tell } from './live'
 import { type Redeem, redeem } from './tickets'
@@ -16,7 +18,8 @@ const CONNECTION_MS_MAX = HOUR_MS
 /** Each message of a client wakes the object, and none is of use. */
 const HEARD_MAX = 10
 
-const BACKOFF_MAX_MS = 5 * MINUTE_MS
+/** Somebody stands before the screen: what takes longer is asked again. */
+const NAMES_MS_MAX = 3 * SECOND_MS
 
 /** What a socket is closed with. `comeAgain`: with the last number as `since`, and nothing is missed. */
 const CLOSED = { tooMuchSaid: 1008, broken: 1011, comeAgain: 4000 }
@@ -37,7 +40,7 @@ interface Follower {
 }
 
 /** What following needs of the object. */
-export interface Source {
+interface Source {
   ctx: DurableObjectState
   env: Env
   day(): Day
@@ -46,7 +49,7 @@ export interface Source {
   wakeAt(instant: number): void
 }
 
-export interface Following {
+interface Following {
   /** Lets a follower in, or answers why not: the code of a problem. */
   open(request: Request): Response
   /** Tells each follower what it has not been told. Never throws. */
@@ -64,7 +67,8 @@ export function following({ ctx, env, day, events, wakeAt }: Source): Following 
   const showsInitials = env.BOARD_INITIALS === 'true'
   const names = new Map<string, string>()
   let story: Story | null = null
-  let [isLearning, failures] = [false, 0]
+  let isLearning = false
+  const { postpone, reset } = backoff('live_failed', ctx.id.name, wakeAt)
 
   /** Answers whose names are missing to tell the rest. */
   function deliver(): string[] {
@@ -86,7 +90,8 @@ export function following({ ctx, env, day, events, wakeAt }: Source): Following 
     isLearning = true
     try {
       for (let missing = unnamed; missing.length > 0; missing = deliver()) {
-        const found = await namesOf(drizzle(env.DB), day().place?.clinicId ?? '', missing)
+        const asked = namesOf(drizzle(env.DB), day().place?.clinicId ?? '', missing)
+        const found = await inTime(asked, NAMES_MS_MAX)
         // A patient who is not found has no name, as in the list of the queue.
         for (const id of missing) names.set(id, found.get(id) ?? '')
       }
@@ -103,13 +108,11 @@ export function following({ ctx, env, day, events, wakeAt }: Source): Following 
       else await scheduler.wait(0)
       const unnamed = deliver()
       if (unnamed.length > 0 && !isLearning) await learn(unnamed)
-      if (!isLearning) failures = 0
+      if (!isLearning) reset()
     } catch (error) {
       // What was told half is told anew.
       story = null
-      failures += 1
-      logFailure('live_failed', error, { day: ctx.id.name, failures })
-      wakeAt(Date.now() + Math.min(SECOND_MS * 2 ** failures, BACKOFF_MAX_MS))
+      postpone(error)
     }
   }
 

@@ -3,7 +3,7 @@ import type { Day, Event, Opening } from './day'
 import { slotsThatFit, type WorkingHours } from './slot-times'
 
 /** What a day offers: its hours, if it has some, and how many slots. */
-export interface Terms {
+interface Terms {
   hours: WorkingHours | null
   capacity: number
 }

@@ -18,7 +18,7 @@ export interface Gone {
   movedTo: Whereabouts
 }
 
-export interface Views {
+interface Views {
   /** Null where it never was here. */
   appointment: Appointment | Gone | null
   /** Those that are not cancelled, by slot. */

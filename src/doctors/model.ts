@@ -45,7 +45,7 @@ const MINUTES_RULE = `must be a whole number from 1 to ${MINUTES_PER_SLOT_MAX}`
 const CLOCK = '(?:[01]\\d|2[0-3]):[0-5]\\d'
 
 /** When a doctor works, by the clock on the clinic's wall, within one date. Slots follow without a break. */
-export const WorkingHours = v.pipe(
+const WorkingHours = v.pipe(
   v.object({
     from: v.pipe(v.string(), v.regex(new RegExp(`^${CLOCK}$`), 'must be a time like 09:00')),
     to: v.pipe(
@@ -72,7 +72,7 @@ export const WorkingHours = v.pipe(
   }),
   v.metadata({ ref: 'WorkingHours' }),
 )
-export type WorkingHours = v.InferOutput<typeof WorkingHours>
+type WorkingHours = v.InferOutput<typeof WorkingHours>
 
 function brokenHours(hours: DayHours): ['to' | 'minutes_per_slot', string] | null {
   const slots = usualSlots(hours)

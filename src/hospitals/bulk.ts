@@ -1,12 +1,9 @@
 import { sql } from 'drizzle-orm'
 import type { Kind } from '../imports/kind'
-import { standsEarlier } from '../imports/staged'
+import { newRecordId, standsEarlier } from '../imports/staged'
 import { toE164 } from '../lib/phone'
 import { directoryOf } from './directory'
 import { foldHospital, HospitalRow, hospitals } from './model'
-
-/** Padded, so that a list by id is a list by import and row. */
-const hospitalId = (row: 'r' | 'staged_rows') => sql.raw(`${row}.job_id || printf('-%07d', ${row}.row)`)
 
 /** Hospitals as a kind of import: what a row is, what is kept of it, and how rows become a directory. */
 export const HOSPITALS: Kind<HospitalRow> = {
@@ -25,12 +22,12 @@ export const HOSPITALS: Kind<HospitalRow> = {
   },
   commit(db, { clinicId, rows, held, now }) {
     const isCreated = sql`EXISTS (SELECT 1 FROM hospitals h
-      WHERE h.clinic_id = ${clinicId} AND h.id = ${hospitalId('staged_rows')})`
+      WHERE h.clinic_id = ${clinicId} AND h.id = ${newRecordId('staged_rows')})`
     return {
       statement: db
         .insert(hospitals)
         .select(sql`
-          SELECT i.clinic_id, ${hospitalId('r')}, i.batch_id, r.cells->>'name', r.cells->>'address',
+          SELECT i.clinic_id, ${newRecordId('r')}, i.batch_id, r.cells->>'name', r.cells->>'address',
             r.cells->>'phone', r.cells->>'phone_e164', r.identity, ${now}
           FROM staged_rows r JOIN imports i ON i.id = r.job_id
           WHERE ${rows} AND i.clinic_id = ${clinicId} AND NOT ${standsEarlier('r')} AND ${held}
@@ -43,6 +40,6 @@ export const HOSPITALS: Kind<HospitalRow> = {
   },
   isKnown: (clinicId) => sql`EXISTS (SELECT 1 FROM hospitals h
     WHERE h.clinic_id = ${clinicId} AND h.folded = staged_rows.identity)`,
-  recordId: sql`coalesce(staged_rows.record_id, ${hospitalId('staged_rows')})`,
+  recordId: sql`coalesce(staged_rows.record_id, ${newRecordId('staged_rows')})`,
   upstream: directoryOf,
 }

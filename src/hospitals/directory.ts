@@ -1,4 +1,3 @@
-import { sql } from 'drizzle-orm'
 import * as v from 'valibot'
 import type { Upstream } from '../imports/upstream'
 import { callUpstream } from '../upstream/call'
@@ -47,7 +46,5 @@ export function directoryOf(env: Pick<Env, 'HOSPITAL_DIRECTORY_URL'>): Upstream 
         expects: v.unknown(),
         ...(timeoutMs && { timeoutMs }),
       }),
-    isKnown: (clinicId) => sql`EXISTS (SELECT 1 FROM hospitals h
-      WHERE h.clinic_id = ${clinicId} AND h.folded = staged_rows.identity)`,
   }
 }

@@ -3,12 +3,14 @@ import {
   type ImportFacts,
   isoOrNull,
   PROGRESS,
+  pausedUntil,
   processingSeconds,
   RowFaults,
   sentence,
   toProgress,
 } from '../imports/job'
 import type { Accepted } from '../imports/upload'
+import { PACE, type Pace } from '../imports/watch'
 import { iso } from '../lib/time'
 
 export const AcceptedImport = v.pipe(
@@ -56,7 +58,7 @@ const Reason = v.picklist([
 ])
 
 /** `faults` stand with rows of a partial import that broke a rule. */
-export const ImportedRow = v.pipe(
+const ImportedRow = v.pipe(
   v.object({
     row: v.number(),
     name: v.string(),
@@ -99,6 +101,17 @@ export const ImportStatus = v.pipe(
 )
 export type ImportStatus = v.InferOutput<typeof ImportStatus>
 
+/** One event of an import that somebody follows. */
+export const ImportProgress = v.pipe(
+  v.object({ ...PROGRESS, ...COUNTS, ...PACE }),
+  v.metadata({ ref: 'ImportProgress' }),
+)
+
+export const inProgress = {
+  schema: ImportProgress,
+  of: (facts: ImportFacts, pace: Pace) => ({ ...toProgress(facts), ...countsOf(facts), ...pace }),
+}
+
 const ImportSummary = v.pipe(
   v.object({
     ...PROGRESS,
@@ -109,7 +122,7 @@ const ImportSummary = v.pipe(
   }),
   v.metadata({ ref: 'ImportSummary' }),
 )
-export type ImportSummary = v.InferOutput<typeof ImportSummary>
+type ImportSummary = v.InferOutput<typeof ImportSummary>
 
 export const ImportJobs = v.pipe(
   v.object({ total_jobs: v.number(), jobs: v.array(ImportSummary) }),
@@ -135,10 +148,6 @@ export function toStatus(facts: ImportFacts, now: number): ImportStatus {
     paused_until: isoOrNull(pausedUntil(job, now)),
   }
 }
-
-/** A pause that is over needs nobody to clear it. */
-const pausedUntil = ({ state, pausedUntil: until }: ImportFacts['job'], now: number): number | null =>
-  state === 'processing' && until !== null && until > now ? until : null
 
 export const toSummary = (facts: ImportFacts): ImportSummary => ({
   ...toProgress(facts),

@@ -1,16 +1,12 @@
-import type { Context } from 'hono'
-import { describeRoute } from 'hono-openapi'
 import * as v from 'valibot'
-import type { App } from '../context'
 import { doc, linkNext, needs, noBody, query, reply, replyPage, resource } from '../http/endpoint'
 import { fingerprintOf, replay, replayUpload, requiredKey } from '../http/idempotency'
-import { streamOf } from '../http/stream'
 import { resumeImport } from '../imports/control'
-import { fileOf, receive, replayFile, takesFile } from '../imports/door'
-import { type Ended, rowsAsCsv } from '../imports/download'
+import { downloads, fileOf, receive, replayFile, sendCsv, takesFile } from '../imports/door'
 import { forecast } from '../imports/dry-run'
 import { DryRun, ListImports, ListRows, UploadOptions } from '../imports/job'
 import { getImport, listImports } from '../imports/jobs'
+import { follow, followed } from '../imports/live-door'
 import { repairImport } from '../imports/repair'
 import { JSON_TYPE, statusText } from '../imports/result'
 import { sha256Of } from '../imports/staging'
@@ -21,6 +17,7 @@ import {
   ActivatedBatch,
   ImportJobs,
   ImportStatus,
+  inProgress,
   ReopenedImport,
   toAccepted,
   toReopened,
@@ -28,25 +25,6 @@ import {
   toSummary,
 } from './job'
 import { Hospital, ListHospitals } from './model'
-
-/** A file is no JSON, so `doc` cannot say it. */
-const downloads = (summary: string, columns: string) =>
-  describeRoute({
-    summary,
-    responses: {
-      200: {
-        description: `CSV with ${columns}. A cell that a spreadsheet would take for a formula is led by '.`,
-        content: { 'text/csv': { schema: { type: 'string' } } },
-      },
-    },
-    'x-problems': ['not_found'],
-  } as Parameters<typeof describeRoute>[0])
-
-const sendCsv = async (c: Context<App>, jobId: string, ended: Ended): Promise<Response> =>
-  c.body(streamOf(await rowsAsCsv(c.var.ctx, HOSPITALS, jobId, ended)), 200, {
-    'Content-Type': 'text/csv; charset=utf-8',
-    'Content-Disposition': `attachment; filename="${ended}.csv"`,
-  })
 
 export const hospitals = resource()
   .post(
@@ -91,6 +69,9 @@ export const hospitals = resource()
       return c.body(text, 200, JSON_TYPE)
     },
   )
+  .get('/status/:job_id/live', followed(inProgress.schema), needs('hospitals:read'), (c) =>
+    follow(c, { kind: 'hospitals', id: c.req.param('job_id') }, inProgress),
+  )
   .get(
     '/jobs',
     doc('List imports, newest first', 200, ImportJobs),
@@ -106,13 +87,13 @@ export const hospitals = resource()
     '/jobs/:job_id/failed.csv',
     downloads('Download the rows that failed', 'name, address, phone, row and reason'),
     needs('hospitals:read'),
-    async (c) => sendCsv(c, c.req.param('job_id'), 'failed'),
+    async (c) => sendCsv(c, HOSPITALS, c.req.param('job_id'), 'failed'),
   )
   .get(
     '/jobs/:job_id/succeeded.csv',
     downloads('Download the rows that became hospitals', 'name, address, phone, row and id'),
     needs('hospitals:read'),
-    async (c) => sendCsv(c, c.req.param('job_id'), 'succeeded'),
+    async (c) => sendCsv(c, HOSPITALS, c.req.param('job_id'), 'succeeded'),
   )
   .post(
     '/jobs/:job_id/rows',

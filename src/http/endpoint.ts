@@ -149,6 +149,16 @@ export function replyPage<S extends Schema>(c: Context<App>, row: S, page: Page<
   return reply(c, v.array(row), page.rows)
 }
 
+/** As `replyPage`, for rows that are JSON already; what they hold was chosen where they were selected. */
+export function replyTextPage<S extends Schema>(
+  c: Context<App>,
+  _row: S,
+  page: Page<string>,
+): Response & TypedResponse<v.InferOutput<S>[], 200, 'json'> {
+  linkNext(c, page.next)
+  return c.body(`[${page.rows.join()}]`, 200, { 'Content-Type': 'application/json' }) as never
+}
+
 export function linkNext(c: Context<App>, value: string | null, parameter = 'cursor'): void {
   if (value === null) return
   const next = new URL(c.req.url)

@@ -1,10 +1,13 @@
 import { SECOND_MS } from '../lib/time'
+import { streamOf } from './stream'
 
 /** Proxies drop a connection that is silent for a minute, some sooner. */
-const PULSE_MS = 15 * SECOND_MS
+export const PULSE_MS = 15 * SECOND_MS
 
 /** What a slow reader may leave unread here; then it has to come again and go on where it was. */
 const UNREAD_BYTES_MAX = 1024 * 1024
+
+const HEADERS = { 'Content-Type': 'text/event-stream', 'Cache-Control': 'no-store' }
 
 /** Server-sent events want each message numbered and named. */
 interface Numbered {
@@ -50,9 +53,13 @@ function eventStream(socket: WebSocket): Response {
     },
     new ByteLengthQueuingStrategy({ highWaterMark: UNREAD_BYTES_MAX }),
   )
-  return new Response(body, {
-    headers: { 'Content-Type': 'text/event-stream', 'Cache-Control': 'no-store' },
-  })
+  return new Response(body, { headers: HEADERS })
+}
+
+/** What is told one after the other, to a reader who may go at any time: then `left` is aborted. */
+export function tellEvents(tell: (left: AbortSignal) => AsyncGenerator<string>): Response {
+  const leaving = new AbortController()
+  return new Response(streamOf(tell(leaving.signal), leaving), { headers: HEADERS })
 }
 
 function framed(message: string): string {

@@ -1,3 +1,4 @@
+import { inTime } from '../lib/in-time'
 import { Problem } from '../problem'
 import { MESSAGES_MAX, sendChunks } from './chunk-messages'
 
@@ -9,15 +10,11 @@ const RETRY_AFTER_SECONDS = 5
 
 /** Whether the queue took the first messages in time. What it does later is nobody's concern any more. */
 export async function sendInTime(env: Env, jobId: string, chunks: readonly number[]): Promise<boolean> {
-  let timer: ReturnType<typeof setTimeout> | undefined
-  const late = new Promise<false>((resolve) => {
-    timer = setTimeout(() => resolve(false), QUEUE_WAIT_MS)
-  })
-  const sent = sendChunks(env, jobId, chunks.slice(0, MESSAGES_MAX)).then(
+  const sent = sendChunks(env, jobId, chunks.slice(0, MESSAGES_MAX))
+  return inTime(sent, QUEUE_WAIT_MS).then(
     () => true,
     () => false,
   )
-  return Promise.race([sent, late]).finally(() => clearTimeout(timer))
 }
 
 export const queueUnreachable = (sentence: string) =>

@@ -24,7 +24,7 @@ const RETRY_SECONDS = 5
 type Chunk = typeof importChunks.$inferSelect
 
 /** Every kind there is, by its name. */
-export type Kinds = Record<KindName, Kind>
+type Kinds = Record<KindName, Kind>
 
 /** The queue's consumer. Never throws: a throw brings back messages that were done. */
 export const consumerOf =

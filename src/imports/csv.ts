@@ -2,7 +2,7 @@ import { type CsvError, type Parser, parse } from 'csv-parse'
 import type { Fault } from '../problem'
 
 /** A record of a file longer than this is no row of a table but a quote that was never closed. */
-export const RECORD_CHARACTERS_MAX = 64 * 1024
+const RECORD_CHARACTERS_MAX = 64 * 1024
 
 /**
  * What a record may take of the file. Bounds its columns too, which hold no characters where they are empty.
@@ -12,7 +12,7 @@ const RECORD_BYTES_MAX = 4 * RECORD_CHARACTERS_MAX
 /** How much of the file is parsed at a time, so that what waits for the reader stays small. */
 const PIECE_BYTES = 64 * 1024
 
-export const FILE_COLUMNS_MAX = 256
+const FILE_COLUMNS_MAX = 256
 
 /**
  * Every line end is known beforehand: a parser that learns it from the first line reads mixed files as one
@@ -34,7 +34,7 @@ export interface Column<Name extends string> {
  * One record under its columns, or what is wrong with it. `row` counts records; the header is row 1. A fault
  * with cells is that row's alone; one without is the file's.
  */
-export type Row<Name extends string> =
+type Row<Name extends string> =
   | { row: number; cells: Record<Name, string>; fault?: undefined }
   | { row: number; cells?: Record<Name, string>; fault: Fault }
 

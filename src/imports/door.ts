@@ -2,6 +2,8 @@ import type { Context } from 'hono'
 import { describeRoute } from 'hono-openapi'
 import type { App } from '../context'
 import { fingerprintOf, replayUpload, requiredKey } from '../http/idempotency'
+import { streamOf } from '../http/stream'
+import { type Ended, rowsAsCsv } from './download'
 import { fileBytes } from './file'
 import type { Kind } from './kind'
 import type { Mode } from './model'
@@ -57,4 +59,23 @@ export const receive = (c: Context<App>, kind: Kind, mode: Mode): Promise<Accept
     key: requiredKey(c),
     file: fileOf(c),
     fingerprint: (sha256) => fingerprintOf(c, uploadInput(c, sha256)),
+  })
+
+/** A file is no JSON, so `doc` cannot say it. */
+export const downloads = (summary: string, columns: string) =>
+  describeRoute({
+    summary,
+    responses: {
+      200: {
+        description: `CSV with ${columns}. A cell that a spreadsheet would take for a formula is led by '.`,
+        content: { 'text/csv': { schema: { type: 'string' } } },
+      },
+    },
+    'x-problems': ['not_found'],
+  } as Parameters<typeof describeRoute>[0])
+
+export const sendCsv = async (c: Context<App>, kind: Kind, jobId: string, ended: Ended): Promise<Response> =>
+  c.body(streamOf(await rowsAsCsv(c.var.ctx, kind, jobId, ended)), 200, {
+    'Content-Type': 'text/csv; charset=utf-8',
+    'Content-Disposition': `attachment; filename="${ended}.csv"`,
   })

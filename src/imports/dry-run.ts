@@ -11,7 +11,7 @@ import { stage } from './staging'
 /** Of a trial run, which is there to be read by people. */
 const FAULTS_TOLD = 1_000
 
-export interface Forecast {
+interface Forecast {
   create: number
   duplicate: number
   invalid: number

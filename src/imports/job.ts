@@ -39,6 +39,10 @@ const percentage = (total: number, done: number): number => Math.floor((done / t
 
 export const isoOrNull = (ms: number | null): string | null => (ms === null ? null : iso(ms))
 
+/** A pause that is over needs nobody to clear it. */
+export const pausedUntil = ({ state, pausedUntil: until }: ImportFacts['job'], now: number): number | null =>
+  state === 'processing' && until !== null && until > now ? until : null
+
 /** `now` ends the clock of a job that is still running. */
 export const processingSeconds = ({ startedAt, completedAt }: ImportFacts['job'], now: number) =>
   startedAt === null ? null : Math.max(0, (completedAt ?? now) - startedAt) / SECOND_MS

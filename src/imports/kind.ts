@@ -7,7 +7,7 @@ import type { KindName } from './model'
 import type { Upstream } from './upstream'
 
 /** A chunk of staged rows whose turn has come. `rows` picks them as `r`; `held` is the fence of its lease. */
-export interface Turn {
+interface Turn {
   jobId: string
   clinicId: string
   now: number

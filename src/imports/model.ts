@@ -1,7 +1,7 @@
 import { index, integer, primaryKey, sqliteTable, text, uniqueIndex } from 'drizzle-orm/sqlite-core'
 
 /** What can be imported. Each kind tells the machinery here what its rows are and what becomes of them. */
-export const KINDS = ['hospitals', 'patients'] as const
+const KINDS = ['hospitals', 'patients'] as const
 export type KindName = (typeof KINDS)[number]
 
 export const MODES = ['strict', 'partial'] as const

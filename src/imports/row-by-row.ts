@@ -9,7 +9,7 @@ import { finish } from './row-by-row-end'
 import { fenced, type Slice, sumsOf } from './slice'
 import { standsEarlier } from './staged'
 
-export const ROW_TRIES_MAX = 3
+const ROW_TRIES_MAX = 3
 
 /** How long one message keeps its consumer; what is left then is another message's. */
 const SLICE_MS = 20 * SECOND_MS
@@ -46,7 +46,7 @@ export async function workRowByRow(slice: Slice): Promise<void> {
 }
 
 /** What needs no call: hospitals that are there already, and rows whose last try nobody came back from. */
-async function settleWithoutCall({ db, upstream, chunk, held }: Slice): Promise<void> {
+async function settleWithoutCall({ db, kind, chunk, held }: Slice): Promise<void> {
   const isEarlier = standsEarlier('staged_rows')
   await db
     .update(stagedRows)
@@ -56,7 +56,7 @@ async function settleWithoutCall({ db, upstream, chunk, held }: Slice): Promise<
         ELSE 'duplicate_in_directory' END`,
     })
     .where(sql`${ofChunk(chunk)} AND status IS NULL AND ${held} AND (tries >= ${ROW_TRIES_MAX}
-      OR tries = 0 AND (${isEarlier} OR ${upstream.isKnown(chunk.clinicId)}))`)
+      OR tries = 0 AND (${isEarlier} OR ${kind.isKnown(chunk.clinicId)}))`)
 }
 
 /** Those with the fewest tries: one round. */

@@ -20,7 +20,7 @@ const ROWS_MAX_USUAL = 100_000
 /** Of a row that broke a rule: it is nobody's duplicate, and no identity of a kind is empty. */
 const NO_IDENTITY = ''
 
-export interface Staged {
+interface Staged {
   sha256: string
   rows: number
   invalid: number

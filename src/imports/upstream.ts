@@ -1,8 +1,7 @@
-import type { SQL } from 'drizzle-orm'
 import type { UpstreamReply } from '../upstream/call'
 
 /** A row as it is sent. The key is the same on every try, so that tries make one record. */
-export interface SentRow {
+interface SentRow {
   key: string
   batchId: string
   cells: string
@@ -14,6 +13,4 @@ export interface Upstream {
   gate: string
   create(row: SentRow): Promise<UpstreamReply<{ id: string }>>
   activate(batchId: string, timeoutMs?: number): Promise<UpstreamReply<unknown>>
-  /** Whether the copy holds an equal record, of whatever import. */
-  isKnown(clinicId: string): SQL
 }

@@ -42,7 +42,8 @@ export function cutPage<Row>(rows: Row[], size: number, sortKey: (row: Row) => u
   return { rows: page, next: last !== undefined && rows.length > size ? writeCursor(sortKey(last)) : null }
 }
 
-const writeCursor = (sortKey: unknown[]): string => Buffer.from(JSON.stringify(sortKey)).toString('base64url')
+export const writeCursor = (sortKey: unknown[]): string =>
+  Buffer.from(JSON.stringify(sortKey)).toString('base64url')
 
 function readCursor(cursor: string): unknown {
   try {

@@ -23,7 +23,7 @@ export const BoardEntry = v.pipe(
 )
 export type BoardEntry = v.InferOutput<typeof BoardEntry>
 
-export type Entry = Queued | BoardEntry
+type Entry = Queued | BoardEntry
 export type LiveMessage = Message<Entry>
 
 const AnyEntry = v.union([Queued, BoardEntry])

@@ -1,17 +1,18 @@
-import { and, asc, eq, gt } from 'drizzle-orm'
+import { and, eq, sql } from 'drizzle-orm'
 import { mayUse } from '../access/actions'
 import { audited } from '../audit/model'
 import type { Ctx } from '../context'
-import { cutPage, type Page } from '../lib/page'
+import type { Page } from '../lib/page'
+import { textPage } from '../lib/text-page'
 import { Problem } from '../problem'
 import {
   type ListMedicalTests,
-  type MedicalTest,
+  medicalTestAsJson,
   medicalTests,
   type NewMedicalTest,
   type StoredMedicalTest,
-  toMedicalTest,
   toStored,
+  withInstants,
 } from './model'
 
 /** A record is written once and never changed: the same test_id again is refused, whatever its body says. */
@@ -43,15 +44,17 @@ export async function storeMedicalTest(ctx: Ctx, wanted: NewMedicalTest): Promis
   return toStored(stored)
 }
 
-/** A clinic's records in the order they were stored, whoever posted them. */
-export async function listMedicalTests(ctx: Ctx, wanted: ListMedicalTests): Promise<Page<MedicalTest>> {
+/** A clinic's records in the order they were stored, whoever posted them; each as JSON. */
+export async function listMedicalTests(ctx: Ctx, wanted: ListMedicalTests): Promise<Page<string>> {
   mayUse(ctx, wanted.clinic_id)
-  const rows = await ctx.db
-    .select()
-    .from(medicalTests)
-    .where(and(eq(medicalTests.clinicId, wanted.clinic_id), gt(medicalTests.seq, wanted.cursor?.[0] ?? 0)))
-    .orderBy(asc(medicalTests.seq))
-    .limit(wanted.limit + 1)
-  const page = cutPage(rows, wanted.limit, (row) => [row.seq])
-  return { ...page, rows: page.rows.map(toMedicalTest) }
+  const { clinicId, seq } = medicalTests
+  const page = await textPage(
+    ctx.db,
+    (count) => sql`
+      SELECT ${seq} AS seq, ${medicalTestAsJson} AS json FROM ${medicalTests}
+      WHERE ${clinicId} = ${wanted.clinic_id} AND ${seq} > ${wanted.cursor?.[0] ?? 0}
+      ORDER BY ${seq} LIMIT ${count}`,
+    wanted.limit,
+  )
+  return { ...page, rows: page.rows.map(withInstants) }
 }

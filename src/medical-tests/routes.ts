@@ -1,5 +1,5 @@
 import * as v from 'valibot'
-import { body, doc, needs, query, reply, replyPage, resource } from '../http/endpoint'
+import { body, doc, needs, query, reply, replyTextPage, resource } from '../http/endpoint'
 import { replay } from '../http/idempotency'
 import { listMedicalTests, storeMedicalTest } from './actions'
 import { ListMedicalTests, MedicalTest, NewMedicalTest, StoredMedicalTest } from './model'
@@ -18,5 +18,5 @@ export const medicalTests = resource()
     doc('List the records of a clinic, newest last', 200, v.array(MedicalTest), 'not_found'),
     needs('tests:read'),
     query(ListMedicalTests),
-    async (c) => replyPage(c, MedicalTest, await listMedicalTests(c.var.ctx, c.req.valid('query'))),
+    async (c) => replyTextPage(c, MedicalTest, await listMedicalTests(c.var.ctx, c.req.valid('query'))),
   )

@@ -1,7 +1,7 @@
 import { sql } from 'drizzle-orm'
 import * as v from 'valibot'
 import type { Kind } from '../imports/kind'
-import { standsEarlier } from '../imports/staged'
+import { newRecordId, standsEarlier } from '../imports/staged'
 import { cell, requiredCell } from '../lib/cell'
 import { toE164 } from '../lib/phone'
 import { foldName } from '../lib/text'
@@ -41,7 +41,7 @@ export const PATIENTS: Kind<PatientRow> = {
               WHEN ${owner(sql`AND p.op_id = t.job_id`)} THEN NULL
               ELSE t.phone END,
             t.cells->>'age', t.cells->>'gender', t.cells->>'email', ${now}, t.job_id
-          FROM (SELECT ${patientId('r')} AS id, r.job_id, r.row, r.cells, r.cells->>'phone' AS phone,
+          FROM (SELECT ${newRecordId('r')} AS id, r.job_id, r.row, r.cells, r.cells->>'phone' AS phone,
               r.cells->>'shared_phone' AS is_shared,
               row_number() OVER (PARTITION BY r.cells->>'phone' ORDER BY r.row) AS place
             FROM staged_rows r
@@ -51,19 +51,17 @@ export const PATIENTS: Kind<PatientRow> = {
           ORDER BY t.row`)
         .onConflictDoNothing(),
       isCreated: sql`EXISTS (SELECT 1 FROM patients p
-        WHERE p.clinic_id = ${clinicId} AND p.id = ${patientId('staged_rows')})`,
+        WHERE p.clinic_id = ${clinicId} AND p.id = ${newRecordId('staged_rows')})`,
       reason: sql`CASE WHEN ${standsEarlier('staged_rows')} THEN 'duplicate_in_file'
         WHEN ${isKnown(clinicId)} THEN 'duplicate_in_directory' ELSE 'phone_in_use' END`,
     }
   },
   isKnown: (clinicId) => isKnown(clinicId),
-  recordId: sql.raw(`staged_rows.job_id || printf('-%07d', staged_rows.row)`),
+  recordId: newRecordId('staged_rows'),
 }
 
 const isKnown = (clinicId: string) => sql`EXISTS (SELECT 1 FROM patients p WHERE p.clinic_id = ${clinicId}
   AND p.phone = staged_rows.cells->>'phone' AND p.name_folded = staged_rows.cells->>'folded')`
-
-const patientId = (row: 'r' | 'staged_rows') => sql.raw(`${row}.job_id || printf('-%07d', ${row}.row)`)
 
 /** Identities start with the phone and a line break, so that a phone is a range of their index. */
 const PHONE_STANDS_EARLIER = sql.raw(`EXISTS (SELECT 1 FROM staged_rows e

@@ -8,6 +8,7 @@ import {
   toProgress,
 } from '../imports/job'
 import type { Accepted } from '../imports/upload'
+import { PACE, type Pace } from '../imports/watch'
 import { iso } from '../lib/time'
 
 const COUNTS = {
@@ -71,6 +72,17 @@ export const PatientsStatus = v.pipe(
   }),
   v.metadata({ ref: 'PatientsStatus' }),
 )
+
+/** One event of an import that somebody follows. */
+const PatientsProgress = v.pipe(
+  v.object({ ...PROGRESS, ...COUNTS, ...PACE }),
+  v.metadata({ ref: 'PatientsProgress' }),
+)
+
+export const inProgress = {
+  schema: PatientsProgress,
+  of: (facts: ImportFacts, pace: Pace) => ({ ...toProgress(facts), ...countsOf(facts), ...pace }),
+}
 
 const PatientsSummary = v.pipe(
   v.object({ ...PROGRESS, ...COUNTS, created_at: v.string() }),

@@ -1,13 +1,22 @@
 import * as v from 'valibot'
 import { body, doc, linkNext, needs, query, reply, resource } from '../http/endpoint'
-import { fileOf, receive, replayFile, takesFile } from '../imports/door'
+import { downloads, fileOf, receive, replayFile, sendCsv, takesFile } from '../imports/door'
 import { forecast } from '../imports/dry-run'
 import { DryRun, ListImports, ListRows, UploadOptions } from '../imports/job'
 import { getImport, listImports } from '../imports/jobs'
+import { follow, followed } from '../imports/live-door'
 import { JSON_TYPE, statusText } from '../imports/result'
 import { getPatient, registerPatient } from './actions'
 import { PATIENTS } from './bulk'
-import { AcceptedPatients, PatientsJobs, PatientsStatus, toAccepted, toStatus, toSummary } from './job'
+import {
+  AcceptedPatients,
+  inProgress,
+  PatientsJobs,
+  PatientsStatus,
+  toAccepted,
+  toStatus,
+  toSummary,
+} from './job'
 import { NewPatient, Patient } from './model'
 
 export const patients = resource()
@@ -66,6 +75,18 @@ export const patients = resource()
       linkNext(c, next)
       return c.body(text, 200, JSON_TYPE)
     },
+  )
+  .get('/bulk/:job_id/live', followed(inProgress.schema), needs('patients:read'), (c) =>
+    follow(c, { kind: 'patients', id: c.req.param('job_id') }, inProgress),
+  )
+  .get(
+    '/bulk/:job_id/failed.csv',
+    downloads(
+      'Download the rows that failed',
+      'name, phone, age, gender, email, shared_phone, row and reason',
+    ),
+    needs('patients:read'),
+    async (c) => sendCsv(c, PATIENTS, c.req.param('job_id'), 'failed'),
   )
   .get('/:id', doc('Get a patient', 200, Patient, 'not_found'), needs('patients:read'), async (c) =>
     reply(c, Patient, await getPatient(c.var.ctx, c.req.param('id'))),

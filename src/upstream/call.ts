@@ -1,8 +1,8 @@
 import * as v from 'valibot'
 import { SECOND_MS } from '../lib/time'
 
-export const CALL_MS_MAX = 30 * SECOND_MS
-export const REPLY_BYTES_MAX = 64 * 1024
+const CALL_MS_MAX = 30 * SECOND_MS
+const REPLY_BYTES_MAX = 64 * 1024
 
 /** Statuses of the 400s that another try may change: timeout, too early, too many. */
 const PASSING = [408, 425, 429]
@@ -17,7 +17,7 @@ export type UpstreamReply<Body> =
   | { is: 'not_now'; isWell: boolean; retryAfterMs: number }
   | { is: 'unknown' }
 
-export interface UpstreamCall<Body> {
+interface UpstreamCall<Body> {
   method: 'POST' | 'PATCH'
   key?: string
   body?: object

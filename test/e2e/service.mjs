@@ -9,14 +9,14 @@ import { startWorker, waitUntil } from '../../scripts/worker.mjs'
 
 /**
  * A running, empty service with the demo clinic and its key. It ends, and its state goes, with the test.
- * `vars` go before wrangler.toml's.
+ * `settings` stand before what wrangler.toml says under [vars].
  */
-export async function startService(t, vars = {}) {
+export async function startService(t, settings = {}) {
   const stateDir = mkdtempSync(join(tmpdir(), 'doctorday-e2e-'))
   const key = newKey()
   let worker
   const launch = async () => {
-    worker = startWorker({ port: await freePort(), stateDir, vars })
+    worker = startWorker({ port: await freePort(), stateDir, settings })
   }
   const start = async () => {
     await launch()
@@ -30,6 +30,7 @@ export async function startService(t, vars = {}) {
   await start()
   const send = caller(() => worker.url, key)
   return {
+    key,
     get: (path) => send('GET', path),
     post: (path, body, headers) => send('POST', path, JSON.stringify(body), headers),
     /** Where it is now; each start takes a free port. */

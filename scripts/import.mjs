@@ -1,0 +1,214 @@
+// `npm run import -- FILE`: sends a CSV file, shows how its import goes, and fetches the rows that failed.
+import { randomUUID } from 'node:crypto'
+import { createReadStream } from 'node:fs'
+import { access, constants, stat } from 'node:fs/promises'
+import { dirname } from 'node:path'
+import { Transform } from 'node:stream'
+import { EXIT, ending, eventsOf, faultLine, jsonOf, patiently, send, troubleOf } from './calls.mjs'
+import { commandLine, isLocal, optionsOf } from './import-options.mjs'
+import { keep, sha256Of } from './kept-file.mjs'
+import { digestOf, knownImport } from './known-imports.mjs'
+import { duration, megabytes, progressBar } from './progress-bar.mjs'
+
+/** In a row. What is watched goes on without us, so watching outlasts a longer outage. */
+const TRIES_MAX = 5
+const WATCH_TRIES_MAX = 30
+
+const PATHS = {
+  hospitals: {
+    list: '/api/v1/hospitals/jobs?limit=1',
+    upload: '/api/v1/hospitals/bulk',
+    status: (job) => `/api/v1/hospitals/status/${job}`,
+    failed: (job) => `/api/v1/hospitals/jobs/${job}/failed.csv`,
+    repair: (job) => `/api/v1/hospitals/jobs/${job}/rows`,
+  },
+  patients: {
+    list: '/api/v1/patients/bulk?limit=1',
+    upload: '/api/v1/patients/bulk',
+    status: (job) => `/api/v1/patients/bulk/${job}`,
+    failed: (job) => `/api/v1/patients/bulk/${job}/failed.csv`,
+  },
+}
+
+const bar = progressBar()
+
+/** The exit code. A job that is known already is watched, whoever began it; else the file makes one. */
+async function run(wanted, stage) {
+  const file = await fileAt(wanted.path)
+  await canWriteBeside(wanted.failedPath)
+  const service = serviceOf(wanted)
+  // An address or a key that is wrong is found out before a byte of the file has left.
+  await service.json('GET', service.paths.list)
+  if (wanted.isDryRun) return foretell(await service.upload(file, randomUUID()))
+  const { url, key, kind, mode, repair } = wanted
+  const known = knownImport(url.origin, key, kind, repair ?? mode, file.sha256)
+  const job = (await knownJob(service, known, wanted)) ?? (await begin(service, known, wanted, file))
+  stage.job = job
+  const last = await service.watch(job)
+  bar.end()
+  return conclude(service, wanted, job, last)
+}
+
+async function fileAt(path) {
+  const { size, isFile } = await stat(path).then(
+    (found) => ({ size: found.size, isFile: found.isFile() }),
+    (error) => {
+      throw ending(EXIT.usage, `${path} cannot be read: ${error.code}`)
+    },
+  )
+  if (!isFile || size === 0) throw ending(EXIT.usage, `${path} is ${isFile ? 'empty' : 'no file'}`)
+  return { path, size, sha256: await sha256Of(path) }
+}
+
+/** Rather than when the import is over. */
+const canWriteBeside = (path) =>
+  access(dirname(path), constants.W_OK).catch(({ code }) => {
+    throw ending(EXIT.usage, `${dirname(path)}, where failed rows would go, cannot be written to: ${code}`)
+  })
+
+async function knownJob(service, known, { again }) {
+  const job = again ? null : await known.job()
+  if (job === null) return null
+  try {
+    await service.json('GET', `${service.paths.status(job)}?rows=failed&limit=1`)
+  } catch (error) {
+    if (error.status !== 404) throw error
+    await known.forget()
+    return null
+  }
+  bar.say(`This file came as import ${job} before; --again would import it anew.`)
+  return job
+}
+
+/** The same key for the same file: whatever is sent twice on the way makes one import. */
+async function begin(service, known, { kind, mode, repair, again }, file) {
+  const key = again ? randomUUID() : digestOf(kind, repair ?? mode, file.sha256)
+  const { job_id } = await service.upload(file, `import-${key}`)
+  await known.remember(job_id).catch(() => bar.say('It could not be noted down for the next call.'))
+  bar.say(`Import ${job_id} has begun, and goes on without this command.`)
+  return job_id
+}
+
+function serviceOf({ url, key, kind, mode, isDryRun, repair }) {
+  const [address, paths, where] = [{ url, key }, PATHS[kind], url.origin]
+  const limits = { say: bar.say, where, triesMax: TRIES_MAX }
+  const json = (method, path, options) =>
+    patiently(async () => {
+      const response = await send(address, method, path, options?.())
+      return (await troubleOf(response)) ?? { answer: await jsonOf(response) }
+    }, limits).then(({ answer }) => answer)
+  return {
+    paths,
+    json,
+    upload(file, idempotencyKey) {
+      const path =
+        repair === undefined
+          ? `${paths.upload}?mode=${mode}&dry_run=${isDryRun}`
+          : paths.repair(encodeURIComponent(repair))
+      const headers = {
+        'Content-Type': 'text/csv',
+        'Content-Length': file.size,
+        'Idempotency-Key': idempotencyKey,
+      }
+      return json('POST', path, () => ({ headers, body: () => sending(file) }))
+    },
+    /** What the last event says. The stream ends every few minutes, and may break at any time. */
+    watch: (job) =>
+      patiently(
+        async (anew) => {
+          const response = await send(address, 'GET', `${paths.status(job)}/live`)
+          const trouble = await troubleOf(response)
+          if (trouble) return trouble
+          for await (const { name, data } of eventsOf(response)) {
+            anew()
+            showProgress(kind, data)
+            if (name === 'end') return data
+          }
+          return { reason: 'the stream ended', isUsual: true }
+        },
+        { ...limits, triesMax: WATCH_TRIES_MAX },
+      ),
+    keepFailed: (job, to) =>
+      patiently(async () => {
+        const response = await send(address, 'GET', paths.failed(job))
+        return (await troubleOf(response)) ?? { name: await keep(response, to) }
+      }, limits).then(({ name }) => name),
+  }
+}
+
+function sending({ path, size }) {
+  let sent = 0
+  const counted = new Transform({
+    transform(piece, _, done) {
+      sent += piece.length
+      bar.show('Sending', (100 * sent) / size, `${megabytes(sent)} of ${megabytes(size)}`)
+      done(null, piece)
+    },
+  })
+  return createReadStream(path, { end: size - 1 })
+    .on('error', (error) => counted.destroy(error))
+    .pipe(counted)
+}
+
+/** Each kind counts under its own name. */
+const countsOf = (kind, data) => ({
+  total: data[`total_${kind}`],
+  created: data[`processed_${kind}`],
+  failed: data[`failed_${kind}`],
+})
+
+function showProgress(kind, data) {
+  const { total, created, failed } = countsOf(kind, data)
+  const facts = [`${created + failed} of ${total}`]
+  if (failed > 0) facts.push(`${failed} failed`)
+  if (data.rows_per_second > 0) facts.push(`${Math.ceil(data.rows_per_second)} rows/s`)
+  if (data.eta_seconds !== null) facts.push(`${duration(data.eta_seconds)} left`)
+  if (data.paused_until !== null) facts.push(`rests until ${data.paused_until}`)
+  bar.show('Importing', data.progress_percentage, facts.join(' · '))
+}
+
+/** Of a trial: what the import would do, and whether all of it is good. */
+function foretell({ create, duplicate, invalid, total, faults }) {
+  bar.end()
+  const [of, bad] = [`Of ${total} rows`, `${duplicate} are duplicates, ${invalid} break a rule`]
+  console.log([`${of} ${create} would be created, ${bad}.`, ...faults.map(faultLine)].join('\n'))
+  return create === total ? EXIT.done : EXIT.failed
+}
+
+async function conclude(service, { kind, failedPath, url }, job, data) {
+  const { total, created, failed } = countsOf(kind, data)
+  const left = total - created - failed
+  const undone = left > 0 ? `, ${left} not done` : ''
+  console.log(`Import ${job} is ${data.status}: ${created} ${kind} created, ${failed} rows failed${undone}.`)
+  if (failed > 0) {
+    const name = await service.keepFailed(job, failedPath)
+    const again = kind === 'hospitals' ? ['--repair', job] : ['--kind', kind]
+    const there = isLocal(url) ? [] : ['--url', url.origin]
+    console.log(`The rows that failed are in ${name}. When they are right:`)
+    console.log(`  ${commandLine(...again, ...there, name)}`)
+  }
+  return data.status === 'completed' && failed === 0 ? EXIT.done : EXIT.failed
+}
+
+/** The import is the service's; only watching it ends here. */
+function stopOnSignal(stage) {
+  process.on('SIGINT', () => {
+    bar.end()
+    const state = stage.job ? `Import ${stage.job} goes on` : 'If the file has arrived, its import goes on'
+    console.error(`${state}. To watch it, call the same command again.`)
+    process.exit(EXIT.stopped)
+  })
+}
+
+try {
+  const [wanted, stage] = [optionsOf(process.argv.slice(2), process.env), { job: null }]
+  stopOnSignal(stage)
+  if (wanted.url.protocol === 'http:' && !isLocal(wanted.url))
+    bar.say('Beware: over http:// anybody on the way can read the key and the file.')
+  process.exitCode = await run(wanted, stage)
+} catch (error) {
+  bar.end()
+  if (error.exitCode === undefined) throw error
+  console[error.exitCode === EXIT.done ? 'log' : 'error'](error.message)
+  process.exitCode = error.exitCode
+}

@@ -1,0 +1,49 @@
+// The service in one process group: the bundled Worker in workerd, on a socket of its own, with D1, KV, queues
+// and objects on disk. Needs the packaged Node; `serveWorker` in worker.mjs starts it.
+import { createRequire } from 'node:module'
+import { join } from 'node:path'
+import { parseArgs } from 'node:util'
+import { unstable_getMiniflareWorkerOptions as optionsOf } from 'wrangler'
+import { ROOT } from './root.mjs'
+
+// wrangler's own copy: the simulators that `npm start` runs, so that both read the same state.
+const { Miniflare, convertV4MiniflareOptions } = createRequire(import.meta.resolve('wrangler'))('miniflare')
+
+const { values } = parseArgs({
+  options: {
+    config: { type: 'string' },
+    bundle: { type: 'string' },
+    state: { type: 'string' },
+    host: { type: 'string' },
+    port: { type: 'string' },
+  },
+})
+
+const { workerOptions, externalWorkers } = optionsOf(join(ROOT, values.config))
+
+/** What wrangler.toml sets under [vars], the environment may set otherwise. */
+const bindings = Object.fromEntries(
+  Object.entries(workerOptions.bindings).map(([name, value]) => [name, process.env[name] ?? value]),
+)
+
+const worker = {
+  ...workerOptions,
+  bindings,
+  name: workerOptions.name ?? 'doctorday',
+  modulesRoot: values.bundle,
+  modules: [{ type: 'ESModule', path: join(values.bundle, 'index.js') }],
+  unsafeDirectSockets: [{ host: values.host, port: Number(values.port) }],
+}
+
+const miniflare = new Miniflare(
+  convertV4MiniflareOptions({
+    resourcePersistencePath: join(values.state, 'v3'),
+    workers: [worker, ...externalWorkers],
+  }),
+)
+
+/** Ends workerd; what is under way is settled by the next start, as after a power cut. */
+const stop = () => miniflare.dispose().finally(() => process.exit(0))
+for (const signal of ['SIGINT', 'SIGTERM']) process.once(signal, stop)
+
+await miniflare.ready

@@ -1,0 +1,51 @@
+import { and, eq, isNull } from 'drizzle-orm'
+import type { Db } from '../lib/db'
+import { SECOND_MS } from '../lib/time'
+import { apiKeys, clinics } from './model'
+
+/**
+ * How long what was read of a key counts. A key that another isolate revokes may open this one for as long;
+ * asked for on each request, it would be a third of what a request costs.
+ */
+const KNOWN_MS = 10 * SECOND_MS
+
+const KNOWN_MAX = 1_000
+
+interface KnownKey {
+  key: typeof apiKeys.$inferSelect
+  clinic: typeof clinics.$inferSelect
+}
+
+/** Of this isolate: keys that exist, whoever came with which secret. */
+const known = new Map<string, KnownKey & { until: number }>()
+let revocations = 0
+
+/** The key and its clinic, unless it was revoked. */
+export async function findKey(db: Db, keyId: string): Promise<KnownKey | undefined> {
+  const now = Date.now()
+  const kept = known.get(keyId)
+  if (kept && now < kept.until) return kept
+  known.delete(keyId)
+  const revocationsBefore = revocations
+  // The plain binding reads from the primary: no replica knows a revoked key for longer.
+  const [found] = await db
+    .select({ key: apiKeys, clinic: clinics })
+    .from(apiKeys)
+    .innerJoin(clinics, eq(clinics.id, apiKeys.clinicId))
+    .where(and(eq(apiKeys.id, keyId), isNull(apiKeys.revokedAt)))
+  // What was read before a revocation may be of the key that it revoked.
+  if (found && revocations === revocationsBefore) keep(keyId, { ...found, until: now + KNOWN_MS })
+  return found
+}
+
+function keep(keyId: string, found: KnownKey & { until: number }): void {
+  const [oldest] = known.keys()
+  if (known.size >= KNOWN_MAX && oldest !== undefined) known.delete(oldest)
+  known.set(keyId, found)
+}
+
+/** From here on the key is read anew, also by a request that is reading it at this moment. */
+export function forgetKey(keyId: string): void {
+  revocations += 1
+  known.delete(keyId)
+}
