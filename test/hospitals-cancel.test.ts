@@ -71,20 +71,23 @@ test('an import may be cancelled before its first chunk, and resumed as if nothi
   expect((await statusOf(clinic, body.job_id)).body).toMatchObject({ status: 'completed' })
 })
 
-test('a chunk that is worked on while the import is cancelled ends and counts; nothing follows it', async () => {
+test.each([
+  ['is cancelled ends and counts', 'cancelled', 2_000],
+  ['is given up changes nothing any more', 'failed', 1_000],
+])('a chunk that is worked on while the import %s; nothing follows it', async (_, state, created) => {
   const clinic = await openClinic()
   const { body } = await upload(clinic, csv(...manyRows(2_500)))
   await env.DB.prepare(
-    `CREATE TRIGGER canceller AFTER UPDATE OF lease ON import_chunks WHEN NEW.job_id = '${body.job_id}'
-     AND NEW.chunk = 1 BEGIN UPDATE imports SET state = 'cancelled' WHERE id = NEW.job_id; END`,
+    `CREATE TRIGGER ender AFTER UPDATE OF lease ON import_chunks WHEN NEW.job_id = '${body.job_id}'
+     AND NEW.chunk = 1 BEGIN UPDATE imports SET state = '${state}' WHERE id = NEW.job_id; END`,
   ).run()
   await deliver([sent[0], sent[1], sent[2]])
-  await env.DB.prepare('DROP TRIGGER canceller').run()
+  await env.DB.prepare('DROP TRIGGER ender').run()
   expect((await statusOf(clinic, body.job_id)).body).toMatchObject({
-    status: 'cancelled',
-    processed_hospitals: 2_000,
+    status: state,
+    processed_hospitals: created,
   })
-  expect(await leftOf(clinic)).toMatchObject({ hospitals: 2_000 })
+  expect(await leftOf(clinic)).toMatchObject({ hospitals: created })
 })
 
 test('an import that is over cannot be cancelled, one that runs or is completed not resumed', async () => {
