@@ -2,7 +2,8 @@ import { env } from 'cloudflare:workers'
 import { afterEach, beforeEach, expect, test, vi } from 'vitest'
 import { openClinic } from './clinic'
 import { csv, HOSPITALS, heldQueue, manyRows, statusOf, upload } from './directory'
-import { type Behaviour, deliverUnder, rowsOf, runToEnd, standIn } from './stand-in'
+import { soon } from './soon'
+import { advance, type Behaviour, deliverUnder, rowsOf, runToEnd, standIn } from './stand-in'
 
 beforeEach(() => {
   vi.useFakeTimers({ toFake: ['Date'] })
@@ -66,4 +67,32 @@ test('the batch is activated there when the last chunk has ended, in whatever or
   await deliverUnder(directory.settings, body.job_id, { chunks: [0] })
   const { status, result } = (await statusOf(clinic, body.job_id)).body
   expect([status, directory.activated]).toEqual(['completed', [result.batch_id]])
+})
+
+test('whose lease ran out while it waited for its turn sends nothing, whatever the next has come to', async () => {
+  const clinic = await openClinic()
+  const { promise: called, resolve: call } = Promise.withResolvers<void>()
+  const directory = standIn(() => {
+    call()
+    return 'timeout_after'
+  })
+  const { body } = await upload(clinic, csv(...manyRows(1)))
+  let isWaiting = false
+  const crowded = {
+    getByName(name: string) {
+      const gate = env.UPSTREAM_GATE.getByName(name)
+      const permit = async () => {
+        isWaiting = true
+        await called
+        return gate.permit()
+      }
+      return { permit, report: (...heard: Parameters<typeof gate.report>) => gate.report(...heard) }
+    },
+  } as unknown as Env['UPSTREAM_GATE']
+  const overtaken = deliverUnder({ ...directory.settings, UPSTREAM_GATE: crowded }, body.job_id)
+  await soon(() => expect(isWaiting).toBe(true))
+  advance(61_000)
+  await Promise.all([deliverUnder(directory.settings, body.job_id), overtaken])
+  expect(directory.seen).toHaveLength(1)
+  expect(await rowsOf(body.job_id)).toMatchObject([{ status: null, tries: 1, reason: 'unknown_outcome' }])
 })
