@@ -6,15 +6,15 @@ import { migrate } from '../scripts/database.mjs'
 import { newKey } from '../scripts/keys.mjs'
 import { freePort } from '../scripts/port.mjs'
 import { ROOT } from '../scripts/root.mjs'
-import { serveWorker, waitUntil } from '../scripts/worker.mjs'
+import { serveWorker } from '../scripts/worker.mjs'
 import { metered } from './machine.mjs'
 import { seed, seedBareRecords } from './seed.mjs'
 import { siteOf } from './site.mjs'
 
 const FOLDER = join(ROOT, '.wrangler', 'bench')
 const BASE = join(FOLDER, 'base')
-const WORKERS = 'bench/workers'
-const LIMITS_CONFIG = `${WORKERS}/wrangler.toml`
+const WORKERS = join('bench', 'workers')
+const LIMITS_CONFIG = join(WORKERS, 'wrangler.toml')
 
 /** The service answers here without a key, the bare Workers anywhere. */
 const OPEN_PATH = { service: '/health', limit: '/' }
@@ -44,7 +44,7 @@ export async function prepareServers(doctors) {
   const key = newKey()
   const [service, counted] = await Promise.all([
     bundle('bench-service'),
-    bundle('bench-counted', { entry: `${WORKERS}/counted/index.ts` }),
+    bundle('bench-counted', { entry: join(WORKERS, 'counted', 'index.ts') }),
     migrate(BASE).then(() => seed(BASE, key, doctors)),
   ])
   return { bundles: { service, counted }, key, doctors }
@@ -66,7 +66,7 @@ export async function startService(
 export async function startLimit(name) {
   const stateDir = copyOfBase(name)
   seedBareRecords(stateDir)
-  const options = { bundle: `${WORKERS}/${name}`, config: LIMITS_CONFIG }
+  const options = { bundle: join(ROOT, WORKERS, name), config: LIMITS_CONFIG }
   const server = await start({ name, stateDir, ...options, path: OPEN_PATH.limit })
   return { ...server, site: { url: server.url } }
 }
@@ -79,7 +79,7 @@ function copyOfBase(name) {
 
 async function start({ name, stateDir, bundle, config, settings, path }) {
   const server = await spawn({ stateDir, bundle, config, settings })
-  await waitUntil(() => isAnswering(server.url + path), 60_000, `${name} to answer`)
+  await server.answers(path)
   const meter = metered(server.pid)
   return { name, stateDir, url: server.url, meter, settled: () => settled(meter), stop: server.stop }
 }
@@ -91,13 +91,6 @@ export async function spawn({ stateDir, bundle, config, settings }) {
   const stop = () => worker.stop().finally(() => running.delete(worker))
   return { ...worker, stop }
 }
-
-/** Any answer will do: not each bare Worker knows what to say to a plain GET. */
-const isAnswering = (url) =>
-  fetch(url).then(
-    () => true,
-    () => false,
-  )
 
 /** Waits until nothing is left of what followed the answers. Where CPU is not measured: for as long as one look. */
 async function settled({ cpuMicros }) {
