@@ -29,6 +29,7 @@ export async function measureRounds(contestants, { rounds, seconds, amount, say 
 async function amountsFor(contestant, seconds) {
   const amounts = {}
   for (const [name, connections] of Object.entries(CONNECTIONS)) {
+    console.log('warm', contestant.workload.name, name, performance.now()|0)
     const { perSecond } = await checkedRun(contestant, WARM_UP_REQUESTS, connections)
     const wanted = Math.round(perSecond * seconds)
     amounts[name] = Math.min(REQUESTS_MAX, Math.max(REQUESTS_MIN, wanted))
@@ -54,6 +55,7 @@ async function checkedRun({ workload, server }, amount, connections) {
  */
 async function measure({ workload, server }, amounts) {
   const { site, url, meter } = server
+  console.log('measure', workload.name, amounts, performance.now()|0)
   const requests = {}
   for (const name of Object.keys(CONNECTIONS)) requests[name] = await workload.prepare(site, amounts[name])
   await server.settled()
