@@ -1,7 +1,7 @@
 import { setTimeout as sleep } from 'node:timers/promises'
 import { hospitalsCsv } from './csv.mjs'
-import { median } from './load.mjs'
-import { BILL_PROMISES } from './promises.mjs'
+import { uploading } from './import.mjs'
+import { complaint, median } from './load.mjs'
 import { ALARM_AFTER_MS } from './servers.mjs'
 import { WORKLOADS } from './workloads.mjs'
 
@@ -10,70 +10,62 @@ const OPERATIONS = 5
 const IMPORTED_ROWS = 1_000
 
 const POLL_MS = 10
-/** Between two steps nothing may be pending for a moment; between a queue and its consumer it takes longer. */
+/** Between two steps nothing is pending for a moment, and longer between a queue and its consumer. */
 const QUIET_POLLS = 3
 const QUIET_POLLS_OF_QUEUE = 60
 const SETTLED_WITHIN_MS = 30_000
 
-/** Counts what each operation asks of Cloudflare. `alarms` reads on, once the alarms that it left have rung. */
-export async function measureBill(server) {
-  const { site } = server
+/**
+ * Counts what each operation asks of Cloudflare. First everything is prepared and one operation of each kind
+ * warms it up, and the alarms of that ring; then what an alarm does belongs to the operation that set it.
+ */
+export async function measureBill({ site }) {
+  const prepared = []
+  for (const workload of WORKLOADS) prepared.push(await warmedUp(site, workload))
+  await sleep(ALARM_AFTER_MS)
   const lines = []
-  for (const workload of WORKLOADS) lines.push(await lineOf(site, workload))
+  for (const each of prepared) lines.push(await lineOf(site, each))
   lines.push(await importLine(site))
-  const alarmsAt = performance.now() + ALARM_AFTER_MS
-  return {
-    async withAlarms() {
-      await sleep(Math.max(0, alarmsAt - performance.now()))
-      const { tallies } = await settled(site)
-      return lines.map((line) => withAlarm(line, tallies))
-    },
-  }
+  await sleep(ALARM_AFTER_MS)
+  const { tallies } = await settled(site)
+  return lines.map((line) => withAlarm(line, tallies))
 }
 
-async function lineOf(site, { name, title, expected, prepare }) {
-  await begin(site, 'preparation')
-  const request = await prepare(site, OPERATIONS + 1)
-  await settled(site)
-  await send(site, request(0), expected)
+async function warmedUp(site, workload) {
+  const request = await workload.prepare(site, OPERATIONS + 1)
+  await send(site, request(0), workload)
+  return { workload, request }
+}
+
+async function lineOf(site, { workload, request }) {
+  const { name, title } = workload
   const tallies = []
   for (let n = 1; n <= OPERATIONS; n += 1) {
     await settled(site)
     await begin(site, labelOf(name, n))
-    await send(site, request(n), expected)
+    await send(site, request(n), workload)
     tallies.push((await settled(site)).tallies[labelOf(name, n)])
   }
   return { name, title, ...medians(tallies) }
 }
 
 async function importLine(site) {
-  await begin(site, 'preparation')
-  const headers = { 'Content-Type': 'text/csv', 'Idempotency-Key': 'bill' }
-  const upload = {
-    ...site.get('/api/v1/hospitals/bulk'),
-    method: 'POST',
-    body: hospitalsCsv('bill', IMPORTED_ROWS),
-  }
-  await settled(site)
+  const upload = uploading(site, hospitalsCsv('bill', IMPORTED_ROWS))
   await begin(site, labelOf('import', 1))
-  await send(site, { ...upload, headers: { ...upload.headers, ...headers } }, 202)
+  await send(site, upload, { expected: 202 })
   const { tallies } = await settled(site, QUIET_POLLS_OF_QUEUE)
-  return {
-    name: 'import',
-    title: `Import ${IMPORTED_ROWS} rows`,
-    ...medians([tallies[labelOf('import', 1)]]),
-  }
+  const title = `Import ${IMPORTED_ROWS.toLocaleString('en')} rows`
+  return { name: 'import', title, ...medians([tallies[labelOf('import', 1)]]) }
 }
 
 const labelOf = (name, n) => `${name}#${n}`
 
 const begin = (site, name) => fetch(`${site.url}/__bill?name=${encodeURIComponent(name)}`, { method: 'PUT' })
 
-async function send({ url }, { path, ...request }, expected) {
+async function send({ url }, { path, ...request }, wanted) {
   const response = await fetch(url + path, request)
-  const body = await response.text()
-  if (response.status !== expected)
-    throw new Error(`${path} answered ${response.status} instead of ${expected}: ${body}`)
+  const wrong = complaint(path, wanted, response.status, await response.text())
+  if (wrong) throw new Error(wrong)
 }
 
 /** The counts, once nothing is under way any more. */
@@ -115,10 +107,3 @@ const mapCounts = (counts, amountOf) =>
   Object.fromEntries(Object.keys(counts).map((count) => [count, amountOf(count)]))
 
 const sum = (numbers) => numbers.reduce((total, number) => total + number, 0)
-
-/** Each promise with what was counted. */
-export const judged = (bill) =>
-  BILL_PROMISES.map(({ workload, what, most, of }) => {
-    const counted = of(bill.find(({ name }) => name === workload))
-    return { workload, what, most, counted, isKept: counted <= most }
-  })

@@ -1,4 +1,5 @@
 import { once } from 'node:events'
+import autocannon from 'autocannon'
 
 /** Few enough that a request waits for nobody, and so many that the server is never without one. */
 export const CONNECTIONS = { low: 4, high: 32 }
@@ -9,24 +10,15 @@ const TIMEOUT_SECONDS = 30
 /** How often autocannon looks whether it has all answers; what it says of time is not used. */
 const LOOK_MS = 20
 
-let autocannon
-
-/** Imported late: a fresh clone has no packages when this file is read. */
-const cannon = async () => {
-  autocannon ??= (await import('autocannon')).default
-  return autocannon
-}
-
 /**
  * Sends `amount` requests, `request(i)` for each, and answers how fast they were answered. `onReply` hears
  * each reply with the number of its request; without it none is looked into.
  */
 export async function load(url, { amount, connections, request, onReply }) {
-  const shoot = await cannon()
   const latencies = []
   const statuses = {}
   let [sent, firstAt, lastAt] = [0, 0, 0]
-  const shots = shoot({
+  const shots = autocannon({
     url,
     amount,
     connections: Math.min(connections, amount),
@@ -55,18 +47,28 @@ export async function load(url, { amount, connections, request, onReply }) {
   }
 }
 
-/** Sends each request once and returns the bodies. Throws at the first that is not answered as expected. */
-export async function ask(url, { amount, request, expected }) {
+/**
+ * The same, looking into each reply; answers the bodies too. `isRight` judges a reply parsed from JSON. Throws
+ * with the first reply that is not as expected.
+ */
+export async function ask(url, { amount, connections = CONNECTIONS.high, request, ...wanted }) {
   const bodies = new Array(amount)
   let wrong = null
   const onReply = (number, status, body) => {
-    if (status === expected) bodies[number] = JSON.parse(body || 'null')
-    else wrong ??= `${request(number).path} answered ${status} instead of ${expected}: ${body}`
+    wrong ??= complaint(request(number).path, wanted, status, body)
+    bodies[number] = body
   }
-  const { errors } = await load(url, { amount, connections: CONNECTIONS.high, request, onReply })
+  const { errors, perSecond } = await load(url, { amount, connections, request, onReply })
   if (wrong || errors > 0)
     throw new Error(wrong ?? `${errors} of ${amount} requests to ${url} were not answered`)
-  return bodies
+  return { bodies, perSecond }
+}
+
+/** What is wrong with a reply, or null. */
+export function complaint(path, { expected, isRight }, status, body) {
+  if (status !== expected) return `${path} answered ${status} instead of ${expected}: ${body}`
+  if (isRight && !isRight(JSON.parse(body))) return `${path} answered something else: ${body.slice(0, 500)}`
+  return null
 }
 
 /** The value below which this share of the sorted values lies. */

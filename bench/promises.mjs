@@ -1,13 +1,13 @@
-/** What the service promises of its costs. A run says of each whether it is kept. */
-
-/** Counts do not depend on the machine: one that is over fails the run. */
-export const BILL_IS_ENFORCED = true
+/**
+ * What the service promises of its costs. A run says of each whether it is kept. Counts do not depend on the
+ * machine: one that is over fails the run.
+ */
 
 const written = ({ total }) =>
   total.d1RowsWritten + total.objectRowsWritten + total.kvWrites + total.queueOperations
 
-/** Per operation, warm. `of` a line of the bill, as bill.mjs makes it. */
-export const BILL_PROMISES = [
+/** Per operation, when it is warm. `of` a line of the bill, as bill.mjs makes it. */
+const BILL_PROMISES = [
   {
     workload: 'book',
     what: 'D1 round trips before the answer',
@@ -34,7 +34,7 @@ export const BILL_PROMISES = [
 ]
 
 /** Throughput beside what the same machine can do, in the same rounds. */
-export const SPEED_PROMISES = {
+const SPEED_PROMISES = {
   'post-test': { against: 'one-insert', least: 0.85 },
   book: { against: 'one-insert', least: 0.6 },
   'check-in': { against: 'one-insert', least: 2 },
@@ -43,4 +43,33 @@ export const SPEED_PROMISES = {
 }
 
 /** The cost of one request is the same whatever stands beside it, within this share. */
-export const FLAT_WITHIN = 0.25
+const FLAT_WITHIN = 0.25
+
+/** Each promise with what was counted. */
+export const judgedBill = (bill) =>
+  bill.length === 0
+    ? []
+    : BILL_PROMISES.map(({ workload, what, most, of }) => {
+        const { title, ...line } = bill.find(({ name }) => name === workload)
+        const counted = of(line)
+        return { workload: title, what, most, counted, isKept: counted <= most }
+      })
+
+/** Throughput beside that of its limit; what was not measured is not judged. */
+export const judgedSpeed = (load) =>
+  load
+    .filter(({ name }) => SPEED_PROMISES[name])
+    .map(({ name, title, ratios }) => {
+      const { against, least } = SPEED_PROMISES[name]
+      const { throughput } = ratios[against]
+      const limit = load.find((line) => line.name === against).title
+      return { workload: title, limit, least, throughput, isKept: throughput >= least }
+    })
+
+/** The largest size beside the smallest. To cost less there is no fault. */
+export const judgedGrowth = (growth) =>
+  growth.map(({ kind, title, sizes }) => {
+    const { grows } = sizes.at(-1)
+    const most = 1 + FLAT_WITHIN
+    return { kind, workload: title, grows, most, isKept: grows === null ? null : grows <= most }
+  })

@@ -1,6 +1,5 @@
 import { setTimeout as sleep } from 'node:timers/promises'
-import { CONNECTIONS, load, median, percentile } from './load.mjs'
-import { ALARM_AFTER_MS } from './servers.mjs'
+import { ask, CONNECTIONS, load, median, percentile } from './load.mjs'
 
 const WARM_UP_REQUESTS = 200
 const REQUESTS_MIN = 40
@@ -9,53 +8,44 @@ const REQUESTS_MAX = 50_000
 /**
  * Loads each contestant once a round, at low and at high concurrency, and each round begins with another:
  * whatever the machine does meanwhile strikes all of them alike. A contestant is a workload and its server.
+ * `amount`: that many requests, instead of as many as last for so many seconds. `alarmMs`: how long to wait for
+ * the alarms that a workload leaves.
  */
-export async function measureRounds(contestants, { rounds, seconds, amount, say }) {
+export async function measureRounds(contestants, { rounds, seconds, amount, alarmMs, say }) {
   const amounts = new Map()
-  for (const contestant of contestants)
-    amounts.set(contestant, amount ?? (await amountsFor(contestant, seconds)))
+  for (const contestant of contestants) {
+    say(`warming up: ${contestant.workload.title}`)
+    amounts.set(contestant, await warmedUp(contestant, seconds, amount))
+  }
   const runs = new Map(contestants.map((contestant) => [contestant, []]))
-  for (let round = 0; round < rounds; round += 1) {
-    say(`round ${round + 1} of ${rounds}`)
+  for (let round = 0; round < rounds; round += 1)
     for (let n = 0; n < contestants.length; n += 1) {
       const contestant = contestants[(n + round) % contestants.length]
-      runs.get(contestant).push(await measure(contestant, amounts.get(contestant)))
+      say(`round ${round + 1} of ${rounds}: ${contestant.workload.title}`)
+      runs.get(contestant).push(await measure(contestant, amounts.get(contestant), alarmMs))
     }
-  }
   return contestants.map((contestant) => ({ contestant, runs: runs.get(contestant) }))
 }
 
-/** How many requests last about so long. They also warm the server up, and a wrong answer is shown here. */
-async function amountsFor(contestant, seconds) {
+/** Looks into each reply, which no later run does, and answers how many requests each later run has. */
+async function warmedUp({ workload, server }, seconds, amount) {
   const amounts = {}
   for (const [name, connections] of Object.entries(CONNECTIONS)) {
-    console.log('warm', contestant.workload.name, name, performance.now()|0)
-    const { perSecond } = await checkedRun(contestant, WARM_UP_REQUESTS, connections)
-    const wanted = Math.round(perSecond * seconds)
-    amounts[name] = Math.min(REQUESTS_MAX, Math.max(REQUESTS_MIN, wanted))
+    const wanted = { ...workload, amount: amount ?? WARM_UP_REQUESTS, connections }
+    const request = await workload.prepare(server.site, wanted.amount)
+    const { perSecond } = await ask(server.url, { ...wanted, request })
+    const lasting = Math.min(REQUESTS_MAX, Math.max(REQUESTS_MIN, Math.round(perSecond * seconds)))
+    amounts[name] = amount ?? lasting
   }
   return amounts
-}
-
-async function checkedRun({ workload, server }, amount, connections) {
-  const request = await workload.prepare(server.site, amount)
-  let wrong = null
-  const onReply = (number, status, body) => {
-    if (status !== workload.expected)
-      wrong ??= `${workload.name}: ${request(number).path} answered ${status}: ${body}`
-  }
-  const result = await load(server.url, { amount, connections, request, onReply })
-  if (wrong) throw new Error(wrong)
-  return result
 }
 
 /**
  * CPU is that of both runs together, with all that followed the answers, alarms included: nothing that a
  * request causes is left for the next contestant to pay.
  */
-async function measure({ workload, server }, amounts) {
+async function measure({ workload, server }, amounts, alarmMs) {
   const { site, url, meter } = server
-  console.log('measure', workload.name, amounts, performance.now()|0)
   const requests = {}
   for (const name of Object.keys(CONNECTIONS)) requests[name] = await workload.prepare(site, amounts[name])
   await server.settled()
@@ -66,7 +56,7 @@ async function measure({ workload, server }, amounts) {
     const result = await load(url, { amount: amounts[name], connections, request: requests[name] })
     run[name] = inShort(result, workload.expected)
   }
-  if (workload.wakes) await sleep(ALARM_AFTER_MS)
+  if (workload.wakes) await sleep(alarmMs)
   await server.settled()
   const answered = run.low.answered + run.high.answered
   const cpuMicros = before === null ? null : (meter.cpuMicros() - before) / answered

@@ -6,6 +6,7 @@ import { fill } from './database.mjs'
 export const CLINIC = 'bench'
 export const PAGE_CLINIC = 'page'
 export const PAGE_ROWS = 1_000
+export const pageTestId = (n) => `${PAGE_CLINIC}-${String(n).padStart(7, '0')}`
 
 /** Everybody who books; a day takes each of them once. */
 export const PATIENTS = 20_000
@@ -19,11 +20,18 @@ export const timeZone = () => {
 export const today = () =>
   new Intl.DateTimeFormat('sv-SE', { timeZone: timeZone(), dateStyle: 'short' }).format()
 
+/** Doctors of each capacity that any run needs, and more for each second of load in each round. */
+const DOCTORS = { 10: 3_000, 30: 300, 100: 500, 1000: 100 }
+const DOCTORS_PER_SECOND = { 10: 3_000, 30: 700 }
+
 /** How many doctors there are of each capacity: a workload takes fresh ones for each of its runs. */
-export const DOCTORS = {
-  full: { 10: 200_000, 30: 40_000, 100: 4_000, 1000: 1_000 },
-  smoke: { 10: 2_000, 30: 500, 100: 50, 1000: 50 },
-}
+export const doctorsFor = (secondsOfLoad) =>
+  Object.fromEntries(
+    Object.entries(DOCTORS).map(([capacity, count]) => [
+      capacity,
+      count + Math.ceil(secondsOfLoad * (DOCTORS_PER_SECOND[capacity] ?? 0)),
+    ]),
+  )
 
 const numbered = (count) =>
   `WITH RECURSIVE numbers(n) AS (SELECT 0 UNION ALL SELECT n + 1 FROM numbers WHERE n < ${count - 1})`

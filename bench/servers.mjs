@@ -77,16 +77,17 @@ function copyOfBase(name) {
   return stateDir
 }
 
-async function start({ name, stateDir, bundle, config, settings, path }) {
-  const server = await spawn({ stateDir, bundle, config, settings })
+/** `again` starts another process on the same state, once this one has stopped, and waits for nothing. */
+async function start({ name, path, ...wanted }) {
+  const server = await spawn(wanted)
   await server.answers(path)
   const meter = metered(server.pid)
-  return { name, stateDir, url: server.url, meter, settled: () => settled(meter), stop: server.stop }
+  const { url, stop } = server
+  return { name, url, meter, settled: () => settled(meter), stop, again: () => spawn(wanted) }
 }
 
-/** Starts, and waits for nothing. */
-export async function spawn({ stateDir, bundle, config, settings }) {
-  const worker = serveWorker({ port: await freePort(), stateDir, bundle, config, settings })
+async function spawn(wanted) {
+  const worker = serveWorker({ port: await freePort(), ...wanted })
   running.add(worker)
   const stop = () => worker.stop().finally(() => running.delete(worker))
   return { ...worker, stop }

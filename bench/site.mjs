@@ -39,35 +39,32 @@ export function siteOf({ url, key, doctors }) {
   /** The n-th patient of a day is another on each day beside it, and nobody comes twice on one. */
   const patient = (day, n) => `p-${String((day * 1_000 + n) % PATIENTS).padStart(7, '0')}`
 
-  const booking = (doctor, day, n, idempotencyKey) =>
+  const booking = ({ doctor, day, n }, idempotencyKey) =>
     post(APPOINTMENTS, { patient_id: patient(day, n), doctor_id: doctor, date }, idempotencyKey)
 
   /**
-   * Fresh days for so many appointments. Neighbouring numbers are on different days, or one day after
-   * another is filled.
+   * Fresh days for so many appointments, `perDay` on each. Neighbouring numbers are on different days: first
+   * comes the first appointment of each day, then the second of each.
    */
-  function days(capacity, amount, { oneAfterAnother = false, perDay = capacity, from = 0 } = {}) {
+  function days(capacity, amount, perDay = capacity) {
     const chosen = doctorsFor(capacity, Math.ceil(amount / perDay))
-    return {
-      doctors: chosen,
-      at(number) {
-        const day = oneAfterAnother ? Math.floor(number / perDay) : number % chosen.length
-        const n = from + (oneAfterAnother ? number % perDay : Math.floor(number / chosen.length))
-        return { doctor: chosen[day], day, n }
-      },
+    return (number) => {
+      const day = number % chosen.length
+      return { doctor: chosen[day], day, n: Math.floor(number / chosen.length) }
     }
   }
 
   /** Appointments of today. */
-  async function booked(capacity, amount, layout) {
-    const { at } = days(capacity, amount, layout)
-    const request = (number) => booking(at(number).doctor, at(number).day, at(number).n)
-    return ask(url, { amount, request, expected: 201 })
+  async function booked(capacity, amount) {
+    const at = days(capacity, amount)
+    const request = (number) => booking(at(number))
+    const { bodies } = await ask(url, { amount, request, expected: 201 })
+    return bodies.map((body) => JSON.parse(body))
   }
 
   /** Doctors for whom so many patients wait, each as often as somebody does. */
   async function arrived(capacity, amount) {
-    const { at } = days(capacity, amount)
+    const at = days(capacity, amount)
     const request = (number) =>
       post(`${CHECK_INS}/walk-in`, {
         patient_id: patient(at(number).day, at(number).n),

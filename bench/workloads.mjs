@@ -1,5 +1,5 @@
 import { randomUUID } from 'node:crypto'
-import { CLINIC, PAGE_CLINIC, PAGE_ROWS } from './seed.mjs'
+import { CLINIC, PAGE_CLINIC, PAGE_ROWS, pageTestId } from './seed.mjs'
 import { APPOINTMENTS, CHECK_INS, newKey } from './site.mjs'
 
 /** Slots of an ordinary day of these workloads. */
@@ -26,8 +26,8 @@ const event = (n) => ({
 })
 
 const booking = (idempotencyKey) => async (site, amount) => {
-  const { at } = site.days(SLOTS, amount)
-  return (number) => site.booking(at(number).doctor, at(number).day, at(number).n, idempotencyKey())
+  const at = site.days(SLOTS, amount)
+  return (number) => site.booking(at(number), idempotencyKey())
 }
 
 const checkingIn = (idempotencyKey) => async (site, amount) => {
@@ -40,9 +40,17 @@ const posting = (path, bodyOf, idempotencyKey) => async (site) => (number) =>
 
 const noKey = () => undefined
 
+const isBooked = ({ status, slot }) => status === 'booked' && slot >= 1 && slot <= SLOTS
+const isArrived = ({ queue_position }) => queue_position >= 1 && queue_position <= LONG_DAY_SLOTS
+const isStored = ({ status, test_id }) => status === 'success' && test_id.length > 0
+const isAccepted = ({ status }) => status === 'accepted'
+const isPage = (rows) =>
+  rows.length === PAGE_ROWS &&
+  rows.every((row, n) => row.test_id === pageTestId(n) && row.patient_id === `P-${n}`)
+
 /**
  * `prepare` brings about what a run of so many requests needs, and answers how to make the request of each
- * number. `wakes`: the days it touched ring an alarm later, which belongs to its cost. `isBillOnly`: costs
+ * number. `isRight` judges a reply of the expected status. `wakes`: the days it touched ring an alarm later, which belongs to its cost. `isBillOnly`: costs
  * are told, and no speed.
  */
 export const WORKLOADS = [
@@ -50,50 +58,101 @@ export const WORKLOADS = [
     name: 'book',
     title: 'Book, with a key, on many days',
     expected: 201,
+    isRight: isBooked,
     wakes: true,
     prepare: booking(newKey),
   },
-  { name: 'book-unkeyed', title: 'Book, without a key', expected: 201, wakes: true, prepare: booking(noKey) },
+  {
+    name: 'book-unkeyed',
+    title: 'Book, without a key',
+    expected: 201,
+    isRight: isBooked,
+    wakes: true,
+    prepare: booking(noKey),
+  },
   {
     name: 'book-first',
     title: 'Book the first slot of a day',
     expected: 201,
+    isRight: isBooked,
     wakes: true,
     isBillOnly: true,
     prepare: bookingFirst,
   },
-  { name: 'book-full', title: 'Book on a full day', expected: 409, prepare: bookingFull },
-  { name: 'replay', title: 'Replay a key', expected: 201, prepare: replaying },
-  { name: 'check-in', title: 'Check in', expected: 201, wakes: true, prepare: checkingIn(noKey) },
+  {
+    name: 'book-full',
+    title: 'Book on a full day',
+    expected: 409,
+    isRight: ({ error }) => error === 'day_full',
+    prepare: bookingFull,
+  },
+  { name: 'replay', title: 'Replay a key', expected: 201, isRight: isBooked, prepare: replaying },
+  {
+    name: 'check-in',
+    title: 'Check in',
+    expected: 201,
+    isRight: isArrived,
+    wakes: true,
+    prepare: checkingIn(noKey),
+  },
   {
     name: 'check-in-keyed',
     title: 'Check in, with a key',
     expected: 201,
+    isRight: isArrived,
     wakes: true,
     isBillOnly: true,
     prepare: checkingIn(newKey),
   },
-  { name: 'call-next', title: 'Call the next patient', expected: 200, wakes: true, prepare: callingNext },
-  { name: 'get', title: 'Get an appointment by id', expected: 200, prepare: getting },
-  { name: 'list-day', title: `List a day of ${SLOTS}`, expected: 200, prepare: listingDay },
-  { name: 'post-test', title: 'POST /tests', expected: 201, prepare: posting('/tests', medicalTest, noKey) },
+  {
+    name: 'call-next',
+    title: 'Call the next patient',
+    expected: 200,
+    isRight: ({ status, room }) => status === 'called' && room === '1',
+    wakes: true,
+    prepare: callingNext,
+  },
+  { name: 'get', title: 'Get an appointment by id', expected: 200, isRight: isBooked, prepare: getting },
+  {
+    name: 'list-day',
+    title: `List a day of ${SLOTS}`,
+    expected: 200,
+    isRight: (rows) => rows.length === SLOTS && rows.every(isBooked),
+    prepare: listingDay,
+  },
+  {
+    name: 'post-test',
+    title: 'POST /tests',
+    expected: 201,
+    isRight: isStored,
+    prepare: posting('/tests', medicalTest, noKey),
+  },
   {
     name: 'post-test-keyed',
     title: 'POST /tests, with a key',
     expected: 201,
+    isRight: isStored,
     prepare: posting('/tests', medicalTest, newKey),
   },
-  { name: 'list-tests', title: `GET /tests, ${PAGE_ROWS} rows`, expected: 200, prepare: listingTests },
+  {
+    name: 'list-tests',
+    title: `GET /tests, ${PAGE_ROWS} rows`,
+    expected: 200,
+    isRight: isPage,
+    prepare: listingTests,
+  },
   {
     name: 'webhook',
     title: 'Webhook event',
     expected: 200,
+    isRight: isAccepted,
     prepare: posting('/webhook/appointments', event, noKey),
   },
   {
     name: 'webhook-keyed',
     title: 'Webhook event, with a key',
     expected: 200,
+    isRight: isAccepted,
     isBillOnly: true,
     prepare: posting('/webhook/appointments', event, newKey),
   },
@@ -111,6 +170,7 @@ export const LIMITS = [
     name: 'one-insert',
     title: 'Bare Worker, one D1 insert',
     expected: 201,
+    isRight: isStored,
     prepare: async () => (number) => ({
       method: 'POST',
       path: '/',
@@ -122,26 +182,25 @@ export const LIMITS = [
     name: 'one-list',
     title: `Bare Worker, ${PAGE_ROWS} rows from D1`,
     expected: 200,
+    isRight: isPage,
     prepare: async () => () => ({ method: 'GET', path: `/?clinic_id=${PAGE_CLINIC}` }),
   },
 ]
 
 async function bookingFirst(site, amount) {
-  const { at } = site.days(SLOTS, amount, { perDay: 1 })
-  return (number) => site.booking(at(number).doctor, at(number).day, at(number).n, newKey())
+  const at = site.days(SLOTS, amount, 1)
+  return (number) => site.booking(at(number), newKey())
 }
 
 async function bookingFull(site) {
   const [{ doctor_id }] = await site.booked(SLOTS, SLOTS)
-  return (number) => site.booking(doctor_id, 0, SLOTS + (number % READ_AMONG))
+  return (number) => site.booking({ doctor: doctor_id, day: 0, n: SLOTS + (number % READ_AMONG) })
 }
 
 async function replaying(site, amount) {
   const among = Math.min(amount, REPLAYED_AMONG)
-  const { at } = site.days(SLOTS, among)
-  const requests = Array.from({ length: among }, (_, n) =>
-    site.booking(at(n).doctor, at(n).day, at(n).n, newKey()),
-  )
+  const at = site.days(SLOTS, among)
+  const requests = Array.from({ length: among }, (_, n) => site.booking(at(n), newKey()))
   await site.ask({ amount: among, request: (number) => requests[number], expected: 201 })
   return (number) => requests[number % among]
 }

@@ -8,9 +8,13 @@ import { add, awaited, current, type When, whenBegun } from './tally'
 
 /** The classes of the service with their storage, their bindings and their alarms counted. */
 
-/** Of one object: the operation it was last called for, how many calls are inside it, and its alarm. */
+/**
+ * Of one object: the operation it was last called for and the one that set the alarm, how many calls are inside
+ * it, and whether the alarm rings.
+ */
 interface Meter {
   label: string
+  armedBy: string
   inside: number
   isRinging: boolean
 }
@@ -30,7 +34,7 @@ const ofObject =
   }
 
 function metered(state: DurableObjectState): Meter {
-  const meter = { label: current(), inside: 0, isRinging: false }
+  const meter = { label: current(), armedBy: current(), inside: 0, isRinging: false }
   meters.set(state, meter)
   countStorage(state.storage, meter)
   return meter
@@ -64,6 +68,7 @@ function countKeys(storage: DurableObjectStorage, meter: Meter): void {
     const original = storage[name].bind(storage) as (...args: unknown[]) => unknown
     const counted = (...args: unknown[]) => {
       add(meter.label, whenNow(meter), count)
+      if (name === 'setAlarm') meter.armedBy = meter.label
       return original(...args)
     }
     Object.assign(storage, { [name]: counted })
@@ -92,6 +97,7 @@ function meterMethods(counted: Constructor, itself: Constructor): void {
 
 /** Cloudflare bills an alarm as a request to its object. */
 async function alarmed(meter: Meter, ring: () => Promise<void>): Promise<void> {
+  meter.label = meter.armedBy
   add(meter.label, 'alarm', 'objectRequests')
   meter.isRinging = true
   try {
