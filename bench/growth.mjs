@@ -39,11 +39,10 @@ export async function measureGrowth(prepared, { slots, records, rounds, amount, 
     ...(await Promise.all(slots.map((size) => caseOf(prepared, 'slots', size, ON_A_DAY)))),
     ...(await Promise.all(records.map((size) => caseOf(prepared, 'records', size, BESIDE_RECORDS)))),
   ]
-  for (let round = 0; round < rounds; round += 1)
-    for (const step of STEPS) {
-      say(`growth, round ${round + 1} of ${rounds}: ${step}`)
-      await measureStep(rotated(cases, round), step, { amount, alarmMs })
-    }
+  for (let round = 0; round < rounds; round += 1) {
+    say(`growth: round ${round + 1} of ${rounds}`)
+    for (const step of STEPS) await measureStep(rotated(cases, round), step, { amount, alarmMs })
+  }
   await Promise.all(cases.map(({ server }) => server.stop()))
   return STEPS.flatMap((step) => [lineOf(cases, 'slots', step), lineOf(cases, 'records', step)])
 }
@@ -109,13 +108,16 @@ async function checkingIn(slots, site, amount) {
   return (number) => site.checkIn(appointments[number])
 }
 
-async function getting(slots, site) {
-  const appointments = await site.booked(slots, Math.max(slots, READ_AMONG))
+/** Full days, unless so few requests are sent that nothing is measured. */
+const toRead = (slots, amount) => Math.min(amount, Math.max(slots, READ_AMONG))
+
+async function getting(slots, site, amount) {
+  const appointments = await site.booked(slots, toRead(slots, amount))
   return (number) => site.get(`${APPOINTMENTS}/${appointments[number % appointments.length].id}`)
 }
 
-async function listingAppointments(slots, site) {
-  const appointments = await site.booked(slots, Math.max(slots, READ_AMONG))
+async function listingAppointments(slots, site, amount) {
+  const appointments = await site.booked(slots, toRead(slots, amount))
   const doctors = [...new Set(appointments.map((appointment) => appointment.doctor_id))]
   return (number) => site.get(`${APPOINTMENTS}?doctor_id=${doctors[number % doctors.length]}&limit=${PAGE}`)
 }

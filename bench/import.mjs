@@ -17,7 +17,7 @@ export function uploading(site, csv) {
 export async function measureImport(server, { rows, rounds, say }) {
   const runs = []
   for (let round = 0; round < rounds; round += 1) {
-    say(`import ${round + 1} of ${rounds}`)
+    say(`import: round ${round + 1} of ${rounds}`)
     runs.push(await measureOne(server, hospitalsCsv(`round ${round}`, rows), rows))
   }
   const over = (name) => median(runs.map((run) => run[name]))

@@ -13,17 +13,16 @@ const REQUESTS_MAX = 50_000
  */
 export async function measureRounds(contestants, { rounds, seconds, amount, alarmMs, say }) {
   const amounts = new Map()
-  for (const contestant of contestants) {
-    say(`warming up: ${contestant.workload.title}`)
-    amounts.set(contestant, await warmedUp(contestant, seconds, amount))
-  }
+  say('load: warming up')
+  for (const contestant of contestants) amounts.set(contestant, await warmedUp(contestant, seconds, amount))
   const runs = new Map(contestants.map((contestant) => [contestant, []]))
-  for (let round = 0; round < rounds; round += 1)
+  for (let round = 0; round < rounds; round += 1) {
+    say(`load: round ${round + 1} of ${rounds}`)
     for (let n = 0; n < contestants.length; n += 1) {
       const contestant = contestants[(n + round) % contestants.length]
-      say(`round ${round + 1} of ${rounds}: ${contestant.workload.title}`)
       runs.get(contestant).push(await measure(contestant, amounts.get(contestant), alarmMs))
     }
+  }
   return contestants.map((contestant) => ({ contestant, runs: runs.get(contestant) }))
 }
 

@@ -16,12 +16,12 @@ const verdict = (isKept) => (isKept === null ? UNKNOWN : isKept ? 'kept' : 'NOT 
 const amount = (count) => count.toLocaleString('en', { maximumFractionDigits: 1 })
 
 /** Those of the parts that were measured. */
-export const tables = ({ load, bill, growth, import: imported, coldStart }) => [
+export const tables = ({ settings, load, bill, growth, import: imported, coldStart }) => [
   ...(load ? [speedTable(load)] : []),
   ...(bill ? [billTable(bill, load)] : []),
   ...(growth ? ['slots', 'records'].map((kind) => growthTable(growth, kind)) : []),
   ...(imported || coldStart ? [otherTable(imported, coldStart)] : []),
-  promisesTable({ load, bill, growth }),
+  promisesTable(settings.isSmoke ? { bill } : { load, bill, growth }),
 ]
 
 function speedTable(load) {
@@ -94,19 +94,20 @@ operations. Dollars are for a million of them at list prices, with the CPU measu
 }
 
 const GROWTH = {
-  slots: { title: 'How cost grows with the slots of a day', size: 'slots' },
+  slots: { title: 'How cost grows with the slots of a day', size: 'slots', note: '' },
   records: {
     title: 'How cost grows with other records',
-    size: 'medical tests, patients, appointments and keys',
+    size: 'of each',
+    note: 'The clinic holds so many medical tests, patients, appointments and keys that nobody asks for. ',
   },
 }
 
 function growthTable(growth, kind) {
   const lines = growth.filter((line) => line.kind === kind)
-  const { title, size } = GROWTH[kind]
+  const { title, size, note } = GROWTH[kind]
   return {
     title,
-    note: 'CPU µs of one request, without alarms, and beside it how much that is of the smallest size.',
+    note: `${note}CPU µs of one request, without alarms, and how much that is of the smallest size.`,
     head: ['workload', ...lines[0].sizes.map((each) => `${whole(each.size)} ${size}`)],
     rows: lines.map((line) => [
       line.title,
