@@ -3,7 +3,6 @@
 import { stopOnSignal } from '../scripts/foreground.mjs'
 import { fail } from '../scripts/ready.mjs'
 import { measureBill } from './bill.mjs'
-import { measureColdStarts } from './cold-start.mjs'
 import { measureGrowth } from './growth.mjs'
 import { measureImport } from './import.mjs'
 import { machine } from './machine.mjs'
@@ -12,6 +11,7 @@ import { judgedBill } from './promises.mjs'
 import { keep } from './report.mjs'
 import { measureRounds, summary } from './rounds.mjs'
 import { prepareServers, startLimit, startService } from './servers.mjs'
+import { measureStarts } from './starts.mjs'
 import { LIMITS } from './workloads.mjs'
 
 /** The exit code of what a signal ended. */
@@ -21,35 +21,41 @@ const startedAt = performance.now()
 const say = (what) => console.error(`${seconds().toFixed(0).padStart(4)} s  ${what}`)
 const seconds = () => (performance.now() - startedAt) / 1_000
 
+const MEASURES = { bill, load, growth, import: imports, start: starts }
+
 async function bench() {
   const options = readOptions()
   say('bundling, and filling a database')
   const prepared = await prepareServers(options.doctors)
-  const results = { machine: machine(), settings: settingsOf(options) }
-  if (options.does('bill')) results.bill = await bill(prepared)
-  if (options.does('load')) results.load = await loads(prepared, options)
-  if (options.does('growth')) {
-    const { growth, alarmMs } = options
-    results.growth = await measureGrowth(prepared, { ...growth, alarmMs, say })
-  }
-  if (options.does('import')) results.import = await imports(prepared, options)
-  if (options.does('cold-start')) results.coldStart = await coldStarts(prepared, options)
-  keep({ ...results, seconds: Math.round(seconds()) }, options)
-  const troubles = troublesOf(results)
+  const measured = await measureAll(prepared, options)
+  const { rounds, isSmoke } = options
+  const settings = { rounds, seconds: options.seconds, isSmoke }
+  keep({ machine: machine(), settings, tookSeconds: Math.round(seconds()), ...measured }, options)
+  const troubles = troublesOf(measured)
   if (troubles.length > 0) throw new Error(troubles.join('\n'))
 }
 
-const settingsOf = ({ rounds, seconds, growth, isSmoke }) => ({ rounds, seconds, growth, isSmoke })
+/** One after another, for times' sake; where times mean nothing, all at once. */
+async function measureAll(prepared, options) {
+  const results = {}
+  const measure = async (part) => {
+    results[part] = await MEASURES[part](prepared, options)
+  }
+  const parts = Object.keys(MEASURES).filter(options.does)
+  if (options.isSmoke) await Promise.all(parts.map(measure))
+  else for (const part of parts) await measure(part)
+  return results
+}
 
 async function bill(prepared) {
-  say('counting what each operation costs')
+  say('bill: counting what each operation asks for')
   const server = await startService(prepared, 'bill', { bundle: prepared.bundles.counted })
   const lines = await measureBill(server)
   await server.stop()
   return lines
 }
 
-async function loads(prepared, options) {
+async function load(prepared, options) {
   const service = await startService(prepared, 'service')
   const contestants = options.workloads.map((workload) => ({ workload, server: service }))
   for (const workload of LIMITS)
@@ -59,6 +65,10 @@ async function loads(prepared, options) {
   return summary(measured)
 }
 
+async function growth(prepared, options) {
+  return measureGrowth(prepared, { ...options.growth, alarmMs: options.alarmMs, say })
+}
+
 async function imports(prepared, options) {
   const server = await startService(prepared, 'import')
   const measured = await measureImport(server, { ...options.import, say })
@@ -66,9 +76,10 @@ async function imports(prepared, options) {
   return measured
 }
 
-async function coldStarts(prepared, options) {
-  const [service, limit] = [await startService(prepared, 'cold'), await startLimit('bare')]
-  return measureColdStarts(service, limit, { times: options.coldStarts, say })
+async function starts(prepared, options) {
+  const service = await startService(prepared, 'start')
+  const limit = await startLimit('bare', 'start-limit')
+  return measureStarts(service, limit, { times: options.starts, say })
 }
 
 /** What must not be, on whatever machine. */

@@ -40,8 +40,8 @@ async function warmedUp(site, workload) {
 async function lineOf(site, { workload, request }) {
   const { name, title } = workload
   const tallies = []
+  await settled(site)
   for (let n = 1; n <= OPERATIONS; n += 1) {
-    await settled(site)
     await begin(site, labelOf(name, n))
     await send(site, request(n), workload)
     tallies.push((await settled(site)).tallies[labelOf(name, n)])

@@ -3,7 +3,7 @@ import { doctorsFor } from './seed.mjs'
 import { ALARM_AFTER_MS } from './servers.mjs'
 import { WORKLOADS } from './workloads.mjs'
 
-export const PARTS = ['bill', 'load', 'growth', 'import', 'cold-start']
+const PARTS = ['bill', 'load', 'growth', 'import', 'start']
 
 const FULL = {
   rounds: 5,
@@ -11,7 +11,7 @@ const FULL = {
   alarmMs: ALARM_AFTER_MS,
   growth: { slots: [10, 100, 1_000], records: [1_000, 100_000, 1_000_000], rounds: 3, amount: 1_000 },
   import: { rows: 100_000, rounds: 3 },
-  coldStarts: 5,
+  starts: 5,
 }
 
 /** Each answer is looked at and each cost counted, and nothing lasts long enough for a figure. */
@@ -22,7 +22,7 @@ const SMOKE = {
   alarmMs: 0,
   growth: { slots: [10, 1_000], records: [10, 1_000], rounds: 1, amount: 12 },
   import: { rows: 500, rounds: 1 },
-  coldStarts: 1,
+  starts: 1,
 }
 
 const USAGE = `npm run bench -- [options]

@@ -25,12 +25,12 @@ export function keep(results, { isWhole }) {
   console.log(`In ${folder}: RESULTS.md, results.json, results.svg`)
 }
 
-function headOf({ machine, settings, seconds }) {
+function headOf({ machine, settings, tookSeconds }) {
   const { date, processor, memory, system, node, commit } = machine
   const how = settings.isSmoke
     ? 'A smoke run: its counts hold, its times mean nothing.'
     : `${settings.rounds} rotating rounds of ${settings.seconds} s at each concurrency.`
-  return `Written by \`npm run bench\` on ${date} at ${commit}, in ${Math.round(seconds / 60)} minutes, on
+  return `Written by \`npm run bench\` on ${date} at ${commit}, in ${Math.ceil(tookSeconds / 60)} minutes, on
 ${processor}, ${memory}, ${system}, Node ${node}, which the load generator shares. ${how}`
 }
 

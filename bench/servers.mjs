@@ -63,10 +63,10 @@ export async function startService(
 }
 
 /** A bare Worker, on disk like the service. It needs nothing to speak to but its address. */
-export async function startLimit(name) {
+export async function startLimit(worker, name = worker) {
   const stateDir = copyOfBase(name)
   seedBareRecords(stateDir)
-  const options = { bundle: join(ROOT, WORKERS, name), config: LIMITS_CONFIG }
+  const options = { bundle: join(ROOT, WORKERS, worker), config: LIMITS_CONFIG }
   const server = await start({ name, stateDir, ...options, path: OPEN_PATH.limit })
   return { ...server, site: { url: server.url } }
 }

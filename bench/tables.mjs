@@ -16,11 +16,11 @@ const verdict = (isKept) => (isKept === null ? UNKNOWN : isKept ? 'kept' : 'NOT 
 const amount = (count) => count.toLocaleString('en', { maximumFractionDigits: 1 })
 
 /** Those of the parts that were measured. */
-export const tables = ({ settings, load, bill, growth, import: imported, coldStart }) => [
+export const tables = ({ settings, load, bill, growth, import: imported, start }) => [
   ...(load ? [speedTable(load)] : []),
   ...(bill ? [billTable(bill, load)] : []),
   ...(growth ? ['slots', 'records'].map((kind) => growthTable(growth, kind)) : []),
-  ...(imported || coldStart ? [otherTable(imported, coldStart)] : []),
+  ...(imported || start ? [otherTable(imported, start)] : []),
   promisesTable(settings.isSmoke ? { bill } : { load, bill, growth }),
 ]
 
@@ -118,7 +118,7 @@ function growthTable(growth, kind) {
   }
 }
 
-const otherTable = (imported, coldStart) => ({
+const otherTable = (imported, start) => ({
   title: 'Imports and cold starts',
   head: ['what', 'measured'],
   rows: [
@@ -130,10 +130,10 @@ const otherTable = (imported, coldStart) => ({
           ['… peak MiB', megabytes(imported.peakBytes)],
         ]
       : []),
-    ...(coldStart
+    ...(start
       ? [
-          ['From the start of the process to the first answer, ms', whole(coldStart.service)],
-          ['… of a bare Worker, ms', whole(coldStart.bare)],
+          ['From the start of the process to the first answer, ms', whole(start.service)],
+          ['… of a bare Worker, ms', whole(start.bare)],
         ]
       : []),
   ],

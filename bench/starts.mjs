@@ -5,19 +5,19 @@ const POLL_MS = 5
 const ANSWERED_WITHIN_MS = 60_000
 
 /** Milliseconds from the start of a process to its first answer, on a state that is there, in turns. */
-export async function measureColdStarts(service, limit, { times, say }) {
+export async function measureStarts(service, limit, { times, say }) {
   const contestants = [
     { name: 'service', server: service, ...service.site.get('/api/v1/doctors?limit=1') },
     { name: 'bare', server: limit, path: '/' },
   ].map((contestant) => ({ ...contestant, ms: [] }))
   for (const { server } of contestants) await server.stop()
-  say(`cold start: ${times} times`)
+  say(`start: ${times} times`)
   for (let n = 0; n < times; n += 1)
-    for (const contestant of contestants) contestant.ms.push(await coldStart(contestant))
+    for (const contestant of contestants) contestant.ms.push(await startOf(contestant))
   return Object.fromEntries(contestants.map(({ name, ms }) => [name, median(ms)]))
 }
 
-async function coldStart({ server, path, headers }) {
+async function startOf({ server, path, headers }) {
   const startedAt = performance.now()
   const worker = await server.again()
   const isUp = () =>
