@@ -20,7 +20,7 @@ const SMOKE = {
   seconds: 0,
   amount: 12,
   alarmMs: 0,
-  growth: { slots: [10, 1_000], records: [10, 1_000], rounds: 1, amount: 12 },
+  growth: { slots: [10], records: [10], rounds: 1, amount: 12 },
   import: { rows: 500, rounds: 1 },
   starts: 1,
 }
