@@ -36,16 +36,11 @@ ${processor}, ${memory}, ${system}, Node ${node}, which the load generator share
 
 /** Columns are as wide as their widest cell, so that a terminal shows them as well as a browser. */
 function markdown({ title, note, head, rows }) {
-  const widths = head.map((cell, column) =>
-    Math.max(...[cell, ...rows.map((row) => row[column])].map(lengthOf)),
-  )
-  const line = (cells) => `| ${cells.map((cell, column) => padded(cell, column, widths)).join(' | ')} |`
-  const rule = `| ${widths.map((width, column) => (column === 0 ? '-'.repeat(width) : `${'-'.repeat(width - 1)}:`)).join(' | ')} |`
-  return [`## ${title}`, ...(note ? [note] : []), [line(head), rule, ...rows.map(line)].join('\n')].join(
-    '\n\n',
-  )
+  const widths = head.map((_, column) => Math.max(...[head, ...rows].map((cells) => cells[column].length)))
+  const line = (cells) => `| ${cells.map((cell, n) => aligned(cell, n, widths[n])).join(' | ')} |`
+  const rule = widths.map((width, n) => (n === 0 ? '-'.repeat(width) : `${'-'.repeat(width - 1)}:`))
+  const table = [head, rule, ...rows].map(line).join('\n')
+  return [`## ${title}`, ...(note ? [note] : []), table].join('\n\n')
 }
 
-const lengthOf = (cell) => String(cell).length
-const padded = (cell, column, widths) =>
-  column === 0 ? String(cell).padEnd(widths[column]) : String(cell).padStart(widths[column])
+const aligned = (cell, column, width) => (column === 0 ? cell.padEnd(width) : cell.padStart(width))
