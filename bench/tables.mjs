@@ -15,12 +15,14 @@ const megabytes = (bytes) => whole(bytes === null ? null : bytes / MIB)
 const verdict = (isKept) => (isKept === null ? UNKNOWN : isKept ? 'kept' : 'NOT KEPT')
 const amount = (count) => count.toLocaleString('en', { maximumFractionDigits: 1 })
 
-/** Those of the parts that were measured. */
-export const tables = ({ settings, load, bill, growth, import: imported, start }) => [
+/** Of what was measured. */
+export const tables = (results) => allTables(results).filter(({ rows }) => rows.length > 0)
+
+const allTables = ({ settings, load, bill, growth, import: imported, start }) => [
   ...(load ? [speedTable(load)] : []),
   ...(bill ? [billTable(bill, load)] : []),
   ...(growth ? ['slots', 'records'].map((kind) => growthTable(growth, kind)) : []),
-  ...(imported || start ? [otherTable(imported, start)] : []),
+  otherTable(imported, start),
   promisesTable(settings.isSmoke ? { bill } : { load, bill, growth }),
 ]
 
