@@ -9,7 +9,7 @@ const FULL = {
   rounds: 5,
   seconds: 0.8,
   alarmMs: ALARM_AFTER_MS,
-  growth: { slots: [10, 100, 1_000], records: [1_000, 100_000, 1_000_000], rounds: 3, amount: 1_000 },
+  growth: { slots: [10, 100, 1_000], records: [1_000, 100_000, 1_000_000], rounds: 3, amount: 500 },
   import: { rows: 100_000, rounds: 3 },
   starts: 5,
 }
@@ -27,7 +27,7 @@ const SMOKE = {
 
 const USAGE = `npm run bench -- [options]
   --smoke         everything once and briefly: no figure of time means anything
-  --rounds N      rounds of the load, usually ${FULL.rounds}
+  --rounds N      usually ${FULL.rounds} of the load, ${FULL.growth.rounds} of growth and import
   --seconds S     how long each run of a round lasts, usually ${FULL.seconds}
   --only A,B      only these parts (${PARTS.join(', ')})
                   or these workloads (${WORKLOADS.map(({ name }) => name).join(', ')})`
@@ -40,10 +40,13 @@ export function readOptions() {
   const unknown = only.find((name) => !PARTS.includes(name) && !names.includes(name))
   if (unknown !== undefined) throw new Error(`There is no ${unknown}.\n${USAGE}`)
   const usual = given.smoke ? SMOKE : FULL
+  const rounds = positive(given.rounds, '--rounds')
   const settings = {
     ...usual,
-    rounds: positive(given.rounds, '--rounds') ?? usual.rounds,
+    rounds: rounds ?? usual.rounds,
     seconds: positive(given.seconds, '--seconds') ?? usual.seconds,
+    growth: { ...usual.growth, rounds: rounds ?? usual.growth.rounds },
+    import: { ...usual.import, rounds: rounds ?? usual.import.rounds },
   }
   const workloads = WORKLOADS.filter(({ name }) => only.includes(name))
   const parts = PARTS.filter((part) => only.includes(part) || (part === 'load' && workloads.length > 0))
