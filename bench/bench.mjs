@@ -10,7 +10,7 @@ import { readOptions } from './options.mjs'
 import { judgedBill } from './promises.mjs'
 import { keep } from './report.mjs'
 import { measureRounds, summary } from './rounds.mjs'
-import { prepareServers, startLimit, startService } from './servers.mjs'
+import { prepareServers, removeStates, startLimit, startService } from './servers.mjs'
 import { measureStarts } from './starts.mjs'
 import { LIMITS } from './workloads.mjs'
 
@@ -28,6 +28,7 @@ async function bench() {
   say('bundling, and filling a database')
   const prepared = await prepareServers(options.doctors)
   const measured = await measureAll(prepared, options)
+  removeStates()
   const { rounds, isSmoke } = options
   const settings = { rounds, seconds: options.seconds, isSmoke }
   keep({ machine: machine(), settings, tookSeconds: Math.round(seconds()), ...measured }, options)

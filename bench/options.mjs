@@ -32,7 +32,7 @@ const USAGE = `npm run bench -- [options]
   --only A,B      only these parts (${PARTS.join(', ')})
                   or these workloads (${WORKLOADS.map(({ name }) => name).join(', ')})`
 
-/** A run that is not whole keeps its results apart from those of the last whole one. Throws a sentence. */
+/** A run of some parts or fewer rounds is not whole, and keeps its results apart. Throws a sentence. */
 export function readOptions() {
   const given = parsed()
   const only = given.only?.split(',') ?? []
@@ -53,7 +53,7 @@ export function readOptions() {
   return {
     ...settings,
     isSmoke: Boolean(given.smoke),
-    isWhole: !given.smoke && only.length === 0,
+    isWhole: !given.smoke && only.length === 0 && settings.rounds >= FULL.rounds,
     does: (part) => only.length === 0 || parts.includes(part),
     workloads: (workloads.length > 0 ? workloads : WORKLOADS).filter(({ isBillOnly }) => !isBillOnly),
     doctors: doctorsFor(settings.rounds * settings.seconds),

@@ -37,9 +37,12 @@ process.on('exit', () => {
     }
 })
 
+/** A million records are a gigabyte. */
+export const removeStates = () => rmSync(FOLDER, { recursive: true, force: true })
+
 /** Bundles, and a migrated database with the clinic in it, from which each server gets a copy. */
 export async function prepareServers(doctors) {
-  rmSync(FOLDER, { recursive: true, force: true })
+  removeStates()
   mkdirSync(FOLDER, { recursive: true })
   const key = newKey()
   const [service, counted] = await Promise.all([
