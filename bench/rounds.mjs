@@ -1,7 +1,7 @@
 import { setTimeout as sleep } from 'node:timers/promises'
 import { ask, CONNECTIONS, load, median, percentile } from './load.mjs'
 
-const WARM_UP_REQUESTS = 200
+const WARM_UP_REQUESTS = 100
 const REQUESTS_MIN = 40
 const REQUESTS_MAX = 50_000
 
