@@ -1,5 +1,5 @@
-// `npm run bench`: what each operation costs, beside what the machine can do at most; bench/RESULTS.md keeps the
-// last whole run.
+// `npm run bench`: what each operation costs, beside what the machine can do at most; bench/RESULTS.md
+// keeps the last whole run.
 import { stopOnSignal } from '../scripts/foreground.mjs'
 import { fail } from '../scripts/ready.mjs'
 import { measureBill } from './bill.mjs'

@@ -5,7 +5,9 @@ import { complaint, median } from './load.mjs'
 import { ALARM_AFTER_MS } from './servers.mjs'
 import { WORKLOADS } from './workloads.mjs'
 
-/** The counts of one operation are the median of so many: a look into D1 for the API key may fall into one. */
+/**
+ * The counts of one operation are the median of so many: a look into D1 for the API key may fall into one.
+ */
 const OPERATIONS = 5
 const IMPORTED_ROWS = 1_000
 

@@ -53,7 +53,10 @@ async function caseOf(prepared, kind, size, workloads) {
   return { kind, size, workloads, server, runs: Object.fromEntries(STEPS.map((step) => [step, []])) }
 }
 
-/** The alarms of what was prepared ring first, and those of what is measured after it: they are no part of it. */
+/**
+ * The alarms of what was prepared ring first, and those of what is measured after it: they are no part of
+ * it.
+ */
 async function measureStep(cases, step, { amount, alarmMs }) {
   const requests = new Map()
   for (const each of cases)

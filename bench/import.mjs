@@ -13,7 +13,9 @@ export function uploading(site, csv) {
   return { ...request, method: 'POST', headers: { ...headers, ...key }, body: csv }
 }
 
-/** How many rows a second a file of so many is imported with, from the upload's first byte to the last row. */
+/**
+ * How many rows a second a file of so many is imported with, from the upload's first byte to the last row.
+ */
 export async function measureImport(server, { rows, rounds, say }) {
   const runs = []
   for (let round = 0; round < rounds; round += 1) {

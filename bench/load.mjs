@@ -48,8 +48,8 @@ export async function load(url, { amount, connections, request, onReply }) {
 }
 
 /**
- * The same, looking into each reply; answers the bodies too. `isRight` judges a reply parsed from JSON. Throws
- * with the first reply that is not as expected.
+ * The same, looking into each reply; answers the bodies too. `isRight` judges a reply parsed from JSON.
+ * Throws with the first reply that is not as expected.
  */
 export async function ask(url, { amount, connections = CONNECTIONS.high, request, ...wanted }) {
   const bodies = new Array(amount)

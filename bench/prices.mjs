@@ -1,8 +1,8 @@
 /**
- * Dollars per million at Cloudflare's list prices (Workers Paid, beyond what is included), read on 2026-11-21:
- * developers.cloudflare.com/workers/platform/pricing, /d1/platform/pricing, /kv/platform/pricing,
- * /durable-objects/platform/pricing, /queues/platform/pricing. Duration of objects, storage and egress are not
- * in it: an object that only answers calls may rest in between.
+ * Dollars per million at Cloudflare's list prices (Workers Paid, beyond what is included), read on
+ * 2026-11-21: developers.cloudflare.com/workers/platform/pricing, /d1/platform/pricing,
+ * /kv/platform/pricing, /durable-objects/platform/pricing, /queues/platform/pricing. Duration of objects,
+ * storage and egress are not in it: an object that only answers calls may rest in between.
  */
 const PER_MILLION = {
   request: 0.3,

@@ -8,8 +8,8 @@ const REQUESTS_MAX = 50_000
 /**
  * Loads each contestant once a round, at low and at high concurrency, and each round begins with another:
  * whatever the machine does meanwhile strikes all of them alike. A contestant is a workload and its server.
- * `amount`: that many requests, instead of as many as last for so many seconds. `alarmMs`: how long to wait for
- * the alarms that a workload leaves.
+ * `amount`: that many requests, instead of as many as last for so many seconds. `alarmMs`: how long to wait
+ * for the alarms that a workload leaves.
  */
 export async function measureRounds(contestants, { rounds, seconds, amount, alarmMs, say }) {
   const amounts = new Map()

@@ -22,7 +22,10 @@ const OPEN_PATH = { service: '/health', limit: '/' }
 /** What follows an answer is over when the server has used at most this much CPU for this long. */
 const QUIET = { micros: 10_000, forMs: 200, withinMs: 30_000 }
 
-/** Days copy to D1 by an alarm, should the copy right after an answer have failed: src/doctor-day/doctor-day.ts. */
+/**
+ * Days copy to D1 by an alarm, should the copy right after an answer have failed: src/doctor-day/doctor-
+ * day.ts.
+ */
 export const ALARM_AFTER_MS = 5_500
 
 const running = new Set()
@@ -96,7 +99,10 @@ async function spawn(wanted) {
   return { ...worker, stop }
 }
 
-/** Waits until nothing is left of what followed the answers. Where CPU is not measured: for as long as one look. */
+/**
+ * Waits until nothing is left of what followed the answers. Where CPU is not measured: for as long as one
+ * look.
+ */
 async function settled({ cpuMicros }) {
   for (let waitedMs = 0; waitedMs < QUIET.withinMs; waitedMs += QUIET.forMs) {
     const before = cpuMicros()

@@ -50,8 +50,8 @@ const isPage = (rows) =>
 
 /**
  * `prepare` brings about what a run of so many requests needs, and answers how to make the request of each
- * number. `isRight` judges a reply of the expected status. `wakes`: the days it touched ring an alarm later, which belongs to its cost. `isBillOnly`: costs
- * are told, and no speed.
+ * number. `isRight` judges a reply of the expected status. `wakes`: the days it touched ring an alarm
+ * later, which belongs to its cost. `isBillOnly`: costs are told, and no speed.
  */
 export const WORKLOADS = [
   {

@@ -2,7 +2,10 @@ import service from '../../../src/index'
 import { countedBindings, OPERATIONS_PER_DELIVERY, ofWorker } from './bindings'
 import { add, answering, awaited, begin, current, told } from './tally'
 
-/** The service itself, with every binding counted. `/__bill` tells the counts, or begins new ones under a name. */
+/**
+ * The service itself, with every binding counted. `/__bill` tells the counts, or begins new ones under a
+ * name.
+ */
 export default {
   async fetch(request, env, ctx) {
     const { pathname, searchParams } = new URL(request.url)

@@ -9,8 +9,8 @@ import { add, awaited, current, type When, whenBegun } from './tally'
 /** The classes of the service with their storage, their bindings and their alarms counted. */
 
 /**
- * Of one object: the operation it was last called for and the one that set the alarm, how many calls are inside
- * it, and whether the alarm rings.
+ * Of one object: the operation it was last called for and the one that set the alarm, how many calls are
+ * inside it, and whether the alarm rings.
  */
 interface Meter {
   label: string
@@ -77,7 +77,9 @@ function countKeys(storage: DurableObjectStorage, meter: Meter): void {
 
 type Constructor = abstract new (...args: never[]) => object
 
-/** Knows of each method when somebody is inside it. What answers at once stays so: objects call themselves. */
+/**
+ * Knows of each method when somebody is inside it. What answers at once stays so: objects call themselves.
+ */
 function meterMethods(counted: Constructor, itself: Constructor): void {
   for (const [name, { value: method }] of Object.entries(
     Object.getOwnPropertyDescriptors(itself.prototype),
