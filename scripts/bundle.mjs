@@ -2,9 +2,13 @@ import { join } from 'node:path'
 import { ROOT } from './root.mjs'
 import { runWrangler } from './wrangler.mjs'
 
-/** Bundles a Worker as a deployment would, into a folder of .wrangler, and returns that folder. */
-export async function bundle(name, { config = 'wrangler.toml' } = {}) {
+/**
+ * Bundles a Worker as a deployment would, into a folder of .wrangler, and returns that folder. `entry` stands
+ * in for the configuration's own `main`.
+ */
+export async function bundle(name, { config = 'wrangler.toml', entry } = {}) {
   const folder = join(ROOT, '.wrangler', name)
-  await runWrangler(['deploy', '--dry-run', '--config', config, '--outdir', folder])
+  const what = entry === undefined ? [] : [entry]
+  await runWrangler(['deploy', ...what, '--dry-run', '--config', config, '--outdir', folder])
   return folder
 }

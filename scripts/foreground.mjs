@@ -21,12 +21,12 @@ export async function untilEnded(worker) {
 }
 
 /** A terminal and npm may both send the signal: the first counts, the others must not cut its work short. */
-function stopOnSignal(worker) {
+export function stopOnSignal(worker, exitCode = 0) {
   const stop = async () => {
     if (isStopping) return
     isStopping = true
     await worker.stop().catch((error) => fail(error.message))
-    process.exit(0)
+    process.exit(exitCode)
   }
   for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP']) process.on(signal, stop)
   // npm starts us through a shell that dies of a signal without passing it on; our parent changes then.

@@ -1,0 +1,78 @@
+import { parseArgs } from 'node:util'
+import { doctorsFor } from './seed.mjs'
+import { ALARM_AFTER_MS } from './servers.mjs'
+import { WORKLOADS } from './workloads.mjs'
+
+const PARTS = ['bill', 'load', 'growth', 'import', 'start']
+
+const FULL = {
+  rounds: 5,
+  seconds: 0.8,
+  alarmMs: ALARM_AFTER_MS,
+  growth: { slots: [10, 100, 1_000], records: [1_000, 100_000, 1_000_000], rounds: 3, amount: 500 },
+  import: { rows: 100_000, rounds: 3 },
+  starts: 5,
+}
+
+/** Each answer is looked at and each cost counted, and nothing lasts long enough for a figure. */
+const SMOKE = {
+  rounds: 1,
+  seconds: 0,
+  amount: 12,
+  alarmMs: 0,
+  growth: { slots: [10], records: [10], rounds: 1, amount: 12 },
+  import: { rows: 500, rounds: 1 },
+  starts: 1,
+}
+
+const USAGE = `npm run bench -- [options]
+  --smoke         everything once and briefly: no figure of time means anything
+  --rounds N      usually ${FULL.rounds} of the load, ${FULL.growth.rounds} of growth and import
+  --seconds S     how long each run of a round lasts, usually ${FULL.seconds}
+  --only A,B      only these parts (${PARTS.join(', ')})
+                  or these workloads (${WORKLOADS.map(({ name }) => name).join(', ')})`
+
+/** A run of some parts or fewer rounds is not whole, and keeps its results apart. Throws a sentence. */
+export function readOptions() {
+  const given = parsed()
+  const only = given.only?.split(',') ?? []
+  const names = WORKLOADS.map(({ name }) => name)
+  const unknown = only.find((name) => !PARTS.includes(name) && !names.includes(name))
+  if (unknown !== undefined) throw new Error(`There is no ${unknown}.\n${USAGE}`)
+  const usual = given.smoke ? SMOKE : FULL
+  const rounds = positive(given.rounds, '--rounds')
+  const settings = {
+    ...usual,
+    rounds: rounds ?? usual.rounds,
+    seconds: positive(given.seconds, '--seconds') ?? usual.seconds,
+    growth: { ...usual.growth, rounds: rounds ?? usual.growth.rounds },
+    import: { ...usual.import, rounds: rounds ?? usual.import.rounds },
+  }
+  const workloads = WORKLOADS.filter(({ name }) => only.includes(name))
+  const parts = PARTS.filter((part) => only.includes(part) || (part === 'load' && workloads.length > 0))
+  return {
+    ...settings,
+    isSmoke: Boolean(given.smoke),
+    isWhole: !given.smoke && only.length === 0 && settings.rounds >= FULL.rounds,
+    does: (part) => only.length === 0 || parts.includes(part),
+    workloads: (workloads.length > 0 ? workloads : WORKLOADS).filter(({ isBillOnly }) => !isBillOnly),
+    doctors: doctorsFor(settings.rounds * settings.seconds),
+  }
+}
+
+function parsed() {
+  const text = { type: 'string' }
+  const options = { smoke: { type: 'boolean' }, rounds: text, seconds: text, only: text }
+  try {
+    return parseArgs({ options }).values
+  } catch (error) {
+    throw new Error(`${error.message}\n${USAGE}`)
+  }
+}
+
+function positive(text, name) {
+  if (text === undefined) return undefined
+  const number = Number(text)
+  if (!(number > 0)) throw new Error(`${name} must be a number above 0, not ${text}.\n${USAGE}`)
+  return number
+}

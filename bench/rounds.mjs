@@ -1,0 +1,111 @@
+import { setTimeout as sleep } from 'node:timers/promises'
+import { ask, CONNECTIONS, load, median, percentile } from './load.mjs'
+
+const WARM_UP_REQUESTS = 100
+const REQUESTS_MIN = 40
+const REQUESTS_MAX = 50_000
+
+/**
+ * Loads each contestant once a round, at low and at high concurrency, and each round begins with another:
+ * whatever the machine does meanwhile strikes all of them alike. A contestant is a workload and its server.
+ * `amount`: that many requests, instead of as many as last for so many seconds. `alarmMs`: how long to wait
+ * for the alarms that a workload leaves.
+ */
+export async function measureRounds(contestants, { rounds, seconds, amount, alarmMs, say }) {
+  const amounts = new Map()
+  say('load: warming up')
+  for (const contestant of contestants) amounts.set(contestant, await warmedUp(contestant, seconds, amount))
+  const runs = new Map(contestants.map((contestant) => [contestant, []]))
+  for (let round = 0; round < rounds; round += 1) {
+    say(`load: round ${round + 1} of ${rounds}`)
+    for (let n = 0; n < contestants.length; n += 1) {
+      const contestant = contestants[(n + round) % contestants.length]
+      runs.get(contestant).push(await measure(contestant, amounts.get(contestant), alarmMs))
+    }
+  }
+  return contestants.map((contestant) => ({ contestant, runs: runs.get(contestant) }))
+}
+
+/** Looks into each reply, which no later run does, and answers how many requests each later run has. */
+async function warmedUp({ workload, server }, seconds, amount) {
+  const amounts = {}
+  for (const [name, connections] of Object.entries(CONNECTIONS)) {
+    const wanted = { ...workload, amount: amount ?? WARM_UP_REQUESTS, connections }
+    const request = await workload.prepare(server.site, wanted.amount)
+    const { perSecond } = await ask(server.url, { ...wanted, request })
+    const lasting = Math.min(REQUESTS_MAX, Math.max(REQUESTS_MIN, Math.round(perSecond * seconds)))
+    amounts[name] = amount ?? lasting
+  }
+  return amounts
+}
+
+/**
+ * CPU is that of both runs together, with all that followed the answers, alarms included: nothing that a
+ * request causes is left for the next contestant to pay.
+ */
+async function measure({ workload, server }, amounts, alarmMs) {
+  const { site, url, meter } = server
+  const requests = {}
+  for (const name of Object.keys(CONNECTIONS)) requests[name] = await workload.prepare(site, amounts[name])
+  await server.settled()
+  meter.resetPeak()
+  const before = meter.cpuMicros()
+  const run = {}
+  for (const [name, connections] of Object.entries(CONNECTIONS)) {
+    const result = await load(url, { amount: amounts[name], connections, request: requests[name] })
+    run[name] = inShort(result, workload.expected)
+  }
+  if (workload.wakes) await sleep(alarmMs)
+  await server.settled()
+  const answered = run.low.answered + run.high.answered
+  const cpuMicros = before === null ? null : (meter.cpuMicros() - before) / answered
+  return { ...run, cpuMicros, peakBytes: meter.peakBytes() }
+}
+
+function inShort({ amount, perSecond, latencies, statuses, errors }, expected) {
+  return {
+    perSecond,
+    p50: percentile(latencies, 0.5),
+    p99: percentile(latencies, 0.99),
+    answered: latencies.length,
+    wrong: errors + amount - (statuses[expected] ?? 0),
+  }
+}
+
+/** Medians over the rounds, and beside each limit the median of the rounds' own ratios. */
+export function summary(measured) {
+  const limits = measured.filter(({ contestant }) => contestant.isLimit)
+  return measured.map(({ contestant: { workload, isLimit }, runs }) => {
+    const over = (value) => median(runs.map(value))
+    const at = (name) => ({
+      perSecond: over((run) => run[name].perSecond),
+      p50: over((run) => run[name].p50),
+      p99: over((run) => run[name].p99),
+    })
+    return {
+      name: workload.name,
+      title: workload.title,
+      isLimit: Boolean(isLimit),
+      low: at('low'),
+      high: at('high'),
+      cpuMicros: over((run) => run.cpuMicros),
+      peakBytes: Math.max(...runs.map((run) => run.peakBytes ?? 0)) || null,
+      requests: sum(runs.map((run) => run.low.answered + run.high.answered)),
+      wrong: sum(runs.map((run) => run.low.wrong + run.high.wrong)),
+      ratios: Object.fromEntries(
+        limits.map((limit) => [limit.contestant.workload.name, ratios(runs, limit.runs)]),
+      ),
+    }
+  })
+}
+
+/** `cpu` is turned round, so that more is better in both. */
+const ratios = (runs, limitRuns) => ({
+  throughput: median(runs.map((run, round) => run.high.perSecond / limitRuns[round].high.perSecond)),
+  cpu:
+    runs[0].cpuMicros === null
+      ? null
+      : median(runs.map((run, round) => limitRuns[round].cpuMicros / run.cpuMicros)),
+})
+
+const sum = (numbers) => numbers.reduce((total, number) => total + number, 0)

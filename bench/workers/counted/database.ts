@@ -1,0 +1,65 @@
+import type { Begin, Charge } from './bindings'
+import { awaited } from './tally'
+
+const IS_SELECT = /^\s*select\b/i
+
+/** The statement behind each that we handed out: `batch` takes only its own kind. */
+const originals = new WeakMap<object, D1PreparedStatement>()
+
+export function countedDatabase(database: D1Database, begin: Begin): D1Database {
+  const wrap = (statement: D1PreparedStatement, query: string): D1PreparedStatement =>
+    countedStatement(statement, query, begin, wrap)
+  const counted = {
+    prepare: (query: string) => wrap(database.prepare(query), query),
+    batch: async (statements: D1PreparedStatement[]) => {
+      const results = await roundTrip(begin, () =>
+        database.batch(statements.map((statement) => originals.get(statement) ?? statement)),
+      )
+      return results
+    },
+  }
+  return counted as unknown as D1Database
+}
+
+/** `raw` and `first` tell nothing of rows read and written, so `all` is asked as well, or in their place. */
+function countedStatement(
+  statement: D1PreparedStatement,
+  query: string,
+  begin: Begin,
+  wrap: (statement: D1PreparedStatement, query: string) => D1PreparedStatement,
+): D1PreparedStatement {
+  const all = () => roundTrip(begin, () => statement.all<Record<string, unknown>>())
+  const counted = {
+    bind: (...values: unknown[]) => wrap(statement.bind(...values), query),
+    all,
+    run: all,
+    async first(column?: string) {
+      const row = (await all()).results[0]
+      return column === undefined ? (row ?? null) : (row?.[column] ?? null)
+    },
+    /** Two columns of one name are one in `all`; a select may be asked twice, and nothing else need be. */
+    async raw() {
+      const { results } = await all()
+      return IS_SELECT.test(query) ? statement.raw() : results.map((row) => Object.values(row))
+    },
+  }
+  originals.set(counted, statement)
+  return counted as unknown as D1PreparedStatement
+}
+
+async function roundTrip<Result extends D1Result | D1Result[]>(
+  begin: Begin,
+  ask: () => Promise<Result>,
+): Promise<Result> {
+  const charge = begin()
+  const result = await awaited(ask)
+  charge('d1RoundTrips')
+  for (const { meta } of [result].flat() as D1Result[]) chargeQuery(charge, meta)
+  return result
+}
+
+function chargeQuery(charge: Charge, meta: D1Meta): void {
+  charge('d1Queries')
+  charge('d1RowsRead', meta.rows_read)
+  charge('d1RowsWritten', meta.rows_written)
+}

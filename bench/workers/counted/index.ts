@@ -1,0 +1,28 @@
+import service from '../../../src/index'
+import { countedBindings, OPERATIONS_PER_DELIVERY, ofWorker } from './bindings'
+import { add, answering, awaited, begin, current, told } from './tally'
+
+/**
+ * The service itself, with every binding counted. `/__bill` tells the counts, or begins new ones under a
+ * name.
+ */
+export default {
+  async fetch(request, env, ctx) {
+    const { pathname, searchParams } = new URL(request.url)
+    if (pathname !== '/__bill') return answering(async () => service.fetch(request, counted(env), ctx))
+    if (request.method === 'PUT') begin(searchParams.get('name') ?? '')
+    return Response.json(told())
+  },
+  async queue(batch, env) {
+    add(current(), 'after', 'queueOperations', OPERATIONS_PER_DELIVERY * batch.messages.length)
+    await awaited(async () => service.queue(batch, counted(env)))
+  },
+} satisfies ExportedHandler<Env>
+
+let bindings: Env | undefined
+function counted(env: Env): Env {
+  bindings ??= countedBindings(env, ofWorker)
+  return bindings
+}
+
+export { BulkJob, DoctorDay, UpstreamGate } from './objects'
