@@ -31,6 +31,7 @@ const BILL_PROMISES = [
     of: ({ before }) => before.d1RoundTrips,
   },
   { workload: 'get', what: 'D1 queries', most: 0, of: ({ total }) => total.d1Queries },
+  { workload: 'call-next', what: 'D1 rows read', most: 10, of: ({ total }) => total.d1RowsRead },
 ]
 
 /** Throughput beside what the same machine can do, in the same rounds. */

@@ -1,4 +1,4 @@
-import { and, eq, sql } from 'drizzle-orm'
+import { sql } from 'drizzle-orm'
 import { integer, sqliteTable, text as textColumn, uniqueIndex } from 'drizzle-orm/sqlite-core'
 import * as v from 'valibot'
 import type { Db } from '../lib/db'
@@ -86,17 +86,18 @@ export const toPatient = (row: typeof patients.$inferSelect): Patient => ({
   created_at: iso(row.createdAt),
 })
 
-/** By id, in one query however many they are. */
+/**
+ * By id, in one query however many they are. The plus keeps SQLite from an index of the clinic, by which it
+ * would read all its patients.
+ */
 export async function namesOf(db: Db, clinicId: string, ids: string[]): Promise<Map<string, string>> {
   if (ids.length === 0) return new Map()
   const rows = await db
     .select({ id: patients.id, name: patients.name })
     .from(patients)
     .where(
-      and(
-        eq(patients.clinicId, clinicId),
-        sql`${patients.id} IN (SELECT value FROM json_each(${JSON.stringify(ids)}))`,
-      ),
+      sql`+${patients.clinicId} = ${clinicId}
+        AND ${patients.id} IN (SELECT value FROM json_each(${JSON.stringify(ids)}))`,
     )
   return new Map(rows.map(({ id, name }) => [id, name]))
 }
