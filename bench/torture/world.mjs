@@ -1,0 +1,48 @@
+// What the clients know: everything they asked for, what was acknowledged, and every promise they saw broken.
+
+/** More would say no more. */
+const TOLD_MAX = 40
+
+export function newWorld(seed) {
+  const broken = []
+  const done = {}
+  return {
+    seed,
+    clinics: [],
+    broken,
+    /** How often each thing was done, and how it was answered. */
+    done,
+    requests: 0,
+    cuts: 0,
+    /** Days on which a doctor was said to fall ill: the service itself moves appointments of those. */
+    struckDays: new Set(),
+    /** Answers by what was asked: `{ clinic, key, wanted, reply }`. */
+    acknowledged: new Map(),
+    isOver: false,
+    breaks(check, what) {
+      broken.push({ check, what })
+    },
+    count(what, answer) {
+      done[what] ??= {}
+      done[what][answer] = (done[what][answer] ?? 0) + 1
+    },
+    acknowledge(what, fact) {
+      if (!this.acknowledged.has(what)) this.acknowledged.set(what, [])
+      this.acknowledged.get(what).push(fact)
+    },
+    all(what, clinic) {
+      return (this.acknowledged.get(what) ?? []).filter((fact) => !clinic || fact.clinic === clinic)
+    },
+  }
+}
+
+export const dayName = ({ doctor, date }) => `${doctor} ${date}`
+
+/** Broken promises by check, the first of each kind spelled out. */
+export function brokenLines({ broken }) {
+  const byCheck = Object.groupBy(broken, ({ check }) => check)
+  return Object.entries(byCheck).flatMap(([check, found]) => [
+    `BROKEN ${check} (${found.length})`,
+    ...found.slice(0, TOLD_MAX / Object.keys(byCheck).length).map(({ what }) => `  ${what}`),
+  ])
+}
