@@ -85,7 +85,7 @@ async function definite({ world, rack, chance, what }, message) {
   const giveUpAt = Date.now() + GIVES_UP_AFTER_MS
   for (;;) {
     while (!rack.isUp()) await sleep(DOWN_POLL_MS)
-    const reply = await send(rack.port, message, cutOf(world, chance, message)).then(read, () => null)
+    const reply = await send(rack.port, message, cutOf(world, chance, message)).then(read).catch(() => null)
     world.requests += 1
     if (reply?.code === 'internal')
       world.breaks('no internal error', `${what} ${message.path} answered ${told(reply)}`)

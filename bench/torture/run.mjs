@@ -44,7 +44,7 @@ export async function run({ seed, minutes, build, stopsWhenBroken, tell }) {
     await rack.start('on')
     const kills = await torture({ world, rack, minutes, stopsWhenBroken, tell })
     tell('The load has ended; waiting for rest …')
-    await check(world, rack)
+    if (!stopsWhenBroken || world.broken.length === 0) await check(world, rack)
     return { world, kills, struck: rack.struck }
   } finally {
     await rack.stop()

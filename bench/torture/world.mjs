@@ -16,7 +16,7 @@ export function newWorld(seed) {
     cuts: 0,
     /** Days on which a doctor was said to fall ill: the service itself moves appointments of those. */
     struckDays: new Set(),
-    /** Answers by what was asked: `{ clinic, key, wanted, reply }`. */
+    /** Facts by what they are of, as the service has told them. */
     acknowledged: new Map(),
     isOver: false,
     breaks(check, what) {

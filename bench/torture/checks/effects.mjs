@@ -5,30 +5,12 @@ import { tally } from './facts.mjs'
 
 export function checkEffects(world, { days, events }) {
   const of = (...types) => events.filter(({ type }) => types.includes(type))
+  const ids = (what) => world.all(what).map(({ id }) => id)
   checkAppointments(world, days, events)
-  once(
-    world,
-    'booking',
-    of('booked').map(idOf),
-    world.all('appointment').map(({ id }) => id),
-  )
-  once(
-    world,
-    'hold',
-    of('held').map((event) => event.hold_id),
-    idsOf(world, 'hold'),
-  )
-  once(
-    world,
-    'place in line',
-    of('waitlisted').map((event) => event.wait_id),
-    idsOf(world, 'place in line'),
-  )
-  const positions = new Map(of('checked_in').map((event) => [idOf(event), event.position]))
-  once(world, 'check-in', of('checked_in').map(idOf), idsOf(world, 'check-in'))
-  for (const { id, position } of world.all('check-in'))
-    if (positions.has(id) && positions.get(id) !== position)
-      world.breaks('no acknowledged write lost', `check-in of ${id}: ${position}, ${positions.get(id)}`)
+  once(world, 'booking', of('booked').map(idOf), ids('appointment'))
+  once(world, 'hold', of('held').map(nameOf('hold_id')), world.all('hold').map(nameOf('id')))
+  checkPlaces(world, of('waitlisted'))
+  checkArrivals(world, of('checked_in'))
   checkCancels(world, of('cancelled'))
   checkCalls(world, of('called', 'requeued'))
   checkSteps(world, of('served', 'skipped', 'requeued', 'no_show'))
@@ -37,60 +19,82 @@ export function checkEffects(world, { days, events }) {
 }
 
 const idOf = (event) => event.appointment_id
-const idsOf = (world, what) => [...new Set(world.all(what).map(({ id }) => id))]
 const nameOf = (field) => (fact) => `${fact.clinic.id} ${fact[field]}`
 
 /** Every effect was acknowledged to somebody, every acknowledged one is there, and none is there twice. */
 function once(world, what, effects, acknowledged) {
-  const [found, expected] = [tally(effects), tally(acknowledged)]
+  const [found, expected] = [tally(effects), new Set(acknowledged)]
   for (const [id, count] of found) {
     if (!expected.has(id)) world.breaks('no effect twice', `${what} ${id} was acknowledged to nobody`)
-    else if (count > expected.get(id)) world.breaks('no effect twice', `${what} ${id}: ${count} times`)
+    else if (count > 1) world.breaks('no effect twice', `${what} ${id}: ${count} times`)
   }
-  for (const [id] of expected)
+  for (const id of expected)
     if (!found.has(id)) world.breaks('no acknowledged write lost', `${what} ${id} is not there`)
 }
 
 /** Each where its client left it, unless an absence came in between; and nowhere else. */
 function checkAppointments(world, days, events) {
-  const listed = days.flatMap((day) => day.listed)
-  const places = Map.groupBy(listed, ({ id }) => id)
+  const places = Map.groupBy(
+    days.flatMap((day) => day.listed),
+    ({ id }) => id,
+  )
   const moves = tally(events.filter(({ type }) => type === 'moved_in').map(idOf))
-  const given = new Set(events.filter(({ type }) => type === 'cancelled').map(idOf))
+  const givenUp = new Set(events.filter(({ type }) => type === 'cancelled').map(idOf))
+  const noShows = new Set(world.all('step').flatMap(({ id, to }) => (to === 'no_show' ? [id] : [])))
   for (const appointment of world.all('appointment')) {
-    const { id, status, doctor, date, slot } = appointment
+    const { id } = appointment
     const [found, ...more] = places.get(id) ?? []
     if (more.length > 0) world.breaks('no effect twice', `${id} is on ${more.length + 1} days`)
     if (isStruck({ world }, appointment)) {
-      if (!found && !given.has(id)) world.breaks('no acknowledged write lost', `${id} is on no day`)
+      if (!found && !givenUp.has(id)) world.breaks('no acknowledged write lost', `${id} is on no day`)
       continue
     }
-    const isThere = found && found.status !== 'cancelled'
-    if (status === 'cancelled' && isThere)
-      world.breaks('no acknowledged write lost', `${id} is not cancelled`)
-    if (status === 'cancelled') continue
-    const isRight =
-      isThere &&
-      found.doctor_id === doctor &&
-      found.date === date &&
-      [slot, null].includes(slot && found.slot)
-    const left = `${status} ${doctor} ${date} ${slot}`
-    if (!isRight) world.breaks('no acknowledged write lost', `${id}: ${left}, found ${JSON.stringify(found)}`)
-    else if (status !== 'no_show' && found.status !== status && !hasStep(world, id))
-      world.breaks('no acknowledged write lost', `${id}: ${left}, found ${found.status}`)
+    if (!isAsLeft(appointment, found, noShows.has(id)))
+      world.breaks('no acknowledged write lost', `${told(appointment)}; found ${JSON.stringify(found)}`)
     if ((moves.get(id) ?? 0) !== appointment.moves)
-      world.breaks('no effect twice', `${id} moved ${moves.get(id) ?? 0} times, asked ${appointment.moves}`)
+      world.breaks('no effect twice', `${told(appointment)}; moved ${moves.get(id) ?? 0} times`)
   }
 }
 
-const hasStep = (world, id) => world.all('step').some((step) => step.id === id && step.to === 'no_show')
+function isAsLeft({ status, doctor, date, slot }, found, isNoShow) {
+  if (status === 'cancelled') return found === undefined
+  const isThere = found?.doctor_id === doctor && found.date === date && (slot === null || slot === found.slot)
+  return isThere && found.status === (isNoShow ? 'no_show' : status)
+}
+
+const told = ({ id, status, doctor, date, slot, moves }) =>
+  `${id}: ${status} ${doctor} ${date}, slot ${slot}, ${moves} moves`
+
+/** An absence has patients wait, too; and where their appointment was changed meanwhile, tells nobody of it. */
+function checkPlaces(world, waitlisted) {
+  const known = new Set(world.all('place in line').map(nameOf('id')))
+  const struck = new Set(
+    world.all('appointment').flatMap((one) => (isStruck({ world }, one) ? [one.patient] : [])),
+  )
+  const nameOfPlace = nameOf('wait_id')
+  const places = waitlisted.filter((event) => known.has(nameOfPlace(event)) || !struck.has(event.patient_id))
+  once(world, 'place in line', places.map(nameOfPlace), known)
+}
+
+function checkArrivals(world, arrivals) {
+  once(
+    world,
+    'check-in',
+    arrivals.map(idOf),
+    world.all('check-in').map(({ id }) => id),
+  )
+  const positions = new Map(arrivals.map((event) => [idOf(event), event.position]))
+  for (const { id, position } of world.all('check-in'))
+    if (positions.has(id) && positions.get(id) !== position)
+      world.breaks('no acknowledged write lost', `check-in of ${id}: ${position}, now ${positions.get(id)}`)
+}
 
 /** An absence gives up appointments, too, in the name of its reason. */
 function checkCancels(world, cancelled) {
   const absences = new Set(world.all('absence').map(nameOf('reason')))
   const own = cancelled.filter((event) => !absences.has(nameOf('reason')(event)))
   once(world, 'cancellation', own.map(nameOf('reason')), world.all('cancel').map(nameOf('reason')))
-  once(world, 'given up', cancelled.map(idOf), [...new Set(cancelled.map(idOf))])
+  once(world, 'appointment given up', cancelled.map(idOf), cancelled.map(idOf))
 }
 
 /** One room per call, and between two calls of one patient somebody has sent them back. */
@@ -100,18 +104,16 @@ function checkCalls(world, events) {
   const inRoom = new Set()
   for (const event of events) {
     const id = idOf(event)
-    if (event.type === 'called' && inRoom.has(id))
-      world.breaks('two rooms never get the same patient', `${id}, ${event.room}`)
-    if (event.type === 'called') inRoom.add(id)
-    else inRoom.delete(id)
+    if (event.type === 'requeued') inRoom.delete(id)
+    else if (inRoom.has(id)) world.breaks('two rooms never get the same patient', `${id}, ${event.room}`)
+    else inRoom.add(id)
   }
 }
 
 function checkSteps(world, events) {
-  const stepOf = ({ id, to }) => `${id} ${to}`
   const to = { requeued: 'waiting' }
   const found = tally(events.map((event) => `${idOf(event)} ${to[event.type] ?? event.type}`))
-  const asked = tally(world.all('step').map(stepOf))
+  const asked = tally(world.all('step').map((step) => `${step.id} ${step.to}`))
   for (const [step, count] of asked)
     if ((found.get(step) ?? 0) < count) world.breaks('no acknowledged write lost', `step ${step}`)
   for (const [step, count] of found)

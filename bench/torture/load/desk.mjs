@@ -135,7 +135,7 @@ export async function reschedule(client) {
 
 /** What was acknowledged is what one reads. */
 export async function look(client) {
-  const appointment = client.chance.pick(client.appointments)
+  const appointment = client.chance.pick(standing(client))
   if (!appointment) return
   const { body } = await client.ask('look at an appointment', {
     method: 'GET',
