@@ -7,10 +7,13 @@ const GIVES_UP_AFTER_MS = 120_000
 const PAUSE_MS = 150
 const DOWN_POLL_MS = 20
 
+/** Where a run ended early, nobody waits for what its clients were about. */
+const NEVER = new Promise(() => {})
+
 const [CUT_REQUEST, CUT_REPLY, ASKED_AGAIN, ASKED_TWICE_AT_ONCE] = [0.02, 0.05, 0.12, 0.05]
 const CUT_MS_MAX = 40
 
-/** What an answer says of the moment only: the client asks again. */
+/** What an answer says of the moment only: the client asks again. `internal` is a broken promise besides. */
 const PASSING = ['moving', 'unavailable', 'internal']
 
 /** Refusals that need not come again: the thing may be there, or be over, by then. */
@@ -18,7 +21,8 @@ const MAY_CHANGE = ['not_found', 'import_over', 'import_not_finished', 'invalid_
 
 /**
  * One who uses the service, one request after the other, each with a key of its own and repeated until the
- * answer is definite. What it does depends on the run's seed and its own number alone.
+ * answer is definite. What it does depends on the run's seed, its own number and the answers it gets alone;
+ * what befalls a request on the way has chances of its own, so that one more retry changes nothing later.
  */
 export function newClient({ world, rack, clinic, number }) {
   const chance = chanceOf(world.seed, `client ${number} of ${clinic.number}`)
@@ -31,9 +35,13 @@ export function newClient({ world, rack, clinic, number }) {
       client.keys += 1
       return `key-${number}-${client.keys}`
     },
-    ask: (what, wanted) => ask({ ...client.link, what, ...wanted }),
+    asked: 0,
+    ask(what, wanted) {
+      client.asked += 1
+      const chance = chanceOf(world.seed, `request ${client.asked} of client ${number} of ${clinic.number}`)
+      return ask({ world, rack, clinic, newKey: client.newKey, chance, what, ...wanted })
+    },
   }
-  client.link = { world, rack, clinic, chance, newKey: client.newKey }
   return client
 }
 
@@ -84,8 +92,8 @@ const told = ({ status, text }) => `${status} ${text.slice(0, 300)}`
 async function definite({ world, rack, chance, what }, message) {
   const giveUpAt = Date.now() + GIVES_UP_AFTER_MS
   for (;;) {
-    while (!rack.isUp()) await sleep(DOWN_POLL_MS)
-    const reply = await send(rack.port, message, cutOf(world, chance, message)).then(read).catch(() => null)
+    while (!rack.isUp()) await (rack.isOver() ? NEVER : sleep(DOWN_POLL_MS))
+    const reply = await send(rack.port, message, cutOf(world, chance, message)).then(read, () => null)
     world.requests += 1
     if (reply?.code === 'internal')
       world.breaks('no internal error', `${what} ${message.path} answered ${told(reply)}`)
@@ -99,9 +107,14 @@ async function definite({ world, rack, chance, what }, message) {
   }
 }
 
+/** The service says everything in JSON, its failures too; anything else is workerd's own page of an error. */
 function read(reply) {
-  const body = reply.text === '' ? null : JSON.parse(reply.text)
-  return { ...reply, body, code: body?.type?.split?.(':').at(-1) }
+  try {
+    const body = reply.text === '' ? null : JSON.parse(reply.text)
+    return { ...reply, body, code: body?.type?.split?.(':').at(-1) }
+  } catch {
+    return { ...reply, body: null, code: 'internal' }
+  }
 }
 
 /** The client may go away in the middle of its own request, or while the service works on it. */

@@ -7,6 +7,9 @@ const OFFER_SECONDS = 3
 
 const CONTROL = '/__torture'
 
+/** What hangs is killed as well. */
+const COLLECT_MS_MAX = 2_000
+
 /**
  * The service on the rack: started, killed and started again on one state and one port. Each start draws its
  * faults from the run's seed and its own number.
@@ -14,7 +17,7 @@ const CONTROL = '/__torture'
 export async function mount({ seed, stateDir, build }) {
   const port = await freePort()
   const struck = {}
-  let [worker, starts, isUp] = [null, 0, false]
+  let [worker, starts, isUp, isOver] = [null, 0, false, false]
 
   async function start(faults) {
     const settings = {
@@ -30,10 +33,10 @@ export async function mount({ seed, stateDir, build }) {
 
   /** What struck is in the memory that is about to go. */
   async function collect() {
-    const counts = await fetch(`http://127.0.0.1:${port}${CONTROL}`).then(
-      (reply) => reply.json(),
-      () => ({}),
-    )
+    const signal = AbortSignal.timeout(COLLECT_MS_MAX)
+    const counts = await fetch(`http://127.0.0.1:${port}${CONTROL}`, { signal })
+      .then((reply) => reply.json())
+      .catch(() => ({}))
     for (const [fault, count] of Object.entries(counts)) struck[fault] = (struck[fault] ?? 0) + count
   }
 
@@ -42,15 +45,22 @@ export async function mount({ seed, stateDir, build }) {
     struck,
     start,
     isUp: () => isUp,
-    pid: () => worker?.pid,
+    /** It will not be up again. */
+    isOver: () => isOver,
     async kill() {
       await collect()
       isUp = false
       await worker.kill9()
+      worker = null
     },
     async stop() {
-      isUp = false
-      await worker?.stop()
+      ;[isUp, isOver] = [false, true]
+      await worker?.kill9()
+      worker = null
+    },
+    /** For the very end of this process, where nothing can be waited for. */
+    abandon() {
+      if (worker) process.kill(-worker.pid, 'SIGKILL')
     },
     /** Rows of D1, past the faults. */
     async select(sql) {

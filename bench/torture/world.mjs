@@ -1,7 +1,7 @@
 // What the clients know: everything they asked for, what was acknowledged, and every promise they saw broken.
 
-/** More would say no more. */
-const TOLD_MAX = 40
+/** Of each check; more of a kind would say no more. */
+const TOLD_MAX = 100
 
 export function newWorld(seed) {
   const broken = []
@@ -38,11 +38,12 @@ export function newWorld(seed) {
 
 export const dayName = ({ doctor, date }) => `${doctor} ${date}`
 
-/** Broken promises by check, the first of each kind spelled out. */
+/** Broken promises by check. */
 export function brokenLines({ broken }) {
   const byCheck = Object.groupBy(broken, ({ check }) => check)
   return Object.entries(byCheck).flatMap(([check, found]) => [
     `BROKEN ${check} (${found.length})`,
-    ...found.slice(0, TOLD_MAX / Object.keys(byCheck).length).map(({ what }) => `  ${what}`),
+    ...found.slice(0, TOLD_MAX).map(({ what }) => `  ${what}`),
+    ...(found.length > TOLD_MAX ? [`  and ${found.length - TOLD_MAX} more`] : []),
   ])
 }

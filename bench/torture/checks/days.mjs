@@ -36,19 +36,18 @@ function checkPositions(world, { name, queue }) {
     world.breaks('positions count 1, 2, 3', `${name}: ${positions.join()}`)
 }
 
-/** Offers are made to one after the other; what should have ended long ago did not. */
-const OVERDUE_MS = 15_000
+/** Far longer than an alarm may be late here, and shorter than what passes between load and checks. */
+const OVERDUE_MS = 2_500
 
-function checkOffers(world, { name, events }) {
-  const open = new Map()
-  for (const { type, data } of events) {
-    if (type === 'offered') open.set(data.wait_id, data.deadline)
-    if (type === 'wait_ended') open.delete(data.wait_id)
-    // A move may come into the slot that its own patient was offered.
-    if (type === 'reserved') open.clear()
-  }
-  for (const [id, deadline] of open)
-    if (deadline < Date.now() - OVERDUE_MS) world.breaks('offers lapse', `${name}: ${id}`)
+/** Where one has lapsed the next in line has one, so some may be open; none for longer than it is good. */
+function checkOffers(world, { name, ledger, events }) {
+  const offers = events.flatMap(({ type, data }) =>
+    type === 'offered' ? [[data.wait_id, data.deadline]] : [],
+  )
+  const deadlines = new Map(offers)
+  for (const { state, id } of ledger.slots)
+    if (state === 'offered' && !(deadlines.get(id) > Date.now() - OVERDUE_MS))
+      world.breaks('offers lapse', `${name}: ${id}, due at ${deadlines.get(id)}`)
 }
 
 /** D1's copy against what the days say themselves. */

@@ -4,15 +4,21 @@ import { inTurns, read } from './facts.mjs'
 
 const POLL_MS = 500
 
-/** Longer than the longest pause of a job's alarm, and than a day waits before it asks what became of a move. */
-const AT_REST_WITHIN_MS = 50_000
+/**
+ * Several times the longest pause of a job's alarm, and than a day waits before it asks what became of a
+ * move.
+ */
+const AT_REST_WITHIN_MS = 120_000
+
+/** By then every offer that was made under load has lapsed long ago, or never will. */
+const AT_REST_AFTER_MS = 6_000
 
 /**
  * Waits until jobs are over, moves and holds have ended and the copy has caught up; or until all that had its
  * time, and the checks tell what is left.
  */
 export async function comeToRest(world, rack) {
-  const giveUpAt = Date.now() + AT_REST_WITHIN_MS
+  const [lookFrom, giveUpAt] = [Date.now() + AT_REST_AFTER_MS, Date.now() + AT_REST_WITHIN_MS]
   let days = world.clinics.flatMap((clinic) =>
     clinic.doctors.flatMap((doctor) => clinic.dates.map((date) => ({ clinic, doctor, date }))),
   )
@@ -27,7 +33,8 @@ export async function comeToRest(world, rack) {
       return ledger.held > 0 || ledger.version !== (versions.get(dayName(day)) ?? 0)
     })
     days = days.filter((_, n) => restless[n])
-    if (days.length + jobs.length === 0 || Date.now() > giveUpAt) return
+    const isAtRest = days.length + jobs.length === 0 && Date.now() > lookFrom
+    if (isAtRest || Date.now() > giveUpAt) return
     await sleep(POLL_MS)
   }
 }
