@@ -15,16 +15,16 @@ const POLL_MS = 50
 /** What wrangler prints is held back until `show`; only its end is kept. */
 const HELD_CHUNKS_MAX = 200
 
-/** `wrangler dev`: rebuilds at each change of the code, with a proxy in front that costs more than we do. */
-export const startWorker = ({ port, stateDir }) =>
-  watch('wrangler dev', port, (options) =>
-    spawnWrangler(
-      ['dev', '--ip', HOST, '--port', String(port), '--inspector-port', '0', '--persist-to', stateDir].concat(
-        '--show-interactive-dev-session=false',
-      ),
-      options,
-    ),
-  )
+/**
+ * `wrangler dev`: rebuilds at each change of the code, with a proxy in front that costs more than we do.
+ * `settings` stand before what wrangler.toml says under [vars].
+ */
+export const startWorker = ({ port, stateDir, settings = {} }) =>
+  watch('wrangler dev', port, (options) => {
+    const where = ['--ip', HOST, '--port', String(port), '--inspector-port', '0', '--persist-to', stateDir]
+    const vars = Object.entries(settings).flatMap(([name, value]) => ['--var', `${name}:${value}`])
+    return spawnWrangler(['dev', ...where, '--show-interactive-dev-session=false', ...vars], options)
+  })
 
 /**
  * The bundled Worker on a socket of its own, without wrangler: for load, and for whoever hosts it themselves.
@@ -65,6 +65,8 @@ function watch(name, port, spawn) {
     pid: child.pid,
     exited,
     show: output.show,
+    /** The end of what it has printed so far. */
+    printed: output.held,
     /** Waits until `path` answers 200. Throws with what wrangler printed where it ends or takes too long. */
     async answers(path = '/health') {
       const isUp = () =>

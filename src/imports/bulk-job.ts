@@ -16,7 +16,10 @@ interface Watch {
   uploadUntil: number
   /** Until then a job that is over may be about to be reopened. */
   reopeningUntil: number
+  /** Since the job last moved: the watch grows patient only where nothing happens. */
   wakes: number
+  /** Of the job's rows, at the last look. */
+  settled?: number
 }
 
 /**
@@ -45,13 +48,15 @@ export class BulkJob extends DurableObject<Env> {
     await this.ctx.storage.put<Watch>('watch', { ...watch, wakes })
     await this.ctx.storage.setAlarm(nextWake)
     try {
-      const { isOver, freeAt } = await look(this.env, jobId, watch)
+      const { isOver, hasMoved, settled, freeAt } = await look(this.env, jobId, watch)
       // Whoever called `watch` meanwhile saw a later state than this look.
       const isWatchedAnew = (await this.ctx.storage.get<Watch>('watch'))?.wakes !== wakes
       if (isWatchedAnew) return
-      if (isOver) await this.forget()
+      if (isOver) return await this.forget()
+      await this.ctx.storage.put<Watch>('watch', { ...watch, wakes: hasMoved ? 0 : wakes, settled })
+      const soon = hasMoved ? Date.now() + FIRST_WAKE_MS : nextWake
       // Whoever held the lease may be dead, and for a chunk that rests no message may come.
-      else if (freeAt !== null && freeAt < nextWake) await this.ctx.storage.setAlarm(freeAt)
+      await this.ctx.storage.setAlarm(Math.min(soon, freeAt ?? soon))
     } catch (error) {
       logFailure('bulk_job.alarm', error, { clinic: watch.clinicId, job: jobId, wakes })
     }
@@ -61,6 +66,8 @@ export class BulkJob extends DurableObject<Env> {
 /** Whether nothing is left to watch for, and else when the first is free of the chunks at work or at rest. */
 interface Sight {
   isOver: boolean
+  hasMoved: boolean
+  settled: number
   freeAt: number | null
 }
 
@@ -73,21 +80,23 @@ async function look(env: Env, jobId: string, watch: Watch): Promise<Sight> {
     .where(and(eq(imports.clinicId, clinicId), eq(imports.id, jobId)))
   if (!job) return over(Date.now() >= uploadUntil && (await removeUpload(db, jobId)))
   if (job.state !== 'pending' && job.state !== 'processing') return over(Date.now() >= reopeningUntil)
-  const { chunks, freeAt } = await unfinished(db, jobId, Date.now())
-  if (chunks.length > 0) {
+  const { chunks, settled, freeAt } = await unfinished(db, jobId, Date.now())
+  // While it moves, messages come through; what was lost of them is sent once it has come to a stop.
+  const hasMoved = settled > (watch.settled ?? settled)
+  if (chunks.length > 0 && !hasMoved) {
     await sendChunks(env, jobId, chunks)
     log('bulk_job.sent_again', { clinic: clinicId, job: jobId, chunks: chunks.length })
   }
-  return { isOver: false, freeAt }
+  return { isOver: false, hasMoved, settled, freeAt }
 }
 
-const over = (isOver: boolean): Sight => ({ isOver, freeAt: null })
+const over = (isOver: boolean): Sight => ({ isOver, hasMoved: false, settled: 0, freeAt: null })
 
 /** One batch of messages per wake: the rest is next, and a queue that works has less to do by then. */
 async function unfinished(db: Db, jobId: string, now: number) {
   const isPending = and(eq(importChunks.jobId, jobId), eq(importChunks.state, 'pending'))
   const freeAt = sql<number>`max(${importChunks.leaseUntil}, ${importChunks.notBefore})`
-  const [free, [busy]] = await db.batch([
+  const [free, [busy], [done]] = await db.batch([
     db
       .select({ chunk: importChunks.chunk })
       .from(importChunks)
@@ -98,8 +107,12 @@ async function unfinished(db: Db, jobId: string, now: number) {
       .select({ until: sql<number | null>`min(${freeAt})` })
       .from(importChunks)
       .where(and(isPending, gt(freeAt, now))),
+    db
+      .select({ rows: sql<number>`sum(${importChunks.created} + ${importChunks.failed})` })
+      .from(importChunks)
+      .where(eq(importChunks.jobId, jobId)),
   ])
-  return { chunks: free.map(({ chunk }) => chunk), freeAt: busy?.until ?? null }
+  return { chunks: free.map(({ chunk }) => chunk), settled: done?.rows ?? 0, freeAt: busy?.until ?? null }
 }
 
 /** Not where the upload became a job in this very moment: then the next wake looks after it. */

@@ -130,7 +130,10 @@ async function begin({ db, chunk, held }: Slice, { row, tries }: Row): Promise<b
   return begun.length > 0
 }
 
-/** The row, our copy of its record and the chunk's sums, in one transaction. */
+/**
+ * The row, our copy of its record and the chunk's sums, in one transaction. A chunk of which a row was
+ * settled is none that fails again and again, however often who works on it dies.
+ */
 async function settle(slice: Slice, row: Row, reply: UpstreamReply<{ id: string }>): Promise<void> {
   const { db, kind, chunk, held } = slice
   const { jobId, clinicId } = chunk
@@ -143,7 +146,10 @@ async function settle(slice: Slice, row: Row, reply: UpstreamReply<{ id: string 
       .set({ status, reason: reasonOf(row, reply), recordId: reply.is === 'done' ? reply.body.id : null })
       .where(sql`job_id = ${jobId} AND row = ${row.row} AND status IS NULL AND ${held}`),
     kind.commit(db, { jobId, clinicId, now: Date.now(), rows, held }).statement,
-    db.update(importChunks).set(sumsOf(chunk)).where(fenced(chunk, held)),
+    db
+      .update(importChunks)
+      .set({ ...sumsOf(chunk), ...(status && { attempts: 0 }) })
+      .where(fenced(chunk, held)),
   ])
 }
 

@@ -7,14 +7,19 @@ import { newKey } from '../../scripts/keys.mjs'
 import { freePort } from '../../scripts/port.mjs'
 import { startWorker, waitUntil } from '../../scripts/worker.mjs'
 
-/** A running, empty service with the demo clinic and its key. It ends, and its state goes, with the test. */
-export async function startService(t) {
+/**
+ * A running, empty service with the demo clinic and its key. It ends, and its state goes, with the test.
+ * `settings` stand before what wrangler.toml says under [vars].
+ */
+export async function startService(t, settings = {}) {
   const stateDir = mkdtempSync(join(tmpdir(), 'doctorday-e2e-'))
   const key = newKey()
   let worker
+  const launch = async () => {
+    worker = startWorker({ port: await freePort(), stateDir, settings })
+  }
   const start = async () => {
-    const port = await freePort()
-    worker = startWorker({ port, stateDir })
+    await launch()
     await worker.answers()
   }
   t.after(async () => {
@@ -47,7 +52,11 @@ export async function startService(t) {
       return status
     },
     start,
-    /** Reads D1 itself, past the Worker. */
+    /** Starts it and asks it nothing, not even whether it is there. */
+    launch,
+    /** What it has printed since it was started. */
+    printed: () => worker.printed(),
+    /** Reads D1 itself, past the Worker: while nobody writes, or one of the two may find it locked. */
     select: (sql) => select(stateDir, sql),
   }
 }
