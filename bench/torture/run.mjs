@@ -12,11 +12,13 @@ import { checkAudit, checkImports, checkRecords } from './checks/records.mjs'
 import { comeToRest } from './checks/rest.mjs'
 import { newClient } from './client.mjs'
 import { addDoctor } from './load/doctors.mjs'
+import { follow } from './load/followers.mjs'
 import { act } from './load/load.mjs'
 import { mount } from './rack.mjs'
 import { newWorld } from './world.mjs'
 
-const [CLINICS, CLIENTS_OF_CLINIC, DOCTORS_AT_FIRST, DATES] = [2, 8, 3, 4]
+const [CLINICS, DOCTORS_AT_FIRST, DATES] = [2, 3, 4]
+const [CLIENTS_OF_CLINIC, FOLLOWERS_OF_CLINIC] = [8, 3]
 const MINUTE_MS = 60_000
 const DAY_MS = 86_400_000
 const POLL_MS = 10
@@ -92,7 +94,16 @@ async function torture({ world, rack, minutes, stopsWhenBroken, tell }) {
   const clients = world.clinics.flatMap((clinic) =>
     Array.from({ length: CLIENTS_OF_CLINIC }, (_, n) => newClient({ world, rack, clinic, number: n + 1 })),
   )
-  const acting = Promise.all(clients.map((client) => act(client, { endsAt })))
+  const followers = world.clinics.flatMap((clinic) =>
+    Array.from({ length: FOLLOWERS_OF_CLINIC }, (_, n) => ({
+      ...{ world, rack, clinic },
+      chance: chanceOf(world.seed, `follower ${n + 1} of ${clinic.number}`),
+    })),
+  )
+  const acting = Promise.all([
+    ...clients.map((client) => act(client, { endsAt })),
+    ...followers.map((follower) => follow(follower, { endsAt })),
+  ])
   const kills = await killUntil(endsAt, { world, rack, stopsWhenBroken, tell })
   world.isOver = true
   // What is under way is answered by a service that fails no more.

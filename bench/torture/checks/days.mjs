@@ -3,6 +3,7 @@ import { tally } from './facts.mjs'
 
 /** Each day by itself: its log, its numbers, its slots, its queue. */
 export function checkDays(world, { days }) {
+  checkFollowed(world, days)
   for (const day of days) {
     const { name, ledger, verdict, events } = day
     if (!verdict.ok) world.breaks('every log verifies', `${name}: ${JSON.stringify(verdict)}`)
@@ -17,6 +18,17 @@ export function checkDays(world, { days }) {
     checkPositions(world, day)
     checkOffers(world, day)
   }
+}
+
+/** Whoever followed a day was told what stands in its log, and nothing that was undone. */
+function checkFollowed(world, days) {
+  const logs = new Map(days.map(({ clinic, name, events }) => [`${clinic.id} ${name}`, events]))
+  for (const { clinic, day, messages } of world.all('followed day'))
+    for (const { seq, event } of messages) {
+      const type = logs.get(`${clinic.id} ${day}`)?.[seq - 1]?.type
+      if (type !== event)
+        world.breaks('each event is heard once', `${day} ${seq}: ${event}, but it is ${type}`)
+    }
 }
 
 /** Who has a slot by the ledger is who is listed with it. */

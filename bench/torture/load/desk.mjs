@@ -96,8 +96,11 @@ export async function answerOffer(client) {
   const place = takeOne(client, client.places)
   if (!place) return
   const path = `${APPOINTMENTS}/waitlist/${place.id}`
-  if (client.chance.happens(0.2))
-    return await client.ask('decline', { path: `${path}/decline`, statuses: [200, 410] })
+  if (client.chance.happens(0.2)) {
+    const declined = await client.ask('decline', { path: `${path}/decline`, statuses: [200, 410] })
+    if (declined.status === 200) client.world.acknowledge('decline', { clinic: client.clinic, id: place.id })
+    return
+  }
   const reply = await client.ask('accept', { path: `${path}/accept`, statuses: [201, 409, 410, 422] })
   if (reply.status === 201) keep(client, reply.body, place.patient)
   else if (reply.code === 'no_offer') client.places.push(place)
