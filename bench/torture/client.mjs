@@ -13,6 +13,12 @@ const NEVER = new Promise(() => {})
 const [CUT_REQUEST, CUT_REPLY, ASKED_AGAIN, ASKED_TWICE_AT_ONCE] = [0.02, 0.05, 0.12, 0.05]
 const CUT_MS_MAX = 40
 
+const TOLD_CHARACTERS = 300
+const PAST_MAX = 200
+
+/** Less than the key of an upload lives. */
+const UPLOAD_KEY_MS = 240_000
+
 /** What an answer says of the moment only: the client asks again. `internal` is a broken promise besides. */
 const PASSING = ['moving', 'unavailable', 'internal']
 
@@ -36,10 +42,15 @@ export function newClient({ world, rack, clinic, number }) {
       return `key-${number}-${client.keys}`
     },
     asked: 0,
+    past: [],
     ask(what, wanted) {
       client.asked += 1
       const chance = chanceOf(world.seed, `request ${client.asked} of client ${number} of ${clinic.number}`)
-      return ask({ world, rack, clinic, newKey: client.newKey, chance, what, ...wanted })
+      return ask({
+        ...{ world, rack, clinic, chance, what, past: client.past },
+        newKey: client.newKey,
+        ...wanted,
+      })
     },
   }
   return client
@@ -62,10 +73,20 @@ async function ask(wanted) {
   if (!statuses.includes(first.status))
     world.breaks(
       'expected answer',
-      `${what} ${message.path} answered ${told(first)} to ${message.body ?? ''}`,
+      `${what} ${message.path} answered ${told(first)} to ${message.body?.slice(0, TOLD_CHARACTERS) ?? ''}`,
     )
   for (const other of [second, again]) if (other) sameAnswer(world, what, message, first, other)
+  if (isRepeatable) remember(wanted, message, first)
   return { ...first, key: message.key }
+}
+
+/** So that it can be asked again much later, when a refusal might end differently. */
+function remember(wanted, message, first) {
+  const { world, what, past, csv } = wanted
+  const askAgain = async () => sameAnswer(world, what, message, first, await definite(wanted, message))
+  const until = csv === undefined ? Number.POSITIVE_INFINITY : Date.now() + UPLOAD_KEY_MS
+  past.push({ isRefusal: first.status >= 400, until, askAgain })
+  if (past.length > PAST_MAX) past.shift()
 }
 
 function messageOf({ clinic, newKey, method = 'POST', path, body, csv, key = newKey() }) {
@@ -87,7 +108,7 @@ function sameAnswer(world, what, { path, key }, first, other) {
   )
 }
 
-const told = ({ status, text }) => `${status} ${text.slice(0, 300)}`
+const told = ({ status, text }) => `${status} ${text.slice(0, TOLD_CHARACTERS)}`
 
 async function definite({ world, rack, chance, what }, message) {
   const giveUpAt = Date.now() + GIVES_UP_AFTER_MS

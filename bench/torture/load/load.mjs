@@ -1,3 +1,4 @@
+import { askAgain } from './again.mjs'
 import * as desk from './desk.mjs'
 import * as doctors from './doctors.mjs'
 import { startImport } from './imports.mjs'
@@ -28,6 +29,7 @@ const WEIGHTS = new Map([
   [records.tellEvent, 5],
   [records.reuseKey, 1],
   [startImport, 1.5],
+  [askAgain, 7],
 ])
 
 const ACTIONS = Object.fromEntries([...WEIGHTS.keys()].map((action) => [action.name, action]))
