@@ -83,7 +83,10 @@ async function ask(wanted) {
 /** So that it can be asked again much later, when a refusal might end differently. */
 function remember(wanted, message, first) {
   const { world, what, past, csv } = wanted
-  const askAgain = async () => sameAnswer(world, what, message, first, await definite(wanted, message))
+  const askAgain = async () => {
+    world.count('ask again later', first.code ?? first.status)
+    sameAnswer(world, what, message, first, await definite(wanted, message))
+  }
   const until = csv === undefined ? Number.POSITIVE_INFINITY : Date.now() + UPLOAD_KEY_MS
   past.push({ isRefusal: first.status >= 400, until, askAgain })
   if (past.length > PAST_MAX) past.shift()

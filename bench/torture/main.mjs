@@ -22,7 +22,7 @@ const SEED_MAX = 2 ** 31
 const MINUTES_MAX = 600
 
 /** A planted run ends with the first broken promise; a bug that shows late has until here. */
-const PLANTED_MINUTES = 0.5
+const PLANTED_MINUTES = 1
 
 const { seed, minutes, planted, list } = wanted(process.argv.slice(2))
 // Ends in order: what a run has started and written goes with it.

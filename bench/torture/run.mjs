@@ -25,7 +25,7 @@ const POLL_MS = 10
 
 /** Kills come after so many requests, and at the latest after so long: a slow machine is killed as well. */
 const KILL_AFTER_REQUESTS = { least: 200, most: 1_500 }
-const KILL_AFTER_MS = 8_000
+const KILL_AFTER_MS = 9_000
 
 /** Sometimes the next one comes while the service still recovers from the last. */
 const AGAIN_RATE = 0.2

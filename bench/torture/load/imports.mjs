@@ -24,7 +24,7 @@ export async function startImport(client) {
   const kind = chance.pick(Object.keys(KINDS))
   const mode = chance.pick(['strict', 'partial'])
   const { header, row, bad, path } = KINDS[kind]
-  const unique = chance.happens(0.2) ? chance.between(CHUNK_ROWS, 3 * CHUNK_ROWS) : chance.between(2, 80)
+  const unique = chance.happens(0.3) ? chance.between(CHUNK_ROWS, 3 * CHUNK_ROWS) : chance.between(2, 80)
   const name = `Import ${client.number} ${client.keys}`
   const rows = Array.from({ length: unique }, (_, n) => row(client, `${name} ${n}`))
   const failing = chance.happens(0.5) ? [rows[0], rows[1], ...(mode === 'partial' ? [bad] : [])] : []

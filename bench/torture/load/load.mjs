@@ -28,7 +28,7 @@ const WEIGHTS = new Map([
   [records.storeTest, 6],
   [records.tellEvent, 5],
   [records.reuseKey, 1],
-  [startImport, 1.5],
+  [startImport, 3],
   [askAgain, 7],
 ])
 

@@ -6,7 +6,7 @@ import { strikes, struck } from './fate'
 /** The rack asks here what struck, and reads D1 past the faults. */
 const RACK = '/__torture'
 
-const [REVERSED, TWICE] = [0.2, 0.2]
+const [REVERSED, TWICE] = [0.2, 0.3]
 
 export default {
   fetch(request, env, ctx) {
