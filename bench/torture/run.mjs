@@ -49,7 +49,7 @@ export async function run({ seed, minutes, build, stopsWhenBroken, tell }) {
     await rack.start('on')
     const kills = await torture({ world, rack, minutes, stopsWhenBroken, tell })
     tell('The load has ended; waiting for rest …')
-    if (!stopsWhenBroken || world.broken.length === 0) await check(world, rack, tell)
+    if (!stopsWhenBroken || world.broken.length === 0) await check(world, rack)
     return { world, kills, struck: rack.struck }
   } catch (error) {
     // A service that does not come back, or says at rest that it cannot, breaks a promise, too.
@@ -136,6 +136,9 @@ async function killUntil(endsAt, { world, rack, stopsWhenBroken, tell }) {
 }
 
 async function check(world, rack) {
+  // Promises that nobody put to the test were not kept.
+  if (world.all('appointment').length === 0 || !rack.struck['D1 failed after'])
+    world.breaks('the load is a load', `${world.requests} requests, ${JSON.stringify(rack.struck)}`)
   await comeToRest(world, rack)
   const seen = await facts(world, rack)
   checkDays(world, seen)

@@ -36,10 +36,14 @@ export async function setAvailability(client, day = aDay(client), isPresent = cl
   if (!isPresent) await setAvailability(client, day, true)
 }
 
+/** An absence changes appointments behind their clients' backs: of all others they know how they must stand. */
+const DOCTORS_PER_SICKLY_ONE = 3
+
 /** Ill on one day; patients are moved to another, or wait for it. Then the doctor is well again. */
 export async function fallIll(client) {
   const { chance, clinic, world } = client
-  const [day, other] = [aDay(client), aDay(client)]
+  const sickly = clinic.doctors.filter((_, n) => n % DOCTORS_PER_SICKLY_ONE === 0).slice(-2)
+  const [day, other] = [{ doctor: chance.pick(sickly), date: chance.pick(clinic.dates) }, aDay(client)]
   if (dayName(day) === dayName(other)) return
   const reason = `absence ${client.number} ${client.keys}`
   world.struckDays.add(dayName(day))
