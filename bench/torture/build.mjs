@@ -17,7 +17,7 @@ export async function build(planted) {
   return { bundle: await bundle(name, { config }), config }
 }
 
-/** wrangler.toml itself with another entry, so that bindings, limits and migrations are always the service's. */
+/** wrangler.toml with another entry, so that bindings, limits and migrations are always the service's. */
 function writeConfig(name, source) {
   const { rawConfig } = readRawConfig({ config: join(ROOT, 'wrangler.toml') })
   const { alias, assets, d1_databases, vars, build: _, ...config } = rawConfig
@@ -49,7 +49,7 @@ function plantedSource(name, planted) {
   return folder
 }
 
-/** The files of a planted bug as it makes them. Throws where the source has moved on and the bug fits no more. */
+/** The files of a planted bug as it makes them. Throws where the source has moved on and it fits no more. */
 export function patched({ name, edits }) {
   const texts = new Map()
   for (const [path, right, wrong] of edits) {

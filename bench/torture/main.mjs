@@ -16,7 +16,7 @@ const USAGE = `npm run torture -- [--seed N] [--minutes N] [--planted N|all] [--
 Exits 0 only when no promise was broken: with one planted bug it has to exit 1; with all of them it exits 0
 when each was caught. The same seed gives the same plan: what each client asks for as long as it gets the same
 answers, which calls fail as long as they come in the same order, after how many requests the service is
-killed. How fast processes run it does not decide, so what a seed has found may take a few runs to come again.`
+killed. It does not decide how fast processes run: what a seed has found may take a few runs to come again.`
 
 const SEED_MAX = 2 ** 31
 const MINUTES_MAX = 600

@@ -36,7 +36,7 @@ export async function setAvailability(client, day = aDay(client), isPresent = cl
   if (!isPresent) await setAvailability(client, day, true)
 }
 
-/** An absence changes appointments behind their clients' backs: of all others they know how they must stand. */
+/** An absence changes appointments behind their clients' backs; of all others they know how they stand. */
 const DOCTORS_PER_SICKLY_ONE = 3
 
 /** Ill on one day; patients are moved to another, or wait for it. Then the doctor is well again. */
