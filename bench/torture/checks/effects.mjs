@@ -69,7 +69,7 @@ function isAsLeft({ status, doctor, date, slot }, found, isNoShow) {
 const told = ({ id, status, doctor, date, slot, moves }) =>
   `${id}: ${status} ${doctor} ${date}, slot ${slot}, ${moves} moves`
 
-/** An absence has patients wait, too; where their appointment was changed meanwhile, it tells nobody of it. */
+/** An absence has patients wait, too; where their appointment was changed meanwhile, nobody is told. */
 function checkPlaces(world, waitlisted) {
   const known = new Set(world.all('place in line').map(nameOf('id')))
   const struck = new Set(
