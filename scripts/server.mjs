@@ -35,6 +35,10 @@ const worker = {
   unsafeDirectSockets: [{ host: values.host, port: Number(values.port) }],
 }
 
+// A long upload leaves little but garbage. Collected in small steps, by a heap that grows slowly, it takes half
+// the memory: bench/tried.md.
+process.env.MINIFLARE_WORKERD_V8_FLAGS ??= '--max-semi-space-size=1 --heap-growing-percent=20'
+
 const miniflare = new Miniflare(
   convertV4MiniflareOptions({
     resourcePersistencePath: join(values.state, 'v3'),

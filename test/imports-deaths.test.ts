@@ -2,7 +2,17 @@ import { runDurableObjectAlarm, runInDurableObject } from 'cloudflare:test'
 import { env } from 'cloudflare:workers'
 import { afterEach, beforeEach, expect, test, vi } from 'vitest'
 import { openClinic, times } from './clinic'
-import { type ChunkBody, chunksSent, csv, deliver, heldQueue, manyRows, statusOf, upload } from './directory'
+import {
+  type ChunkBody,
+  chunksSent,
+  csv,
+  deliver,
+  HOSPITALS,
+  heldQueue,
+  manyRows,
+  statusOf,
+  upload,
+} from './directory'
 import { soon } from './soon'
 import { deliverUnder, standIn } from './stand-in'
 
@@ -63,6 +73,26 @@ test('what moves is not sent for again; once it stands it is, and soon, however 
   expect(await nextWakeMs()).toBeLessThanOrEqual(3_000)
   expect(await ring()).toEqual([1, 2])
   expect(await nextWakeMs()).toBeLessThanOrEqual(6_000)
+})
+
+test('a watcher that looks in while an import is being resumed still sees it through', async () => {
+  const clinic = await openClinic()
+  const { body } = await upload(clinic, csv(...manyRows(3)))
+  const watcher = env.BULK_JOB.getByName(body.job_id)
+  await clinic.post(`${HOSPITALS}/jobs/${body.job_id}/cancel`)
+  await runDurableObjectAlarm(watcher)
+  expect(await runDurableObjectAlarm(watcher), 'nothing is left to watch').toBe(false)
+
+  const database: D1Database = Object.getPrototypeOf(env.DB)
+  const batch = database.batch
+  vi.spyOn(database, 'batch').mockImplementationOnce(async function (this: D1Database, statements) {
+    await runDurableObjectAlarm(watcher)
+    return (await batch.call(this, statements)) as never
+  })
+  expect((await clinic.post(`${HOSPITALS}/jobs/${body.job_id}/resume`)).status).toBe(202)
+  sent.length = 0
+  await runDurableObjectAlarm(watcher)
+  expect(chunksSent(sent, body.job_id)).toEqual([0])
 })
 
 const settledOf = async (jobId: string): Promise<number> =>

@@ -9,8 +9,8 @@ import type { Kind } from './kind'
 import { stagedRows } from './model'
 
 /** A statement takes this many rows, or as many as fit in so much JSON: D1 refuses parameters above 2 MB. */
-const STAGED_ROWS = 500
-const STAGED_CHARACTERS = 256 * 1024
+const STAGED_ROWS = 1_000
+const STAGED_CHARACTERS = 512 * 1024
 
 /** Faults told one by one. A file with more of them is told how many there are. */
 const FAULTS_MAX = 10_000
