@@ -7,6 +7,7 @@ import { spawnNode, spawnWrangler } from './wrangler.mjs'
 
 const HOST = '127.0.0.1'
 const HEALTHY_WITHIN_MS = 60_000
+const ANSWERS_WITHIN_MS = 10_000
 const STOPPED_WITHIN_MS = 5_000
 const CLOSED_WITHIN_MS = 10_000
 const POLL_MS = 50
@@ -69,7 +70,7 @@ function watch(name, port, spawn) {
     /** Waits until `path` answers 200. Throws with what wrangler printed where it ends or takes too long. */
     async answers(path = '/health') {
       const isUp = () =>
-        fetch(`http://${HOST}:${port}${path}`).then(
+        fetch(`http://${HOST}:${port}${path}`, { signal: AbortSignal.timeout(ANSWERS_WITHIN_MS) }).then(
           ({ ok }) => ok,
           () => false,
         )

@@ -1,7 +1,7 @@
 import { evictDurableObject, runDurableObjectAlarm } from 'cloudflare:test'
 import { afterEach, expect, test, vi } from 'vitest'
 import { DAY, inStorage, objectOf, openBusyDay, pathOf, verdictOf } from './busy-day'
-import { type FrontDesk, times } from './clinic'
+import { type FrontDesk, openFrontDesk, times } from './clinic'
 
 afterEach(() => {
   vi.useRealTimers()
@@ -17,6 +17,16 @@ test('a day as it was written verifies, after every event and after losing its m
   const longer = await verdictOf(desk)
   expect(longer).toMatchObject({ ok: true, count: 7 })
   expect(longer.head).not.toBe(whole.head)
+})
+
+test('a day that remembers an answer and has no event yet verifies', async () => {
+  const desk = await openFrontDesk({ patients: 1 })
+  const path = `/api/v1/checkins/doctors/${desk.doctorId}/queue/next`
+  const called = await desk.post(path, { date: DAY, room: '1' }, { 'Idempotency-Key': 'first-of-all' })
+  expect(called.status).toBe(204)
+  expect(await verdictOf(desk)).toEqual({ ok: true, head: null, count: 0 })
+  await inStorage(desk, (sql) => sql.exec('DELETE FROM head').toArray())
+  expect(await verdictOf(desk)).toEqual({ ok: false, head: null, count: 0, bad_seq: 1 })
 })
 
 type EventRow = { seq: number; at: number; actor: string; body: string; hash: string }

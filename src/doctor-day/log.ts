@@ -12,15 +12,18 @@ const SCHEMA = `
   CREATE TABLE events (seq INTEGER PRIMARY KEY, at INTEGER NOT NULL, actor TEXT NOT NULL, body TEXT NOT NULL,
     hash TEXT NOT NULL);
   CREATE TABLE head (one INTEGER PRIMARY KEY CHECK (one = 1), seq INTEGER NOT NULL, hash TEXT NOT NULL);
+  INSERT INTO head VALUES (1, 0, '');
   CREATE TABLE ops (op_id TEXT PRIMARY KEY, reply TEXT NOT NULL) WITHOUT ROWID;
   CREATE TABLE readers (name TEXT PRIMARY KEY, seq INTEGER NOT NULL) WITHOUT ROWID;
 `
 
 type EventRow = { seq: number; at: number; actor: string; body: string; hash: string }
 
-/** The last event ever appended. It is kept apart from the events, so that one cut off the end is missed. */
+/**
+ * The last event ever appended; 0 on a day that only remembers an answer. It is kept apart from the events,
+ * so that one cut off the end is missed.
+ */
 type Head = { seq: number; hash: string }
-const NO_HEAD: Head = { seq: 0, hash: '' }
 
 /** `badSeq`: the first event whose row was changed, dropped or put in. */
 export type Verdict =
@@ -44,7 +47,7 @@ export const readEvents = (sql: SqlStorage, after = 0, max = -1): Recorded[] =>
 /** Appends one event. Its hash covers the one before, so no row can be changed, dropped or swapped unseen. */
 export function append(sql: SqlStorage, { seq, at, actor, ...event }: Recorded): void {
   const row = { seq, at, actor, body: JSON.stringify(event) }
-  const hash = hashOf(headOf(sql).hash, row)
+  const hash = hashOf(headOf(sql)?.hash ?? '', row)
   sql.exec('INSERT INTO events VALUES (?, ?, ?, ?, ?)', seq, at, actor, row.body, hash)
   sql.exec('INSERT OR REPLACE INTO head VALUES (1, ?, ?)', seq, hash)
 }
@@ -52,18 +55,20 @@ export function append(sql: SqlStorage, { seq, at, actor, ...event }: Recorded):
 const hashOf = (previous: string, { seq, at, actor, body }: Omit<EventRow, 'hash'>): string =>
   sha256(JSON.stringify([previous, seq, at, actor, body]))
 
-const headOf = (sql: SqlStorage): Head => sql.exec<Head>('SELECT seq, hash FROM head').toArray()[0] ?? NO_HEAD
+const headOf = (sql: SqlStorage): Head | undefined =>
+  sql.exec<Head>('SELECT seq, hash FROM head').toArray()[0]
 
 /** Computes every hash again from the stored rows; nothing held in memory counts. */
 export function verify(sql: SqlStorage): Verdict {
   if (!isOpen(sql)) return { ok: true, head: null, count: 0 }
-  const { seq: count, hash: head } = headOf(sql)
-  const badSeq = firstBroken(sql, count, head) ?? firstForeign(sql, count)
-  const facts = { head: head || null, count }
+  const head = headOf(sql)
+  const count = head?.seq ?? 0
+  const badSeq = firstBroken(sql, count, head?.hash) ?? firstForeign(sql, count)
+  const facts = { head: head?.hash || null, count }
   return badSeq === null ? { ok: true, ...facts } : { ok: false, ...facts, badSeq }
 }
 
-function firstBroken(sql: SqlStorage, count: number, head: string): number | null {
+function firstBroken(sql: SqlStorage, count: number, head: string | undefined): number | null {
   let [previous, seq] = ['', 1]
   for (const row of sql.exec<EventRow>(
     'SELECT * FROM events WHERE seq BETWEEN 1 AND ? ORDER BY seq',
@@ -74,8 +79,8 @@ function firstBroken(sql: SqlStorage, count: number, head: string): number | nul
     seq += 1
   }
   if (seq <= count) return seq
-  // An open day has an event, so an empty head was emptied.
-  return count > 0 && previous === head ? null : Math.max(count, 1)
+  // An open day has a head from the first, so one that is not there was taken away.
+  return previous === head ? null : Math.max(count, 1)
 }
 
 /** A row that no append has counted. */

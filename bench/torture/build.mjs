@@ -1,0 +1,62 @@
+import { cpSync, mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+import { join, relative } from 'node:path'
+import { experimental_readRawConfig as readRawConfig } from 'wrangler'
+import { bundle } from '../../scripts/bundle.mjs'
+import { ROOT } from '../../scripts/root.mjs'
+
+const ENTRY = join('bench', 'torture', 'worker', 'index.ts')
+
+/**
+ * The torture build: the service as it stands, or a copy of its source with one bug planted. Returns what
+ * `serveWorker` needs to run it.
+ */
+export async function build(planted) {
+  const name = planted ? `torture-${planted.name}` : 'torture'
+  const source = planted ? plantedSource(name, planted) : ROOT
+  const config = relative(ROOT, writeConfig(name, source))
+  return { bundle: await bundle(name, { config }), config }
+}
+
+/** wrangler.toml with another entry, so that bindings, limits and migrations are always the service's. */
+function writeConfig(name, source) {
+  const { rawConfig } = readRawConfig({ config: join(ROOT, 'wrangler.toml') })
+  const { alias, assets, d1_databases, vars, build: _, ...config } = rawConfig
+  const at = (path) => join(ROOT, path)
+  const written = {
+    ...config,
+    main: join(source, ENTRY),
+    alias: Object.fromEntries(Object.entries(alias).map(([from, to]) => [from, at(to)])),
+    assets: { ...assets, directory: at(assets.directory) },
+    d1_databases: d1_databases.map((database) => ({
+      ...database,
+      migrations_dir: at(database.migrations_dir),
+    })),
+    vars: { ...vars, TORTURE_SEED: '0', TORTURE_FAULTS: 'off' },
+  }
+  mkdirSync(at('.wrangler'), { recursive: true })
+  const file = at(join('.wrangler', `${name}.json`))
+  writeFileSync(file, JSON.stringify(written, null, 2))
+  return file
+}
+
+/** A copy beside the other builds: from there the packages are found as they are from the root. */
+function plantedSource(name, planted) {
+  const folder = join(ROOT, '.wrangler', `${name}-source`)
+  rmSync(folder, { recursive: true, force: true })
+  for (const path of ['src', join('bench', 'torture', 'worker')])
+    cpSync(join(ROOT, path), join(folder, path), { recursive: true })
+  for (const [path, text] of patched(planted)) writeFileSync(join(folder, path), text)
+  return folder
+}
+
+/** The files of a planted bug as it makes them. Throws where the source has moved on and it fits no more. */
+export function patched({ name, edits }) {
+  const texts = new Map()
+  for (const [path, right, wrong] of edits) {
+    const parts = (texts.get(path) ?? readFileSync(join(ROOT, path), 'utf8')).split(right)
+    if (parts.length !== 2)
+      throw new Error(`Planted bug ${name}: ${path} has ${parts.length - 1} times: ${right}`)
+    texts.set(path, parts.join(wrong))
+  }
+  return texts
+}

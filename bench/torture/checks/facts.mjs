@@ -1,0 +1,68 @@
+import { send } from '../http.mjs'
+import { dayName } from '../world.mjs'
+
+// What the service says once it is at rest: every day by itself, and D1's copy of all of them.
+
+const AT_ONCE = 12
+
+export async function facts(world, rack) {
+  const days = await inTurns(touchedDays(world), (day) => dayFacts(rack, day))
+  const [appointments, checkIns, copiedDays] = await Promise.all([
+    rack.select('SELECT clinic_id, id, doctor_id, patient_id, date, slot, status FROM appointments'),
+    rack.select('SELECT clinic_id, appointment_id, doctor_id, date, position, status FROM check_ins'),
+    rack.select('SELECT * FROM days'),
+  ])
+  const events = days.flatMap(({ clinic, name, events }) =>
+    events.map(({ type, seq, data }) => ({ ...data, type, seq, clinic, day: name })),
+  )
+  return { days, events, copy: { appointments, checkIns, days: copiedDays } }
+}
+
+const touchedDays = ({ clinics }) =>
+  clinics.flatMap((clinic) =>
+    clinic.doctors.flatMap((doctor) => clinic.dates.map((date) => ({ clinic, doctor, date }))),
+  )
+
+async function dayFacts(rack, { clinic, doctor, date }) {
+  const get = (path) => read(rack, clinic, path)
+  const day = `/api/v1/doctors/${doctor}/days/${date}`
+  const [ledger, verdict, listed, queue, events] = await Promise.all([
+    get(day),
+    get(`${day}/verify`),
+    get(`/api/v1/appointments/doctors/${doctor}/appointments?date=${date}`),
+    get(`/api/v1/checkins/doctors/${doctor}/queue?date=${date}`),
+    eventsOf(get, `${day}/events?limit=1000`),
+  ])
+  const name = dayName({ doctor, date })
+  return { clinic, doctor, date, name, ledger, verdict, listed, queue, events }
+}
+
+async function eventsOf(get, path) {
+  const events = []
+  for (let page = await get(path); page.length > 0; page = await get(`${path}&since=${events.at(-1).seq}`))
+    events.push(...page)
+  return events
+}
+
+export async function read(rack, clinic, path) {
+  const headers = { Authorization: `Bearer ${clinic.key}` }
+  const { status, text } = await send(rack.port, { method: 'GET', path, headers })
+  if (status !== 200) throw new Error(`At rest ${path} answered ${status} ${text}`)
+  return JSON.parse(text)
+}
+
+export async function inTurns(list, work) {
+  const [left, done] = [[...list.entries()], []]
+  const turn = async () => {
+    for (let next = left.shift(); next; next = left.shift()) done[next[0]] = await work(next[1])
+  }
+  await Promise.all(Array.from({ length: AT_ONCE }, turn))
+  return done
+}
+
+/** How often each value occurs. */
+export function tally(values) {
+  const counts = new Map()
+  for (const value of values) counts.set(value, (counts.get(value) ?? 0) + 1)
+  return counts
+}

@@ -1,0 +1,193 @@
+import { dayName } from '../world.mjs'
+
+// What a front desk does with appointments. Each client touches its own patients' appointments only, so it
+// knows how each must stand; only a doctor's absence may change one behind its back.
+
+const APPOINTMENTS = '/api/v1/appointments'
+
+export async function register(client) {
+  const { chance, clinic, world } = client
+  const phone = newPhone(client)
+  const wanted = { name: `Patient ${phone}`, phone, age: chance.between(0, 99) }
+  const reply = await client.ask('register a patient', {
+    path: '/api/v1/patients',
+    body: wanted,
+    statuses: [201],
+  })
+  if (reply.status !== 201) return
+  client.patients.push(reply.body.id)
+  world.acknowledge('patient', { clinic, id: reply.body.id, wanted })
+}
+
+/** Ten digits that nobody else of the clinic makes. */
+export function newPhone(client) {
+  client.phones = (client.phones ?? 0) + 1
+  return `+1${2_000_000_000 + client.number * 10_000_000 + client.phones}`
+}
+
+export async function book(client) {
+  const { chance } = client
+  const patient = chance.pick(client.patients)
+  const day = aDay(client)
+  const isAnother = chance.happens(0.1)
+  const had = standing(client).find((one) => one.patient === patient && dayName(one) === dayName(day))
+  const reply = await client.ask('book', {
+    path: APPOINTMENTS,
+    body: { patient_id: patient, doctor_id: day.doctor, date: day.date, allow_another: isAnother },
+    statuses: [201, 409, 422],
+  })
+  if (reply.status !== 201) return
+  if (had && !isAnother && !isStruck(client, had))
+    client.world.breaks('one appointment a day', `${reply.body.id} beside ${had.id}`)
+  keep(client, reply.body, patient)
+}
+
+export async function hold(client) {
+  const { chance, clinic, world } = client
+  const day = aDay(client)
+  const reply = await client.ask('hold', {
+    path: `${APPOINTMENTS}/holds`,
+    body: { doctor_id: day.doctor, date: day.date, ttl_seconds: chance.between(1, 4) },
+    statuses: [201, 409, 422],
+  })
+  if (reply.status !== 201) return
+  world.acknowledge('hold', { clinic, id: reply.body.hold_id })
+  if (chance.happens(0.6)) await bookHeld(client, reply.body)
+  else if (chance.happens(0.3)) await release(client, reply.body.hold_id)
+}
+
+async function bookHeld(client, { hold_id, slot, expires_at }) {
+  const patient = client.chance.pick(client.patients)
+  const reply = await client.ask('book a hold', {
+    path: APPOINTMENTS,
+    body: { patient_id: patient, hold_id, allow_another: true },
+    statuses: [201, 410, 422],
+  })
+  if (reply.status === 410 && Date.now() < Date.parse(expires_at))
+    client.world.breaks('a hold lasts', `${hold_id} was over before ${expires_at}`)
+  if (reply.status !== 201) return
+  if (reply.body.slot !== slot)
+    client.world.breaks('a hold keeps its slot', `${hold_id}: ${slot}, ${reply.body.slot}`)
+  keep(client, reply.body, patient)
+}
+
+const release = (client, id) =>
+  client.ask('release a hold', {
+    method: 'DELETE',
+    path: `${APPOINTMENTS}/holds/${id}`,
+    statuses: [200],
+  })
+
+export async function wait(client) {
+  const { chance, clinic, world } = client
+  const patient = chance.pick(client.patients)
+  const day = aDay(client)
+  const reply = await client.ask('wait for a slot', {
+    path: `${APPOINTMENTS}/waitlist`,
+    body: { patient_id: patient, doctor_id: day.doctor, date: day.date },
+    statuses: [201, 200, 409],
+  })
+  if (reply.status === 409) return
+  world.acknowledge('place in line', { clinic, id: reply.body.id })
+  client.places.push({ id: reply.body.id, patient })
+}
+
+export async function answerOffer(client) {
+  const place = takeOne(client, client.places)
+  if (!place) return
+  const path = `${APPOINTMENTS}/waitlist/${place.id}`
+  if (client.chance.happens(0.2)) {
+    const declined = await client.ask('decline', { path: `${path}/decline`, statuses: [200, 410] })
+    if (declined.status === 200) client.world.acknowledge('decline', { clinic: client.clinic, id: place.id })
+    return
+  }
+  const reply = await client.ask('accept', { path: `${path}/accept`, statuses: [201, 409, 410, 422] })
+  if (reply.status === 201) keep(client, reply.body, place.patient)
+  else if (reply.code === 'no_offer') client.places.push(place)
+}
+
+export async function cancel(client) {
+  const appointment = client.chance.pick(standing(client))
+  if (!appointment) return
+  const { clinic, world } = client
+  const reason = `cancel ${client.number} ${client.keys}`
+  const reply = await client.ask('cancel', {
+    path: `${APPOINTMENTS}/${appointment.id}/cancel`,
+    body: { reason },
+    statuses: [200, ...ifStruck(client, appointment, 409)],
+  })
+  if (reply.status === 200) world.acknowledge('cancel', { clinic, id: appointment.id, reason })
+  appointment.status = 'cancelled'
+}
+
+export async function reschedule(client) {
+  const appointment = client.chance.pick(standing(client))
+  if (!appointment) return
+  const to = aDay(client)
+  const reply = await client.ask('reschedule', {
+    path: `${APPOINTMENTS}/${appointment.id}/reschedule`,
+    body: { doctor_id: to.doctor, date: to.date, allow_another: client.chance.happens(0.5) },
+    statuses: [200, 409, 422],
+  })
+  if (reply.code === 'already_cancelled') return gone(client, appointment, reply)
+  if (reply.status !== 200) return
+  if (dayName(appointment) !== dayName(to)) appointment.moves += 1
+  Object.assign(appointment, { doctor: to.doctor, date: to.date, slot: reply.body.slot })
+  appointment.days.push(dayName(to))
+}
+
+/** What was acknowledged is what one reads. */
+export async function look(client) {
+  const appointment = client.chance.pick(standing(client))
+  if (!appointment) return
+  const { body } = await client.ask('look at an appointment', {
+    method: 'GET',
+    path: `${APPOINTMENTS}/${appointment.id}`,
+    statuses: [200],
+    isRepeatable: false,
+  })
+  if (!body || isStruck(client, appointment)) return
+  const { doctor, date, slot, status } = appointment
+  const [expected, found] = [
+    [doctor, date, slot, status],
+    [body.doctor_id, body.date, body.slot, body.status],
+  ].map((facts) => facts.join(' '))
+  if (expected !== found)
+    client.world.breaks('one reads what was answered', `${appointment.id}: ${expected}, but ${found}`)
+}
+
+export function keep(client, body, patient, more = {}) {
+  const { clinic, world } = client
+  const { id, doctor_id: doctor, date, slot } = body
+  const appointment = { clinic, id, patient, doctor, date, slot, status: 'booked', moves: 0, ...more }
+  appointment.days = [dayName(appointment)]
+  client.appointments.push(appointment)
+  world.acknowledge('appointment', appointment)
+  return appointment
+}
+
+/** Booked, and nobody has come yet. */
+export const standing = (client) =>
+  client.appointments.filter(({ status, hasCome }) => status === 'booked' && !hasCome)
+
+/** Whether an absence may have moved it, or made its patient wait instead. */
+export const isStruck = ({ world }, { days }) => days.some((day) => world.struckDays.has(day))
+
+export const ifStruck = (client, appointment, ...statuses) => (isStruck(client, appointment) ? statuses : [])
+
+export function gone(client, appointment, reply) {
+  if (!isStruck(client, appointment))
+    client.world.breaks('no acknowledged write lost', `${appointment.id}: ${reply.text}`)
+  appointment.status = 'cancelled'
+}
+
+/** The newest doctors have room; of the older ones' days some are always full. */
+export function aDay({ clinic, chance }) {
+  const newest = clinic.doctors.slice(-3)
+  const doctor = chance.pick(chance.happens(0.7) ? newest : clinic.doctors)
+  return { doctor, date: chance.pick(clinic.dates) }
+}
+
+export function takeOne({ chance }, list) {
+  return list.splice(chance.below(list.length), 1)[0]
+}

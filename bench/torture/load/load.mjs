@@ -1,0 +1,45 @@
+import { askAgain } from './again.mjs'
+import * as desk from './desk.mjs'
+import * as doctors from './doctors.mjs'
+import { startImport } from './imports.mjs'
+import * as queue from './queue.mjs'
+import * as records from './records.mjs'
+
+/** What a client does, and how often one thing against another. */
+const WEIGHTS = new Map([
+  [desk.register, 4],
+  [desk.book, 26],
+  [desk.look, 6],
+  [desk.cancel, 7],
+  [desk.reschedule, 10],
+  [desk.hold, 5],
+  [desk.wait, 5],
+  [desk.answerOffer, 5],
+  [queue.checkIn, 9],
+  [queue.walkIn, 3],
+  [queue.callNext, 9],
+  [queue.step, 12],
+  [queue.noShow, 1],
+  [doctors.addDoctor, 0.5],
+  [doctors.setAvailability, 3],
+  [doctors.fallIll, 0.8],
+  [doctors.sample, 5],
+  [doctors.pry, 1],
+  [records.storeTest, 6],
+  [records.tellEvent, 5],
+  [records.reuseKey, 1],
+  [startImport, 3],
+  [askAgain, 7],
+])
+
+const ACTIONS = Object.fromEntries([...WEIGHTS.keys()].map((action) => [action.name, action]))
+const BY_NAME = Object.fromEntries([...WEIGHTS].map(([action, weight]) => [action.name, weight]))
+
+/** Acts until the load is over; what it has begun by then it brings to an end. */
+export async function act(client, { endsAt }) {
+  for (let n = 0; n < 2; n += 1) await desk.register(client)
+  while (!client.world.isOver && Date.now() < endsAt) {
+    const action = ACTIONS[client.chance.weighted(BY_NAME)]
+    await action(client)
+  }
+}

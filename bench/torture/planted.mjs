@@ -1,0 +1,176 @@
+// Bugs that somebody could have written, each as edits of the source: [file, what is right, what is wrong].
+// They exist in the copy alone that a planted run builds.
+// biome-ignore-all lint/suspicious/noTemplateCurlyInString: pieces of source, where the braces are theirs
+
+export const PLANTED = [
+  {
+    name: 'acked-before-commit',
+    does: 'answers a third of a second before the day is on disk',
+    edits: [
+      [
+        'src/doctor-day/doctor-day.ts',
+        'try {\n      this.ctx.storage.transactionSync(() => {\n        if (!this.#isOpen)',
+        'try {\n      const commit = (work: () => void) => this.ctx.storage.transactionSync(work)\n' +
+          '      const later = (work: () => void) => void setTimeout(() => commit(work), 300)\n' +
+          '      ;(this.#isOpen ? later : commit)(() => {\n        if (!this.#isOpen)',
+      ],
+      // Whoever reads the log waits for what is not there yet.
+      [
+        'src/doctor-day/copying.ts',
+        'log.readEvents(sql, at, EVENTS_MAX), rewinds]\n',
+        'log.readEvents(sql, at, EVENTS_MAX), rewinds]\n        if (events.length === 0) break\n',
+      ],
+    ],
+  },
+  {
+    name: 'key-not-claimed',
+    does: 'takes a retry for another operation',
+    edits: [['src/once.ts', 'return { opId: claimed.opId, results', 'return { opId, results']],
+  },
+  {
+    name: 'reply-of-another-clinic',
+    does: 'keeps replies in KV by their key alone',
+    edits: [['src/http/idempotency.ts', '[c.var.ctx.clinic.id, key]))}`', '[key]))}`']],
+  },
+  {
+    name: 'key-fits-any-request',
+    does: 'does not look whether a key comes with the same request',
+    edits: [
+      ['src/once.ts', 'claimed?.fingerprint !== fingerprint', 'claimed === undefined'],
+      ['src/http/idempotency.ts', 'if (kept && kept.fingerprint !== fingerprint) throw reused()\n', ''],
+    ],
+  },
+  {
+    name: 'refusal-forgotten',
+    does: 'decides a refused operation anew when it is retried',
+    edits: [
+      [
+        'src/doctor-day/doctor-day.ts',
+        '(operation.isKeyed && this.',
+        '(operation.isKeyed && decision.ok && this.',
+      ],
+      ['src/http/idempotency.ts', '(c.error instanceof Problem ? c.error.isFinal : c.res.ok)', 'c.res.ok'],
+    ],
+  },
+  {
+    name: 'copy-skips',
+    does: 'takes events for copied that D1 did not take',
+    edits: [
+      [
+        'src/doctor-day/copying.ts',
+        'copyToD1(database, day(), events), ',
+        'copyToD1(database, day(), events).catch(() => {}), ',
+      ],
+    ],
+  },
+  {
+    name: 'log-not-chained',
+    does: 'leaves the hash before out of the next',
+    edits: [['src/doctor-day/log.ts', "hashOf(headOf(sql)?.hash ?? '', row)", "hashOf('', row)"]],
+  },
+  {
+    name: 'two-rooms-one-patient',
+    does: 'calls whoever is in a room already',
+    edits: [
+      ['src/doctor-day/queue-rules.ts', "status === 'waiting').sort", '/waiting|called/.test(status)).sort'],
+    ],
+  },
+  {
+    name: 'position-reused',
+    does: 'gives the position of somebody who was served to the next',
+    edits: [
+      [
+        'src/doctor-day/queue-rules.ts',
+        'day.checkIns.size + 1',
+        "[...day.checkIns.values()].filter(({ status }) => status !== 'served').length + 1",
+      ],
+    ],
+  },
+  {
+    name: 'one-slot-too-many',
+    does: 'books one more than fits',
+    edits: [
+      [
+        'src/doctor-day/slot-rules.ts',
+        '!waiting?.offer && day.slots.size >= ',
+        '!waiting?.offer && day.slots.size > ',
+      ],
+    ],
+  },
+  {
+    name: 'slot-kept-after-move',
+    does: 'does not free the slot that a moved appointment leaves',
+    edits: [
+      [
+        'src/doctor-day/fold-moves.ts',
+        'return free(forgetPatient(day, appointment.patientId), appointment.slot)',
+        'return forgetPatient(day, appointment.patientId)',
+      ],
+    ],
+  },
+  {
+    name: 'hold-never-lapses',
+    does: 'forgets when holds end',
+    edits: [
+      [
+        'src/doctor-day/rules.ts',
+        'const deadlines = [...day.holds.values()].map(({ expiresAt }) => expiresAt)',
+        'const deadlines: number[] = []',
+      ],
+    ],
+  },
+  {
+    name: 'audit-row-missing',
+    does: 'leaves one event in four out of the audit',
+    edits: [
+      [
+        'src/audit/model.ts',
+        'WHERE changes() > 0`)',
+        "WHERE changes() > 0 AND (${action} <> 'webhook_event.received' OR abs(random()) % 4)`)",
+      ],
+    ],
+  },
+  {
+    name: 'counts-without-lease',
+    does: 'adds up what a chunk did, whoever holds its lease',
+    edits: [
+      [
+        'src/imports/consumer.ts',
+        "created: count('created'),",
+        "created: sql`created + ${count('created')}`,",
+      ],
+      [
+        'src/imports/consumer.ts',
+        'chunk = ${chunk.chunk} AND ${held}`)\n      .returning',
+        'chunk = ${chunk.chunk}`)\n      .returning',
+      ],
+      ['src/imports/consumer.ts', '          lte(importChunks.leaseUntil, now),\n', ''],
+    ],
+  },
+  {
+    name: 'first-chunk-ends-job',
+    does: 'takes a job for complete when one of its chunks is',
+    edits: [
+      [
+        'src/imports/consumer.ts',
+        "(SELECT 1 FROM import_chunks WHERE job_id = ${chunk.jobId} AND state = 'pending')`,",
+        "(SELECT 1 FROM import_chunks WHERE job_id = ${chunk.jobId} AND state = 'lost')`,",
+      ],
+    ],
+  },
+  {
+    name: 'nobody-wakes',
+    does: 'does not send again what the queue has lost',
+    edits: [['src/imports/bulk-job.ts', 'await sendChunks(env, jobId, chunks)\n', '']],
+  },
+  {
+    name: 'foreign-day-shown',
+    does: 'shows a day to another clinic',
+    edits: [['src/doctor-day/doctor-day.ts', 'this.#day.place?.clinicId !== clinicId', '!this.#day.place']],
+  },
+  {
+    name: 'stream-repeats',
+    does: 'tells whoever comes again the last event once more',
+    edits: [['src/doctor-day/live.ts', 'story.told.slice(seq)', 'story.told.slice(Math.max(seq - 1, 0))']],
+  },
+]

@@ -1,0 +1,62 @@
+import type { Command, ReplyTo } from '../../../src/doctor-day/commands'
+import type { Appointment } from '../../../src/doctor-day/day'
+import type { MoveWanted } from '../../../src/doctor-day/move-commands'
+import type { Answer, Operation } from '../../../src/doctor-day/operation'
+import { DoctorDay as RealDay, BulkJob as RealJob } from '../../../src/index'
+import { unreliableEnv } from './bindings'
+import { chance, strikes } from './fate'
+
+const [BEFORE, AMID, AFTER] = [0.002, 0.003, 0.004]
+const AMID_MS_MAX = 40
+const GONE = 'Network connection lost.'
+
+/**
+ * Work in an object that may die before it, in the middle of it, or once its writes are on disk and nobody
+ * knows.
+ */
+async function mortal<T>(ctx: DurableObjectState, what: string, work: () => Promise<T>): Promise<T> {
+  if (strikes(`${what} aborted before`, BEFORE)) ctx.abort(GONE)
+  if (strikes(`${what} aborted amid`, AMID)) setTimeout(() => ctx.abort(GONE), chance() * AMID_MS_MAX)
+  const reply = await work()
+  if (strikes(`${what} aborted after`, AFTER)) {
+    await ctx.storage.sync()
+    ctx.abort(GONE)
+  }
+  return reply
+}
+
+export class DoctorDay extends RealDay {
+  constructor(ctx: DurableObjectState, env: Env) {
+    super(ctx, unreliableEnv(env))
+  }
+
+  override perform<C extends Command>(
+    operation: Operation,
+    command: C,
+    via: string | null = null,
+  ): Promise<Answer<ReplyTo<C>>> {
+    return mortal(this.ctx, 'day', () => super.perform(operation, command, via))
+  }
+
+  override move(operation: Operation, wanted: MoveWanted, via: string | null = null) {
+    return mortal<Answer<Appointment>>(this.ctx, 'move', () => super.move(operation, wanted, via))
+  }
+
+  override alarm(): Promise<void> {
+    return mortal(this.ctx, 'alarm of a day', () => super.alarm())
+  }
+}
+
+export class BulkJob extends RealJob {
+  constructor(ctx: DurableObjectState, env: Env) {
+    super(ctx, unreliableEnv(env))
+  }
+
+  override watch(clinicId: string, uploadUntil: number, reopeningUntil?: number): Promise<void> {
+    return mortal(this.ctx, 'job', () => super.watch(clinicId, uploadUntil, reopeningUntil))
+  }
+
+  override alarm(): Promise<void> {
+    return mortal(this.ctx, 'alarm of a job', () => super.alarm())
+  }
+}
