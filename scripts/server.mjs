@@ -26,13 +26,27 @@ const bindings = Object.fromEntries(
   Object.entries(workerOptions.bindings).map(([name, value]) => [name, process.env[name] ?? value]),
 )
 
+/**
+ * Miniflare puts two Workers of its own before the default entrypoint of one with assets, to choose between
+ * the two. Ours answers every request itself (`run_worker_first`), so the socket leads to it by another name.
+ */
+const ENTRYPOINT = 'direct'
+const MAIN = `
+  import worker from './index.js'
+  export * from './index.js'
+  export { worker as default, worker as ${ENTRYPOINT} }
+`
+
 const worker = {
   ...workerOptions,
   bindings,
   name: workerOptions.name ?? 'doctorday',
   modulesRoot: values.bundle,
-  modules: [{ type: 'ESModule', path: join(values.bundle, 'index.js') }],
-  unsafeDirectSockets: [{ host: values.host, port: Number(values.port) }],
+  modules: [
+    { type: 'ESModule', path: join(values.bundle, 'main.js'), contents: MAIN },
+    { type: 'ESModule', path: join(values.bundle, 'index.js') },
+  ],
+  unsafeDirectSockets: [{ host: values.host, port: Number(values.port), entrypoint: ENTRYPOINT }],
 }
 
 // A long upload leaves little but garbage. Collected in small steps, by a heap that grows slowly, it takes half
