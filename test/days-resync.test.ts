@@ -71,6 +71,16 @@ test('a resync with a key is asked for once: the retry gets the first answer, wi
   expect((await desk.post(url)).body).toEqual({ events: 7 })
 })
 
+test('a resync asked for while the copy rests between two events is not forgotten', async () => {
+  const desk = await openBusyDay()
+  await wholeCopy(desk)
+  await desk.book({ date: DAY, allow_another: true })
+  await wipeCopy(desk)
+  await desk.book({ date: DAY, allow_another: true })
+  await desk.post(pathOf(desk, 'resync'))
+  await soon(async () => expect((await copyOf(desk)).map((rows) => rows.length)).toEqual([1, 4, 1]))
+})
+
 test('a resync while D1 is out of reach is accepted, and done when D1 is back', async () => {
   const desk = await openBusyDay()
   const before = await wholeCopy(desk)

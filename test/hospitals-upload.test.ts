@@ -216,7 +216,7 @@ test('an upload whose rows were removed while it went on cannot become a job', a
   let isOpen = false
   const body = new ReadableStream<Uint8Array>({
     async pull(controller) {
-      if (!isOpen) controller.enqueue(utf8(csv(...manyRows(1_000))))
+      if (!isOpen) controller.enqueue(utf8(csv(...manyRows(2_000))))
       else {
         await soon(async () => expect(await strayRows()).toBeGreaterThan(0))
         await env.DB.prepare('DELETE FROM staged_rows WHERE job_id NOT IN (SELECT id FROM imports)').run()

@@ -13,37 +13,43 @@ export async function copyToD1(binding: D1Database, day: Day, events: Recorded[]
   const db = drizzle(binding)
   const { clinicId, doctorId, date } = day.place
   const place = sql`${clinicId}, ${doctorId}`
-  await db.batch([
-    db
-      .insert(days)
-      .values({
-        ...day.place,
-        isPresent: day.availability?.isPresent ?? true,
-        capacity: day.capacity,
-        taken: day.slots.size,
-        version: day.version,
-      })
-      .onConflictDoUpdate({
-        target: [days.clinicId, days.doctorId, days.date],
-        ...newer(days, ['is_present', 'capacity', 'taken', 'version']),
-      }),
+  const [appointmentRows, checkInRows] = [appointmentRowsOf(day, events), checkInRowsOf(day, events)]
+  const ofDay = db
+    .insert(days)
+    .values({
+      ...day.place,
+      isPresent: day.availability?.isPresent ?? true,
+      capacity: day.capacity,
+      taken: day.slots.size,
+      version: day.version,
+    })
+    .onConflictDoUpdate({
+      target: [days.clinicId, days.doctorId, days.date],
+      ...newer(days, ['is_present', 'capacity', 'taken', 'version']),
+    })
+  const ofAppointments = () =>
     db
       .insert(appointments)
       .select(sql`
         SELECT value->>0, ${place}, value->>1, ${date}, value->>2, value->>3, value->>4, value->>5, value->>6,
           value->>7, value->>8, value->>9
-        FROM json_each(${appointmentRows(day, events)}) WHERE true`)
+        FROM json_each(${JSON.stringify(appointmentRows)}) WHERE true`)
       .onConflictDoUpdate({
         target: appointments.id,
         ...newer(appointments, MOVING_COLUMNS),
         setWhere: sql`(excluded.moves, excluded.version) > (${appointments.moves}, ${appointments.version})`,
-      }),
+      })
+  const ofCheckIns = () =>
     db
       .insert(checkIns)
       .select(sql`
         SELECT value->>0, ${place}, ${date}, value->>1, value->>2, value->>3, value->>4, value->>5
-        FROM json_each(${checkInRows(day, events)}) WHERE true`)
-      .onConflictDoUpdate({ target: checkIns.id, ...newer(checkIns, ['status', 'version']) }),
+        FROM json_each(${JSON.stringify(checkInRows)}) WHERE true`)
+      .onConflictDoUpdate({ target: checkIns.id, ...newer(checkIns, ['status', 'version']) })
+  await db.batch([
+    ofDay,
+    ...(appointmentRows.length > 0 ? [ofAppointments()] : []),
+    ...(checkInRows.length > 0 ? [ofCheckIns()] : []),
   ])
 }
 
@@ -65,27 +71,23 @@ const MOVING_COLUMNS = [
   ...['status', 'updated_at', 'version', 'moves'],
 ]
 
-function appointmentRows(day: Day, events: Recorded[]): string {
+function appointmentRowsOf(day: Day, events: Recorded[]): unknown[][] {
   const touched = lastEvents(events, OF_APPOINTMENTS)
-  return JSON.stringify(
-    [...touched].flatMap(([id, seq]) => {
-      const appointment = day.appointments.get(id)
-      if (!appointment) return [] // It has moved on: the day it lives on tells of it.
-      const { patientId, slot, startsAt, endsAt, status, createdAt, updatedAt, moves } = appointment
-      return [[id, patientId, slot, startsAt, endsAt, status, createdAt, updatedAt, seq, moves]]
-    }),
-  )
+  return [...touched].flatMap(([id, seq]) => {
+    const appointment = day.appointments.get(id)
+    if (!appointment) return [] // It has moved on: the day it lives on tells of it.
+    const { patientId, slot, startsAt, endsAt, status, createdAt, updatedAt, moves } = appointment
+    return [[id, patientId, slot, startsAt, endsAt, status, createdAt, updatedAt, seq, moves]]
+  })
 }
 
-function checkInRows(day: Day, events: Recorded[]): string {
+function checkInRowsOf(day: Day, events: Recorded[]): unknown[][] {
   const touched = lastEvents(events, OF_CHECK_INS)
-  return JSON.stringify(
-    [...touched].flatMap(([appointmentId, seq]) => {
-      const checkIn = day.checkIns.get(appointmentId)
-      if (!checkIn) return [] // A no-show who never came.
-      return [[checkIn.id, appointmentId, checkIn.position, checkIn.status, checkIn.checkedInAt, seq]]
-    }),
-  )
+  return [...touched].flatMap(([appointmentId, seq]) => {
+    const checkIn = day.checkIns.get(appointmentId)
+    if (!checkIn) return [] // A no-show who never came.
+    return [[checkIn.id, appointmentId, checkIn.position, checkIn.status, checkIn.checkedInAt, seq]]
+  })
 }
 
 const OF_APPOINTMENTS: Event['type'][] = ['booked', 'moved_in', 'cancelled', 'no_show']

@@ -10,6 +10,9 @@ const EVENTS_MAX = 500
 /** D1 ends a query itself after 30 seconds: beyond that it is not slow but silent. */
 const COPY_MS_MAX = 30 * SECOND_MS
 
+/** A copy costs what two bookings do, so those of a rush share one. The first after a rest is copied at once. */
+const PAUSE_MS = SECOND_MS / 2
+
 const READER = 'copy'
 
 /** What the copy needs of the object: its storage, its day, and somebody to wake it later. */
@@ -32,13 +35,17 @@ interface Copying {
 export function copying({ name, sql, database, day, wakeAt }: Source): Copying {
   let running: Promise<void> | null = null
   let rewinds = 0
+  let pause: Promise<void> = Promise.resolve()
   const { postpone, reset } = backoff('copy_failed', name, wakeAt)
   const copied = () => log.readerAt(sql, READER)
 
   async function copy(): Promise<void> {
     try {
-      for (let at = copied(); at < day().version; at = copied()) {
-        const [events, before] = [log.readEvents(sql, at, EVENTS_MAX), rewinds]
+      while (copied() < day().version) {
+        await pause
+        const [at, before] = [copied(), rewinds]
+        const events = log.readEvents(sql, at, EVENTS_MAX)
+        if (events.length < EVENTS_MAX) pause = scheduler.wait(PAUSE_MS)
         // One that is given up may still be written, even after the next: it takes nothing back.
         await inTime(copyToD1(database, day(), events), COPY_MS_MAX)
         // A resync asked for meanwhile has put the reader back to the start; there it stays.

@@ -31,17 +31,23 @@ export async function storeMedicalTest(ctx: Ctx, wanted: NewMedicalTest): Promis
         createdAt: ctx.now,
         opId: op,
       })
-      .onConflictDoNothing(),
+      .onConflictDoNothing()
+      .returning(),
     audited(ctx, 'medical_test.stored', wanted.test_id),
-    ctx.db
-      .select()
-      .from(medicalTests)
-      .where(and(eq(medicalTests.ownerId, ctx.clinic.id), eq(medicalTests.testId, wanted.test_id))),
   ])
-  const [stored] = results[2]
+  const stored = results[0][0] ?? (await storedBefore(ctx, wanted.test_id))
   if (stored?.opId !== opId)
     throw new Problem('medical_test_exists', 'A medical test with this test_id already exists')
   return toStored(stored)
+}
+
+/** By this very request, where its answer was lost, or by another. */
+async function storedBefore(ctx: Ctx, testId: string) {
+  const [stored] = await ctx.db
+    .select()
+    .from(medicalTests)
+    .where(and(eq(medicalTests.ownerId, ctx.clinic.id), eq(medicalTests.testId, testId)))
+  return stored
 }
 
 /** A clinic's records in the order they were stored, whoever posted them; each as JSON. */

@@ -36,23 +36,25 @@ export async function receiveEvent(ctx: Ctx, event: NewWebhookEvent): Promise<Ac
         requestId: ctx.requestId,
         opId: op,
       })
-      .onConflictDoNothing(),
+      .onConflictDoNothing()
+      .returning(),
     audited(ctx, 'webhook_event.received', id),
-    ctx.db
-      .select()
-      .from(webhookEvents)
-      .where(
-        and(
-          eq(webhookEvents.clinicId, ctx.clinic.id),
-          eq(webhookEvents.appointmentId, event.appointment_id),
-          eq(webhookEvents.instant, instant),
-        ),
-      ),
   ])
-  const [stored] = results[2]
+  const stored = results[0][0] ?? (await storedBefore(ctx, event.appointment_id, instant))
   if (stored?.opId !== opId)
     throw new Problem('event_exists', 'An event of this appointment at this timestamp is stored already')
   return toAccepted(stored)
+}
+
+/** By this very request, where its answer was lost, or by another. */
+async function storedBefore(ctx: Ctx, appointmentId: string, instant: string) {
+  const { clinicId } = webhookEvents
+  const isSame = and(eq(webhookEvents.appointmentId, appointmentId), eq(webhookEvents.instant, instant))
+  const [stored] = await ctx.db
+    .select()
+    .from(webhookEvents)
+    .where(and(eq(clinicId, ctx.clinic.id), isSame))
+  return stored
 }
 
 /** Newest first. */
