@@ -11,6 +11,9 @@ import { WORKLOADS } from './workloads.mjs'
 const OPERATIONS = 5
 const IMPORTED_ROWS = 1_000
 
+/** Each comes alone, after the pause in which those of a rush share a copy: src/doctor-day/copying.ts. */
+const APART_MS = 600
+
 const POLL_MS = 10
 /** Between two steps nothing is pending for a moment, and longer between a queue and its consumer. */
 const QUIET_POLLS = 3
@@ -44,6 +47,7 @@ async function lineOf(site, { workload, request }) {
   const tallies = []
   await settled(site)
   for (let n = 1; n <= OPERATIONS; n += 1) {
+    if (workload.wakes) await sleep(APART_MS)
     await begin(site, labelOf(name, n))
     await send(site, request(n), workload)
     tallies.push((await settled(site)).tallies[labelOf(name, n)])

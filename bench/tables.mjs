@@ -60,8 +60,8 @@ function billTable(bill, load = []) {
   return {
     title: 'Bill',
     note: `Of one operation: what it asks of each binding. Round trips to D1 are those before the answer + after it + by an
-alarm; the other columns hold all three. An alarm rings once for what a day is asked within 5 seconds, here by 5
-operations. Dollars are for a million of them at list prices, with the CPU measured above.`,
+alarm; the other columns hold all three. Each operation comes alone: of a rush on one day, all within half a second
+share the copy to D1. An alarm rings once for what a day is asked within 5 seconds, here by 5 operations. Dollars are for a million of them at list prices, with the CPU measured above.`,
     head: [
       'operation',
       'D1 round trips',

@@ -17,8 +17,8 @@ export const PLANTED = [
       // Whoever reads the log waits for what is not there yet.
       [
         'src/doctor-day/copying.ts',
-        'log.readEvents(sql, at, EVENTS_MAX), rewinds]\n',
-        'log.readEvents(sql, at, EVENTS_MAX), rewinds]\n        if (events.length === 0) break\n',
+        'const events = log.readEvents(sql, at, EVENTS_MAX)\n',
+        'const events = log.readEvents(sql, at, EVENTS_MAX)\n        if (events.length === 0) break\n',
       ],
     ],
   },
