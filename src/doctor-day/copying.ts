@@ -10,7 +10,7 @@ const EVENTS_MAX = 500
 /** D1 ends a query itself after 30 seconds: beyond that it is not slow but silent. */
 const COPY_MS_MAX = 30 * SECOND_MS
 
-/** A copy costs what two bookings do, so those of a rush share one. The first after a rest is copied at once. */
+/** A copy costs what a booking does, so those of a rush share one. After a rest it is made at once. */
 const PAUSE_MS = SECOND_MS / 2
 
 const READER = 'copy'

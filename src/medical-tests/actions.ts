@@ -12,7 +12,6 @@ import {
   type NewMedicalTest,
   type StoredMedicalTest,
   toStored,
-  withInstants,
 } from './model'
 
 /** A record is written once and never changed: the same test_id again is refused, whatever its body says. */
@@ -54,7 +53,7 @@ async function storedBefore(ctx: Ctx, testId: string) {
 export async function listMedicalTests(ctx: Ctx, wanted: ListMedicalTests): Promise<Page<string>> {
   mayUse(ctx, wanted.clinic_id)
   const { clinicId, seq } = medicalTests
-  const page = await textPage(
+  return textPage(
     ctx.db,
     (count) => sql`
       SELECT ${seq} AS seq, ${medicalTestAsJson} AS json FROM ${medicalTests}
@@ -62,5 +61,4 @@ export async function listMedicalTests(ctx: Ctx, wanted: ListMedicalTests): Prom
       ORDER BY ${seq} LIMIT ${count}`,
     wanted.limit,
   )
-  return { ...page, rows: page.rows.map(withInstants) }
 }

@@ -73,18 +73,12 @@ export const toStored = (row: Row): StoredMedicalTest => ({
   created_at: iso(row.createdAt),
 })
 
-/** A row as the JSON of a MedicalTest, but for `created_at`, which is still in epoch milliseconds. */
+/** A row as the JSON of a MedicalTest. */
 export const medicalTestAsJson = sql`json_object(
   'test_id', ${medicalTests.testId}, 'patient_id', ${medicalTests.patientId},
   'clinic_id', ${medicalTests.clinicId}, 'test_type', ${medicalTests.testType},
-  'result', ${medicalTests.result}, 'created_at', ${medicalTests.createdAt})`
-
-/**
- * SQL's own date functions would double the cost of a page. What somebody typed cannot look like this: the
- * quotes in it are escaped.
- */
-export const withInstants = (json: string): string =>
-  json.replace(/"created_at":(\d+)\}/g, (_, ms) => `"created_at":"${iso(Number(ms))}"}`)
+  'result', ${medicalTests.result},
+  'created_at', strftime('%Y-%m-%dT%H:%M:%fZ', ${medicalTests.createdAt} / 1000.0, 'unixepoch'))`
 
 export const ListMedicalTests = v.object({
   clinic_id: text(200),
