@@ -11,8 +11,7 @@ export function checkEffects(world, { days, events }) {
   once(world, 'booking', of('booked').map(idOf), ids('appointment'))
   once(world, 'hold', of('held').map(nameOf('hold_id')), names('hold'))
   checkPlaces(world, of('waitlisted'))
-  const declined = of('wait_ended').filter(({ how }) => how === 'declined')
-  once(world, 'declining', declined.map(nameOf('wait_id')), names('decline'))
+  checkDeclines(world, of('wait_ended'))
   once(world, 'end of hold', of('hold_ended').map(nameOf('hold_id')), names('hold'))
   checkArrivals(world, of('checked_in'))
   checkCancels(world, of('cancelled'))
@@ -78,6 +77,14 @@ function checkPlaces(world, waitlisted) {
   const nameOfPlace = nameOf('wait_id')
   const places = waitlisted.filter((event) => known.has(nameOfPlace(event)) || !struck.has(event.patient_id))
   once(world, 'place in line', places.map(nameOfPlace), known)
+}
+
+/** An absence takes back a place that it had made for nothing; that place was never anybody's. */
+function checkDeclines(world, ended) {
+  const places = new Set(world.all('place in line').map(nameOf('id')))
+  const declined = ended.filter(({ how }) => how === 'declined').map(nameOf('wait_id'))
+  const own = declined.filter((place) => places.has(place))
+  once(world, 'declining', own, world.all('decline').map(nameOf('id')))
 }
 
 function checkArrivals(world, arrivals) {
