@@ -14,12 +14,6 @@ export const PLANTED = [
           '      const later = (work: () => void) => void setTimeout(() => commit(work), 300)\n' +
           '      ;(this.#isOpen ? later : commit)(() => {\n        if (!this.#isOpen)',
       ],
-      // Whoever reads the log waits for what is not there yet.
-      [
-        'src/doctor-day/copying.ts',
-        'const events = log.readEvents(sql, at, EVENTS_MAX)\n',
-        'const events = log.readEvents(sql, at, EVENTS_MAX)\n        if (events.length === 0) break\n',
-      ],
     ],
   },
   {

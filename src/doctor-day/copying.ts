@@ -45,6 +45,7 @@ export function copying({ name, sql, database, day, wakeAt }: Source): Copying {
         await pause
         const [at, before] = [copied(), rewinds]
         const events = log.readEvents(sql, at, EVENTS_MAX)
+        if (events.length === 0) throw new RangeError('The log ends before the day that was folded from it')
         if (events.length < EVENTS_MAX) pause = scheduler.wait(PAUSE_MS)
         // One that is given up may still be written, even after the next: it takes nothing back.
         await inTime(copyToD1(database, day(), events), COPY_MS_MAX)
