@@ -45,6 +45,8 @@ export const book = (n: number, allowAnother = false, patient = n % 7): Command 
   patientId: `p${patient}`,
   allowAnother,
 })
+/** A day without a free slot. */
+export const FULL = [book(1), book(2), book(3)]
 export const bookHeld = (hold: number, n: number): Command => ({
   type: 'book_held',
   clinicId,

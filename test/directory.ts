@@ -67,11 +67,11 @@ export const statusOf = (clinic: Client, jobId: string): Promise<Reply> =>
   clinic.get(`${HOSPITALS}/status/${jobId}`)
 
 /**
- * Replaces the queue by a list: what would have been sent is kept, and nothing is delivered behind a test's
- * back.
+ * Replaces the queue by a list, empty to begin with: what would have been sent is kept, and nothing is delivered
+ * behind a test's back.
  */
-export function heldQueue(): ChunkBody[] {
-  const sent: ChunkBody[] = []
+export function heldQueue(sent: ChunkBody[] = []): ChunkBody[] {
+  sent.length = 0
   queueSpy().mockImplementation(async (messages) => {
     for (const { body } of messages) sent.push(body as ChunkBody)
     return { metadata: { metrics: { backlogCount: 0, backlogBytes: 0 } } } as never
@@ -146,12 +146,18 @@ export async function expectNothingLeft(clinic: Client) {
 
 export const utf8 = (text: string) => new TextEncoder().encode(text)
 
-/** In each test of the file: nothing is delivered behind its back, and what it wrapped is itself again after it. */
-export function holdTheQueue(): void {
+/**
+ * In each test of the file: nothing is delivered behind its back, and what it wrapped is itself again after it.
+ * Answers the list of what the running test would have sent.
+ */
+export function holdTheQueue(): ChunkBody[] {
+  const sent: ChunkBody[] = []
   beforeEach(() => {
-    heldQueue()
+    heldQueue(sent)
   })
   afterEach(() => {
+    vi.useRealTimers()
     vi.restoreAllMocks()
   })
+  return sent
 }

@@ -1,7 +1,7 @@
 import { runDurableObjectAlarm } from 'cloudflare:test'
 import { env } from 'cloudflare:workers'
 import fc from 'fast-check'
-import { afterEach, beforeEach, expect, test, vi } from 'vitest'
+import { expect, test, vi } from 'vitest'
 import { CHUNK_ATTEMPTS_MAX } from '../src/imports/consumer'
 import { type Client, keyFor, openClinic, times } from './clinic'
 import {
@@ -10,6 +10,7 @@ import {
   deliver,
   HOSPITALS,
   heldQueue,
+  holdTheQueue,
   leftOf,
   manyRows,
   queueSpy,
@@ -17,14 +18,7 @@ import {
   upload,
 } from './directory'
 
-let sent: ReturnType<typeof heldQueue>
-beforeEach(() => {
-  sent = heldQueue()
-})
-afterEach(() => {
-  vi.useRealTimers()
-  vi.restoreAllMocks()
-})
+const sent = holdTheQueue()
 
 const move = (clinic: Client, job: string, step: 'cancel' | 'resume', key?: string) =>
   clinic.send('POST', `${HOSPITALS}/jobs/${job}/${step}`, null, key ? { 'Idempotency-Key': key } : {})
@@ -112,7 +106,6 @@ test('a resumed import completes with every row once, whatever comes how often i
         { minLength: 12 },
       ),
       async (before, order) => {
-        sent = heldQueue()
         const clinic = await openClinic()
         const { body } = await upload(clinic, csv(...manyRows(2_500), ...manyRows(10, 5)))
         const chunks = times(3, (chunk) => ({ job_id: body.job_id, chunk }))
@@ -189,7 +182,7 @@ test('a queue that refuses at a resume is 503; the same key works later, and so 
   expect(refusal.status).toBe(503)
   expect(refusal.headers.get('Retry-After')).toBe('5')
   queue.mockRestore()
-  sent = heldQueue()
+  heldQueue(sent)
   await runDurableObjectAlarm(watcher)
   expect(chunksSent(sent, job)).toEqual([1, 2])
   sent.length = 0

@@ -1,6 +1,6 @@
 import { runDurableObjectAlarm, runInDurableObject } from 'cloudflare:test'
 import { env } from 'cloudflare:workers'
-import { afterEach, beforeEach, expect, test, vi } from 'vitest'
+import { expect, test, vi } from 'vitest'
 import { CHUNK_ATTEMPTS_MAX } from '../src/imports/consumer'
 import { openClinic } from './clinic'
 import {
@@ -8,7 +8,7 @@ import {
   csv,
   deliver,
   HOSPITALS,
-  heldQueue,
+  holdTheQueue,
   leftOf,
   manyRows,
   queueSpy,
@@ -17,13 +17,7 @@ import {
 } from './directory'
 import { soon } from './soon'
 
-let sent: ReturnType<typeof heldQueue>
-beforeEach(() => {
-  sent = heldQueue()
-})
-afterEach(() => {
-  vi.restoreAllMocks()
-})
+const sent = holdTheQueue()
 
 test('the real queue wakes the consumer', async () => {
   vi.restoreAllMocks()

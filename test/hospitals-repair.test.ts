@@ -1,7 +1,7 @@
 import { runDurableObjectAlarm } from 'cloudflare:test'
 import { env } from 'cloudflare:workers'
 import fc from 'fast-check'
-import { afterEach, beforeEach, expect, test, vi } from 'vitest'
+import { expect, test, vi } from 'vitest'
 import { type Client, keyFor, openClinic, statuses, times } from './clinic'
 import {
   chunksSent,
@@ -9,6 +9,7 @@ import {
   deliver,
   HOSPITALS,
   heldQueue,
+  holdTheQueue,
   leftOf,
   manyRows,
   newKey,
@@ -17,13 +18,7 @@ import {
   strayRows,
 } from './directory'
 
-let sent: ReturnType<typeof heldQueue>
-beforeEach(() => {
-  sent = heldQueue()
-})
-afterEach(() => {
-  vi.restoreAllMocks()
-})
+const sent = holdTheQueue()
 
 const asCsv = (key: string) => ({ 'Idempotency-Key': key, 'Content-Type': 'text/csv' })
 
@@ -187,7 +182,7 @@ test('a queue that refuses a repair is 503; the alarm sends it, and the same key
   const queue = queueSpy().mockRejectedValue(new Error('queue is down'))
   expect((await repair(clinic, job, ['Mercy,Lane 1,,1202,'], 'later')).status).toBe(503)
   queue.mockRestore()
-  sent = heldQueue()
+  heldQueue(sent)
   await runDurableObjectAlarm(watcher)
   expect(chunksSent(sent, job)).toEqual([1])
   expect((await repair(clinic, job, ['Mercy,Lane 1,,1202,'], 'later')).status).toBe(202)

@@ -1,18 +1,13 @@
 import { runDurableObjectAlarm } from 'cloudflare:test'
 import { env } from 'cloudflare:workers'
-import { afterEach, beforeEach, expect, test, vi } from 'vitest'
+import { beforeEach, expect, test, vi } from 'vitest'
 import { openClinic } from './clinic'
-import { chunksSent, csv, HOSPITALS, heldQueue, manyRows, statusOf, upload } from './directory'
+import { chunksSent, csv, HOSPITALS, holdTheQueue, manyRows, statusOf, upload } from './directory'
 import { advance, type Behaviour, deliverUnder, rowsOf, runToEnd, sendUnder, standIn } from './stand-in'
 
-let sent: ReturnType<typeof heldQueue>
+const sent = holdTheQueue()
 beforeEach(() => {
   vi.useFakeTimers({ toFake: ['Date'] })
-  sent = heldQueue()
-})
-afterEach(() => {
-  vi.restoreAllMocks()
-  vi.useRealTimers()
 })
 
 test('each row is created there under the batch, its id kept, the batch activated, and search works', async () => {

@@ -1,11 +1,11 @@
 import { env } from 'cloudflare:workers'
-import { afterEach, beforeEach, expect, test, vi } from 'vitest'
+import { expect, test, vi } from 'vitest'
 import { type Client, keyFor, openClinic, statuses, times } from './clinic'
 import {
   badFile,
   deliver,
   HOSPITALS,
-  heldQueue,
+  holdTheQueue,
   csv as hospitalsCsv,
   newKey,
   refused,
@@ -16,13 +16,7 @@ import {
 const PATIENTS = '/api/v1/patients'
 const BULK = `${PATIENTS}/bulk`
 
-let sent: ReturnType<typeof heldQueue>
-beforeEach(() => {
-  sent = heldQueue()
-})
-afterEach(() => {
-  vi.restoreAllMocks()
-})
+const sent = holdTheQueue()
 
 const csv = (...rows: string[]) => ['name,phone,shared_phone', ...rows, ''].join('\n')
 

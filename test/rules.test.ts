@@ -10,21 +10,15 @@ import {
   book,
   bookHeld,
   cancel,
-  confirm,
   dayAfter,
   decline,
-  end,
-  giveBack,
+  FULL,
   hold,
-  LAPSE,
-  leave,
-  MINUTE,
   NOON,
   next,
   OPENING,
   refusedBy,
   release,
-  reserve,
   say,
   step,
   wait,
@@ -50,53 +44,6 @@ test('a command for another clinic’s day finds nothing', () => {
     expect([command.type, refusedBy(day, command)]).toEqual([command.type, 'not_found'])
 })
 
-const CASES_OF_MOVES: [string, Command[], Command, string][] = [
-  ['moving what was cancelled', [book(1), cancel(1)], leave(1), 'already_cancelled'],
-  ['moving after check-in', [book(1), arrive(1)], leave(1), 'already_checked_in'],
-  ['moving what is on its way', [book(1), leave(1)], leave(2, 'a1'), 'moving'],
-  ['cancelling what is on its way', [book(1), leave(1)], cancel(1), 'moving'],
-  ['checking in what is on its way', [book(1), leave(1)], arrive(1), 'moving'],
-  ['a no-show of what is on its way', [book(1), leave(1)], step(1, 'no_show'), 'moving'],
-  ['cancelling what has gone', [book(1), leave(1), end(1, 'moved')], cancel(1), 'moved'],
-  ['checking in what has gone', [book(1), leave(1), end(1, 'moved')], arrive(1), 'moved'],
-  ['ending a move twice', [book(1), leave(1), end(1, 'moved')], end(1, 'lost'), 'unavailable'],
-  ['ending what never began', [book(1)], end(1, 'moved'), 'unavailable'],
-  ['a reserve on a full day', [book(1), book(2), book(3)], reserve(4), 'day_full'],
-  ['a reserve with an absent doctor', [say(false)], reserve(1), 'doctor_absent'],
-  ['a reserve for a patient who is booked', [book(1)], reserve(1), 'already_booked'],
-  ['a reserve after its release', [book(1), giveBack(2)], reserve(2), 'unavailable'],
-  ['booking a patient who is on the way here', [reserve(1)], book(1), 'already_booked'],
-  ['booking the last slot, kept for a move', [book(1), book(2), reserve(3)], book(4), 'day_full'],
-  ['confirming what was released', [reserve(1), giveBack(1)], confirm(1), 'not_found'],
-  ['confirming what was never reserved', [book(1)], confirm(1), 'not_found'],
-]
-test.each(CASES_OF_MOVES)('%s is refused', (_, before, command, refused) => {
-  expect(refusedBy(dayAfter(...before), command)).toBe(refused)
-})
-
-test('news of where an appointment lives counts only where it is newer', () => {
-  const day = dayAfter(book(1), leave(1), end(1, 'moved'))
-  const to = (moves: number) => ({ doctorId: 'd', date: `2026-03-2${moves}`, moveId: 'm', slot: 1, moves })
-  const tell = (moves: number) =>
-    apply(day, [], { type: 'point', clinicId: 'c', appointmentId: 'a1', to: to(moves) })
-  for (const moves of [3, 2, 3]) tell(moves)
-  expect(day.movedTo.get('a1')).toEqual(to(3))
-})
-
-test('a move to a full day takes the very slot that is offered to its patient, and lets the line go on', () => {
-  const day = dayAfter(book(1), book(2), book(3), wait(4), wait(5), cancel(2))
-  expect(apply(day, [], reserve(9, 5))).toMatchObject({ refused: 'day_full' })
-  expect(apply(day, [], reserve(9, 4))).toMatchObject({ reply: { appointment: { slot: 2 } } })
-  apply(day, [], giveBack(9))
-  expect(day.waitlist.get('w4')?.offer?.slot).toBe(2)
-  apply(day, [], reserve(10, 4))
-  apply(day, [], cancel(1))
-  expect(day.waitlist.get('w4')?.offer?.slot).toBe(1)
-  apply(day, [], confirm(10))
-  expect([day.waitlist.has('w4'), day.waitlist.get('w5')?.offer?.slot]).toEqual([false, 1])
-})
-
-const FULL = [book(1), book(2), book(3)]
 const HOURS = { from: '09:00', to: '12:00', minutesPerSlot: 60 }
 const hours = (change = {}) => say(true, null, { ...HOURS, ...change })
 test.each<[string, Command[], Command, string]>([
@@ -147,78 +94,6 @@ test.each<[string, Command[], Command, string]>([
   ],
 ])('%s is refused', (_, before, command, refused) => {
   expect(refusedBy(dayAfter(...before), command)).toBe(refused)
-})
-
-test('a cancelled slot is the next one given, lowest first', () => {
-  const day = dayAfter(...FULL, cancel(2), cancel(1))
-  expect(apply(day, [], book(4))).toMatchObject({ reply: { slot: 1 } })
-  expect(apply(day, [], book(5))).toMatchObject({ reply: { slot: 2 } })
-})
-
-test('a freed slot is offered to the first in line in the same step, and from one to the next', () => {
-  const day = dayAfter(...FULL, wait(4), wait(5), wait(6))
-  expect(apply(day, [], cancel(2))).toMatchObject({
-    events: [{ type: 'cancelled' }, { type: 'offered', waitId: 'w4', slot: 2 }],
-  })
-  expect(apply(day, [], decline(4))).toMatchObject({
-    events: [
-      { type: 'wait_ended', how: 'declined' },
-      { type: 'offered', waitId: 'w5', slot: 2 },
-    ],
-  })
-  expect(apply(day, [], LAPSE, NOON + 15 * MINUTE)).toMatchObject({
-    events: [
-      { type: 'wait_ended', waitId: 'w5', how: 'lapsed' },
-      { type: 'offered', waitId: 'w6', slot: 2 },
-    ],
-  })
-  expect(apply(day, [], accept(6, 9))).toMatchObject({ reply: { slot: 2, patientId: 'p6' } })
-})
-
-test('more capacity, an expired hold, a no-show and a doctor who comes back each make one offer a slot', () => {
-  const more = dayAfter(...FULL, wait(4), wait(5), wait(6))
-  expect(apply(more, [], say(true, 5))).toMatchObject({
-    events: [{}, {}, { type: 'offered', waitId: 'w4', slot: 4 }, { type: 'offered', waitId: 'w5', slot: 5 }],
-  })
-  const expired = dayAfter(hold(1), book(2), book(3), wait(4))
-  expect(apply(expired, [], LAPSE, NOON + 5 * MINUTE)).toMatchObject({
-    events: [{ type: 'hold_ended' }, { type: 'offered', waitId: 'w4' }],
-  })
-  const missed = dayAfter(...FULL, wait(4))
-  expect(apply(missed, [], step(2, 'no_show'))).toMatchObject({
-    events: [{ type: 'no_show' }, { type: 'offered', waitId: 'w4', slot: 2 }],
-  })
-  const back = dayAfter(say(false), wait(4))
-  expect(apply(back, [], say(true))).toMatchObject({
-    events: [{}, { type: 'offered', waitId: 'w4', slot: 1 }],
-  })
-})
-
-test('who waits already keeps the place; where there is room the offer is made at once', () => {
-  const day = dayAfter(...FULL, wait(4), wait(5))
-  expect(apply(day, [], wait(9, 4))).toMatchObject({
-    events: [],
-    reply: { id: 'w4', place: 1, isNew: false },
-  })
-  expect(apply(dayAfter(book(1)), [], wait(4))).toMatchObject({ reply: { offer: { slot: 2 }, isNew: true } })
-})
-
-test('who is booked while waiting leaves the line, and gets the slot that was offered', () => {
-  const day = dayAfter(...FULL, wait(4), cancel(2))
-  expect(apply(day, [], book(9, false, 4))).toMatchObject({ reply: { slot: 2, patientId: 'p4' } })
-  expect(day.waitlist.size).toBe(0)
-})
-
-test('who books a held slot while another is offered to them passes the offer on', () => {
-  const day = dayAfter(hold(1), book(2), book(3), wait(4), wait(5), cancel(2))
-  expect(apply(day, [], bookHeld(1, 4))).toMatchObject({
-    events: [
-      { type: 'hold_ended' },
-      { type: 'booked', slot: 1 },
-      { type: 'wait_ended', waitId: 'w4' },
-      { waitId: 'w5', slot: 2 },
-    ],
-  })
 })
 
 test('hours say what they change, and bring as many slots as fit unless a number is said', () => {
