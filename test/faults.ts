@@ -46,6 +46,16 @@ export const passTime = (stub: DurableObjectStub<undefined>, ms: number): Promis
     vi.advanceTimersByTime(ms)
   })
 
+/** No transaction of the object's storage begins while `isFailing` says so. */
+export const failStorage = (stub: DurableObjectStub<undefined>, isFailing: () => boolean): Promise<void> =>
+  runInDurableObject(stub, (_, { storage }) => {
+    const transact = storage.transactionSync.bind(storage)
+    vi.spyOn(storage, 'transactionSync').mockImplementation((work) => {
+      if (isFailing()) throw new Error('The disk is gone')
+      return transact(work)
+    })
+  })
+
 /** D1 fails where `isLost` says so: half of the time before it has committed, half of the time after. */
 export function loseD1(isLost: () => boolean): { lost(): number } {
   const database = Object.getPrototypeOf(env.DB) as D1Database

@@ -1,9 +1,9 @@
 import { runDurableObjectAlarm } from 'cloudflare:test'
 import { env } from 'cloudflare:workers'
 import { afterEach, beforeEach, expect, test, vi } from 'vitest'
+import { seeded } from '../bench/torture/worker/seeded'
 import { type Client, openClinic, times } from './clinic'
 import { type ChunkBody, chunksSent, csv, HOSPITALS, heldQueue, manyRows, upload } from './directory'
-import { seeded } from './seeded'
 import { deliverUnder } from './stand-in'
 
 const HOSPITALS_COUNT = 10_000

@@ -4,7 +4,7 @@ import type { Command } from '../src/doctor-day/commands'
 import type { DoctorDay } from '../src/doctor-day/doctor-day'
 import type { RemoteDay } from '../src/doctor-day/reach'
 import { openFrontDesk } from './clinic'
-import { abort, betweenDays } from './faults'
+import { abort, betweenDays, failStorage } from './faults'
 import { APPOINTMENTS, eventsOf, get, idsOn, ledger, MONDAY, move, objectOf, TUESDAY, typeOf } from './moves'
 import { soon } from './soon'
 
@@ -64,13 +64,7 @@ test('storage that fails in the very step that ends a move leaves nothing half m
   const { body } = await desk.book({ date: MONDAY })
   const monday = objectOf(desk, MONDAY)
   let isFailing = false
-  await runInDurableObject(monday, (_, { storage }) => {
-    const transact = storage.transactionSync.bind(storage)
-    vi.spyOn(storage, 'transactionSync').mockImplementation((work) => {
-      if (isFailing) throw new Error('The disk is gone')
-      return transact(work)
-    })
-  })
+  await failStorage(monday, () => isFailing)
   betweenDays(async (command, call) => {
     const reply = await call()
     if (command.type === 'reserve') isFailing = true

@@ -2,7 +2,7 @@ import { runDurableObjectAlarm, runInDurableObject } from 'cloudflare:test'
 import { afterEach, expect, test, vi } from 'vitest'
 import type { DoctorDay } from '../src/doctor-day/doctor-day'
 import { type FrontDesk, openFrontDesk } from './clinic'
-import { betweenDays, passTime } from './faults'
+import { betweenDays, failStorage, passTime } from './faults'
 import {
   APPOINTMENTS,
   eventsOf,
@@ -100,13 +100,7 @@ test('what broke off is undone while another appointment is still on its way, an
   const [slow, broken] = [await desk.book({ date: MONDAY }), await desk.book({ date: MONDAY, patient: 1 })]
   const monday = objectOf(desk, MONDAY)
   let [isAsked, isAnswering, isFailing] = [false, false, false]
-  await runInDurableObject(monday, (_, { storage }) => {
-    const transact = storage.transactionSync.bind(storage)
-    vi.spyOn(storage, 'transactionSync').mockImplementation((work) => {
-      if (isFailing) throw new Error('The disk is gone')
-      return transact(work)
-    })
-  })
+  await failStorage(monday, () => isFailing)
   betweenDays(async (command, call) => {
     const reply = await call()
     if (command.type !== 'reserve') return reply

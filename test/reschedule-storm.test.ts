@@ -1,9 +1,9 @@
 import { runDurableObjectAlarm } from 'cloudflare:test'
 import { afterEach, expect, test, vi } from 'vitest'
+import { seeded } from '../bench/torture/worker/seeded'
 import { type FrontDesk, openFrontDesk, times } from './clinic'
 import { abort, betweenDays, loseD1 } from './faults'
 import { objectOf, APPOINTMENTS as PATH } from './moves'
-import { seeded } from './seeded'
 import { soon } from './soon'
 
 const DATES = ['2040-06-01', '2040-06-02', '2040-06-03', '2040-06-04']

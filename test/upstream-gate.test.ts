@@ -1,10 +1,10 @@
 import { evictDurableObject } from 'cloudflare:test'
 import { env } from 'cloudflare:workers'
 import { afterEach, beforeEach, expect, test, vi } from 'vitest'
+import { seeded } from '../bench/torture/worker/seeded'
 import { retryAfterMs } from '../src/upstream/call'
 import { FAILURES_MAX, OPEN_MS, PROBE_MS, RETRY_AFTER_MS_MAX } from '../src/upstream/gate-rules'
 import { times } from './clinic'
-import { seeded } from './seeded'
 
 let gates = 0
 const START = Date.parse('2026-11-20T08:00:00Z')

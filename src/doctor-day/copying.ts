@@ -43,14 +43,15 @@ export function copying({ name, sql, database, day, wakeAt }: Source): Copying {
     try {
       while (copied() < day().version) {
         await pause
-        const [at, before] = [copied(), rewinds]
-        const events = log.readEvents(sql, at, EVENTS_MAX)
-        if (events.length === 0) throw new RangeError('The log ends before the day that was folded from it')
+        const before = rewinds
+        const events = log.readEvents(sql, copied(), EVENTS_MAX)
+        const last = events.at(-1)
+        if (!last) throw new RangeError('The log ends before the day that was folded from it')
         if (events.length < EVENTS_MAX) pause = scheduler.wait(PAUSE_MS)
         // One that is given up may still be written, even after the next: it takes nothing back.
         await inTime(copyToD1(database, day(), events), COPY_MS_MAX)
         // A resync asked for meanwhile has put the reader back to the start; there it stays.
-        if (before === rewinds) log.moveReader(sql, READER, events.at(-1)?.seq ?? at)
+        if (before === rewinds) log.moveReader(sql, READER, last.seq)
       }
       reset()
     } catch (error) {

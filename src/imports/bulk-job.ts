@@ -80,7 +80,7 @@ async function look(env: Env, jobId: string, watch: Watch): Promise<Sight> {
     .where(and(eq(imports.clinicId, clinicId), eq(imports.id, jobId)))
   if (!job) return over(Date.now() >= uploadUntil && (await removeUpload(db, jobId)))
   if (job.state !== 'pending' && job.state !== 'processing') return over(Date.now() >= reopeningUntil)
-  const { chunks, settled, freeAt } = await unfinished(db, jobId, Date.now())
+  const { chunks, settled, freeAt } = await unfinished(db, clinicId, jobId, Date.now())
   // While it moves, messages come through; what was lost of them is sent once it has come to a stop.
   const hasMoved = settled > (watch.settled ?? settled)
   if (chunks.length > 0 && !hasMoved) {
@@ -93,8 +93,9 @@ async function look(env: Env, jobId: string, watch: Watch): Promise<Sight> {
 const over = (isOver: boolean): Sight => ({ isOver, hasMoved: false, settled: 0, freeAt: null })
 
 /** One batch of messages per wake: the rest is next, and a queue that works has less to do by then. */
-async function unfinished(db: Db, jobId: string, now: number) {
-  const isPending = and(eq(importChunks.jobId, jobId), eq(importChunks.state, 'pending'))
+async function unfinished(db: Db, clinicId: string, jobId: string, now: number) {
+  const isOfJob = and(eq(importChunks.clinicId, clinicId), eq(importChunks.jobId, jobId))
+  const isPending = and(isOfJob, eq(importChunks.state, 'pending'))
   const freeAt = sql<number>`max(${importChunks.leaseUntil}, ${importChunks.notBefore})`
   const [free, [busy], [done]] = await db.batch([
     db
@@ -110,7 +111,7 @@ async function unfinished(db: Db, jobId: string, now: number) {
     db
       .select({ rows: sql<number>`sum(${importChunks.created} + ${importChunks.failed})` })
       .from(importChunks)
-      .where(eq(importChunks.jobId, jobId)),
+      .where(isOfJob),
   ])
   return { chunks: free.map(({ chunk }) => chunk), settled: done?.rows ?? 0, freeAt: busy?.until ?? null }
 }
