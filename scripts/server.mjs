@@ -53,10 +53,17 @@ const worker = {
 // the memory: bench/tried.md.
 process.env.MINIFLARE_WORKERD_V8_FLAGS ??= '--max-semi-space-size=1 --heap-growing-percent=20'
 
+/** The Worker's own lines as it wrote them: miniflare would paint what goes to stderr. */
+function writeLine({ level, message }) {
+  const stream = level === 'error' || level === 'warn' ? process.stderr : process.stdout
+  stream.write(`${message}\n`)
+}
+
 const miniflare = new Miniflare(
   convertV4MiniflareOptions({
     resourcePersistencePath: join(values.state, 'v3'),
     workers: [worker, ...externalWorkers],
+    handleStructuredLogs: writeLine,
   }),
 )
 

@@ -2,7 +2,7 @@ import { drizzle } from 'drizzle-orm/d1'
 import type { Context } from 'hono'
 import { createMiddleware } from 'hono/factory'
 import type { App, Ctx } from '../context'
-import { sameDigest, sha256 } from '../lib/crypto'
+import { isDigestOf } from '../lib/crypto'
 import { once } from '../once'
 import { Problem } from '../problem'
 import { findKey } from './known-keys'
@@ -13,7 +13,7 @@ export const authenticate = createMiddleware<App>(async (c, next) => {
   const [keyId, secret] = credentials(c)
   const db = drizzle(c.env.DB)
   const found = await findKey(db, keyId)
-  if (!found || !sameDigest(sha256(secret), found.key.secretHash))
+  if (!found || !isDigestOf(secret, found.secretDigest))
     throw new Problem('unauthenticated', 'This API key is not known here, or it was revoked')
   c.set('ctx', contextOf(c, db, found.clinic, { keyId, scopes: found.key.scopes }))
   await next()

@@ -13,6 +13,7 @@ const KNOWN_MAX = 1_000
 
 interface KnownKey {
   key: typeof apiKeys.$inferSelect
+  secretDigest: Uint8Array
   clinic: typeof clinics.$inferSelect
 }
 
@@ -28,11 +29,12 @@ export async function findKey(db: Db, keyId: string): Promise<KnownKey | undefin
   known.delete(keyId)
   const revocationsBefore = revocations
   // The plain binding reads from the primary: no replica knows a revoked key for longer.
-  const [found] = await db
+  const [row] = await db
     .select({ key: apiKeys, clinic: clinics })
     .from(apiKeys)
     .innerJoin(clinics, eq(clinics.id, apiKeys.clinicId))
     .where(and(eq(apiKeys.id, keyId), isNull(apiKeys.revokedAt)))
+  const found = row && { ...row, secretDigest: Buffer.from(row.key.secretHash, 'hex') }
   // What was read before a revocation may be of the key that it revoked.
   if (found && revocations === revocationsBefore) keep(keyId, { ...found, until: now + KNOWN_MS })
   return found

@@ -40,7 +40,8 @@ export function idempotencyKey(c: Context<App>, fieldOfBody?: string): string | 
  * matter.
  */
 export function identify(c: Context<App>, key: string | null, input: unknown): void {
-  c.var.ctx.once = once(c.var.ctx, { key, fingerprint: fingerprintOf(c, input) })
+  const fingerprint = key === null ? '' : fingerprintOf(c, input)
+  c.var.ctx.once = once(c.var.ctx, { key, fingerprint })
 }
 
 export const fingerprintOf = (c: Context<App>, input: unknown): string =>

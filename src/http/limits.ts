@@ -1,5 +1,6 @@
-import { except } from 'hono/combine'
+import { createMiddleware } from 'hono/factory'
 import { timeout } from 'hono/timeout'
+import type { App } from '../context'
 import { SECOND_MS } from '../lib/time'
 import { Problem } from '../problem'
 
@@ -9,11 +10,13 @@ const REQUEST_MS_MAX = 10 * SECOND_MS
 /** They take as long as their sender does. */
 const UPLOADS = /^\/api\/v1\/((hospitals|patients)\/bulk|hospitals\/jobs\/[^/]+\/rows)$/
 
+const inTime = timeout(REQUEST_MS_MAX)
+
 /** Everything that is no upload is answered in time, if only with 503. */
-export const deadline = except(
-  ({ req }) => req.method === 'POST' && UPLOADS.test(req.path),
-  timeout(REQUEST_MS_MAX),
-)
+export const deadline = createMiddleware<App>((c, next) => {
+  const isUpload = c.req.method === 'POST' && UPLOADS.test(c.req.path)
+  return isUpload ? next() : inTime(c, next)
+})
 
 /** A JSON body. The longest legal one (a test result) needs a tenth of this. */
 export const JSON_BYTES_MAX = 1024 * 1024

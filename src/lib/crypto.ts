@@ -5,8 +5,8 @@ export const sha256 = (text: string): string => createHash('sha256').update(text
 /** `bytes` random bytes, in base64url. */
 export const newSecret = (bytes = 32): string => randomBytes(bytes).toString('base64url')
 
-/** Takes the same time whatever the two hex digests hold. */
-export function sameDigest(one: string, other: string): boolean {
-  const [a, b] = [Buffer.from(one, 'hex'), Buffer.from(other, 'hex')]
-  return a.length === b.length && timingSafeEqual(a, b)
+/** Whether `digest` is SHA-256 of the secret; it takes as long whatever the two hold. */
+export function isDigestOf(secret: string, digest: Uint8Array): boolean {
+  const own = createHash('sha256').update(secret).digest()
+  return own.length === digest.length && timingSafeEqual(own, digest)
 }
