@@ -6,7 +6,7 @@ import { decideOn, granted, moveOn, see } from '../doctor-day/reach'
 import { knownDoctor, opening, selectDoctor, today } from '../doctors/actions'
 import { cutPage, type Page } from '../lib/page'
 import { SECOND_MS } from '../lib/time'
-import { selectPatient } from '../patients/actions'
+import { selectPatientId } from '../patients/actions'
 import { notFound } from '../problem'
 import {
   type Appointment,
@@ -44,7 +44,7 @@ export async function book(ctx: Ctx, wanted: BookAppointment): Promise<Appointme
 /** A hold's id is its day's address, so doctor and date need no look-up. */
 async function bookHeld(ctx: Ctx, wanted: BookAppointment, holdId: string): Promise<Appointment> {
   const day = addressOf(holdId, 'Hold')
-  const { opId, results } = await ctx.once.transact(() => [selectPatient(ctx, wanted.patient_id)])
+  const { opId, results } = await ctx.once.transact(() => [selectPatientId(ctx, wanted.patient_id)])
   const [[patient]] = results
   if (!patient) throw notFound('Patient')
   const appointment = await decideOn(ctx, day, opId, {
@@ -61,7 +61,7 @@ async function bookHeld(ctx: Ctx, wanted: BookAppointment, holdId: string): Prom
 /** Who and with whom, both of this clinic, and the operation that the key stands for. */
 export async function introduce(ctx: Ctx, wanted: { patient_id: string; doctor_id: string }) {
   const { opId, results } = await ctx.once.transact(() => [
-    selectPatient(ctx, wanted.patient_id),
+    selectPatientId(ctx, wanted.patient_id),
     selectDoctor(ctx, wanted.doctor_id),
   ])
   const [[patient], [doctor]] = results

@@ -10,6 +10,7 @@ import {
   medicalTestAsJson,
   medicalTests,
   type NewMedicalTest,
+  receipt,
   type StoredMedicalTest,
   toStored,
 } from './model'
@@ -31,7 +32,7 @@ export async function storeMedicalTest(ctx: Ctx, wanted: NewMedicalTest): Promis
         opId: op,
       })
       .onConflictDoNothing()
-      .returning(),
+      .returning(receipt),
     audited(ctx, 'medical_test.stored', wanted.test_id),
   ])
   const stored = results[0][0] ?? (await storedBefore(ctx, wanted.test_id))
@@ -43,7 +44,7 @@ export async function storeMedicalTest(ctx: Ctx, wanted: NewMedicalTest): Promis
 /** By this very request, where its answer was lost, or by another. */
 async function storedBefore(ctx: Ctx, testId: string) {
   const [stored] = await ctx.db
-    .select()
+    .select(receipt)
     .from(medicalTests)
     .where(and(eq(medicalTests.ownerId, ctx.clinic.id), eq(medicalTests.testId, testId)))
   return stored
@@ -55,10 +56,10 @@ export async function listMedicalTests(ctx: Ctx, wanted: ListMedicalTests): Prom
   const { clinicId, seq } = medicalTests
   return textPage(
     ctx.db,
-    (count) => sql`
+    ({ limit, offset }) => sql`
       SELECT ${seq} AS seq, ${medicalTestAsJson} AS json FROM ${medicalTests}
       WHERE ${clinicId} = ${wanted.clinic_id} AND ${seq} > ${wanted.cursor?.[0] ?? 0}
-      ORDER BY ${seq} LIMIT ${count}`,
+      ORDER BY ${seq} LIMIT ${limit} OFFSET ${offset}`,
     wanted.limit,
   )
 }

@@ -1,4 +1,4 @@
-import { sql } from 'drizzle-orm'
+import { getTableColumns, sql } from 'drizzle-orm'
 import { index, integer, sqliteTable, text as textColumn, uniqueIndex } from 'drizzle-orm/sqlite-core'
 import * as v from 'valibot'
 import { cursor, limit, PAGE_MAX } from '../lib/page'
@@ -64,7 +64,12 @@ export const MedicalTest = v.pipe(
 )
 type Row = typeof medicalTests.$inferSelect
 
-export const toStored = (row: Row): StoredMedicalTest => ({
+const { result: _, ...withoutResult } = getTableColumns(medicalTests)
+
+/** All that an answer needs: what may be long stays in the database. */
+export const receipt = withoutResult
+
+export const toStored = (row: Omit<Row, 'result'>): StoredMedicalTest => ({
   status: 'success',
   message: 'Medical test stored',
   test_id: row.testId,

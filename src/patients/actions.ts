@@ -55,16 +55,16 @@ export async function registerPatient(
 }
 
 export async function getPatient(ctx: Ctx, id: string): Promise<Patient> {
-  const [patient] = await selectPatient(ctx, id)
+  const [patient] = await ctx.db.select().from(patients).where(isPatient(ctx, id))
   if (!patient) throw notFound('Patient')
   return toPatient(patient)
 }
 
-export const selectPatient = (ctx: Ctx, id: string) =>
-  ctx.db
-    .select()
-    .from(patients)
-    .where(and(eq(patients.clinicId, ctx.clinic.id), eq(patients.id, id)))
+const isPatient = (ctx: Ctx, id: string) => and(eq(patients.clinicId, ctx.clinic.id), eq(patients.id, id))
+
+/** Whether there is such a patient; of who it is nothing is read. */
+export const selectPatientId = (ctx: Ctx, id: string) =>
+  ctx.db.select({ id: patients.id }).from(patients).where(isPatient(ctx, id))
 
 export const patientNames = (ctx: Ctx, ids: string[]): Promise<Map<string, string>> =>
   namesOf(ctx.db, ctx.clinic.id, ids)
