@@ -60,7 +60,7 @@ async function load(prepared, options) {
   const service = await startService(prepared, 'service')
   const contestants = options.workloads.map((workload) => ({ workload, server: service }))
   for (const workload of LIMITS)
-    contestants.push({ workload, server: await startLimit(workload.name), isLimit: true })
+    contestants.push({ workload, server: await startLimit(workload.name, workload), isLimit: true })
   const measured = await measureRounds(contestants, { ...options, say })
   await Promise.all([...new Set(contestants.map(({ server }) => server))].map((server) => server.stop()))
   return summary(measured)
@@ -79,7 +79,7 @@ async function imports(prepared, options) {
 
 async function starts(prepared, options) {
   const service = await startService(prepared, 'start')
-  const limit = await startLimit('bare', 'start-limit')
+  const limit = await startLimit('bare', { name: 'start-limit' })
   return measureStarts(service, limit, { times: options.starts, say })
 }
 

@@ -14,7 +14,6 @@ import { siteOf } from './site.mjs'
 const FOLDER = join(ROOT, '.wrangler', 'bench')
 const BASE = join(FOLDER, 'base')
 const WORKERS = join('bench', 'workers')
-const LIMITS_CONFIG = join(WORKERS, 'wrangler.toml')
 
 /** The service answers here without a key, the bare Workers anywhere. */
 const OPEN_PATH = { service: '/health', limit: '/' }
@@ -68,11 +67,14 @@ export async function startService(
   return { ...server, site: siteOf({ url: server.url, key, doctors }) }
 }
 
-/** A bare Worker, on disk like the service. It needs nothing to speak to but its address. */
-export async function startLimit(worker, name = worker) {
+/**
+ * A bare Worker, on disk like the service. It needs nothing to speak to but its address. `config`: the folder of
+ * its wrangler.toml.
+ */
+export async function startLimit(worker, { name = worker, config = '.' } = {}) {
   const stateDir = copyOfBase(name)
   seedBareRecords(stateDir)
-  const options = { bundle: join(ROOT, WORKERS, worker), config: LIMITS_CONFIG }
+  const options = { bundle: join(ROOT, WORKERS, worker), config: join(WORKERS, config, 'wrangler.toml') }
   const server = await start({ name, stateDir, ...options, path: OPEN_PATH.limit })
   return { ...server, site: { url: server.url } }
 }
