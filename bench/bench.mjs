@@ -67,12 +67,12 @@ async function load(prepared, options) {
 }
 
 async function growth(prepared, options) {
-  return measureGrowth(prepared, { ...options.growth, alarmMs: options.alarmMs, say })
+  return measureGrowth(prepared, { ...options, ...options.growth, say })
 }
 
 async function imports(prepared, options) {
   const server = await startService(prepared, 'import')
-  const measured = await measureImport(server, { ...options.import, say })
+  const measured = await measureImport(server, { ...options, ...options.import, say })
   await server.stop()
   return measured
 }

@@ -9,8 +9,8 @@ const FULL = {
   rounds: 5,
   seconds: 0.8,
   alarmMs: ALARM_AFTER_MS,
-  growth: { slots: [10, 100, 1_000], records: [1_000, 100_000, 1_000_000], rounds: 3, amount: 500 },
-  import: { rows: 100_000, rounds: 3 },
+  growth: { slots: [10, 100, 1_000], records: [1_000, 100_000, 1_000_000], amount: 500 },
+  import: { rows: 100_000 },
   starts: 5,
 }
 
@@ -20,14 +20,14 @@ const SMOKE = {
   seconds: 0,
   amount: 12,
   alarmMs: 0,
-  growth: { slots: [10], records: [10], rounds: 1, amount: 12 },
-  import: { rows: 500, rounds: 1 },
+  growth: { slots: [10], records: [10], amount: 12 },
+  import: { rows: 500 },
   starts: 1,
 }
 
 const USAGE = `npm run bench -- [options]
   --smoke         everything once and briefly: no figure of time means anything
-  --rounds N      usually ${FULL.rounds} of the load, ${FULL.growth.rounds} of growth and import
+  --rounds N      usually ${FULL.rounds}
   --seconds S     how long each run of a round lasts, usually ${FULL.seconds}
   --only A,B      only these parts (${PARTS.join(', ')})
                   or these workloads (${WORKLOADS.map(({ name }) => name).join(', ')})`
@@ -40,13 +40,10 @@ export function readOptions() {
   const unknown = only.find((name) => !PARTS.includes(name) && !names.includes(name))
   if (unknown !== undefined) throw new Error(`There is no ${unknown}.\n${USAGE}`)
   const usual = given.smoke ? SMOKE : FULL
-  const rounds = positive(given.rounds, '--rounds')
   const settings = {
     ...usual,
-    rounds: rounds ?? usual.rounds,
+    rounds: positive(given.rounds, '--rounds') ?? usual.rounds,
     seconds: positive(given.seconds, '--seconds') ?? usual.seconds,
-    growth: { ...usual.growth, rounds: rounds ?? usual.growth.rounds },
-    import: { ...usual.import, rounds: rounds ?? usual.import.rounds },
   }
   const workloads = WORKLOADS.filter(({ name }) => only.includes(name))
   const parts = PARTS.filter((part) => only.includes(part) || (part === 'load' && workloads.length > 0))

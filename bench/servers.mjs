@@ -68,8 +68,8 @@ export async function startService(
 }
 
 /**
- * A bare Worker, on disk like the service. It needs nothing to speak to but its address. `config`: the folder of
- * its wrangler.toml.
+ * A bare Worker, on disk like the service. It needs nothing to speak to but its address. `config`: the folder
+ * of its wrangler.toml.
  */
 export async function startLimit(worker, { name = worker, config = '.' } = {}) {
   const stateDir = copyOfBase(name)

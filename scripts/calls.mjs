@@ -25,7 +25,7 @@ const FAULTS_TOLD = 50
 export const ending = (exitCode, sentence) => Object.assign(new Error(sentence), { exitCode })
 export const EXIT = { done: 0, failed: 1, usage: 2, unreachable: 3, stopped: 130 }
 
-/** One request; no redirect is followed, so the key goes nowhere else. The reply's body is still to be read. */
+/** One request; no redirect is followed: the key goes nowhere else. The reply's body is still to be read. */
 export function send({ url, key }, method, path, { headers = {}, body } = {}) {
   const target = new URL(path, url)
   const { request } = target.protocol === 'https:' ? https : http
@@ -45,8 +45,9 @@ export function send({ url, key }, method, path, { headers = {}, body } = {}) {
 }
 
 /**
- * Attempts it until it gets an answer that is no passing trouble, and returns what `attempt` returns. It gives
- * up after `triesMax` failures in a row; `attempt` may say with its argument that there was some progress.
+ * Attempts it until it gets an answer that is no passing trouble, and returns what `attempt` returns. It
+ * gives up after `triesMax` failures in a row; `attempt` may say with its argument that there was some
+ * progress.
  */
 export async function patiently(attempt, { triesMax, say, where }) {
   for (let failures = 1; ; failures += 1) {

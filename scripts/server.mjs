@@ -1,5 +1,5 @@
-// The service in one process group: the bundled Worker in workerd, on a socket of its own, with D1, KV, queues
-// and objects on disk. Needs the packaged Node; `serveWorker` in worker.mjs starts it.
+// The service in one process group: the bundled Worker in workerd, on a socket of its own, with D1, KV,
+// queues and objects on disk. Needs the packaged Node; `serveWorker` in worker.mjs starts it.
 import { createRequire } from 'node:module'
 import { join } from 'node:path'
 import { parseArgs } from 'node:util'
@@ -49,8 +49,8 @@ const worker = {
   unsafeDirectSockets: [{ host: values.host, port: Number(values.port), entrypoint: ENTRYPOINT }],
 }
 
-// A long upload leaves little but garbage. Collected in small steps, by a heap that grows slowly, it takes half
-// the memory: bench/tried.md.
+// A long upload leaves little but garbage. Collected in small steps, by a heap that grows slowly, it takes
+// half the memory: bench/tried.md.
 process.env.MINIFLARE_WORKERD_V8_FLAGS ??= '--max-semi-space-size=1 --heap-growing-percent=20'
 
 /** The Worker's own lines as it wrote them: miniflare would paint what goes to stderr. */
