@@ -30,8 +30,8 @@ function speedTable(load) {
   const latency = ({ p50, p99 }) => `${figure(1)(p50)} / ${figure(1)(p99)}`
   return {
     title: 'Speed',
-    note: `Medians of the rounds, ratios of throughput within a round. Latency is p50 / p99 in ms. CPU and memory are the
-server's: CPU with all that follows the answer, memory the most that workerd had.`,
+    note: `Medians of the rounds, ratios of throughput within a round. Latency is p50 / p99 in ms. CPU and memory
+are the server's: CPU with all that follows the answer, memory the most that workerd had.`,
     head: [
       'workload',
       'requests/s',
@@ -59,9 +59,10 @@ function billTable(bill, load = []) {
   const cpuOf = (name) => load.find((line) => line.name === name)?.cpuMicros ?? undefined
   return {
     title: 'Bill',
-    note: `Of one operation: what it asks of each binding. Round trips to D1 are those before the answer + after it + by an
-alarm; the other columns hold all three. Each operation comes alone: of a rush on one day, all within half a second
-share the copy to D1. An alarm rings once for what a day is asked within 5 seconds, here by 5 operations. Dollars are for a million of them at list prices, with the CPU measured above.`,
+    note: `Of one operation: what it asks of each binding. Round trips to D1 are those before the answer + after
+it + by an alarm; the other columns hold all three. Each operation comes alone: of a rush on one day, all within
+half a second share the copy to D1. An alarm rings once for what a day is asked within 5 seconds, here by 5
+operations. Dollars are for a million of them at list prices, with the CPU measured above.`,
     head: [
       'operation',
       'D1 round trips',
