@@ -27,6 +27,7 @@ export function plot({ load, growth }) {
     return drawPanel(panel, top)
   })
   return `<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 ${WIDTH} ${height + BAR.step}" font-family="sans-serif" font-size="12">
+<title>How many requests a second each operation comes to, and what one costs</title>
 <rect width="100%" height="100%" fill="white"/>
 ${drawn.join('\n')}
 </svg>
