@@ -67,8 +67,8 @@ export const statusOf = (clinic: Client, jobId: string): Promise<Reply> =>
   clinic.get(`${HOSPITALS}/status/${jobId}`)
 
 /**
- * Replaces the queue by a list, empty to begin with: what would have been sent is kept, and nothing is delivered
- * behind a test's back.
+ * Replaces the queue by a list, empty to begin with: what would have been sent is kept, and nothing is
+ * delivered behind a test's back.
  */
 export function heldQueue(sent: ChunkBody[] = []): ChunkBody[] {
   sent.length = 0
@@ -147,8 +147,8 @@ export async function expectNothingLeft(clinic: Client) {
 export const utf8 = (text: string) => new TextEncoder().encode(text)
 
 /**
- * In each test of the file: nothing is delivered behind its back, and what it wrapped is itself again after it.
- * Answers the list of what the running test would have sent.
+ * In each test of the file: nothing is delivered behind its back, and what it wrapped is itself again after
+ * it. Answers the list of what the running test would have sent.
  */
 export function holdTheQueue(): ChunkBody[] {
   const sent: ChunkBody[] = []

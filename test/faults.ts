@@ -32,9 +32,17 @@ export function betweenDays(
   })
 }
 
-/** The object dies where it stands, with all that was under way in it; what it had committed stays. */
+/**
+ * The object dies where it stands, with all that was under way in it; what it had committed stays. A stub that
+ * a kill has broken leads to nobody: then this throws.
+ */
 export async function abort(stub: DurableObjectStub<undefined>): Promise<void> {
-  await runInDurableObject(stub, (_, state) => state.abort('A test pulled the plug')).catch(() => {})
+  let isReached = false
+  const failure = await runInDurableObject(stub, (_, state) => {
+    isReached = true
+    state.abort('A test pulled the plug')
+  }).catch((error: unknown) => error)
+  if (!isReached) throw failure
 }
 
 /**
