@@ -49,9 +49,10 @@ const worker = {
   unsafeDirectSockets: [{ host: values.host, port: Number(values.port), entrypoint: ENTRYPOINT }],
 }
 
-// A long upload leaves little but garbage. Collected in small steps, by a heap that grows slowly, it takes
-// half the memory: bench/tried.md.
-process.env.MINIFLARE_WORKERD_V8_FLAGS ??= '--max-semi-space-size=1 --heap-growing-percent=20'
+// A long upload leaves little but garbage, and V8 lets 32 MB of it gather before it first looks. Collected
+// early and in small steps it takes a third of the memory: bench/tried.md.
+process.env.MINIFLARE_WORKERD_V8_FLAGS ??=
+  '--optimize-for-size --initial-old-space-size=4 --heap-growing-percent=20'
 
 /** The Worker's own lines as it wrote them: miniflare would paint what goes to stderr. */
 function writeLine({ level, message }) {

@@ -1,3 +1,4 @@
+import { Buffer } from 'node:buffer'
 import { createHash } from 'node:crypto'
 import { sql } from 'drizzle-orm'
 import * as v from 'valibot'
@@ -8,9 +9,12 @@ import { badFile } from './file'
 import type { Kind } from './kind'
 import { stagedRows } from './model'
 
-/** A statement takes this many rows, or as many as fit in so much JSON: D1 refuses parameters above 2 MB. */
-const STAGED_ROWS = 1_000
-const STAGED_CHARACTERS = 512 * 1024
+/**
+ * A statement takes as many rows as fit in so much of a request to D1, by measurement (bench/tried.md):
+ * smaller ones leave more behind, call by call, and from about 380 KiB on they pile up before V8 collects
+ * them.
+ */
+const STAGED_BYTES = 320 * 1024
 
 /** Faults told one by one. A file with more of them is told how many there are. */
 const FAULTS_MAX = 10_000
@@ -95,12 +99,12 @@ export function checked(
 /** Rows gather here until they are worth a statement. One JSON parameter holds them all, as arrays. */
 export function stagingOf(ctx: Ctx, kind: Kind, jobId: string) {
   let waiting: string[] = []
-  let characters = 0
+  let bytes = 0
   const flush = async () => {
     if (waiting.length === 0) return
     const packed = `[${waiting.join()}]`
     waiting = []
-    characters = 0
+    bytes = 0
     await ctx.db.insert(stagedRows).select(sql`
       SELECT ${jobId}, value->>0, value->>1, value->>2, iif(value->>3 IS NULL, NULL, 'failed'),
         iif(value->>3 IS NULL, NULL, 'invalid'), NULL, value->>3, 0
@@ -109,8 +113,8 @@ export function stagingOf(ctx: Ctx, kind: Kind, jobId: string) {
   const pack = async (row: number, cells: object, identity: string, faults: string | null) => {
     const packed = JSON.stringify([row, JSON.stringify(cells), identity, faults])
     waiting.push(packed)
-    characters += packed.length
-    if (waiting.length >= STAGED_ROWS || characters >= STAGED_CHARACTERS) await flush()
+    bytes += Buffer.byteLength(JSON.stringify(packed))
+    if (bytes >= STAGED_BYTES) await flush()
   }
   const add = async (row: number, cells: object) => {
     const staged = kind.stage(cells, ctx.clinic)
