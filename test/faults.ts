@@ -33,8 +33,8 @@ export function betweenDays(
 }
 
 /**
- * The object dies where it stands, with all that was under way in it; what it had committed stays. A stub that
- * a kill has broken leads to nobody: then this throws.
+ * The object dies where it stands, with all that was under way in it; what it had committed stays. Throws
+ * where it reaches no object, as by a stub that an earlier kill has broken: ask for a fresh one.
  */
 export async function abort(stub: DurableObjectStub<undefined>): Promise<void> {
   let isReached = false

@@ -15,7 +15,7 @@ export const idsOn = async (desk: FrontDesk, date: string): Promise<string[]> =>
   (await desk.get(`${APPOINTMENTS}/doctors/${desk.doctorId}/appointments?date=${date}`)).body.map(
     ({ id }: { id: string }) => id,
   )
-/** A fresh stub, which a killed day needs. By its name, so that `betweenDays` never stands before it. */
+/** A fresh stub each time: a kill breaks the one it came by. `getByName` is not what `betweenDays` wraps. */
 export const objectOf = (desk: FrontDesk, date: string) =>
   env.DOCTOR_DAY.getByName(dayKey(desk.clinicId, desk.doctorId, date))
 export const eventsOf = async (desk: FrontDesk, date: string): Promise<string[]> =>
