@@ -2,6 +2,7 @@ import { drizzle } from 'drizzle-orm/d1'
 import type { Context } from 'hono'
 import { createMiddleware } from 'hono/factory'
 import type { App, Ctx } from '../context'
+import { addHeader } from '../http/request-log'
 import { isDigestOf } from '../lib/crypto'
 import { once } from '../once'
 import { Problem } from '../problem'
@@ -18,7 +19,7 @@ export const authenticate = createMiddleware<App>(async (c, next) => {
   c.set('ctx', contextOf(c, db, found.clinic, { keyId, scopes: found.key.scopes }))
   await next()
   // What a key may see is for its holder alone: no browser and no proxy keeps it.
-  c.header('Cache-Control', 'no-store')
+  addHeader(c, 'Cache-Control', 'no-store')
 })
 
 /** A key reads `<id>.<secret>`: the id finds the row, the secret proves the caller. */

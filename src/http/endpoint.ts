@@ -6,6 +6,7 @@ import { describeRoute, resolver, uniqueSymbol } from 'hono-openapi'
 import * as v from 'valibot'
 import type { App } from '../context'
 import type { Page } from '../lib/page'
+import type { TextPage } from '../lib/text-page'
 import { Problem, type ProblemCode } from '../problem'
 import { invalid, parse } from './faults'
 import { idempotencyKey, identify } from './idempotency'
@@ -153,10 +154,10 @@ export function replyPage<S extends Schema>(c: Context<App>, row: S, page: Page<
 export function replyTextPage<S extends Schema>(
   c: Context<App>,
   _row: S,
-  page: Page<string>,
+  page: TextPage,
 ): Response & TypedResponse<v.InferOutput<S>[], 200, 'json'> {
   linkNext(c, page.next)
-  return c.body(`[${page.rows.join()}]`, 200, { 'Content-Type': 'application/json' }) as never
+  return c.body(page.text, 200, { 'Content-Type': 'application/json' }) as never
 }
 
 export function linkNext(c: Context<App>, value: string | null, parameter = 'cursor'): void {

@@ -1,3 +1,4 @@
+import type { Context } from 'hono'
 import { createMiddleware } from 'hono/factory'
 import { routePath } from 'hono/route'
 import type { App } from '../context'
@@ -13,18 +14,27 @@ const SANE_REQUEST_ID = /^[A-Za-z0-9._-]{8,128}$/
 export const requestLog = createMiddleware<App>(async (c, next) => {
   const startedAt = Date.now()
   const given = c.req.header('X-Request-Id')
-  c.set('requestId', given && SANE_REQUEST_ID.test(given) ? given : newId())
+  const requestId = given && SANE_REQUEST_ID.test(given) ? given : newId()
+  c.set('requestId', requestId)
   await next()
-  c.header('X-Request-Id', c.var.requestId)
-  if (c.var.ctx?.once.replayed) c.header('Idempotency-Replayed', 'true')
+  const { ctx, problem } = c.var
+  addHeader(c, 'X-Request-Id', requestId)
+  if (ctx?.once.replayed) addHeader(c, 'Idempotency-Replayed', 'true')
   log('request', {
     method: c.req.method,
     route: routePath(c),
     status: c.res.status,
     ms: Date.now() - startedAt,
-    clinic: c.var.ctx?.clinic.id,
-    key: c.var.ctx?.actor.keyId,
-    request_id: c.var.requestId,
-    problem: c.var.problem,
+    clinic: ctx?.clinic.id,
+    key: ctx?.actor.keyId,
+    request_id: requestId,
+    problem,
   })
 })
+
+/**
+ * For an answer that is made already. `c.header` would first make another of it, whose body is a stream: of a
+ * page of 1,000 records that is a copy more.
+ */
+export const addHeader = (c: Context<App>, name: string, value: string): void =>
+  c.res.headers.set(name, value)

@@ -2,8 +2,7 @@ import { and, eq, sql } from 'drizzle-orm'
 import { mayUse } from '../access/actions'
 import { audited } from '../audit/model'
 import type { Ctx } from '../context'
-import type { Page } from '../lib/page'
-import { textPage } from '../lib/text-page'
+import { type TextPage, textPage } from '../lib/text-page'
 import { Problem } from '../problem'
 import {
   type ListMedicalTests,
@@ -51,7 +50,7 @@ async function storedBefore(ctx: Ctx, testId: string) {
 }
 
 /** A clinic's records in the order they were stored, whoever posted them; each as JSON. */
-export async function listMedicalTests(ctx: Ctx, wanted: ListMedicalTests): Promise<Page<string>> {
+export async function listMedicalTests(ctx: Ctx, wanted: ListMedicalTests): Promise<TextPage> {
   mayUse(ctx, wanted.clinic_id)
   const { clinicId, seq } = medicalTests
   return textPage(

@@ -1,6 +1,6 @@
-const LIST = `SELECT json_group_array(json_object(
+const LIST = `SELECT '[' || group_concat(json_object(
     'test_id', test_id, 'patient_id', patient_id, 'clinic_id', clinic_id, 'test_type', test_type,
-    'result', result, 'created_at', strftime('%Y-%m-%dT%H:%M:%fZ', created_at / 1000.0, 'unixepoch'))) AS list
+    'result', result, 'created_at', strftime('%Y-%m-%dT%H:%M:%fZ', created_at / 1000.0, 'unixepoch'))) || ']' AS list
   FROM (SELECT * FROM medical_tests WHERE clinic_id = ?1 ORDER BY seq LIMIT 1000)`
 
 /** The list of GET /tests as SQLite itself spells it: no row becomes an object on the way. */
