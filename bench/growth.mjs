@@ -1,44 +1,40 @@
 import { setTimeout as sleep } from 'node:timers/promises'
+import { crowd } from './crowd.mjs'
 import { CONNECTIONS, load, median } from './load.mjs'
 import { CLINIC, seedOthers } from './seed.mjs'
 import { startService } from './servers.mjs'
-import { APPOINTMENTS, newKey } from './site.mjs'
+import { APPOINTMENTS } from './site.mjs'
 import { WORKLOADS } from './workloads.mjs'
 
 const PAGE = 10
-const READ_AMONG = 200
 
 const workload = (name) => WORKLOADS.find((each) => each.name === name)
-const withoutSize = (name) => ({
-  ...workload(name),
-  prepareFor: (_, ...args) => workload(name).prepare(...args),
-})
 
-/** On days with so many slots. Half of a day is booked already when its other half is measured. */
+/** What is asked of the days that a case keeps busy (crowd.mjs). */
 const ON_A_DAY = {
-  book: { ...workload('book'), prepareFor: bookingHalf },
-  'check-in': { ...workload('check-in'), prepareFor: checkingIn },
-  get: { ...workload('get'), prepareFor: getting },
-  list: { title: `List ${PAGE} of the day's appointments`, expected: 200, prepareFor: listingAppointments },
+  book: { ...workload('book'), requestsOf: ({ crowd }) => crowd.booking(), isPerRound: true },
+  'check-in': { ...workload('check-in'), requestsOf: ({ crowd }) => crowd.checkingIn(), isPerRound: true },
+  get: { ...workload('get'), requestsOf: getting },
+  list: { title: `List ${PAGE} of the day's appointments`, expected: 200, requestsOf: listingAppointments },
 }
 
 /** Beside so many medical tests, patients, appointments and keys that nobody asks for. */
 const BESIDE_RECORDS = {
-  book: withoutSize('book'),
-  'check-in': withoutSize('check-in'),
-  get: withoutSize('get'),
-  list: { title: `List ${PAGE} of the medical tests`, expected: 200, prepareFor: listingTests },
+  book: onFreshDays('book'),
+  'check-in': onFreshDays('check-in'),
+  get: onFreshDays('get'),
+  list: { title: `List ${PAGE} of the medical tests`, expected: 200, requestsOf: listingTests },
 }
 
 const STEPS = Object.keys(ON_A_DAY)
 
 /** What one request costs on ever longer days, and beside ever more records. Each size has its own server. */
-export async function measureGrowth(prepared, { slots, records, rounds, amount, alarmMs, say }) {
+export async function measureGrowth(prepared, { slots, days, records, rounds, amount, alarmMs, say }) {
   say('growth: filling the databases')
-  const cases = [
-    ...(await Promise.all(slots.map((size) => caseOf(prepared, 'slots', size, ON_A_DAY)))),
-    ...(await Promise.all(records.map((size) => caseOf(prepared, 'records', size, BESIDE_RECORDS)))),
-  ]
+  const cases = await Promise.all([
+    ...slots.map((size) => besideSlots(prepared, size, { days, rounds })),
+    ...records.map((size) => besideRecords(prepared, size)),
+  ])
   for (let round = 0; round < rounds; round += 1) {
     say(`growth: round ${round + 1} of ${rounds}`)
     for (const step of STEPS) await measureStep(rotated(cases, round), step, { amount, alarmMs })
@@ -47,25 +43,41 @@ export async function measureGrowth(prepared, { slots, records, rounds, amount, 
   return STEPS.flatMap((step) => [lineOf(cases, 'slots', step), lineOf(cases, 'records', step)])
 }
 
-async function caseOf(prepared, kind, size, workloads) {
-  const fillState = kind === 'records' ? (stateDir) => seedOthers(stateDir, size) : undefined
-  const server = await startService(prepared, `${kind}-${size}`, { fillState })
-  return { kind, size, workloads, server, runs: Object.fromEntries(STEPS.map((step) => [step, []])) }
+async function besideSlots(prepared, size, wanted) {
+  const server = await startService(prepared, `slots-${size}`)
+  return caseOf('slots', size, server, ON_A_DAY, { crowd: crowd(server.site, size, wanted) })
 }
+
+async function besideRecords(prepared, size) {
+  const fillState = (stateDir) => seedOthers(stateDir, size)
+  const server = await startService(prepared, `records-${size}`, { fillState })
+  return caseOf('records', size, server, BESIDE_RECORDS)
+}
+
+const caseOf = (kind, size, server, workloads, more) => ({
+  kind,
+  size,
+  server,
+  workloads,
+  runs: Object.fromEntries(STEPS.map((step) => [step, []])),
+  ...more,
+})
 
 /**
  * The alarms of what was prepared ring first, and those of what is measured after it: they are no part of
  * it.
  */
 async function measureStep(cases, step, { amount, alarmMs }) {
-  const requests = new Map()
-  for (const each of cases)
-    requests.set(each, await each.workloads[step].prepareFor(each.size, each.server.site, amount))
+  const wanted = new Map()
+  for (const each of cases) {
+    const { expected, requestsOf, isPerRound } = each.workloads[step]
+    const count = isPerRound ? each.crowd.perRound : amount
+    wanted.set(each, { expected, amount: count, request: await requestsOf(each, count) })
+  }
   await sleep(alarmMs)
   for (const each of cases) {
-    const { server, workloads, runs } = each
-    const { expected } = workloads[step]
-    runs[step].push(await measure(server, { amount, request: requests.get(each), expected }))
+    await each.crowd?.wake()
+    each.runs[step].push(await measure(each.server, wanted.get(each)))
   }
 }
 
@@ -100,31 +112,20 @@ function lineOf(cases, kind, step) {
 
 const rotated = (list, by) => list.map((_, n) => list[(n + by) % list.length])
 
-async function bookingHalf(slots, site, amount) {
-  const at = site.days(slots, 2 * amount)
-  await site.ask({ amount, request: (number) => site.booking(at(number)), expected: 201 })
-  return (number) => site.booking(at(amount + number), newKey())
+function onFreshDays(name) {
+  const { prepare, ...same } = workload(name)
+  return { ...same, requestsOf: ({ server }, amount) => prepare(server.site, amount) }
 }
 
-async function checkingIn(slots, site, amount) {
-  const appointments = await site.booked(slots, amount)
-  return (number) => site.checkIn(appointments[number])
+function getting({ crowd, server }) {
+  return (number) => server.site.get(`${APPOINTMENTS}/${crowd.appointment(number).id}`)
 }
 
-/** Full days, unless so few requests are sent that nothing is measured. */
-const toRead = (slots, amount) => Math.min(amount, Math.max(slots, READ_AMONG))
-
-async function getting(slots, site, amount) {
-  const appointments = await site.booked(slots, toRead(slots, amount))
-  return (number) => site.get(`${APPOINTMENTS}/${appointments[number % appointments.length].id}`)
+function listingAppointments({ crowd, server }) {
+  return (number) =>
+    server.site.get(`${APPOINTMENTS}?doctor_id=${crowd.appointment(number).doctor_id}&limit=${PAGE}`)
 }
 
-async function listingAppointments(slots, site, amount) {
-  const appointments = await site.booked(slots, toRead(slots, amount))
-  const doctors = [...new Set(appointments.map((appointment) => appointment.doctor_id))]
-  return (number) => site.get(`${APPOINTMENTS}?doctor_id=${doctors[number % doctors.length]}&limit=${PAGE}`)
-}
-
-async function listingTests(_, site) {
-  return () => site.get(`/tests?clinic_id=${CLINIC}&limit=${PAGE}`)
+function listingTests({ server }) {
+  return () => server.site.get(`/tests?clinic_id=${CLINIC}&limit=${PAGE}`)
 }

@@ -9,7 +9,7 @@ const FULL = {
   rounds: 5,
   seconds: 0.8,
   alarmMs: ALARM_AFTER_MS,
-  growth: { slots: [10, 100, 1_000], records: [1_000, 100_000, 1_000_000], amount: 500 },
+  growth: { slots: [10, 100, 1_000], days: 20, records: [1_000, 100_000, 1_000_000], amount: 500 },
   import: { rows: 100_000 },
   starts: 5,
 }
@@ -20,7 +20,7 @@ const SMOKE = {
   seconds: 0,
   amount: 12,
   alarmMs: 0,
-  growth: { slots: [10], records: [10], amount: 12 },
+  growth: { slots: [10], days: 2, records: [10], amount: 12 },
   import: { rows: 500 },
   starts: 1,
 }

@@ -54,9 +54,8 @@ export function siteOf({ url, key, doctors }) {
     }
   }
 
-  /** Appointments of today. */
-  async function booked(capacity, amount) {
-    const at = days(capacity, amount)
+  /** Appointments of today, the first so many of these days. */
+  async function booked(capacity, amount, at = days(capacity, amount)) {
     const request = (number) => booking(at(number))
     const { bodies } = await ask(url, { amount, request, expected: 201 })
     return bodies.map((body) => JSON.parse(body))
@@ -77,6 +76,9 @@ export function siteOf({ url, key, doctors }) {
   const checkIn = ({ id, patient_id }, idempotencyKey) =>
     post(CHECK_INS, { appointment_id: id, patient_id }, idempotencyKey)
 
+  const arrive = (appointments) =>
+    ask(url, { amount: appointments.length, request: (n) => checkIn(appointments[n]), expected: 201 })
+
   return {
     url,
     key,
@@ -89,6 +91,7 @@ export function siteOf({ url, key, doctors }) {
     booked,
     arrived,
     checkIn,
+    arrive,
   }
 }
 

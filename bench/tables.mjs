@@ -97,7 +97,11 @@ operations. Dollars are for a million of them at list prices, with the CPU measu
 }
 
 const GROWTH = {
-  slots: { title: 'How cost grows with the slots of a day', size: 'slots', note: '' },
+  slots: {
+    title: 'How cost grows with the slots of a day',
+    size: 'slots',
+    note: 'As many requests to as many days, at least half full, whatever their slots. ',
+  },
   records: {
     title: 'How cost grows with other records',
     size: 'of each',
