@@ -28,9 +28,15 @@ export function stopOnSignal(worker, exitCode = 0) {
     await worker.stop().catch((error) => fail(error.message))
     process.exit(exitCode)
   }
-  for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP']) process.on(signal, stop)
+  onEnd(stop)
+}
+
+/** Calls `end` with the signal each time this process is to end. */
+export function onEnd(end) {
+  for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP']) process.on(signal, end)
   // npm starts us through a shell that dies of a signal without passing it on; our parent changes then.
   const parent = process.ppid
   const isOrphan = () => process.ppid !== parent
-  if (process.env.npm_lifecycle_event) setInterval(() => isOrphan() && stop(), ORPHAN_POLL_MS).unref()
+  if (process.env.npm_lifecycle_event)
+    setInterval(() => isOrphan() && end('SIGTERM'), ORPHAN_POLL_MS).unref()
 }
