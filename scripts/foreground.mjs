@@ -37,6 +37,5 @@ export function onEnd(end) {
   // npm starts us through a shell that dies of a signal without passing it on; our parent changes then.
   const parent = process.ppid
   const isOrphan = () => process.ppid !== parent
-  if (process.env.npm_lifecycle_event)
-    setInterval(() => isOrphan() && end('SIGTERM'), ORPHAN_POLL_MS).unref()
+  if (process.env.npm_lifecycle_event) setInterval(() => isOrphan() && end('SIGTERM'), ORPHAN_POLL_MS).unref()
 }
