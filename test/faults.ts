@@ -34,7 +34,7 @@ export function betweenDays(
 
 /**
  * The object dies where it stands, with all that was under way in it; what it had committed stays. Throws
- * where it reaches no object, as by a stub that an earlier kill has broken: ask for a fresh one.
+ * where it reaches no object. A stub that has killed one reaches none ever again: each kill takes a fresh one.
  */
 export async function abort(stub: DurableObjectStub<undefined>): Promise<void> {
   let isReached = false

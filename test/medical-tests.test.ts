@@ -1,4 +1,8 @@
+import { env } from 'cloudflare:workers'
+import { sql } from 'drizzle-orm'
+import { drizzle } from 'drizzle-orm/d1'
 import { expect, test } from 'vitest'
+import { textPage } from '../src/lib/text-page'
 import { allPages, openClinic, statuses, times } from './clinic'
 
 const TEST = { test_id: 't1', patient_id: 'p1', test_type: 'blood', result: 'negative' }
@@ -121,6 +125,11 @@ test('a page of long results is shorter; Link leads on, and none is missed or re
   const pages = await allPages(clinic, `/tests?clinic_id=${clinic.clinicId}`)
   expect(pages.flatMap(({ body }) => body.map(({ test_id }: { test_id: string }) => test_id))).toEqual(ids)
   for (const { text } of pages) expect(text.length).toBeLessThan(1_500_000)
+})
+
+test('a record that no page can hold is an error, and no endless search for a shorter page', async () => {
+  const select = () => sql`SELECT 1 AS seq, hex(zeroblob(800000)) AS json`
+  await expect(textPage(drizzle(env.DB), select, 4)).rejects.toThrow('longer than a page')
 })
 
 test.each(['0', '1001', '-1', 'ten', '1.5'])('limit=%s is 400', async (limit) => {

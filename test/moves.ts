@@ -15,7 +15,10 @@ export const idsOn = async (desk: FrontDesk, date: string): Promise<string[]> =>
   (await desk.get(`${APPOINTMENTS}/doctors/${desk.doctorId}/appointments?date=${date}`)).body.map(
     ({ id }: { id: string }) => id,
   )
-/** A fresh stub each time: a kill breaks the one it came by. `getByName` is not what `betweenDays` wraps. */
+/**
+ * A fresh stub for each call, because one that has killed a day reaches none ever again. `betweenDays` meddles
+ * with `get` alone, so `getByName` leads to the day itself.
+ */
 export const objectOf = (desk: FrontDesk, date: string) =>
   env.DOCTOR_DAY.getByName(dayKey(desk.clinicId, desk.doctorId, date))
 export const eventsOf = async (desk: FrontDesk, date: string): Promise<string[]> =>

@@ -1,9 +1,9 @@
-import type { Context } from 'hono'
 import { createMiddleware } from 'hono/factory'
 import { routePath } from 'hono/route'
 import type { App } from '../context'
 import { newId } from '../lib/id'
 import { log } from '../lib/log'
+import { addHeader } from './headers'
 
 /** What we take for a request id from outside; anything else could forge log lines or blow them up. */
 const SANE_REQUEST_ID = /^[A-Za-z0-9._-]{8,128}$/
@@ -31,10 +31,3 @@ export const requestLog = createMiddleware<App>(async (c, next) => {
     problem,
   })
 })
-
-/**
- * For an answer that is made already. `c.header` would first make another of it, whose body is a stream: of a
- * page of 1,000 records that is a copy more.
- */
-export const addHeader = (c: Context<App>, name: string, value: string): void =>
-  c.res.headers.set(name, value)

@@ -25,7 +25,10 @@ export async function textPage(db: Db, select: Select, size: number): Promise<Te
     if (size === 1 || isOutage(error)) throw error
     return null
   })
-  if (typeof page?.text !== 'string') return textPage(db, select, Math.ceil(size / 2))
+  if (typeof page?.text !== 'string') {
+    if (size === 1) throw new RangeError('One record is longer than a page may be')
+    return textPage(db, select, Math.ceil(size / 2))
+  }
   return { text: page.text, next: page.has_more ? writeCursor([page.last]) : null }
 }
 
