@@ -44,8 +44,7 @@ export function optionsOf(args, env) {
   if (positionals.length !== 1) throw usage('Name one file')
   if (!KINDS.includes(kind)) throw usage(`--kind is one of ${KINDS.join(', ')}`)
   if (!MODES.includes(mode)) throw usage(`--mode is one of ${MODES.join(', ')}`)
-  if (repair !== undefined && (kind !== 'hospitals' || isDryRun))
-    throw usage('--repair is for imports of hospitals, and no trial')
+  if (repair !== undefined && isDryRun) throw usage('--repair cannot be a dry run')
   const [path] = positionals
   const url = urlOf(values.url ?? env.DOCTORDAY_URL ?? URL_USUAL)
   const failedPath = values.failed ?? failedBeside(path)

@@ -27,6 +27,7 @@ const PATHS = {
     upload: '/api/v1/patients/bulk',
     status: (job) => `/api/v1/patients/bulk/${job}`,
     failed: (job) => `/api/v1/patients/bulk/${job}/failed.csv`,
+    repair: (job) => `/api/v1/patients/bulk/${job}/rows`,
   },
 }
 
@@ -182,10 +183,10 @@ async function conclude(service, { kind, failedPath, url }, job, data) {
   console.log(`Import ${job} is ${data.status}: ${created} ${kind} created, ${failed} rows failed${undone}.`)
   if (failed > 0) {
     const name = await service.keepFailed(job, failedPath)
-    const again = kind === 'hospitals' ? ['--repair', job] : ['--kind', kind]
+    const ofKind = kind === 'hospitals' ? [] : ['--kind', kind]
     const there = isLocal(url) ? [] : ['--url', url.origin]
     console.log(`The rows that failed are in ${name}. When they are right:`)
-    console.log(`  ${commandLine(...again, ...there, name)}`)
+    console.log(`  ${commandLine('--repair', job, ...ofKind, ...there, name)}`)
   }
   return data.status === 'completed' && failed === 0 ? EXIT.done : EXIT.failed
 }

@@ -1,16 +1,18 @@
 import type { Db } from './lib/db'
-import type { Once } from './once'
+import type { Claim, Once } from './once'
 import type { ProblemCode } from './problem'
 
 /** What every action is given. `now` is one instant for the whole request, in epoch milliseconds. */
 export interface Ctx {
-  env: Env
-  db: Db
-  now: number
-  requestId: string
-  clinic: ActingClinic
-  actor: Actor
-  once: Once
+  readonly env: Env
+  readonly db: Db
+  readonly now: number
+  readonly requestId: string
+  readonly clinic: ActingClinic
+  readonly actor: Actor
+  readonly once: Once
+  /** Notes for the reply which operation this request turned out to be. */
+  claimed(claim: Claim): void
   /** Work that may be lost with the isolate; nothing that must happen goes here. */
   later(work: Promise<unknown>): void
 }
@@ -27,8 +29,17 @@ interface Actor {
   scopes: readonly string[]
 }
 
-/** What Hono carries along: `ctx` after `authenticate`, `problem` after a refusal or a failure. */
+/**
+ * What Hono carries along: `ctx` after `authenticate`, `claim` once the action has claimed the key, `problem`
+ * after a refusal or a failure. `liftDeadline` is for routes that take as long as their caller sends.
+ */
 export interface App {
   Bindings: Env
-  Variables: { ctx: Ctx; requestId: string; problem?: ProblemCode }
+  Variables: {
+    ctx: Ctx
+    requestId: string
+    liftDeadline: () => void
+    claim?: Claim
+    problem?: ProblemCode
+  }
 }

@@ -1,6 +1,6 @@
 import { api } from './api'
 import { HOSPITALS } from './hospitals/bulk'
-import { consumerOf } from './imports/consumer'
+import { consumerOf } from './imports/work/consumer'
 import { PATIENTS } from './patients/bulk'
 
 export default {
@@ -8,5 +8,5 @@ export default {
   queue: consumerOf({ hospitals: HOSPITALS, patients: PATIENTS }),
 } satisfies ExportedHandler<Env>
 export { DoctorDay } from './doctor-day/doctor-day'
-export { BulkJob } from './imports/bulk-job'
-export { UpstreamGate } from './upstream/upstream-gate'
+export { BulkJob } from './imports/work/bulk-job'
+export { UpstreamGate } from './upstream/gate'

@@ -1,8 +1,8 @@
 import { and, eq, lt, type SQL, sql } from 'drizzle-orm'
 import type { BatchResponse } from 'drizzle-orm/batch'
 import { index, integer, primaryKey, sqliteTable, text } from 'drizzle-orm/sqlite-core'
+import { newId } from './lib/crypto'
 import type { Db, Statement } from './lib/db'
-import { newId } from './lib/id'
 import { DAY_MS } from './lib/time'
 import { Problem } from './problem'
 
@@ -36,18 +36,26 @@ export const idempotencyKeys = sqliteTable(
 
 type Statements = readonly Statement[]
 
-/** How one request takes effect at most once, however often it is sent. */
-export interface Once {
+/** Which operation a request turned out to be, once its key was claimed. Without a key it is its own. */
+export interface Claim {
   key: string | null
   fingerprint: string
   expiresAt: number
-  /**
-   * The id under which this request's effect is known, if no earlier request with the key claimed another.
-   */
   opId: string
   /** The first request that came with this key; replies name it. */
   requestId: string
+  /** When that first request claimed the key, in epoch milliseconds. */
+  claimedAt: number
+  /** An earlier request claimed the key. */
   replayed: boolean
+}
+
+/** How one request takes effect at most once, however often it is sent. */
+export interface Once {
+  readonly key: string | null
+  readonly fingerprint: string
+  /** The id under which this request's effect is known, unless an earlier request claimed the key. */
+  readonly opId: string
   /**
    * Claims the key and runs `statements` as one transaction in one round trip. What they write carries `op`,
    * the id of the operation: where the key belongs to another request `op` is NULL, the column refuses it,
@@ -55,15 +63,16 @@ export interface Once {
    */
   transact<const T extends Statements>(
     statements: (op: SQL<string>) => T,
-  ): Promise<{ opId: string; results: BatchResponse<T> }>
+  ): Promise<Claim & { results: BatchResponse<T> }>
 }
 
-/** Who acts, when, on which database: what of a Ctx matters here. */
+/** The part of a Ctx that a claim needs. `claimed` lets the door note which operation the request is. */
 interface Acting {
   db: Db
   now: number
   requestId: string
   clinic: { id: string }
+  claimed(claim: Claim): void
 }
 
 /**
@@ -75,25 +84,36 @@ export function once(
   request: { key: string | null; fingerprint: string; ttlMs?: number; opId?: string },
 ): Once {
   const { key, fingerprint, ttlMs = IDEMPOTENCY_TTL_MS, opId = newId() } = request
+  const { now, requestId } = ctx
+  const own = { key, fingerprint, expiresAt: now + ttlMs, opId, requestId, claimedAt: now, replayed: false }
   return {
     key,
     fingerprint,
-    expiresAt: ctx.now + ttlMs,
     opId,
-    requestId: ctx.requestId,
-    replayed: false,
     async transact(statements) {
-      if (key === null) return { opId, results: await batch(ctx, statements(sql<string>`${opId}`)) }
+      if (key === null) {
+        const results = await batch(ctx, statements(sql<string>`${opId}`))
+        ctx.claimed(own)
+        return { ...own, results }
+      }
       const results = await batch(ctx, [
         sweep(ctx),
-        claim(ctx, this),
-        ...statements(claimedOperation(ctx, this)),
+        claimKey(ctx, key, own),
+        ...statements(claimedOperation(ctx, key, fingerprint)),
         readClaim(ctx, key),
       ]).catch(refuseForeignKey)
-      const claimed = (results.at(-1) as Awaited<ReturnType<typeof readClaim>>)[0]
-      if (claimed?.fingerprint !== fingerprint) throw reused()
-      Object.assign(this, { requestId: claimed.requestId, replayed: claimed.opId !== opId })
-      return { opId: claimed.opId, results: results.slice(2, -1) as never }
+      const row = (results.at(-1) as Awaited<ReturnType<typeof readClaim>>)[0]
+      if (row?.fingerprint !== fingerprint) throw keyReused()
+      const { opId: claimedOpId, requestId: firstRequestId, createdAt } = row
+      const claim = {
+        ...own,
+        opId: claimedOpId,
+        requestId: firstRequestId,
+        claimedAt: createdAt,
+        replayed: claimedOpId !== opId,
+      }
+      ctx.claimed(claim)
+      return { ...claim, results: results.slice(2, -1) as never }
     },
   }
 }
@@ -109,11 +129,11 @@ const sweep = (ctx: Acting) =>
       AND expires_at <= ${ctx.now} ORDER BY expires_at LIMIT ${SWEPT_PER_CLAIM})`,
   )
 
-const claim = (ctx: Acting, { key, fingerprint, opId, expiresAt }: Once) => {
+const claimKey = (ctx: Acting, key: string, { fingerprint, opId, expiresAt }: Claim) => {
   const claimed = { fingerprint, opId, requestId: ctx.requestId, createdAt: ctx.now, expiresAt }
   return ctx.db
     .insert(idempotencyKeys)
-    .values({ clinicId: ctx.clinic.id, key: key ?? '', ...claimed })
+    .values({ clinicId: ctx.clinic.id, key, ...claimed })
     .onConflictDoUpdate({
       target: [idempotencyKeys.clinicId, idempotencyKeys.key],
       set: claimed,
@@ -123,7 +143,8 @@ const claim = (ctx: Acting, { key, fingerprint, opId, expiresAt }: Once) => {
 
 const claimedOperation = (
   ctx: Acting,
-  { key, fingerprint }: Once,
+  key: string,
+  fingerprint: string,
 ) => sql<string>`(SELECT op_id FROM idempotency_keys
   WHERE clinic_id = ${ctx.clinic.id} AND key = ${key} AND fingerprint = ${fingerprint})`
 
@@ -133,11 +154,13 @@ const readClaim = (ctx: Acting, key: string) =>
     .from(idempotencyKeys)
     .where(and(eq(idempotencyKeys.clinicId, ctx.clinic.id), eq(idempotencyKeys.key, key)))
 
-const reused = () =>
+export const keyReused = () =>
   new Problem('idempotency_key_reused', 'This Idempotency-Key was used for another request; send a new key')
 
+/** Every table that a claimed operation writes to has a column `op_id`, which refuses NULL. */
 function refuseForeignKey(error: unknown): never {
-  const cause = error instanceof Error ? error.cause : undefined
-  const message = cause instanceof Error ? cause.message : error instanceof Error ? error.message : ''
-  throw /NOT NULL constraint failed: \w+\.op_id/.test(message) ? reused() : error
+  const cause = error instanceof Error ? (error.cause ?? error) : error
+  throw cause instanceof Error && /NOT NULL constraint failed: \w+\.op_id/.test(cause.message)
+    ? keyReused()
+    : error
 }

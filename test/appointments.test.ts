@@ -1,7 +1,7 @@
 import { runInDurableObject } from 'cloudflare:test'
 import { env } from 'cloudflare:workers'
 import { expect, test } from 'vitest'
-import { dayKey, dayKeyOf, newIdOn } from '../src/doctor-day/address'
+import { dayKey, dayKeyOf, newIdOn } from '../src/doctor-day/storage/address'
 import { type FrontDesk, openFrontDesk, times } from './clinic'
 
 const DAY = '2026-03-14'

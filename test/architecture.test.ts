@@ -5,6 +5,10 @@ const files = Object.entries(
   import.meta.glob<string>('../src/**/*.{ts,tsx}', { query: '?raw', import: 'default', eager: true }),
 ).map(([path, text]) => ({ path: path.replace('../src/', ''), text }))
 
+const everyFile = Object.keys(
+  import.meta.glob<string>('../src/**/*', { query: '?raw', import: 'default', eager: true }),
+).map((path) => path.replace('../src/', ''))
+
 interface Import {
   from: string
   to: string
@@ -31,10 +35,10 @@ function resolve(from: string, target: string): string {
 }
 
 const folder = (path: string) => (path.includes('/') ? (path.split('/')[0] ?? '') : '')
+const parent = (path: string) => path.split('/').slice(0, -1).join('/')
 const room = (path: string) => path.split('/').at(-1) ?? ''
-const FEATURES = [...new Set(files.map(({ path }) => folder(path)))].filter(
-  (name) => !['', 'http', 'lib', 'doctor-day'].includes(name),
-)
+const BASE = ['', 'http', 'lib', 'doctor-day']
+const FEATURES = [...new Set(files.map(({ path }) => folder(path)))].filter((name) => !BASE.includes(name))
 
 /** Downward only: each file imports from its own floor or below. */
 const FLOORS: [floor: number, is: (path: string) => boolean][] = [
@@ -42,7 +46,7 @@ const FLOORS: [floor: number, is: (path: string) => boolean][] = [
   [1, (path) => path === 'api.ts'],
   [2, (path) => room(path) === 'routes.ts'],
   [6, (path) => folder(path) === 'lib'],
-  [5, (path) => ['context.ts', 'once.ts', 'problem.ts', 'about.ts'].includes(path)],
+  [5, (path) => ['context.ts', 'once.ts', 'problem.ts'].includes(path)],
   [4, (path) => folder(path) === 'http' || folder(path) === 'doctor-day' || room(path) === 'model.ts'],
   [3, () => true],
 ]
@@ -58,74 +62,75 @@ test('imports run downward: index, api, routes, actions, models and days, contex
   expect(imports.filter(({ from, to, isType }) => !isType && floor(from) > floor(to))).toEqual([])
 })
 
-test('http/ and lib/ import no feature, and lib/ nothing but lib/', () => {
-  const base = imports.filter(({ from }) => ['http', 'lib'].includes(folder(from)))
-  expect(base.filter(({ to }) => [...FEATURES, 'doctor-day'].includes(folder(to)))).toEqual([])
+test('http/ and doctor-day/ import no feature, not even a type, and lib/ imports nothing but lib/', () => {
+  const base = imports.filter(({ from }) => ['http', 'lib', 'doctor-day'].includes(folder(from)))
+  expect(base.filter(({ to }) => FEATURES.includes(folder(to)))).toEqual([])
+  expect(base.filter(({ from, to }) => folder(from) === 'http' && folder(to) === 'doctor-day')).toEqual([])
   expect(base.filter(({ from, to }) => folder(from) === 'lib' && folder(to) !== 'lib')).toEqual([])
 })
 
-test('nobody but api.ts imports routes', () => {
-  expect(imports.filter(({ to, from }) => room(to) === 'routes.ts' && from !== 'api.ts')).toEqual([])
+test('only api.ts imports the routes of a feature; the routes that all imports share are imported by them', () => {
+  const ofRoutes = imports.filter(({ to }) => room(to) === 'routes.ts' && to !== 'imports/routes.ts')
+  expect(ofRoutes.filter(({ from }) => from !== 'api.ts')).toEqual([])
+  const shared = imports.filter(({ to }) => to === 'imports/routes.ts').map(({ from }) => from)
+  expect(shared.sort()).toEqual(['hospitals/routes.ts', 'patients/routes.ts'])
 })
 
-/** The rules of a day and what they stand on, the reader of CSV, and the rules of a gate. */
-const PURE = [
-  ...[
-    'rules',
-    'slot-rules',
-    'waitlist-rules',
-    'queue-rules',
-    'facts',
-    'terms',
-    'slot-times',
-    'fold',
-    'ledger',
-    'live',
-    'views',
-    'refusal',
-    'absence-rules',
-    'move-commands',
-    'move-rules',
-    'fold-moves',
-    'records',
-    'slots',
-    'day',
-    'commands',
-  ].map((name) => `doctor-day/${name}.ts`),
-  'imports/csv.ts',
-  'imports/pace.ts',
-  'upstream/gate-rules.ts',
-]
+/** The rules of a day and what they know of it, the reader of CSV, the story of a log, the rules of a gate. */
+const PURE_FOLDERS = ['doctor-day/rules', 'doctor-day/state']
+const PURE_FILES = ['imports/csv.ts', 'doctor-day/readers/live.ts', 'upstream/gate-rules.ts']
+const isPure = (path: string) => PURE_FOLDERS.includes(parent(path)) || PURE_FILES.includes(path)
+/** They hold types and pure functions. */
+const PURE_HELP = ['doctor-day/commands.ts', 'problem.ts', 'lib/time.ts']
+const PURE_PACKAGES = ['csv-parse', 'cockatiel']
 
-test.each(PURE)(
-  '%s is pure: it reads nothing, writes nothing, waits for nothing, knows no platform',
-  (path) => {
-    const text = files.find((file) => file.path === path)?.text ?? ''
-    const packages = [...text.matchAll(/ from '([^.][^']*)'/g)].map(([, name]) => name)
+test('rules/, state/ and the other pure files read nothing, write nothing, wait for nothing, know no platform', () => {
+  const pure = files.filter(({ path }) => isPure(path))
+  expect(pure.length).toBeGreaterThan(14)
+  for (const { path, text } of pure) {
+    const packages = [...text.matchAll(/ from '([^.][^']*)'/g)].map(([, name]) => name ?? '')
     const own = imports.filter(({ from }) => from === path).map(({ to }) => to)
-    expect(text).not.toBe('')
-    expect(packages.filter((name) => !['csv-parse', 'cockatiel'].includes(name ?? ''))).toEqual([])
-    expect(own.filter((to) => ![...PURE, 'problem.ts', 'lib/time.ts'].includes(to))).toEqual([])
+    expect([path, packages.filter((name) => !PURE_PACKAGES.includes(name))]).toEqual([path, []])
+    expect([path, own.filter((to) => !isPure(to) && !PURE_HELP.includes(to))]).toEqual([path, []])
     expect(text).not.toMatch(/Date\.now|new Date\(\)|Math\.random|fetch\(|\benv\b/)
-  },
-)
-
-test('no import goes round in a circle', () => {
-  const walk = (path: string, trail: string[]): string[][] =>
-    trail.includes(path)
-      ? [[...trail, path]]
-      : imports
-          .filter(({ from, isType }) => from === path && !isType)
-          .flatMap(({ to }) => walk(to, [...trail, path]))
-  expect(walk('index.ts', [])).toEqual([])
+  }
 })
 
-test('a file has at most 250 lines of at most 110 columns, and no name that says nothing', () => {
+test('no import goes round in a circle, types included', () => {
+  const targets = (path: string) => imports.flatMap(({ from, to }) => (from === path ? [to] : []))
+  const done = new Set<string>()
+  const circles: string[][] = []
+  const walk = (path: string, trail: string[]) => {
+    if (trail.includes(path)) circles.push([...trail.slice(trail.indexOf(path)), path])
+    if (trail.includes(path) || done.has(path)) return
+    for (const to of targets(path)) walk(to, [...trail, path])
+    done.add(path)
+  }
+  for (const { path } of files) walk(path, [])
+  expect(circles).toEqual([])
+})
+
+/** They are as short as what they say: the entry, the typed client, what stands in for unused packages. */
+const SHORT = ['index.ts', 'client.ts', 'lib/nothing.ts']
+
+test('a file has 15 to 250 lines of at most 110 columns, and no name that says nothing', () => {
   for (const { path, text } of files) {
     const lines = text.trimEnd().split('\n')
     expect([path, lines.length <= 250]).toEqual([path, true])
+    expect([path, lines.length >= 15 || SHORT.includes(path)]).toEqual([path, true])
     expect([path, lines.filter((line) => line.length > 110)]).toEqual([path, []])
     expect(path).not.toMatch(/utils|helpers|common|manager|service/)
+  }
+})
+
+test('a folder holds at least 3 files and folders, and at most 14 files', () => {
+  const inside = (path: string) => everyFile.filter((file) => file.startsWith(`${path}/`))
+  const folders = [...new Set(everyFile.map(parent))].filter((path) => path !== '')
+  expect(folders.length).toBeGreaterThan(20)
+  for (const path of folders) {
+    const entries = new Set(inside(path).map((file) => file.slice(path.length + 1).split('/')[0]))
+    expect([path, entries.size >= 3]).toEqual([path, true])
+    expect([path, inside(path).filter((file) => parent(file) === path).length <= 14]).toEqual([path, true])
   }
 })
 

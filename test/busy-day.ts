@@ -1,7 +1,7 @@
 import { runInDurableObject } from 'cloudflare:test'
 import { env } from 'cloudflare:workers'
 import { vi } from 'vitest'
-import { dayKey } from '../src/doctor-day/address'
+import { dayKey } from '../src/doctor-day/storage/address'
 import { type FrontDesk, openFrontDesk } from './clinic'
 
 export const DAY = '2026-03-14'

@@ -1,7 +1,6 @@
 import fc from 'fast-check'
 import { expect, test } from 'vitest'
-import { readCsv } from '../src/imports/csv'
-import { csvLine, disarm, rearm } from '../src/imports/csv-text'
+import { csvLine, disarm, readCsv, rearm } from '../src/imports/csv'
 import { utf8 } from './directory'
 
 test.each([

@@ -1,8 +1,14 @@
 import type { Command, Moment, StepName } from '../src/doctor-day/commands'
-import { type Appointment, type Day, emptyDay, type Opening, type Recorded } from '../src/doctor-day/day'
-import { evolve } from '../src/doctor-day/fold'
-import { decide } from '../src/doctor-day/rules'
-import type { WorkingHours } from '../src/doctor-day/slot-times'
+import { decide } from '../src/doctor-day/rules/rules'
+import {
+  type Appointment,
+  type Day,
+  emptyDay,
+  type Opening,
+  type Recorded,
+} from '../src/doctor-day/state/day'
+import { evolve } from '../src/doctor-day/state/fold'
+import type { WorkingHours } from '../src/doctor-day/state/slot-times'
 
 /** Commands for a day of three slots: appointment `a1`, hold `h1`, place in the waitlist `w1`, patient `p1`. */
 

@@ -1,9 +1,8 @@
 import { runInDurableObject } from 'cloudflare:test'
 import { afterEach, expect, test, vi } from 'vitest'
-import { foldUntil } from '../src/doctor-day/as-of'
-import type { Recorded } from '../src/doctor-day/day'
 import type { DoctorDay } from '../src/doctor-day/doctor-day'
-import { fold } from '../src/doctor-day/fold'
+import type { Recorded } from '../src/doctor-day/state/day'
+import { fold, foldUntil } from '../src/doctor-day/state/fold'
 import { DAY, inStorage, NOON, objectOf, openBusyDay, pathOf, verdictOf } from './busy-day'
 import { allPages, keyFor, openFrontDesk, times } from './clinic'
 

@@ -36,7 +36,7 @@ function aroundCopying(around: (copy: () => Promise<never>) => Promise<never>) {
   const batch = prototype.batch
   return vi.spyOn(prototype, 'batch').mockImplementation(function (this: D1Database, statements) {
     const copies = statements.some((one) =>
-      /^\s*insert into "days"/i.test((one as { statement?: string }).statement ?? ''),
+      /^\s*insert into days/i.test((one as { statement?: string }).statement ?? ''),
     )
     const run = () => batch.call(this, statements) as Promise<never>
     return copies ? around(run) : run()

@@ -1,8 +1,8 @@
 import { runInDurableObject } from 'cloudflare:test'
 import { env } from 'cloudflare:workers'
 import { vi } from 'vitest'
+import type { RemoteDay } from '../src/doctor-day/client'
 import type { Command } from '../src/doctor-day/commands'
-import type { RemoteDay } from '../src/doctor-day/reach'
 
 type Call = () => Promise<unknown>
 

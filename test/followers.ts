@@ -1,8 +1,8 @@
 import { createExecutionContext } from 'cloudflare:test'
 import { env } from 'cloudflare:workers'
 import { expect } from 'vitest'
+import type { BoardEntry, LiveMessage } from '../src/doctor-day/readers/live'
 import worker from '../src/index'
-import type { BoardEntry, LiveMessage } from '../src/live/model'
 import type { FrontDesk } from './clinic'
 import { soon } from './soon'
 

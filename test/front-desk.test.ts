@@ -1,7 +1,7 @@
 import { runDurableObjectAlarm, runInDurableObject } from 'cloudflare:test'
 import { env } from 'cloudflare:workers'
 import { afterEach, expect, test, vi } from 'vitest'
-import { dayKey } from '../src/doctor-day/address'
+import { dayKey } from '../src/doctor-day/storage/address'
 import { type FrontDesk, openFrontDesk, statuses, times } from './clinic'
 import { soon } from './soon'
 

@@ -2,7 +2,7 @@ import { runDurableObjectAlarm } from 'cloudflare:test'
 import { env } from 'cloudflare:workers'
 import fc from 'fast-check'
 import { expect, test, vi } from 'vitest'
-import { CHUNK_ATTEMPTS_MAX } from '../src/imports/consumer'
+import { CHUNK_ATTEMPTS_MAX } from '../src/imports/work/consumer'
 import { type Client, keyFor, openClinic, times } from './clinic'
 import {
   chunksSent,

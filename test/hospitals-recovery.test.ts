@@ -1,7 +1,7 @@
 import { runDurableObjectAlarm, runInDurableObject } from 'cloudflare:test'
 import { env } from 'cloudflare:workers'
 import { expect, test, vi } from 'vitest'
-import { CHUNK_ATTEMPTS_MAX } from '../src/imports/consumer'
+import { CHUNK_ATTEMPTS_MAX } from '../src/imports/work/consumer'
 import { openClinic } from './clinic'
 import {
   chunksSent,

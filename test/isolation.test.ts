@@ -65,6 +65,9 @@ const PATH_IDS: Record<string, string> = {
   '/api/v1/patients/bulk/{job_id}': 'patients_job_id',
   '/api/v1/patients/bulk/{job_id}/live': 'patients_job_id',
   '/api/v1/patients/bulk/{job_id}/failed.csv': 'patients_job_id',
+  '/api/v1/patients/bulk/{job_id}/succeeded.csv': 'patients_job_id',
+  '/api/v1/patients/bulk/{job_id}/cancel': 'patients_job_id',
+  '/api/v1/patients/bulk/{job_id}/resume': 'patients_job_id',
   '/api/v1/hospitals/jobs/{job_id}/failed.csv': 'job_id',
   '/api/v1/hospitals/jobs/{job_id}/succeeded.csv': 'job_id',
   '/api/v1/hospitals/jobs/{job_id}/cancel': 'job_id',
@@ -75,7 +78,11 @@ const PATH_IDS: Record<string, string> = {
 /** Ids that only an admin of the whole service can reach; a clinic's key is refused before any look-up. */
 const ADMIN_ONLY = ['/api/v1/keys/{id}']
 /** A hospital's id is made by the consumer, and a repair is a file: their own tests show their isolation. */
-const SHOWN_ELSEWHERE = ['/api/v1/hospitals/{id}', '/api/v1/hospitals/jobs/{job_id}/rows']
+const SHOWN_ELSEWHERE = [
+  '/api/v1/hospitals/{id}',
+  '/api/v1/hospitals/jobs/{job_id}/rows',
+  '/api/v1/patients/bulk/{job_id}/rows',
+]
 
 test('every id of one clinic is 404 for the other, on every route that takes an id in its path', async () => {
   const [one, other] = [await openFrontDesk(), await openFrontDesk()]

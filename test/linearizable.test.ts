@@ -1,7 +1,7 @@
 import { runInDurableObject } from 'cloudflare:test'
 import { env } from 'cloudflare:workers'
 import { afterEach, describe, expect, test, vi } from 'vitest'
-import { dayKey } from '../src/doctor-day/address'
+import { dayKey } from '../src/doctor-day/storage/address'
 import { type FrontDesk, openFrontDesk, type Reply, times } from './clinic'
 import { contradiction, type Kind, type Op, SequentialDay } from './sequential-day'
 

@@ -1,8 +1,8 @@
 import { evictDurableObject } from 'cloudflare:test'
 import { env } from 'cloudflare:workers'
 import { afterEach, expect, test, vi } from 'vitest'
-import { dayKey } from '../src/doctor-day/address'
-import type { LiveMessage } from '../src/live/model'
+import type { LiveMessage } from '../src/doctor-day/readers/live'
+import { dayKey } from '../src/doctor-day/storage/address'
 import { type FrontDesk, openFrontDesk, times } from './clinic'
 import { folded, follow, KINDS, type Kind, keyOf, livePath, randomFrom, until } from './followers'
 

@@ -1,7 +1,7 @@
 import { runInDurableObject } from 'cloudflare:test'
 import { env } from 'cloudflare:workers'
 import { vi } from 'vitest'
-import { dayKey } from '../src/doctor-day/address'
+import { dayKey } from '../src/doctor-day/storage/address'
 import { type Client, type FrontDesk, openFrontDesk } from './clinic'
 import { keyOf, livePath } from './followers'
 

@@ -1,7 +1,7 @@
 import { evictDurableObject, runDurableObjectAlarm, runInDurableObject } from 'cloudflare:test'
 import { env } from 'cloudflare:workers'
 import { afterEach, expect, test, vi } from 'vitest'
-import { FOLLOWERS_MAX } from '../src/doctor-day/sockets'
+import { FOLLOWERS_MAX } from '../src/doctor-day/readers/sockets'
 import { times } from './clinic'
 import { passTime } from './faults'
 import { folded, follow, until } from './followers'

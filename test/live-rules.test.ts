@@ -1,11 +1,18 @@
 import fc from 'fast-check'
 import { expect, test } from 'vitest'
 import type { Command, StepName } from '../src/doctor-day/commands'
-import { type CheckIn, emptyDay, type Recorded } from '../src/doctor-day/day'
-import { fold } from '../src/doctor-day/fold'
-import { messagesBehind, newStory, type Story, tell } from '../src/doctor-day/live'
-import { view } from '../src/doctor-day/views'
-import { initialsOf, type LiveMessage, lensOf } from '../src/live/model'
+import {
+  initialsOf,
+  type LiveMessage,
+  lensOf,
+  messagesBehind,
+  newStory,
+  type Story,
+  tell,
+} from '../src/doctor-day/readers/live'
+import { type CheckIn, emptyDay, type Recorded } from '../src/doctor-day/state/day'
+import { fold } from '../src/doctor-day/state/fold'
+import { view } from '../src/doctor-day/state/views'
 import { apply, arrive, book, hold, next, OPENING, say, step, walkIn } from './day-commands'
 import { folded } from './followers'
 

@@ -2,7 +2,7 @@ import { env } from 'cloudflare:workers'
 import { sql } from 'drizzle-orm'
 import { drizzle } from 'drizzle-orm/d1'
 import { expect, test } from 'vitest'
-import { textPage } from '../src/lib/text-page'
+import { textPage } from '../src/lib/db'
 import { allPages, openClinic, statuses, times } from './clinic'
 
 const TEST = { test_id: 't1', patient_id: 'p1', test_type: 'blood', result: 'negative' }

@@ -1,5 +1,5 @@
 import { env } from 'cloudflare:workers'
-import { dayKey } from '../src/doctor-day/address'
+import { dayKey } from '../src/doctor-day/storage/address'
 import type { FrontDesk, Reply } from './clinic'
 
 export const [MONDAY, TUESDAY, WEDNESDAY] = ['2040-03-12', '2040-03-13', '2040-03-14']

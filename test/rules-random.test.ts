@@ -1,11 +1,10 @@
 import fc from 'fast-check'
 import { describe, expect, test } from 'vitest'
-import { absenceOf } from '../src/doctor-day/absence-rules'
 import type { Command, StepName } from '../src/doctor-day/commands'
-import { type Day, emptyDay, type Recorded } from '../src/doctor-day/day'
-import { fold } from '../src/doctor-day/fold'
-import { ledgerOf } from '../src/doctor-day/ledger'
-import type { WorkingHours } from '../src/doctor-day/slot-times'
+import { type Day, emptyDay, type Recorded } from '../src/doctor-day/state/day'
+import { fold } from '../src/doctor-day/state/fold'
+import type { WorkingHours } from '../src/doctor-day/state/slot-times'
+import { absenceOf, ledgerOf } from '../src/doctor-day/state/views'
 import {
   absent,
   accept,

@@ -1,7 +1,7 @@
 import { expect, test } from 'vitest'
 import type { Command } from '../src/doctor-day/commands'
-import { emptyDay } from '../src/doctor-day/day'
-import { decide } from '../src/doctor-day/rules'
+import { decide } from '../src/doctor-day/rules/rules'
+import { emptyDay } from '../src/doctor-day/state/day'
 import {
   accept,
   apply,

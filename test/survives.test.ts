@@ -1,7 +1,7 @@
 import { evictDurableObject, runDurableObjectAlarm, runInDurableObject } from 'cloudflare:test'
 import { env } from 'cloudflare:workers'
 import { afterEach, expect, test, vi } from 'vitest'
-import { dayKey } from '../src/doctor-day/address'
+import { dayKey } from '../src/doctor-day/storage/address'
 import { type FrontDesk, openFrontDesk, type Reply, statuses, times } from './clinic'
 import { passTime } from './faults'
 import { soon } from './soon'
@@ -186,7 +186,7 @@ function silenceCopies(): (() => Promise<unknown>)[] {
     statements: D1PreparedStatement[],
   ) {
     const isCopy = statements.some((one) =>
-      /insert into "days"/.test((one as { statement?: string }).statement ?? ''),
+      /insert into days/i.test((one as { statement?: string }).statement ?? ''),
     )
     if (!isCopy) return (await batch.call(this, statements)) as never
     late.push(() => batch.call(this, statements))

@@ -1,15 +1,24 @@
 import { Temporal } from 'temporal-polyfill'
 import { expect, test } from 'vitest'
 import type { Command } from '../src/doctor-day/commands'
-import { emptyDay } from '../src/doctor-day/day'
-import { fold } from '../src/doctor-day/fold'
-import { ledgerOf } from '../src/doctor-day/ledger'
-import { SLOTS_MAX, slotsThatFit, slotTimes } from '../src/doctor-day/slot-times'
+import { emptyDay } from '../src/doctor-day/state/day'
+import { fold } from '../src/doctor-day/state/fold'
+import {
+  SLOTS_MAX,
+  scheduleOf,
+  slotsThatFit,
+  timesOf,
+  type WorkingHours,
+} from '../src/doctor-day/state/slot-times'
+import { ledgerOf } from '../src/doctor-day/state/views'
 import { instantAt, localDate } from '../src/lib/time'
 import { times } from './clinic'
 import { apply, arrive, book, MINUTE, NOON, OPENING, refusedBy } from './day-commands'
 import { iso, onTheWall, walk } from './on-the-wall'
 import { CASES } from './time-cases'
+
+const slotTimes = (date: string, timeZone: string, hours: WorkingHours, slot: number) =>
+  timesOf(scheduleOf(date, timeZone, hours).timetable, slot)
 
 test('there are at least 40 time cases, each with a name of its own', () => {
   expect(new Set(CASES.map(([name]) => name)).size).toBe(CASES.length)

@@ -1,7 +1,7 @@
 import { evictDurableObject } from 'cloudflare:test'
 import { env } from 'cloudflare:workers'
 import { expect, test } from 'vitest'
-import { dayKey } from '../src/doctor-day/address'
+import { dayKey } from '../src/doctor-day/storage/address'
 import { openFrontDesk } from './clinic'
 import { soon } from './soon'
 import { openTimedDesk, type TimedDesk } from './timed-desk'

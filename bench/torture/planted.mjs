@@ -19,7 +19,7 @@ export const PLANTED = [
   {
     name: 'key-not-claimed',
     does: 'takes a retry for another operation',
-    edits: [['src/once.ts', 'return { opId: claimed.opId, results', 'return { opId, results']],
+    edits: [['src/once.ts', 'opId: claimedOpId,\n', 'opId,\n']],
   },
   {
     name: 'reply-of-another-clinic',
@@ -30,8 +30,8 @@ export const PLANTED = [
     name: 'key-fits-any-request',
     does: 'does not look whether a key comes with the same request',
     edits: [
-      ['src/once.ts', 'claimed?.fingerprint !== fingerprint', 'claimed === undefined'],
-      ['src/http/idempotency.ts', 'if (kept && kept.fingerprint !== fingerprint) throw reused()\n', ''],
+      ['src/once.ts', 'row?.fingerprint !== fingerprint', 'row === undefined'],
+      ['src/http/idempotency.ts', 'if (kept && kept.fingerprint !== fingerprint) throw keyReused()\n', ''],
     ],
   },
   {
@@ -51,7 +51,7 @@ export const PLANTED = [
     does: 'takes events for copied that D1 did not take',
     edits: [
       [
-        'src/doctor-day/copying.ts',
+        'src/doctor-day/readers/copy.ts',
         'copyToD1(database, day(), events), ',
         'copyToD1(database, day(), events).catch(() => {}), ',
       ],
@@ -60,13 +60,13 @@ export const PLANTED = [
   {
     name: 'log-not-chained',
     does: 'leaves the hash before out of the next',
-    edits: [['src/doctor-day/log.ts', "hashOf(headOf(sql)?.hash ?? '', row)", "hashOf('', row)"]],
+    edits: [['src/doctor-day/storage/log.ts', "hashOf(headOf(sql)?.hash ?? '', row)", "hashOf('', row)"]],
   },
   {
     name: 'two-rooms-one-patient',
     does: 'calls whoever is in a room already',
     edits: [
-      ['src/doctor-day/queue-rules.ts', "status === 'waiting').sort", '/waiting|called/.test(status)).sort'],
+      ['src/doctor-day/rules/queue.ts', "status === 'waiting').sort", '/waiting|called/.test(status)).sort'],
     ],
   },
   {
@@ -74,7 +74,7 @@ export const PLANTED = [
     does: 'gives the position of somebody who was served to the next',
     edits: [
       [
-        'src/doctor-day/queue-rules.ts',
+        'src/doctor-day/rules/queue.ts',
         'day.checkIns.size + 1',
         "[...day.checkIns.values()].filter(({ status }) => status !== 'served').length + 1",
       ],
@@ -85,7 +85,7 @@ export const PLANTED = [
     does: 'books one more than fits',
     edits: [
       [
-        'src/doctor-day/slot-rules.ts',
+        'src/doctor-day/rules/slots.ts',
         '!waiting?.offer && day.slots.size >= ',
         '!waiting?.offer && day.slots.size > ',
       ],
@@ -96,9 +96,9 @@ export const PLANTED = [
     does: 'does not free the slot that a moved appointment leaves',
     edits: [
       [
-        'src/doctor-day/fold-moves.ts',
-        'return free(forgetPatient(day, appointment.patientId), appointment.slot)',
-        'return forgetPatient(day, appointment.patientId)',
+        'src/doctor-day/state/fold-moves.ts',
+        'forgetPatient(day, appointment.patientId)\n    free(day, appointment.slot)',
+        'forgetPatient(day, appointment.patientId)',
       ],
     ],
   },
@@ -107,7 +107,7 @@ export const PLANTED = [
     does: 'forgets when holds end',
     edits: [
       [
-        'src/doctor-day/rules.ts',
+        'src/doctor-day/rules/rules.ts',
         'const deadlines = [...day.holds.values()].map(({ expiresAt }) => expiresAt)',
         'const deadlines: number[] = []',
       ],
@@ -129,16 +129,16 @@ export const PLANTED = [
     does: 'adds up what a chunk did, whoever holds its lease',
     edits: [
       [
-        'src/imports/consumer.ts',
+        'src/imports/work/consumer.ts',
         "created: count('created'),",
         "created: sql`created + ${count('created')}`,",
       ],
       [
-        'src/imports/consumer.ts',
-        'chunk = ${chunk.chunk} AND ${held}`)\n      .returning',
+        'src/imports/work/consumer.ts',
+        'chunk = ${chunk.chunk} AND ${isLeased}`)\n      .returning',
         'chunk = ${chunk.chunk}`)\n      .returning',
       ],
-      ['src/imports/consumer.ts', '          lte(importChunks.leaseUntil, now),\n', ''],
+      ['src/imports/work/consumer.ts', '          lte(importChunks.leaseUntil, now),\n', ''],
     ],
   },
   {
@@ -146,7 +146,7 @@ export const PLANTED = [
     does: 'takes a job for complete when one of its chunks is',
     edits: [
       [
-        'src/imports/consumer.ts',
+        'src/imports/work/consumer.ts',
         "(SELECT 1 FROM import_chunks WHERE job_id = ${chunk.jobId} AND state = 'pending')`,",
         "(SELECT 1 FROM import_chunks WHERE job_id = ${chunk.jobId} AND state = 'lost')`,",
       ],
@@ -155,7 +155,7 @@ export const PLANTED = [
   {
     name: 'nobody-wakes',
     does: 'does not send again what the queue has lost',
-    edits: [['src/imports/bulk-job.ts', 'await sendChunks(env, jobId, chunks)\n', '']],
+    edits: [['src/imports/work/bulk-job.ts', 'await sendChunks(env, jobId, chunks)\n', '']],
   },
   {
     name: 'foreign-day-shown',
@@ -165,6 +165,8 @@ export const PLANTED = [
   {
     name: 'stream-repeats',
     does: 'tells whoever comes again the last event once more',
-    edits: [['src/doctor-day/live.ts', 'story.told.slice(seq)', 'story.told.slice(Math.max(seq - 1, 0))']],
+    edits: [
+      ['src/doctor-day/readers/live.ts', 'story.told.slice(seq)', 'story.told.slice(Math.max(seq - 1, 0))'],
+    ],
   },
 ]

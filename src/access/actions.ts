@@ -3,6 +3,7 @@ import { audited } from '../audit/model'
 import type { Ctx } from '../context'
 import { newSecret, sha256 } from '../lib/crypto'
 import { cutPage, type Page } from '../lib/page'
+import { localDate } from '../lib/time'
 import { notFound, Problem } from '../problem'
 import { forgetKey } from './known-keys'
 import {
@@ -24,6 +25,9 @@ export function mayUse(ctx: Ctx, clinicId: string): void {
   if (clinicId !== ctx.clinic.id && !ctx.actor.scopes.includes('clinics:*'))
     throw notFound('clinic_id: clinic')
 }
+
+/** The date it is now at the clinic. */
+export const today = (ctx: Ctx): string => localDate(ctx.now, ctx.clinic.timeZone)
 
 export async function openClinic(ctx: Ctx, wanted: NewClinic): Promise<Clinic> {
   const { opId, results } = await ctx.once.transact((op) => [

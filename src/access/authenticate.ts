@@ -1,13 +1,14 @@
 import { drizzle } from 'drizzle-orm/d1'
 import type { Context } from 'hono'
 import { createMiddleware } from 'hono/factory'
+import { uniqueSymbol } from 'hono-openapi'
 import type { App, Ctx } from '../context'
-import { addHeader } from '../http/headers'
+import { addHeader } from '../http/endpoint'
 import { isDigestOf } from '../lib/crypto'
-import { once } from '../once'
+import { type Claim, once } from '../once'
 import { Problem } from '../problem'
 import { findKey } from './known-keys'
-import type { clinics } from './model'
+import { type clinics, isGranted } from './model'
 
 /** `Authorization: Bearer <key>` or `X-API-Key: <key>` → the clinic this request acts for, or 401. */
 export const authenticate = createMiddleware<App>(async (c, next) => {
@@ -40,7 +41,24 @@ function contextOf(c: Context<App>, db: Ctx['db'], clinic: typeof clinics.$infer
     requestId: c.var.requestId,
     clinic: { id: clinic.id, timeZone: clinic.timeZone, country: clinic.country },
     actor,
+    claimed: (claim: Claim) => c.set('claim', claim),
     later: (work: Promise<unknown>) => c.executionCtx.waitUntil(work),
   }
   return { ...acting, once: once(acting, { key: null, fingerprint: '' }) }
 }
+
+/** Lets a request pass whose key was granted all these scopes. */
+export const needs = (...scopes: string[]) =>
+  Object.assign(
+    createMiddleware<App>(async (c, next) => {
+      const missing = scopes.find((scope) => !isGranted(c.var.ctx.actor.scopes, scope))
+      if (missing !== undefined)
+        throw new Problem('scope_missing', `This needs a key with the scope ${missing}`)
+      await next()
+    }),
+    {
+      [uniqueSymbol]: {
+        spec: { security: [{ bearer: [] }, { apiKey: [] }], 'x-scope': scopes.join('` and `') },
+      },
+    },
+  )

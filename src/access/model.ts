@@ -1,7 +1,7 @@
 import { index, integer, sqliteTable, text as textColumn } from 'drizzle-orm/sqlite-core'
 import * as v from 'valibot'
 import { cursor, limit } from '../lib/page'
-import { text } from '../lib/text'
+import { component, text } from '../lib/schema'
 import { iso, TimeZone } from '../lib/time'
 
 export const clinics = sqliteTable('clinics', {
@@ -47,8 +47,15 @@ const SCOPES = [
   'audit:read',
 ] as const
 
-/** `*` is all of SCOPES. What reaches beyond one clinic is granted by name only. */
-const Scope = v.picklist(['*', ...SCOPES, 'clinics:*', 'admin'])
+/** What reaches beyond one clinic is never part of `*`. */
+const GRANTED_BY_NAME = ['clinics:*', 'admin'] as const
+
+/** `*` is all of SCOPES. */
+const Scope = v.picklist(['*', ...SCOPES, ...GRANTED_BY_NAME])
+
+/** Whether a key with the scopes `granted` has this one. */
+export const isGranted = (granted: readonly string[], scope: string): boolean =>
+  granted.includes(scope) || (granted.includes('*') && !GRANTED_BY_NAME.some((byName) => byName === scope))
 
 const ClinicId = v.pipe(
   v.string(),
@@ -58,31 +65,25 @@ const ClinicId = v.pipe(
   ),
 )
 
-export const NewClinic = v.pipe(
-  v.object({
-    id: ClinicId,
-    name: text(200),
-    time_zone: TimeZone,
-    /** How a phone number without country code is read. */
-    country: v.optional(
-      v.pipe(v.string(), v.regex(/^[A-Z]{2}$/, 'must be two capital letters, like US')),
-      'US',
-    ),
-  }),
-  v.metadata({ ref: 'NewClinic' }),
-)
+export const NewClinic = component('NewClinic', {
+  id: ClinicId,
+  name: text(200),
+  time_zone: TimeZone,
+  /** How a phone number without country code is read. */
+  country: v.optional(
+    v.pipe(v.string(), v.regex(/^[A-Z]{2}$/, 'must be two capital letters, like US')),
+    'US',
+  ),
+})
 export type NewClinic = v.InferOutput<typeof NewClinic>
 
-export const Clinic = v.pipe(
-  v.object({
-    id: v.string(),
-    name: v.string(),
-    time_zone: v.string(),
-    country: v.string(),
-    created_at: v.string(),
-  }),
-  v.metadata({ ref: 'Clinic' }),
-)
+export const Clinic = component('Clinic', {
+  id: v.string(),
+  name: v.string(),
+  time_zone: v.string(),
+  country: v.string(),
+  created_at: v.string(),
+})
 export type Clinic = v.InferOutput<typeof Clinic>
 
 export const toClinic = (row: typeof clinics.$inferSelect): Clinic => ({
@@ -93,38 +94,34 @@ export const toClinic = (row: typeof clinics.$inferSelect): Clinic => ({
   created_at: iso(row.createdAt),
 })
 
-export const NewKey = v.pipe(
-  v.object({
-    clinic_id: ClinicId,
-    name: text(200),
-    scopes: v.pipe(
-      v.array(Scope),
-      v.minLength(1, 'must name at least one scope'),
-      v.maxLength(50, 'must name at most 50 scopes'),
-    ),
-  }),
-  v.metadata({ ref: 'NewKey' }),
-)
+export const NewKey = component('NewKey', {
+  clinic_id: ClinicId,
+  name: text(200),
+  scopes: v.pipe(
+    v.array(Scope),
+    v.minLength(1, 'must name at least one scope'),
+    v.maxLength(50, 'must name at most 50 scopes'),
+  ),
+})
 export type NewKey = v.InferOutput<typeof NewKey>
 
 /** The only time the secret is seen. */
-export const CreatedKey = v.pipe(
-  v.object({ id: v.string(), key: v.string(), clinic_id: v.string(), scopes: v.array(v.string()) }),
-  v.metadata({ ref: 'CreatedKey' }),
-)
+export const CreatedKey = component('CreatedKey', {
+  id: v.string(),
+  key: v.string(),
+  clinic_id: v.string(),
+  scopes: v.array(v.string()),
+})
 export type CreatedKey = v.InferOutput<typeof CreatedKey>
 
-export const Key = v.pipe(
-  v.object({
-    id: v.string(),
-    clinic_id: v.string(),
-    name: v.string(),
-    scopes: v.array(v.string()),
-    created_at: v.string(),
-    revoked_at: v.nullable(v.string()),
-  }),
-  v.metadata({ ref: 'Key' }),
-)
+export const Key = component('Key', {
+  id: v.string(),
+  clinic_id: v.string(),
+  name: v.string(),
+  scopes: v.array(v.string()),
+  created_at: v.string(),
+  revoked_at: v.nullable(v.string()),
+})
 export type Key = v.InferOutput<typeof Key>
 
 export const toKey = (row: typeof apiKeys.$inferSelect): Key => ({

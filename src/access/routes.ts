@@ -1,11 +1,17 @@
 import * as v from 'valibot'
-import { body, doc, needs, query, reply, replyPage, resource } from '../http/endpoint'
+import { body, doc, query, refuses, reply, replyPage, resource } from '../http/endpoint'
 import { createKey, listClinics, listKeys, openClinic, revokeKey } from './actions'
+import { needs } from './authenticate'
 import { Clinic, CreatedKey, Key, ListClinics, ListKeys, NewClinic, NewKey } from './model'
 
 export const clinics = resource()
-  .post('/', doc('Open a clinic', 201, Clinic, 'clinic_exists'), needs('admin'), body(NewClinic), async (c) =>
-    reply(c, Clinic, await openClinic(c.var.ctx, c.req.valid('json')), 201),
+  .post(
+    '/',
+    doc('Open a clinic', 201, Clinic),
+    refuses('clinic_exists'),
+    needs('admin'),
+    body(NewClinic),
+    async (c) => reply(c, Clinic, await openClinic(c.var.ctx, c.req.valid('json')), 201),
   )
   .get('/', doc('List clinics', 200, v.array(Clinic)), needs('admin'), query(ListClinics), async (c) =>
     replyPage(c, Clinic, await listClinics(c.var.ctx, c.req.valid('query'))),
@@ -14,7 +20,8 @@ export const clinics = resource()
 export const keys = resource()
   .post(
     '/',
-    doc('Create an API key; its secret is shown this once', 201, CreatedKey, 'not_found', 'key_shown_once'),
+    doc('Create an API key; its secret is shown this once', 201, CreatedKey),
+    refuses('not_found', 'key_shown_once'),
     needs('admin'),
     body(NewKey),
     async (c) => reply(c, CreatedKey, await createKey(c.var.ctx, c.req.valid('json')), 201),
@@ -22,6 +29,6 @@ export const keys = resource()
   .get('/', doc('List API keys', 200, v.array(Key)), needs('admin'), query(ListKeys), async (c) =>
     replyPage(c, Key, await listKeys(c.var.ctx, c.req.valid('query'))),
   )
-  .delete('/:id', doc('Revoke an API key', 200, Key, 'not_found'), needs('admin'), async (c) =>
+  .delete('/:id', doc('Revoke an API key', 200, Key), refuses('not_found'), needs('admin'), async (c) =>
     reply(c, Key, await revokeKey(c.var.ctx, c.req.param('id'))),
   )

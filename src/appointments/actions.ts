@@ -1,15 +1,16 @@
 import { and, asc, eq, gte, lte, sql } from 'drizzle-orm'
+import { today } from '../access/actions'
 import type { Ctx } from '../context'
-import { type DayKey, dayKey, dayKeyOf, newIdOn } from '../doctor-day/address'
-import { appointments } from '../doctor-day/model'
-import { decideOn, granted, moveOn, see } from '../doctor-day/reach'
-import { knownDoctor, opening, selectDoctor, today } from '../doctors/actions'
+import { decideOn, granted, moveOn, see } from '../doctor-day/client'
+import { type DayKey, dayKey, dayKeyOf, newIdOn } from '../doctor-day/storage/address'
+import { findDoctor, knownDoctor, opening, selectDoctor } from '../doctors/actions'
 import { cutPage, type Page } from '../lib/page'
 import { SECOND_MS } from '../lib/time'
 import { selectPatientId } from '../patients/actions'
 import { notFound } from '../problem'
 import {
   type Appointment,
+  appointments,
   type BookAppointment,
   type CancelAppointment,
   type Hold,
@@ -89,9 +90,7 @@ export async function cancel(ctx: Ctx, id: string, { reason }: CancelAppointment
 export async function reschedule(ctx: Ctx, id: string, wanted: Reschedule): Promise<Appointment> {
   const day = addressOf(id, 'Appointment')
   const doctorId = wanted.doctor_id ?? (await getAppointment(ctx, id)).doctor_id
-  const { opId, results } = await ctx.once.transact(() => [selectDoctor(ctx, doctorId)])
-  const [[doctor]] = results
-  if (!doctor) throw notFound('Doctor')
+  const { opId, doctor } = await findDoctor(ctx, doctorId)
   const moved = await moveOn(ctx, day, opId, {
     type: 'begin_move',
     clinicId: ctx.clinic.id,
@@ -103,9 +102,7 @@ export async function reschedule(ctx: Ctx, id: string, wanted: Reschedule): Prom
 }
 
 export async function holdSlot(ctx: Ctx, wanted: NewHold): Promise<Hold> {
-  const { opId, results } = await ctx.once.transact(() => [selectDoctor(ctx, wanted.doctor_id)])
-  const [[doctor]] = results
-  if (!doctor) throw notFound('Doctor')
+  const { opId, doctor } = await findDoctor(ctx, wanted.doctor_id)
   const day = dayKey(ctx.clinic.id, doctor.id, wanted.date)
   const hold = await decideOn(ctx, day, opId, {
     type: 'hold',

@@ -1,10 +1,41 @@
+import { index, integer, sqliteTable, text as textColumn } from 'drizzle-orm/sqlite-core'
 import * as v from 'valibot'
 import type { Replies } from '../doctor-day/commands'
-import type { Appointment as DayAppointment, Hold as DayHold } from '../doctor-day/day'
-import type { SlotTimes as DaySlotTimes } from '../doctor-day/slot-times'
+import type { Appointment as DayAppointment, Hold as DayHold } from '../doctor-day/state/day'
+import type { SlotTimes as DaySlotTimes } from '../doctor-day/state/slot-times'
 import { cursor, limit } from '../lib/page'
-import { maxCharacters, text } from '../lib/text'
+import { component, maxCharacters, text } from '../lib/schema'
 import { iso, LocalDate } from '../lib/time'
+
+/**
+ * D1’s copy of the appointments of every day, for reading across days. The days own the facts: nothing is
+ * decided from this table. `version` is the number of the day’s event that the row tells of; what two days
+ * tell of one appointment is ordered by `moves` first.
+ */
+export const appointments = sqliteTable(
+  'appointments',
+  {
+    id: textColumn('id').primaryKey(),
+    clinicId: textColumn('clinic_id').notNull(),
+    doctorId: textColumn('doctor_id').notNull(),
+    patientId: textColumn('patient_id').notNull(),
+    date: textColumn('date').notNull(),
+    slot: integer('slot').notNull(),
+    /** With the offset of the day's zone; null where the day has no working hours. */
+    startsAt: textColumn('starts_at'),
+    endsAt: textColumn('ends_at'),
+    status: textColumn('status').$type<DayAppointment['status']>().notNull(),
+    createdAt: integer('created_at').notNull(),
+    updatedAt: integer('updated_at').notNull(),
+    version: integer('version').notNull(),
+    moves: integer('moves').notNull().default(0),
+  },
+  (t) => [
+    index('appointments_by_date').on(t.clinicId, t.date, t.id),
+    index('appointments_by_doctor').on(t.clinicId, t.doctorId, t.date, t.id),
+    index('appointments_by_patient').on(t.clinicId, t.patientId, t.date, t.id),
+  ],
+)
 
 const Id = text(100)
 const AllowAnother = v.optional(v.boolean(), false)
@@ -44,20 +75,17 @@ export const toSlotTimes = ({ startsAt, endsAt }: DaySlotTimes): { starts_at?: s
 
 const Status = v.picklist(['booked', 'cancelled', 'no_show'])
 
-export const Appointment = v.pipe(
-  v.object({
-    id: v.string(),
-    patient_id: v.string(),
-    doctor_id: v.string(),
-    date: v.string(),
-    slot: v.number(),
-    ...slotTimes,
-    status: Status,
-    created_at: v.string(),
-    updated_at: v.string(),
-  }),
-  v.metadata({ ref: 'Appointment' }),
-)
+export const Appointment = component('Appointment', {
+  id: v.string(),
+  patient_id: v.string(),
+  doctor_id: v.string(),
+  date: v.string(),
+  slot: v.number(),
+  ...slotTimes,
+  status: Status,
+  created_at: v.string(),
+  updated_at: v.string(),
+})
 export type Appointment = v.InferOutput<typeof Appointment>
 
 /** `from` and `to` are dates, both included. */
@@ -84,41 +112,40 @@ export const toAppointment = (appointment: DayAppointment): Appointment => ({
   updated_at: iso(appointment.updatedAt),
 })
 
-export const CancelAppointment = v.pipe(
-  v.object({ reason: v.nullish(v.pipe(v.string(), maxCharacters(500)), null) }),
-  v.metadata({ ref: 'CancelAppointment' }),
-)
+export const CancelAppointment = component('CancelAppointment', {
+  reason: v.nullish(v.pipe(v.string(), maxCharacters(500)), null),
+})
 export type CancelAppointment = v.InferOutput<typeof CancelAppointment>
 
 /** Without `doctor_id` the appointment stays with its doctor. */
-export const Reschedule = v.pipe(
-  v.object({ date: LocalDate, doctor_id: v.optional(Id), allow_another: AllowAnother }),
-  v.metadata({ ref: 'Reschedule' }),
-)
+export const Reschedule = component('Reschedule', {
+  date: LocalDate,
+  doctor_id: v.optional(Id),
+  allow_another: AllowAnother,
+})
 export type Reschedule = v.InferOutput<typeof Reschedule>
 
 const HOLD_SECONDS_MAX = 600
 const HOLD_RULE = `must be a whole number from 1 to ${HOLD_SECONDS_MAX}`
 
-export const NewHold = v.pipe(
-  v.object({
-    doctor_id: Id,
-    date: LocalDate,
-    ttl_seconds: v.pipe(
-      v.number(),
-      v.integer(HOLD_RULE),
-      v.minValue(1, HOLD_RULE),
-      v.maxValue(HOLD_SECONDS_MAX, HOLD_RULE),
-    ),
-  }),
-  v.metadata({ ref: 'NewHold' }),
-)
+export const NewHold = component('NewHold', {
+  doctor_id: Id,
+  date: LocalDate,
+  ttl_seconds: v.pipe(
+    v.number(),
+    v.integer(HOLD_RULE),
+    v.minValue(1, HOLD_RULE),
+    v.maxValue(HOLD_SECONDS_MAX, HOLD_RULE),
+  ),
+})
 export type NewHold = v.InferOutput<typeof NewHold>
 
-export const Hold = v.pipe(
-  v.object({ hold_id: v.string(), slot: v.number(), ...slotTimes, expires_at: v.string() }),
-  v.metadata({ ref: 'Hold' }),
-)
+export const Hold = component('Hold', {
+  hold_id: v.string(),
+  slot: v.number(),
+  ...slotTimes,
+  expires_at: v.string(),
+})
 export type Hold = v.InferOutput<typeof Hold>
 
 export const toHold = (hold: DayHold): Hold => ({
@@ -128,29 +155,20 @@ export const toHold = (hold: DayHold): Hold => ({
   expires_at: iso(hold.expiresAt),
 })
 
-export const ReleasedHold = v.pipe(
-  v.object({ hold_id: v.string(), released: v.boolean() }),
-  v.metadata({ ref: 'ReleasedHold' }),
-)
+export const ReleasedHold = component('ReleasedHold', { hold_id: v.string(), released: v.boolean() })
 export type ReleasedHold = v.InferOutput<typeof ReleasedHold>
 
-export const JoinWaitlist = v.pipe(
-  v.object({ patient_id: Id, doctor_id: Id, date: LocalDate }),
-  v.metadata({ ref: 'JoinWaitlist' }),
-)
+export const JoinWaitlist = component('JoinWaitlist', { patient_id: Id, doctor_id: Id, date: LocalDate })
 export type JoinWaitlist = v.InferOutput<typeof JoinWaitlist>
 
 /** `offer` is there where a slot is the patient's to take, until its deadline. */
-export const Waiting = v.pipe(
-  v.object({
-    id: v.string(),
-    patient_id: v.string(),
-    place: v.number(),
-    status: v.picklist(['waiting', 'offered']),
-    offer: v.nullable(v.object({ slot: v.number(), ...slotTimes, expires_at: v.string() })),
-  }),
-  v.metadata({ ref: 'Waiting' }),
-)
+export const Waiting = component('Waiting', {
+  id: v.string(),
+  patient_id: v.string(),
+  place: v.number(),
+  status: v.picklist(['waiting', 'offered']),
+  offer: v.nullable(v.object({ slot: v.number(), ...slotTimes, expires_at: v.string() })),
+})
 export type Waiting = v.InferOutput<typeof Waiting>
 
 export const toWaiting = ({ id, patientId, place, offer }: Replies['wait']): Waiting => ({
@@ -161,8 +179,5 @@ export const toWaiting = ({ id, patientId, place, offer }: Replies['wait']): Wai
   offer: offer && { slot: offer.slot, ...toSlotTimes(offer), expires_at: iso(offer.deadline) },
 })
 
-export const LeftWaitlist = v.pipe(
-  v.object({ id: v.string(), status: v.literal('declined') }),
-  v.metadata({ ref: 'LeftWaitlist' }),
-)
+export const LeftWaitlist = component('LeftWaitlist', { id: v.string(), status: v.literal('declined') })
 export type LeftWaitlist = v.InferOutput<typeof LeftWaitlist>

@@ -1,6 +1,7 @@
 import * as v from 'valibot'
+import { needs } from '../access/authenticate'
 import { OnDate } from '../doctors/model'
-import { body, doc, needs, noBody, query, reply, replyPage, resource } from '../http/endpoint'
+import { body, doc, noBody, query, refuses, reply, replyPage, resource } from '../http/endpoint'
 import { replay } from '../http/idempotency'
 import {
   acceptOffer,
@@ -32,16 +33,8 @@ import {
 export const appointments = resource()
   .post(
     '/',
-    doc(
-      'Book an appointment',
-      201,
-      Appointment,
-      'not_found',
-      'doctor_absent',
-      'day_full',
-      'already_booked',
-      'hold_over',
-    ),
+    doc('Book an appointment', 201, Appointment),
+    refuses('not_found', 'doctor_absent', 'day_full', 'already_booked', 'hold_over'),
     needs('appointments:write'),
     body(BookAppointment),
     replay,
@@ -56,21 +49,15 @@ export const appointments = resource()
   )
   .get(
     '/:id',
-    doc('Get an appointment', 200, Appointment, 'not_found'),
+    doc('Get an appointment', 200, Appointment),
+    refuses('not_found'),
     needs('appointments:read'),
     async (c) => reply(c, Appointment, await getAppointment(c.var.ctx, c.req.param('id'))),
   )
   .post(
     '/:id/cancel',
-    doc(
-      'Cancel an appointment',
-      200,
-      Appointment,
-      'not_found',
-      'already_cancelled',
-      'already_checked_in',
-      'moving',
-    ),
+    doc('Cancel an appointment', 200, Appointment),
+    refuses('not_found', 'already_cancelled', 'already_checked_in', 'moving'),
     needs('appointments:write'),
     body(CancelAppointment),
     replay,
@@ -78,10 +65,8 @@ export const appointments = resource()
   )
   .post(
     '/:id/reschedule',
-    doc(
-      'Move an appointment to another day, or another doctor',
-      200,
-      Appointment,
+    doc('Move an appointment to another day, or another doctor', 200, Appointment),
+    refuses(
       'not_found',
       'already_cancelled',
       'already_checked_in',
@@ -97,7 +82,8 @@ export const appointments = resource()
   )
   .post(
     '/holds',
-    doc('Hold a slot for a while', 201, Hold, 'not_found', 'doctor_absent', 'day_full'),
+    doc('Hold a slot for a while', 201, Hold),
+    refuses('not_found', 'doctor_absent', 'day_full'),
     needs('appointments:write'),
     body(NewHold),
     replay,
@@ -105,19 +91,15 @@ export const appointments = resource()
   )
   .delete(
     '/holds/:id',
-    doc('Release a hold', 200, ReleasedHold, 'not_found'),
+    doc('Release a hold', 200, ReleasedHold),
+    refuses('not_found'),
     needs('appointments:write'),
     async (c) => reply(c, ReleasedHold, await releaseHold(c.var.ctx, c.req.param('id'))),
   )
   .post(
     '/waitlist',
-    doc(
-      'Wait for a slot; who waits already is answered with 200',
-      [201, 200],
-      Waiting,
-      'not_found',
-      'already_booked',
-    ),
+    doc('Wait for a slot; who waits already is answered with 200', [201, 200], Waiting),
+    refuses('not_found', 'already_booked'),
     needs('appointments:write'),
     body(JoinWaitlist),
     replay,
@@ -128,7 +110,8 @@ export const appointments = resource()
   )
   .post(
     '/waitlist/:id/accept',
-    doc('Take the offered slot', 201, Appointment, 'not_found', 'no_offer', 'offer_over', 'doctor_absent'),
+    doc('Take the offered slot', 201, Appointment),
+    refuses('not_found', 'no_offer', 'offer_over', 'doctor_absent'),
     needs('appointments:write'),
     noBody,
     replay,
@@ -136,7 +119,8 @@ export const appointments = resource()
   )
   .post(
     '/waitlist/:id/decline',
-    doc('Decline the offered slot, or stop waiting', 200, LeftWaitlist, 'not_found', 'offer_over'),
+    doc('Decline the offered slot, or stop waiting', 200, LeftWaitlist),
+    refuses('not_found', 'offer_over'),
     needs('appointments:write'),
     noBody,
     replay,
@@ -144,7 +128,8 @@ export const appointments = resource()
   )
   .get(
     '/doctors/:doctor_id/appointments',
-    doc('A doctor’s appointments of a day, by slot', 200, v.array(Appointment), 'not_found'),
+    doc('A doctor’s appointments of a day, by slot', 200, v.array(Appointment)),
+    refuses('not_found'),
     needs('appointments:read'),
     query(OnDate),
     async (c) =>

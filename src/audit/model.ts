@@ -3,6 +3,7 @@ import { index, integer, sqliteTable, text } from 'drizzle-orm/sqlite-core'
 import * as v from 'valibot'
 import type { Ctx } from '../context'
 import { cursor, limit } from '../lib/page'
+import { component } from '../lib/schema'
 import { iso } from '../lib/time'
 
 /** Who changed what and when, ids only. What happens on a doctor's day stands in that day's own log. */
@@ -29,17 +30,14 @@ export const audited = (ctx: Ctx, action: string, subject: string) =>
     SELECT NULL, ${ctx.clinic.id}, ${ctx.now}, ${ctx.actor.keyId}, ${action}, ${subject}, ${ctx.requestId}
     WHERE changes() > 0`)
 
-export const AuditEntry = v.pipe(
-  v.object({
-    seq: v.number(),
-    at: v.string(),
-    key_id: v.string(),
-    action: v.string(),
-    subject: v.string(),
-    request_id: v.string(),
-  }),
-  v.metadata({ ref: 'AuditEntry' }),
-)
+export const AuditEntry = component('AuditEntry', {
+  seq: v.number(),
+  at: v.string(),
+  key_id: v.string(),
+  action: v.string(),
+  subject: v.string(),
+  request_id: v.string(),
+})
 export type AuditEntry = v.InferOutput<typeof AuditEntry>
 
 export const toAuditEntry = (row: typeof audit.$inferSelect): AuditEntry => ({

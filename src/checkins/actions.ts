@@ -1,9 +1,11 @@
+import { today } from '../access/actions'
 import { addressOf, introduce } from '../appointments/actions'
 import type { Ctx } from '../context'
-import { dayKey, newIdOn } from '../doctor-day/address'
-import { decideOn, see } from '../doctor-day/reach'
-import { knownDoctor, opening, selectDoctor, today } from '../doctors/actions'
-import { newId } from '../lib/id'
+import { decideOn, see } from '../doctor-day/client'
+import { toQueueEntry } from '../doctor-day/readers/live'
+import { dayKey, newIdOn } from '../doctor-day/storage/address'
+import { findDoctor, knownDoctor, opening } from '../doctors/actions'
+import { newId } from '../lib/crypto'
 import { patientNames } from '../patients/actions'
 import { notFound } from '../problem'
 import { estimateFor } from './estimate'
@@ -15,7 +17,6 @@ import {
   type Standing,
   stepOf,
   toCheckedIn,
-  toQueued,
   toWait,
   type Wait,
   type WalkIn,
@@ -55,9 +56,7 @@ export async function walkIn(ctx: Ctx, wanted: WalkIn): Promise<CheckedIn> {
 /** Null where nobody waits. */
 export async function callNext(ctx: Ctx, doctorId: string, wanted: CallNext): Promise<Queued | null> {
   const { date = today(ctx), room } = wanted
-  const { opId, results } = await ctx.once.transact(() => [selectDoctor(ctx, doctorId)])
-  const [[doctor]] = results
-  if (!doctor) throw notFound('Doctor')
+  const { opId, doctor } = await findDoctor(ctx, doctorId)
   const day = dayKey(ctx.clinic.id, doctor.id, date)
   const called = await decideOn(ctx, day, opId, {
     type: 'call_next',
@@ -66,7 +65,7 @@ export async function callNext(ctx: Ctx, doctorId: string, wanted: CallNext): Pr
   })
   if (!called) return null
   const names = await patientNames(ctx, [called.patientId])
-  return toQueued(doctor.id, date, called, names.get(called.patientId) ?? '')
+  return toQueueEntry({ doctorId, date }, called, names.get(called.patientId) ?? '')
 }
 
 export async function takeStep(ctx: Ctx, appointmentId: string, path: string): Promise<Standing> {
@@ -102,5 +101,5 @@ export async function listQueue(ctx: Ctx, doctorId: string, date = today(ctx)): 
     ctx,
     queue.map((arrival) => arrival.patientId),
   )
-  return queue.map((arrival) => toQueued(doctorId, date, arrival, names.get(arrival.patientId) ?? ''))
+  return queue.map((arrival) => toQueueEntry({ doctorId, date }, arrival, names.get(arrival.patientId) ?? ''))
 }

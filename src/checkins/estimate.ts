@@ -1,5 +1,5 @@
-import type { CheckIn } from '../doctor-day/day'
-import { byTurn } from '../doctor-day/queue-rules'
+import { byTurn } from '../doctor-day/rules/queue'
+import type { CheckIn } from '../doctor-day/state/day'
 import { MINUTE_MS } from '../lib/time'
 
 /** Below this many visits a day says nothing of its own pace yet. */

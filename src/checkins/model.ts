@@ -1,23 +1,46 @@
+import { index, integer, sqliteTable, text as textColumn } from 'drizzle-orm/sqlite-core'
 import * as v from 'valibot'
 import type { StepName } from '../doctor-day/commands'
-import type { CheckIn as DayCheckIn } from '../doctor-day/day'
-import { text } from '../lib/text'
+import type { CheckIn as DayCheckIn } from '../doctor-day/state/day'
+import { component, text } from '../lib/schema'
 import { iso, LocalDate } from '../lib/time'
 import type { Estimate } from './estimate'
+
+/**
+ * D1’s copy of the check-ins of every day, for reading across days. The days own the facts: nothing is
+ * decided from this table. `version` is the number of the day’s event that the row tells of.
+ */
+export const checkIns = sqliteTable(
+  'check_ins',
+  {
+    id: textColumn('id').primaryKey(),
+    clinicId: textColumn('clinic_id').notNull(),
+    doctorId: textColumn('doctor_id').notNull(),
+    date: textColumn('date').notNull(),
+    appointmentId: textColumn('appointment_id').notNull(),
+    position: integer('position').notNull(),
+    status: textColumn('status').notNull(),
+    checkedInAt: integer('checked_in_at').notNull(),
+    version: integer('version').notNull(),
+  },
+  (t) => [index('check_ins_by_doctor').on(t.clinicId, t.doctorId, t.date)],
+)
 
 const Id = text(100)
 const Priority = v.picklist(['urgent', 'normal'])
 
-export const CheckIn = v.pipe(
-  v.object({ appointment_id: Id, patient_id: Id, priority: v.optional(Priority, 'normal') }),
-  v.metadata({ ref: 'CheckIn' }),
-)
+export const CheckIn = component('CheckIn', {
+  appointment_id: Id,
+  patient_id: Id,
+  priority: v.optional(Priority, 'normal'),
+})
 export type CheckIn = v.InferOutput<typeof CheckIn>
 
-export const CheckedIn = v.pipe(
-  v.object({ queue_position: v.number(), checked_in_at: v.string(), appointment_id: v.string() }),
-  v.metadata({ ref: 'CheckedIn' }),
-)
+export const CheckedIn = component('CheckedIn', {
+  queue_position: v.number(),
+  checked_in_at: v.string(),
+  appointment_id: v.string(),
+})
 export type CheckedIn = v.InferOutput<typeof CheckedIn>
 
 export const toCheckedIn = (checkIn: DayCheckIn): CheckedIn => ({
@@ -26,51 +49,28 @@ export const toCheckedIn = (checkIn: DayCheckIn): CheckedIn => ({
   appointment_id: checkIn.appointmentId,
 })
 
-export const WalkIn = v.pipe(
-  v.object({ patient_id: Id, doctor_id: Id, priority: v.optional(Priority, 'normal') }),
-  v.metadata({ ref: 'WalkIn' }),
-)
+export const WalkIn = component('WalkIn', {
+  patient_id: Id,
+  doctor_id: Id,
+  priority: v.optional(Priority, 'normal'),
+})
 export type WalkIn = v.InferOutput<typeof WalkIn>
 
-export const Queued = v.pipe(
-  v.object({
-    id: v.string(),
-    appointment_id: v.string(),
-    doctor_id: v.string(),
-    date: v.string(),
-    position: v.number(),
-    checked_in_at: v.string(),
-    status: v.picklist(['waiting', 'called', 'served', 'skipped', 'no_show']),
-    priority: Priority,
-    room: v.nullable(v.string()),
-    patient_name: v.string(),
-  }),
-  v.metadata({ ref: 'Queued' }),
-)
+export const Queued = component('Queued', {
+  id: v.string(),
+  appointment_id: v.string(),
+  doctor_id: v.string(),
+  date: v.string(),
+  position: v.number(),
+  checked_in_at: v.string(),
+  status: v.picklist(['waiting', 'called', 'served', 'skipped', 'no_show']),
+  priority: Priority,
+  room: v.nullable(v.string()),
+  patient_name: v.string(),
+})
 export type Queued = v.InferOutput<typeof Queued>
 
-export const toQueued = (
-  doctorId: string,
-  date: string,
-  checkIn: DayCheckIn,
-  patientName: string,
-): Queued => ({
-  id: checkIn.id,
-  appointment_id: checkIn.appointmentId,
-  doctor_id: doctorId,
-  date,
-  position: checkIn.position,
-  checked_in_at: iso(checkIn.checkedInAt),
-  status: checkIn.status,
-  priority: checkIn.priority,
-  room: checkIn.room,
-  patient_name: patientName,
-})
-
-export const CallNext = v.pipe(
-  v.object({ date: v.optional(LocalDate), room: text(50) }),
-  v.metadata({ ref: 'CallNext' }),
-)
+export const CallNext = component('CallNext', { date: v.optional(LocalDate), room: text(50) })
 export type CallNext = v.InferOutput<typeof CallNext>
 
 /** As a path says it; the rules write `no_show`. */
@@ -78,29 +78,23 @@ export const STEP_PATH = ':step{serve|skip|requeue|no-show|recall}'
 export const stepOf = (path: string): StepName => path.replace('-', '_') as StepName
 
 /** Where somebody stands after a step. `position` is null for one who never came. */
-export const Standing = v.pipe(
-  v.object({
-    appointment_id: v.string(),
-    status: v.picklist(['waiting', 'called', 'served', 'skipped', 'no_show']),
-    position: v.nullable(v.number()),
-    room: v.nullable(v.string()),
-  }),
-  v.metadata({ ref: 'Standing' }),
-)
+export const Standing = component('Standing', {
+  appointment_id: v.string(),
+  status: v.picklist(['waiting', 'called', 'served', 'skipped', 'no_show']),
+  position: v.nullable(v.number()),
+  room: v.nullable(v.string()),
+})
 export type Standing = v.InferOutput<typeof Standing>
 
-export const Wait = v.pipe(
-  v.object({
-    appointment_id: v.string(),
-    status: v.picklist(['waiting', 'called', 'served', 'skipped', 'no_show']),
-    position: v.number(),
-    ahead: v.number(),
-    estimate_minutes: v.object({ p50: v.number(), p90: v.number() }),
-    basis: v.picklist(['today', 'default']),
-    samples: v.number(),
-  }),
-  v.metadata({ ref: 'Wait' }),
-)
+export const Wait = component('Wait', {
+  appointment_id: v.string(),
+  status: v.picklist(['waiting', 'called', 'served', 'skipped', 'no_show']),
+  position: v.number(),
+  ahead: v.number(),
+  estimate_minutes: v.object({ p50: v.number(), p90: v.number() }),
+  basis: v.picklist(['today', 'default']),
+  samples: v.number(),
+})
 export type Wait = v.InferOutput<typeof Wait>
 
 export const toWait = (checkIn: DayCheckIn, estimate: Estimate): Wait => ({

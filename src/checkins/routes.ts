@@ -1,6 +1,7 @@
 import * as v from 'valibot'
+import { needs } from '../access/authenticate'
 import { OnDate } from '../doctors/model'
-import { body, doc, needs, noBody, query, reply, resource } from '../http/endpoint'
+import { body, doc, noBody, query, refuses, reply, resource } from '../http/endpoint'
 import { replay } from '../http/idempotency'
 import { callNext, checkIn, getWait, listQueue, takeStep, walkIn } from './actions'
 import { CallNext, CheckedIn, CheckIn, Queued, STEP_PATH, Standing, Wait, WalkIn } from './model'
@@ -8,17 +9,8 @@ import { CallNext, CheckedIn, CheckIn, Queued, STEP_PATH, Standing, Wait, WalkIn
 export const checkins = resource()
   .post(
     '/',
-    doc(
-      'Check a patient in',
-      201,
-      CheckedIn,
-      'not_found',
-      'wrong_patient',
-      'already_checked_in',
-      'already_cancelled',
-      'wrong_date',
-      'moving',
-    ),
+    doc('Check a patient in', 201, CheckedIn),
+    refuses('not_found', 'wrong_patient', 'already_checked_in', 'already_cancelled', 'wrong_date', 'moving'),
     needs('checkins:write'),
     body(CheckIn),
     replay,
@@ -26,16 +18,8 @@ export const checkins = resource()
   )
   .post(
     '/walk-in',
-    doc(
-      'Book for today and check in at once',
-      201,
-      CheckedIn,
-      'not_found',
-      'doctor_absent',
-      'day_full',
-      'already_booked',
-      'wrong_date',
-    ),
+    doc('Book for today and check in at once', 201, CheckedIn),
+    refuses('not_found', 'doctor_absent', 'day_full', 'already_booked', 'wrong_date'),
     needs('checkins:write'),
     body(WalkIn),
     replay,
@@ -43,7 +27,8 @@ export const checkins = resource()
   )
   .post(
     '/doctors/:doctor_id/queue/next',
-    doc('Call the next patient into a room; 204 where nobody waits', [200, 204], Queued, 'not_found'),
+    doc('Call the next patient into a room; 204 where nobody waits', [200, 204], Queued),
+    refuses('not_found'),
     needs('checkins:write'),
     body(CallNext),
     async (c) => {
@@ -53,15 +38,8 @@ export const checkins = resource()
   )
   .post(
     `/:appointment_id/${STEP_PATH}`,
-    doc(
-      'Serve, skip, requeue, recall, or say that nobody came',
-      200,
-      Standing,
-      'not_found',
-      'illegal_step',
-      'wrong_date',
-      'moving',
-    ),
+    doc('Serve, skip, requeue, recall, or say that nobody came', 200, Standing),
+    refuses('not_found', 'illegal_step', 'wrong_date', 'moving'),
     needs('checkins:write'),
     noBody,
     replay,
@@ -70,13 +48,15 @@ export const checkins = resource()
   )
   .get(
     '/:appointment_id',
-    doc('How many are ahead, and how long it may take', 200, Wait, 'not_found'),
+    doc('How many are ahead, and how long it may take', 200, Wait),
+    refuses('not_found'),
     needs('checkins:read'),
     async (c) => reply(c, Wait, await getWait(c.var.ctx, c.req.param('appointment_id'))),
   )
   .get(
     '/doctors/:doctor_id/queue',
-    doc('Who has checked in with a doctor, in order of arrival', 200, v.array(Queued), 'not_found'),
+    doc('Who has checked in with a doctor, in order of arrival', 200, v.array(Queued)),
+    refuses('not_found'),
     needs('checkins:read'),
     query(OnDate),
     async (c) =>

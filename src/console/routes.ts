@@ -2,11 +2,11 @@ import { sql } from 'drizzle-orm'
 import { drizzle } from 'drizzle-orm/d1'
 import { describeRoute } from 'hono-openapi'
 import * as v from 'valibot'
-import { ABOUT } from '../about'
 import { doc, reply, resource } from '../http/endpoint'
+import type { About } from '../http/openapi'
 import { page, pageFile, redocPage, swaggerPage } from './pages'
 
-const About = v.object({
+const Service = v.object({
   name: v.string(),
   version: v.string(),
   status: v.literal('ok'),
@@ -14,7 +14,6 @@ const About = v.object({
 })
 const Health = v.object({ status: v.literal('ok'), version: v.string() })
 const LINKS = { health: '/health', docs: '/docs', redoc: '/redoc', openapi: '/openapi.json' }
-const { title, version } = ABOUT
 
 /** Unlike the rest of the API these two answer with pages for people. */
 const docPage = (summary: string) =>
@@ -24,10 +23,13 @@ const docPage = (summary: string) =>
   })
 
 /** What is open to everyone. `document` is the OpenAPI document of the whole API. */
-export const pages = (document: () => Promise<object>) =>
+export const pages = (
+  { title, version }: Pick<About, 'title' | 'version'>,
+  document: () => Promise<object>,
+) =>
   resource()
-    .get('/', doc('Name, version and links', 200, About), (c) =>
-      reply(c, About, { name: title, version, status: 'ok', links: LINKS }),
+    .get('/', doc('Name, version and links', 200, Service), (c) =>
+      reply(c, Service, { name: title, version, status: 'ok', links: LINKS }),
     )
     .get('/health', doc('Whether the service and its database answer', 200, Health), async (c) => {
       await drizzle(c.env.DB).run(sql`SELECT 1`)

@@ -1,12 +1,12 @@
 import type { Ctx } from '../context'
-import { dayKey, newIdOn } from '../doctor-day/address'
-import type { Opening } from '../doctor-day/day'
-import { decideOn, moveOn, performOn, see } from '../doctor-day/reach'
-import type { Refusal } from '../doctor-day/refusal'
-import { problemOf } from '../doctor-day/refusals'
+import { decideOn, moveOn, performOn, problemOf, see } from '../doctor-day/client'
+import type { Refusal } from '../doctor-day/commands'
+import type { Opening } from '../doctor-day/state/day'
+import { dayKey, newIdOn } from '../doctor-day/storage/address'
 import { opening, selectDoctor } from '../doctors/actions'
-import { newId } from '../lib/id'
-import { notFound, Problem } from '../problem'
+import { invalid } from '../http/failure'
+import { newId } from '../lib/crypto'
+import { notFound } from '../problem'
 import { type Absence, type DayPath, type DeclareAbsence, toAbsence, type Why } from './model'
 
 /**
@@ -97,9 +97,7 @@ function whyOf(refused: Refusal): Why {
   return why
 }
 
-const sameDay = () => {
-  const message = 'move_to must be another day, or another doctor'
-  return new Problem('invalid_request', message, {
-    faults: [{ field: 'move_to', rule: 'another_day', message }],
-  })
-}
+const sameDay = () =>
+  invalid([
+    { field: 'move_to', rule: 'another_day', message: 'move_to must be another day, or another doctor' },
+  ])

@@ -1,12 +1,11 @@
 import type { Ctx } from '../context'
-import { dayKey } from '../doctor-day/address'
-import { untouched } from '../doctor-day/fold'
-import { ledgerOf } from '../doctor-day/ledger'
-import { onDay, operation, see } from '../doctor-day/reach'
-import { knownDoctor, opening, selectDoctor } from '../doctors/actions'
+import { onDay, operation, see } from '../doctor-day/client'
+import { untouched } from '../doctor-day/state/fold'
+import { ledgerOf } from '../doctor-day/state/views'
+import { dayKey } from '../doctor-day/storage/address'
+import { findDoctor, knownDoctor, opening } from '../doctors/actions'
 import type { Page } from '../lib/page'
 import { instantOf } from '../lib/time'
-import { notFound } from '../problem'
 import {
   type AskDay,
   type DayEvent,
@@ -53,8 +52,7 @@ export async function verifyDay(ctx: Ctx, day: DayPath): Promise<Verdict> {
 
 /** The day sends its log to D1's copy again: behind the reply, and until D1 has taken all of it. */
 export async function resyncDay(ctx: Ctx, day: DayPath): Promise<Resync> {
-  const { opId, results } = await ctx.once.transact(() => [selectDoctor(ctx, day.doctor_id)])
-  if (results[0].length === 0) throw notFound('Doctor')
+  const { opId } = await findDoctor(ctx, day.doctor_id)
   return { events: await onDay(ctx.env, keyOf(ctx, day), (object) => object.resync(operation(ctx, opId))) }
 }
 

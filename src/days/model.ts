@@ -1,12 +1,30 @@
+import { integer, primaryKey, sqliteTable, text as textColumn } from 'drizzle-orm/sqlite-core'
 import * as v from 'valibot'
 import { slotTimes, toSlotTimes } from '../appointments/model'
-import type { Absence as DayAbsence } from '../doctor-day/absence-rules'
-import type { Recorded } from '../doctor-day/day'
-import type { Ledger as DayLedger } from '../doctor-day/ledger'
-import type { Verdict as LogVerdict } from '../doctor-day/log'
+import type { Recorded } from '../doctor-day/state/day'
+import type { Absence as DayAbsence, Ledger as DayLedger } from '../doctor-day/state/views'
+import type { Verdict as LogVerdict } from '../doctor-day/storage/log'
 import { limit, PAGE_MAX } from '../lib/page'
-import { text } from '../lib/text'
+import { component, text } from '../lib/schema'
 import { IsoInstant, iso, LocalDate } from '../lib/time'
+
+/**
+ * D1’s copy of the figures of every day, for reading across days. The days own the facts: nothing is decided
+ * from this table. `version` is the number of the day’s event that the row tells of.
+ */
+export const days = sqliteTable(
+  'days',
+  {
+    clinicId: textColumn('clinic_id').notNull(),
+    doctorId: textColumn('doctor_id').notNull(),
+    date: textColumn('date').notNull(),
+    isPresent: integer('is_present', { mode: 'boolean' }).notNull(),
+    capacity: integer('capacity').notNull(),
+    taken: integer('taken').notNull(),
+    version: integer('version').notNull(),
+  },
+  (t) => [primaryKey({ columns: [t.clinicId, t.doctorId, t.date] })],
+)
 
 /** One doctor on one local date. */
 export const DayPath = v.object({ doctor_id: v.string(), date: LocalDate })
@@ -25,22 +43,19 @@ const Slot = v.object({
 })
 
 /** booked + held + offered + remaining = capacity, at every version. `waiting` have no offer yet. */
-export const Ledger = v.pipe(
-  v.object({
-    date: v.string(),
-    time_zone: v.string(),
-    is_present: v.boolean(),
-    capacity: v.number(),
-    booked: v.number(),
-    held: v.number(),
-    offered: v.number(),
-    remaining: v.number(),
-    waiting: v.number(),
-    version: v.number(),
-    slots: v.array(Slot),
-  }),
-  v.metadata({ ref: 'Ledger' }),
-)
+export const Ledger = component('Ledger', {
+  date: v.string(),
+  time_zone: v.string(),
+  is_present: v.boolean(),
+  capacity: v.number(),
+  booked: v.number(),
+  held: v.number(),
+  offered: v.number(),
+  remaining: v.number(),
+  waiting: v.number(),
+  version: v.number(),
+  slots: v.array(Slot),
+})
 export type Ledger = v.InferOutput<typeof Ledger>
 
 const STATES = { appointment: 'booked', hold: 'held', offer: 'offered', reservation: 'held' } as const
@@ -68,16 +83,13 @@ export const ListDayEvents = v.object({
 export type ListDayEvents = v.InferOutput<typeof ListDayEvents>
 
 /** `seq` counts 1, 2, 3 … without a gap; `actor` is the API key; `data` is what an event of `type` tells. */
-export const DayEvent = v.pipe(
-  v.object({
-    seq: v.number(),
-    at: v.string(),
-    actor: v.string(),
-    type: v.string(),
-    data: v.record(v.string(), v.unknown()),
-  }),
-  v.metadata({ ref: 'DayEvent' }),
-)
+export const DayEvent = component('DayEvent', {
+  seq: v.number(),
+  at: v.string(),
+  actor: v.string(),
+  type: v.string(),
+  data: v.record(v.string(), v.unknown()),
+})
 export type DayEvent = v.InferOutput<typeof DayEvent>
 
 export const toDayEvent = ({ seq, at, actor, type, ...data }: Recorded): DayEvent => ({
@@ -122,13 +134,10 @@ export const toVerdict = (verdict: LogVerdict): Verdict => {
 const Reason = text(500)
 
 /** Without `move_to` nobody is moved. Without its `doctor_id` it is another day of the same doctor. */
-export const DeclareAbsence = v.pipe(
-  v.object({
-    reason: Reason,
-    move_to: v.optional(v.object({ date: LocalDate, doctor_id: v.optional(text(100)) })),
-  }),
-  v.metadata({ ref: 'DeclareAbsence' }),
-)
+export const DeclareAbsence = component('DeclareAbsence', {
+  reason: Reason,
+  move_to: v.optional(v.object({ date: LocalDate, doctor_id: v.optional(text(100)) })),
+})
 export type DeclareAbsence = v.InferOutput<typeof DeclareAbsence>
 
 const WHYS = ['no_move_to', 'checked_in', 'already_booked', 'doctor_absent', 'moving'] as const
@@ -138,19 +147,16 @@ const struck = { appointment_id: v.string(), patient_id: v.string() }
  * Every patient whose appointment the absence struck is in exactly one list. `moved` and `waitlisted` tell of
  * the other day; who waits has given up the appointment of this one. `to_call` still stand on this day.
  */
-export const Absence = v.pipe(
-  v.object({
-    doctor_id: v.string(),
-    date: v.string(),
-    is_present: v.literal(false),
-    moved: v.array(v.object({ ...struck, doctor_id: v.string(), date: v.string(), slot: v.number() })),
-    waitlisted: v.array(
-      v.object({ ...struck, doctor_id: v.string(), date: v.string(), waitlist_id: v.string() }),
-    ),
-    to_call: v.array(v.object({ ...struck, slot: v.number(), why: v.picklist(WHYS) })),
-  }),
-  v.metadata({ ref: 'Absence' }),
-)
+export const Absence = component('Absence', {
+  doctor_id: v.string(),
+  date: v.string(),
+  is_present: v.literal(false),
+  moved: v.array(v.object({ ...struck, doctor_id: v.string(), date: v.string(), slot: v.number() })),
+  waitlisted: v.array(
+    v.object({ ...struck, doctor_id: v.string(), date: v.string(), waitlist_id: v.string() }),
+  ),
+  to_call: v.array(v.object({ ...struck, slot: v.number(), why: v.picklist(WHYS) })),
+})
 export type Absence = v.InferOutput<typeof Absence>
 
 /** How the try to find a patient another place ended. */
@@ -185,5 +191,5 @@ export function toAbsence(day: DayPath, absence: DayAbsence, whys: Map<string, W
 }
 
 /** `events`: how many are on their way to the copy again. */
-export const Resync = v.pipe(v.object({ events: v.number() }), v.metadata({ ref: 'Resync' }))
+export const Resync = component('Resync', { events: v.number() })
 export type Resync = v.InferOutput<typeof Resync>

@@ -1,5 +1,6 @@
 import * as v from 'valibot'
-import { body, doc, linkNext, needs, noBody, path, query, reply, resource } from '../http/endpoint'
+import { needs } from '../access/authenticate'
+import { body, doc, linkNext, noBody, path, query, refuses, reply, resource } from '../http/endpoint'
 import { replay } from '../http/idempotency'
 import { declareAbsence } from './absence'
 import { getDay, listDayEvents, resyncDay, verifyDay } from './actions'
@@ -18,7 +19,8 @@ import {
 export const days = resource()
   .get(
     '/:date',
-    doc('The numbers of a day, now or as of an instant', 200, Ledger, 'not_found'),
+    doc('The numbers of a day, now or as of an instant', 200, Ledger),
+    refuses('not_found'),
     needs('appointments:read'),
     path(DayPath),
     query(AskDay),
@@ -26,7 +28,8 @@ export const days = resource()
   )
   .get(
     '/:date/events',
-    doc('What happened on a day, oldest first', 200, v.array(DayEvent), 'not_found'),
+    doc('What happened on a day, oldest first', 200, v.array(DayEvent)),
+    refuses('not_found'),
     needs('audit:read'),
     path(DayPath),
     query(ListDayEvents),
@@ -38,19 +41,16 @@ export const days = resource()
   )
   .get(
     '/:date/verify',
-    doc('Whether a day’s events are as they were written', 200, Verdict, 'not_found', 'invalid_request'),
+    doc('Whether a day’s events are as they were written', 200, Verdict),
+    refuses('not_found', 'invalid_request'),
     needs('audit:read'),
     path(DayPath),
     async (c) => reply(c, Verdict, await verifyDay(c.var.ctx, c.req.valid('param'))),
   )
   .post(
     '/:date/absence',
-    doc(
-      'Say that a doctor is absent, and find each patient of the day another place',
-      200,
-      Absence,
-      'not_found',
-    ),
+    doc('Say that a doctor is absent, and find each patient of the day another place', 200, Absence),
+    refuses('not_found'),
     needs('appointments:write', 'doctors:write'),
     path(DayPath),
     body(DeclareAbsence),
@@ -60,7 +60,8 @@ export const days = resource()
   )
   .post(
     '/:date/resync',
-    doc('Send a day to the searchable copy again', 202, Resync, 'not_found', 'invalid_request'),
+    doc('Send a day to the searchable copy again', 202, Resync),
+    refuses('not_found', 'invalid_request'),
     needs('appointments:write'),
     path(DayPath),
     noBody,

@@ -1,21 +1,18 @@
 import { DurableObject } from 'cloudflare:workers'
 import { logFailure } from '../lib/log'
 import { MINUTE_MS, SECOND_MS } from '../lib/time'
-import { foldUntil } from './as-of'
-import type { Command, Decision, ReplyTo } from './commands'
-import { copying } from './copying'
-import { type Appointment, type Day, type Event, emptyDay, type Recorded } from './day'
-import { isPassing } from './facts'
-import { evolve, fold } from './fold'
-import * as log from './log'
-import type { MoveWanted } from './move-commands'
-import { moving } from './moving'
-import type { Answer, Operation } from './operation'
-import { onOtherDay } from './reach'
-import { decide, nextDeadline } from './rules'
-import { following, hear } from './sockets'
-import * as tickets from './tickets'
-import { type Query, type Seen, view } from './views'
+import { otherDays } from './client'
+import type { Answer, Command, Decision, MoveWanted, Operation, ReplyTo } from './commands'
+import { moving } from './moving/moving'
+import { copyReader } from './readers/copy'
+import { following, hear } from './readers/sockets'
+import { isPassing } from './rules/facts'
+import { decide, nextDeadline } from './rules/rules'
+import { type Appointment, type Day, type Event, emptyDay, type Recorded } from './state/day'
+import { evolve, fold, foldUntil } from './state/fold'
+import { type Query, type Seen, view } from './state/views'
+import * as log from './storage/log'
+import * as tickets from './storage/tickets'
 
 /** Should a write's own copy to D1 fail, or its isolate die, the alarm comes this much later. */
 const COPY_GRACE_MS = 5 * SECOND_MS
@@ -42,7 +39,7 @@ export class DoctorDay extends DurableObject<Env> {
   #isOpen = log.isOpen(this.#sql)
   #folded: Day | null = null
   #alarmAt = Number.POSITIVE_INFINITY
-  readonly #copying = copying({
+  readonly #copy = copyReader({
     name: this.ctx.id.name,
     sql: this.#sql,
     database: this.env.DB,
@@ -53,7 +50,7 @@ export class DoctorDay extends DurableObject<Env> {
     name: this.ctx.id.name,
     day: () => this.#day,
     perform: (operation, command) => this.#perform(operation, command),
-    reach: (key, call) => onOtherDay(this.env, key, call),
+    others: otherDays(this.env),
     wakeAt: (instant) => this.#arm(instant),
   })
   readonly #following = following({
@@ -80,7 +77,7 @@ export class DoctorDay extends DurableObject<Env> {
       this.#moving.undo()
       this.#arm(nextDeadline(this.#day))
       if (this.#day.moves.size + this.#day.reservations.size > 0) this.#arm(Date.now())
-      if (this.#copying.isBehind()) this.#arm(Date.now() + COPY_GRACE_MS)
+      if (this.#copy.isBehind()) this.#arm(Date.now() + COPY_GRACE_MS)
       this.#arm(this.#following.dueAt())
     } catch (error) {
       logFailure('log_damaged', error, { day: this.ctx.id.name })
@@ -137,7 +134,7 @@ export class DoctorDay extends DurableObject<Env> {
     if (known !== undefined) return JSON.parse(known) as number
     const events = this.#day.version
     this.ctx.storage.transactionSync(() => {
-      this.#copying.rewind()
+      this.#copy.rewind()
       log.rememberReply(this.#sql, operation.id, JSON.stringify(events))
       this.#arm(Date.now() + COPY_GRACE_MS)
     })
@@ -231,7 +228,7 @@ export class DoctorDay extends DurableObject<Env> {
   }
 
   async #catchUp(): Promise<void> {
-    if (this.#isOpen) await Promise.all([this.#following.catchUp(), this.#copying.catchUp()])
+    if (this.#isOpen) await Promise.all([this.#following.catchUp(), this.#copy.catchUp()])
   }
 
   /** The earliest wish wins; an alarm that finds nothing to do costs less than taking one back. */

@@ -1,14 +1,14 @@
 import { and, asc, eq, gt } from 'drizzle-orm'
+import { today } from '../access/actions'
 import { audited } from '../audit/model'
 import type { Ctx } from '../context'
-import { dayKey } from '../doctor-day/address'
-import type { Opening } from '../doctor-day/day'
-import { days } from '../doctor-day/model'
-import { decideOn, see } from '../doctor-day/reach'
-import { slotsThatFit, usualSlots } from '../doctor-day/slot-times'
-import { newId } from '../lib/id'
+import { days } from '../days/model'
+import { decideOn, see } from '../doctor-day/client'
+import type { Opening } from '../doctor-day/state/day'
+import { slotsThatFit, usualSlots } from '../doctor-day/state/slot-times'
+import { dayKey } from '../doctor-day/storage/address'
+import { newId } from '../lib/crypto'
 import { cutPage, type Page } from '../lib/page'
-import { localDate } from '../lib/time'
 import { notFound, Problem } from '../problem'
 import {
   type Availability,
@@ -121,8 +121,7 @@ export async function setAvailability(
   doctorId: string,
   wanted: SetAvailability,
 ): Promise<Availability> {
-  const { opId, results } = await ctx.once.transact(() => [selectDoctor(ctx, doctorId)])
-  const doctor = known(results[0])
+  const { opId, doctor } = await findDoctor(ctx, doctorId)
   const { date, is_present: isPresent, notes, capacity, working_hours: hours } = wanted
   const availability = await decideOn(ctx, dayKey(ctx.clinic.id, doctor.id, date), opId, {
     type: 'set_availability',
@@ -157,6 +156,12 @@ export const selectDoctor = (ctx: Ctx, id: string) =>
     .from(doctors)
     .where(and(eq(doctors.clinicId, ctx.clinic.id), eq(doctors.id, id)))
 
+/** One D1 round trip finds the doctor and claims the key. */
+export async function findDoctor(ctx: Ctx, id: string): Promise<{ opId: string; doctor: DoctorRow }> {
+  const { opId, results } = await ctx.once.transact(() => [selectDoctor(ctx, id)])
+  return { opId, doctor: known(results[0]) }
+}
+
 export const knownDoctor = async (ctx: Ctx, id: string): Promise<DoctorRow> =>
   known(await selectDoctor(ctx, id))
 
@@ -178,6 +183,3 @@ export function opening(ctx: Ctx, doctor: DoctorRow, date: string): Opening {
     ...(hours && { hours }),
   }
 }
-
-/** The date it is now at the clinic. */
-export const today = (ctx: Ctx): string => localDate(ctx.now, ctx.clinic.timeZone)

@@ -1,9 +1,14 @@
 import { integer, sqliteTable, text as textColumn, uniqueIndex } from 'drizzle-orm/sqlite-core'
 import * as v from 'valibot'
-import type { Availability as DayAvailability, Opening } from '../doctor-day/day'
-import { type WorkingHours as DayHours, minutesOf, SLOTS_MAX, usualSlots } from '../doctor-day/slot-times'
+import type { Availability as DayAvailability, Opening } from '../doctor-day/state/day'
+import {
+  type WorkingHours as DayHours,
+  minutesOf,
+  SLOTS_MAX,
+  usualSlots,
+} from '../doctor-day/state/slot-times'
 import { cursor, limit } from '../lib/page'
-import { maxCharacters, text } from '../lib/text'
+import { component, maxCharacters, text } from '../lib/schema'
 import { DAY_MS, iso, LocalDate, MINUTE_MS } from '../lib/time'
 
 export const SLOTS_USUAL = 10
@@ -93,17 +98,14 @@ const toWorkingHours = ({ from, to, minutesPerSlot }: DayHours): WorkingHours =>
   minutes_per_slot: minutesPerSlot,
 })
 
-export const NewDoctor = v.pipe(
-  v.object({
-    name: text(200),
-    code: text(50),
-    specialty: v.nullish(text(200), null),
-    /** How many slots a day has: else as many as fit into the working hours, or 10 without any. */
-    capacity: v.optional(Capacity),
-    working_hours: v.nullish(WorkingHours),
-  }),
-  v.metadata({ ref: 'NewDoctor' }),
-)
+export const NewDoctor = component('NewDoctor', {
+  name: text(200),
+  code: text(50),
+  specialty: v.nullish(text(200), null),
+  /** How many slots a day has: else as many as fit into the working hours, or 10 without any. */
+  capacity: v.optional(Capacity),
+  working_hours: v.nullish(WorkingHours),
+})
 export type NewDoctor = v.InferOutput<typeof NewDoctor>
 
 /**
@@ -135,14 +137,14 @@ const doctorFields = {
   created_at: v.string(),
 }
 
-export const Doctor = v.pipe(v.object(doctorFields), v.metadata({ ref: 'Doctor' }))
+export const Doctor = component('Doctor', doctorFields)
 export type Doctor = v.InferOutput<typeof Doctor>
 
 /** `is_available` is there where a date was asked for: whether the doctor is present that day. */
-export const ListedDoctor = v.pipe(
-  v.object({ ...doctorFields, is_available: v.optional(v.boolean()) }),
-  v.metadata({ ref: 'ListedDoctor' }),
-)
+export const ListedDoctor = component('ListedDoctor', {
+  ...doctorFields,
+  is_available: v.optional(v.boolean()),
+})
 export type ListedDoctor = v.InferOutput<typeof ListedDoctor>
 
 export const toDoctor = (row: typeof doctors.$inferSelect): Doctor => ({
@@ -166,37 +168,31 @@ export type ListDoctors = v.InferOutput<typeof ListDoctors>
 export const OnDate = v.object({ date: v.optional(LocalDate) })
 export type OnDate = v.InferOutput<typeof OnDate>
 
-export const SetAvailability = v.pipe(
-  v.object({
-    date: LocalDate,
-    is_present: v.boolean(),
-    notes: v.nullish(v.pipe(v.string(), maxCharacters(2_000)), null),
-    /** How many slots this day has; null leaves it as it is. */
-    capacity: v.nullish(Capacity, null),
-    /**
-     * This day's own hours, and as many slots as fit into them unless `capacity` says how many. Null takes
-     * the hours away and leaves the number of slots; without it the hours stay as they are.
-     */
-    working_hours: v.nullish(WorkingHours),
-  }),
-  v.metadata({ ref: 'SetAvailability' }),
-)
+export const SetAvailability = component('SetAvailability', {
+  date: LocalDate,
+  is_present: v.boolean(),
+  notes: v.nullish(v.pipe(v.string(), maxCharacters(2_000)), null),
+  /** How many slots this day has; null leaves it as it is. */
+  capacity: v.nullish(Capacity, null),
+  /**
+   * This day's own hours, and as many slots as fit into them unless `capacity` says how many. Null takes
+   * the hours away and leaves the number of slots; without it the hours stay as they are.
+   */
+  working_hours: v.nullish(WorkingHours),
+})
 export type SetAvailability = v.InferOutput<typeof SetAvailability>
 
-export const Availability = v.pipe(
-  v.object({
-    id: v.nullable(v.string()),
-    doctor_id: v.string(),
-    date: v.string(),
-    is_present: v.boolean(),
-    notes: v.nullable(v.string()),
-    capacity: v.number(),
-    working_hours: v.optional(WorkingHours),
-    updated_by: v.nullable(v.string()),
-    updated_at: v.nullable(v.string()),
-  }),
-  v.metadata({ ref: 'Availability' }),
-)
+export const Availability = component('Availability', {
+  id: v.nullable(v.string()),
+  doctor_id: v.string(),
+  date: v.string(),
+  is_present: v.boolean(),
+  notes: v.nullable(v.string()),
+  capacity: v.number(),
+  working_hours: v.optional(WorkingHours),
+  updated_by: v.nullable(v.string()),
+  updated_at: v.nullable(v.string()),
+})
 export type Availability = v.InferOutput<typeof Availability>
 
 export const toAvailability = (doctorId: string, date: string, day: DayAvailability): Availability => ({

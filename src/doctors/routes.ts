@@ -1,5 +1,6 @@
 import * as v from 'valibot'
-import { body, doc, needs, query, reply, replyPage, resource } from '../http/endpoint'
+import { needs } from '../access/authenticate'
+import { body, doc, query, refuses, reply, replyPage, resource } from '../http/endpoint'
 import { addDoctor, changeDoctor, getAvailability, getDoctor, listDoctors, setAvailability } from './actions'
 import {
   Availability,
@@ -15,7 +16,8 @@ import {
 export const doctors = resource()
   .post(
     '/',
-    doc('Add a doctor', 201, Doctor, 'doctor_code_taken'),
+    doc('Add a doctor', 201, Doctor),
+    refuses('doctor_code_taken'),
     needs('doctors:write'),
     body(NewDoctor),
     async (c) => reply(c, Doctor, await addDoctor(c.var.ctx, c.req.valid('json')), 201),
@@ -27,26 +29,21 @@ export const doctors = resource()
     query(ListDoctors),
     async (c) => replyPage(c, ListedDoctor, await listDoctors(c.var.ctx, c.req.valid('query'))),
   )
-  .get('/:id', doc('Get a doctor', 200, Doctor, 'not_found'), needs('doctors:read'), async (c) =>
+  .get('/:id', doc('Get a doctor', 200, Doctor), refuses('not_found'), needs('doctors:read'), async (c) =>
     reply(c, Doctor, await getDoctor(c.var.ctx, c.req.param('id'))),
   )
   .patch(
     '/:id',
-    doc('Change a doctor; days that were touched keep their terms', 200, Doctor, 'not_found'),
+    doc('Change a doctor; days that were touched keep their terms', 200, Doctor),
+    refuses('not_found'),
     needs('doctors:write'),
     body(ChangeDoctor),
     async (c) => reply(c, Doctor, await changeDoctor(c.var.ctx, c.req.param('id'), c.req.valid('json'))),
   )
   .post(
     '/:id/availability',
-    doc(
-      'Say whether a doctor is present on a day, when, and for how many',
-      200,
-      Availability,
-      'not_found',
-      'capacity_below_taken',
-      'hours_in_use',
-    ),
+    doc('Say whether a doctor is present on a day, when, and for how many', 200, Availability),
+    refuses('not_found', 'capacity_below_taken', 'hours_in_use'),
     needs('doctors:write'),
     body(SetAvailability),
     async (c) =>
@@ -54,7 +51,8 @@ export const doctors = resource()
   )
   .get(
     '/:id/availability',
-    doc('Whether a doctor is present on a day', 200, Availability, 'not_found'),
+    doc('Whether a doctor is present on a day', 200, Availability),
+    refuses('not_found'),
     needs('doctors:read'),
     query(OnDate),
     async (c) =>

@@ -1,18 +1,14 @@
 import { and, asc, eq, gt, isNotNull, isNull, notInArray, type SQL, sql } from 'drizzle-orm'
 import { audited } from '../audit/model'
 import type { Ctx } from '../context'
-import { cancelImport } from '../imports/control'
-import { getImport } from '../imports/jobs'
 import { imports } from '../imports/model'
 import { cutPage, type Page } from '../lib/page'
 import { foldName } from '../lib/text'
 import { SECOND_MS } from '../lib/time'
 import { notFound, Problem } from '../problem'
-import { throughGate } from '../upstream/through-gate'
-import { HOSPITALS } from './bulk'
+import { throughGate } from '../upstream/gate'
 import { directoryOf } from './directory'
-import { type ActivatedBatch, type ImportStatus, toStatus } from './job'
-import { type Hospital, hospitals, type ListHospitals, toHospital } from './model'
+import { type ActivatedBatch, type Hospital, hospitals, type ListHospitals, toHospital } from './model'
 
 /** The active hospitals in which every word of `q` occurs, in the order they were imported. */
 export async function listHospitals(ctx: Ctx, wanted: ListHospitals): Promise<Page<Hospital>> {
@@ -103,10 +99,4 @@ async function activateThere(ctx: Ctx, ofBatchId: SQL | undefined): Promise<void
   throw new Problem('unavailable', 'The directory of hospitals did not activate the batch; try again', {
     retryAfterSeconds: Math.max(RETRY_AFTER_SECONDS, Math.ceil(waitMs / SECOND_MS)),
   })
-}
-
-/** Again, it says the same. A retry that comes after somebody resumed the import cancels nothing. */
-export async function cancelHospitals(ctx: Ctx, jobId: string): Promise<ImportStatus> {
-  await cancelImport(ctx, HOSPITALS, jobId)
-  return { ...toStatus(await getImport(ctx, 'hospitals', jobId), ctx.now), result: null }
 }

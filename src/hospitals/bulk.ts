@@ -1,9 +1,25 @@
 import { sql } from 'drizzle-orm'
 import type { Kind } from '../imports/kind'
-import { newRecordId, standsEarlier } from '../imports/staged'
+import { newRecordId, standsEarlier } from '../imports/model'
 import { toE164 } from '../lib/phone'
 import { directoryOf } from './directory'
 import { foldHospital, HospitalRow, hospitals } from './model'
+
+export const HOSPITAL_WORDS = {
+  records: 'hospitals',
+  statusPath: '/api/v1/hospitals/status/',
+  created: ['created', 'created_and_activated'],
+  /** The last three are those of an upstream: it refused, it was out of reach, or its answer was lost. */
+  reasons: [
+    'duplicate_in_file',
+    'duplicate_in_directory',
+    'invalid',
+    'refused_by_directory',
+    'directory_unavailable',
+    'unknown_outcome',
+  ],
+  hasBatch: true,
+} as const
 
 /** Hospitals as a kind of import: what a row is, what is kept of it, and how rows become a directory. */
 export const HOSPITALS: Kind<HospitalRow> = {
@@ -20,7 +36,7 @@ export const HOSPITALS: Kind<HospitalRow> = {
     const cells = { name, address, phone: phone || null, phone_e164: phoneE164 }
     return { cells, identity: foldHospital(hospital) }
   },
-  commit(db, { clinicId, rows, held, now }) {
+  commit(db, { clinicId, rows, isLeased, now }) {
     const isCreated = sql`EXISTS (SELECT 1 FROM hospitals h
       WHERE h.clinic_id = ${clinicId} AND h.id = ${newRecordId('staged_rows')})`
     return {
@@ -30,7 +46,7 @@ export const HOSPITALS: Kind<HospitalRow> = {
           SELECT i.clinic_id, ${newRecordId('r')}, i.batch_id, r.cells->>'name', r.cells->>'address',
             r.cells->>'phone', r.cells->>'phone_e164', r.identity, ${now}
           FROM staged_rows r JOIN imports i ON i.id = r.job_id
-          WHERE ${rows} AND i.clinic_id = ${clinicId} AND NOT ${standsEarlier('r')} AND ${held}
+          WHERE ${rows} AND i.clinic_id = ${clinicId} AND NOT ${standsEarlier('r')} AND ${isLeased}
           ORDER BY r.row`)
         .onConflictDoNothing(),
       isCreated,

@@ -1,5 +1,5 @@
 import * as v from 'valibot'
-import type { Upstream } from '../imports/upstream'
+import type { Upstream } from '../imports/kind'
 import { callUpstream } from '../upstream/call'
 
 const ID_CHARACTERS_MAX = 200

@@ -1,8 +1,8 @@
 import { integer, primaryKey, sqliteTable, text as textColumn, uniqueIndex } from 'drizzle-orm/sqlite-core'
 import * as v from 'valibot'
-import { cell, requiredCell } from '../lib/cell'
 import { cursor, limit } from '../lib/page'
-import { foldName, maxCharacters } from '../lib/text'
+import { cell, component, maxCharacters, requiredCell } from '../lib/schema'
+import { foldName } from '../lib/text'
 import { iso } from '../lib/time'
 
 /**
@@ -43,19 +43,16 @@ export type HospitalRow = v.InferOutput<typeof HospitalRow>
 export const foldHospital = ({ name, address }: HospitalRow): string =>
   `${foldName(name)}\n${foldName(address)}`
 
-export const Hospital = v.pipe(
-  v.object({
-    id: v.string(),
-    name: v.string(),
-    address: v.string(),
-    phone: v.nullable(v.string()),
-    phone_e164: v.nullable(v.string()),
-    batch_id: v.string(),
-    is_active: v.boolean(),
-    created_at: v.string(),
-  }),
-  v.metadata({ ref: 'Hospital' }),
-)
+export const Hospital = component('Hospital', {
+  id: v.string(),
+  name: v.string(),
+  address: v.string(),
+  phone: v.nullable(v.string()),
+  phone_e164: v.nullable(v.string()),
+  batch_id: v.string(),
+  is_active: v.boolean(),
+  created_at: v.string(),
+})
 export type Hospital = v.InferOutput<typeof Hospital>
 
 export const toHospital = (
@@ -79,3 +76,10 @@ export const ListHospitals = v.object({
   cursor: cursor(v.string()),
 })
 export type ListHospitals = v.InferOutput<typeof ListHospitals>
+
+export const ActivatedBatch = component('ActivatedBatch', {
+  batch_id: v.string(),
+  activated: v.boolean(),
+  message: v.string(),
+})
+export type ActivatedBatch = v.InferOutput<typeof ActivatedBatch>

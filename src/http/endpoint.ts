@@ -1,14 +1,13 @@
-import type { Context, MiddlewareHandler, TypedResponse } from 'hono'
-import { Hono } from 'hono'
+import { type Context, Hono, type MiddlewareHandler, type TypedResponse } from 'hono'
 import { createMiddleware } from 'hono/factory'
 import type { ContentfulStatusCode } from 'hono/utils/http-status'
 import { describeRoute, resolver, uniqueSymbol } from 'hono-openapi'
 import * as v from 'valibot'
 import type { App } from '../context'
+import type { TextPage } from '../lib/db'
 import type { Page } from '../lib/page'
-import type { TextPage } from '../lib/text-page'
 import { Problem, type ProblemCode } from '../problem'
-import { invalid, parse } from './faults'
+import { invalid, parse } from './failure'
 import { idempotencyKey, identify } from './idempotency'
 import { JSON_BYTES_MAX, readText } from './limits'
 
@@ -16,24 +15,21 @@ type Schema = v.GenericSchema<unknown, unknown>
 
 export const resource = () => new Hono<App>()
 
-/**
- * What the documentation says of a route: what it does, what it answers, and which refusals of its own it
- * knows. Refusals that any such route shares (no key, bad JSON …) are added where the document is put
- * together.
- */
-export const doc = (
-  summary: string,
-  statuses: number | number[],
-  reply: Schema | null,
-  ...problems: ProblemCode[]
-) =>
+/** What the document says of a route: what it does, and what it answers. */
+export const doc = (summary: string, statuses: number | number[], reply: Schema | null) =>
   describeRoute({
     summary,
     responses: Object.fromEntries(
       [statuses].flat().map((status) => [status, responseOf(summary, status, reply)]),
     ),
-    'x-problems': problems,
-  } as Parameters<typeof describeRoute>[0])
+  })
+
+/**
+ * Which refusals of its own a route knows. Those that every such route shares (no key, bad JSON …) are added
+ * where the document is put together.
+ */
+export const refuses = (...problems: ProblemCode[]) =>
+  describeRoute({ 'x-problems': problems } as Parameters<typeof describeRoute>[0])
 
 const responseOf = (description: string, status: number, reply: Schema | null) => ({
   description,
@@ -110,30 +106,6 @@ function parsed(text: string): unknown {
   }
 }
 
-/**
- * Lets a key pass that carries all these scopes; `*` stands for all of a clinic's own work (access/model.ts).
- */
-export const needs = (...scopes: string[]) =>
-  Object.assign(
-    createMiddleware<App>(async (c, next) => {
-      const { scopes: held } = c.var.ctx.actor
-      const missing = scopes.find(
-        (scope) => !held.includes(scope) && (!held.includes('*') || GRANTED_BY_NAME.includes(scope)),
-      )
-      if (missing !== undefined)
-        throw new Problem('scope_missing', `This needs a key with the scope ${missing}`)
-      await next()
-    }),
-    {
-      [uniqueSymbol]: {
-        spec: { security: [{ bearer: [] }, { apiKey: [] }], 'x-scope': scopes.join('` and `') },
-      },
-    },
-  )
-
-/** What reaches beyond one clinic is never part of `*`. */
-const GRANTED_BY_NAME = ['admin', 'clinics:*']
-
 /** Answers with what the schema names and nothing else: a field that is not documented cannot leave. */
 export function reply<S extends Schema, Status extends ContentfulStatusCode = 200>(
   c: Context<App>,
@@ -166,3 +138,10 @@ export function linkNext(c: Context<App>, value: string | null, parameter = 'cur
   next.searchParams.set(parameter, value)
   c.header('Link', `<${next}>; rel="next"`)
 }
+
+/**
+ * For an answer that is made already. `c.header` would first make another of it, whose body is a stream: of a
+ * page of 1,000 records that is a copy more.
+ */
+export const addHeader = (c: Context<App>, name: string, value: string): void =>
+  c.res.headers.set(name, value)

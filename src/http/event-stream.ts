@@ -1,5 +1,6 @@
+import { describeRoute, resolver } from 'hono-openapi'
+import type * as v from 'valibot'
 import { SECOND_MS } from '../lib/time'
-import { streamOf } from './stream'
 
 /** Proxies drop a connection that is silent for a minute, some sooner. */
 export const PULSE_MS = 15 * SECOND_MS
@@ -8,6 +9,34 @@ export const PULSE_MS = 15 * SECOND_MS
 const UNREAD_BYTES_MAX = 1024 * 1024
 
 const HEADERS = { 'Content-Type': 'text/event-stream', 'Cache-Control': 'no-store' }
+
+/** What the document says of a stream of events, which is no JSON. `more`: its other answers. */
+export const sendsEvents = (
+  stream: { summary?: string; description: string[]; lastEventId: string },
+  event: v.GenericSchema,
+  more: Record<number, { description: string }>,
+) =>
+  describeRoute({
+    ...(stream.summary && { summary: stream.summary }),
+    description: stream.description.join(' '),
+    responses: {
+      200: {
+        description: 'Server-sent events',
+        content: { 'text/event-stream': { schema: resolver(event) } },
+      },
+      ...more,
+    },
+    parameters: [
+      {
+        name: 'Last-Event-ID',
+        in: 'header',
+        required: false,
+        description: stream.lastEventId,
+        schema: { type: 'string' },
+      },
+    ],
+    'x-problems': ['not_found'],
+  } as Parameters<typeof describeRoute>[0])
 
 /** Server-sent events want each message numbered and named. */
 interface Numbered {
@@ -57,7 +86,7 @@ function eventStream(socket: WebSocket): Response {
 }
 
 /** What is told one after the other, to a reader who may go at any time: then `left` is aborted. */
-export function tellEvents(tell: (left: AbortSignal) => AsyncGenerator<string>): Response {
+export function streamEvents(tell: (left: AbortSignal) => AsyncGenerator<string>): Response {
   const leaving = new AbortController()
   return new Response(streamOf(tell(leaving.signal), leaving), { headers: HEADERS })
 }
@@ -65,4 +94,26 @@ export function tellEvents(tell: (left: AbortSignal) => AsyncGenerator<string>):
 function framed(message: string): string {
   const { type, seq } = JSON.parse(message) as Numbered
   return `id: ${seq}\nevent: ${type}\ndata: ${message}\n\n`
+}
+
+/**
+ * Asks for the next text when the client has taken the last one; ends it when the client goes. `leaving` says
+ * so to whoever is still making one.
+ */
+export function streamOf(
+  texts: AsyncGenerator<string>,
+  leaving = new AbortController(),
+): ReadableStream<Uint8Array> {
+  const encoder = new TextEncoder()
+  return new ReadableStream<Uint8Array>({
+    async pull(controller) {
+      const { done, value } = await texts.next()
+      if (done) controller.close()
+      else controller.enqueue(encoder.encode(value))
+    },
+    async cancel() {
+      leaving.abort()
+      await texts.return(undefined)
+    },
+  })
 }

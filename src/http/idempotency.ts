@@ -4,9 +4,9 @@ import type { App } from '../context'
 import { sha256 } from '../lib/crypto'
 import { logFailure } from '../lib/log'
 import { SECOND_MS } from '../lib/time'
-import { once } from '../once'
+import { type Claim, keyReused, once } from '../once'
 import { Problem } from '../problem'
-import { invalid } from './faults'
+import { invalid } from './failure'
 
 const KEY = /^[\x21-\x7e]{1,255}$/
 const KEY_FAULT = { field: 'Idempotency-Key', rule: 'idempotency_key' }
@@ -40,8 +40,9 @@ export function idempotencyKey(c: Context<App>, fieldOfBody?: string): string | 
  * matter.
  */
 export function identify(c: Context<App>, key: string | null, input: unknown): void {
+  const { ctx } = c.var
   const fingerprint = key === null ? '' : fingerprintOf(c, input)
-  c.var.ctx.once = once(c.var.ctx, { key, fingerprint })
+  c.set('ctx', { ...ctx, once: once(ctx, { key, fingerprint }) })
 }
 
 export const fingerprintOf = (c: Context<App>, input: unknown): string =>
@@ -64,10 +65,10 @@ export const replay = createMiddleware<App>(async (c, next) => {
   const { key, fingerprint } = c.var.ctx.once
   if (key === null) return next()
   const kept = await recall(c, key)
-  if (kept && kept.fingerprint !== fingerprint) throw reused()
+  if (kept && kept.fingerprint !== fingerprint) throw keyReused()
   if (kept) return replayed(kept)
   await next()
-  if (isFinal(c) && !c.var.ctx.once.replayed) c.var.ctx.later(keep(c, key))
+  if (isFinal(c)) keepReply(c, key)
 })
 
 /**
@@ -78,12 +79,10 @@ export const replayUpload = (inputOf: (c: Context<App>) => Promise<unknown>) =>
   createMiddleware<App>(async (c, next) => {
     const key = requiredKey(c)
     const kept = await recall(c, key)
-    if (kept && kept.fingerprint !== fingerprintOf(c, await inputOf(c))) throw reused()
+    if (kept && kept.fingerprint !== fingerprintOf(c, await inputOf(c))) throw keyReused()
     if (kept) return replayed(kept)
     await next()
-    // A trial run claims no key, and its reply is true of one moment only.
-    const isClaimed = c.var.ctx.once.key !== null
-    if (c.res.ok && isClaimed && !c.var.ctx.once.replayed) c.var.ctx.later(keep(c, key))
+    if (c.res.ok) keepReply(c, key)
   })
 
 const replayed = ({ body, status, contentType }: KeptReply): Response =>
@@ -92,27 +91,30 @@ const replayed = ({ body, status, contentType }: KeptReply): Response =>
     headers: { 'Content-Type': contentType, 'Idempotency-Replayed': 'true' },
   })
 
-const reused = () =>
-  new Problem('idempotency_key_reused', 'This Idempotency-Key was used for another request; send a new key')
-
 /** The kept reply, or null: KV only saves work, so its failure is no failure of the request. */
 const recall = (c: Context<App>, key: string): Promise<KeptReply | null> =>
   c.env.REPLIES.get<KeptReply>(replyName(c, key), 'json').catch(() => null)
 
 /**
- * Only for a reply made just now: one found in D1 is as old as its key, and kept from now on it would outlive
- * it. A failure costs the next retry a look into D1.
+ * Only the reply of the request that claimed the key is kept. A replayed one is as old as its key, and kept
+ * from now on it would outlive the key. A dry run claims no key: its reply is true of one moment only.
  */
-async function keep(c: Context<App>, key: string): Promise<void> {
+function keepReply(c: Context<App>, key: string): void {
+  const { claim, ctx } = c.var
+  if (claim && !claim.replayed) ctx.later(keep(c, key, claim))
+}
+
+/** A failure costs the next retry a look into D1. */
+async function keep(c: Context<App>, key: string, claim: Claim): Promise<void> {
   const reply = c.res.clone()
-  const { fingerprint, expiresAt } = c.var.ctx.once
+  const { fingerprint, claimedAt, expiresAt } = claim
   const kept: KeptReply = {
     fingerprint,
     status: reply.status,
     contentType: reply.headers.get('Content-Type') ?? '',
     body: await reply.text(),
   }
-  const ttlSeconds = Math.ceil((expiresAt - c.var.ctx.now) / SECOND_MS)
+  const ttlSeconds = Math.ceil((expiresAt - claimedAt) / SECOND_MS)
   const options = { expirationTtl: Math.max(ttlSeconds, KV_TTL_MIN_SECONDS) }
   await c.env.REPLIES.put(replyName(c, key), JSON.stringify(kept), options).catch(notKept)
 }

@@ -1,5 +1,4 @@
 import { createMiddleware } from 'hono/factory'
-import { timeout } from 'hono/timeout'
 import type { App } from '../context'
 import { SECOND_MS } from '../lib/time'
 import { Problem } from '../problem'
@@ -7,15 +6,21 @@ import { Problem } from '../problem'
 /** How long a caller waits for a dependency that neither answers nor fails. */
 const REQUEST_MS_MAX = 10 * SECOND_MS
 
-/** They take as long as their sender does. */
-const UPLOADS = /^\/api\/v1\/((hospitals|patients)\/bulk|hospitals\/jobs\/[^/]+\/rows)$/
+/** Every request is answered in time, if only with 503, unless its route lifts the deadline. */
+export const deadline = createMiddleware<App>(async (c, next) => {
+  let timer: ReturnType<typeof setTimeout> | undefined
+  const late = new Promise<never>((_, reject) => {
+    timer = setTimeout(() => reject(new DOMException('Took too long', 'TimeoutError')), REQUEST_MS_MAX)
+  })
+  const stop = () => clearTimeout(timer)
+  c.set('liftDeadline', stop)
+  await Promise.race([next(), late]).finally(stop)
+})
 
-const inTime = timeout(REQUEST_MS_MAX)
-
-/** Everything that is no upload is answered in time, if only with 503. */
-export const deadline = createMiddleware<App>((c, next) => {
-  const isUpload = c.req.method === 'POST' && UPLOADS.test(c.req.path)
-  return isUpload ? next() : inTime(c, next)
+/** An upload takes as long as its sender does. */
+export const noDeadline = createMiddleware<App>(async (c, next) => {
+  c.var.liftDeadline()
+  await next()
 })
 
 /** A JSON body. The longest legal one (a test result) needs a tenth of this. */

@@ -1,6 +1,8 @@
+import { toJsonSchema } from '@valibot/to-json-schema'
 import type { Hono } from 'hono'
 import { generateSpecs } from 'hono-openapi'
 import type { OpenAPIV3_1 } from 'openapi-types'
+import * as v from 'valibot'
 import type { App } from '../context'
 import { PROBLEMS, type ProblemCode } from '../problem'
 
@@ -20,7 +22,7 @@ export async function openApi(app: Hono<App>, { tags, ...info }: About): Promise
     defaultValidationErrorResponse: false,
     excludeStaticFile: false,
     documentation: {
-      info: { ...info, license: { name: 'Proprietary' } },
+      info: { ...info, license: { name: 'MIT', identifier: 'MIT' } },
       servers: [{ url: '/' }],
     },
   })
@@ -90,39 +92,31 @@ function problemResponses(codes: ProblemCode[]): OpenAPIV3_1.ResponsesObject {
   )
 }
 
-const PROBLEM: OpenAPIV3_1.SchemaObject = {
-  type: 'object',
-  description:
-    'A refusal (RFC 9457). `error` repeats `title` and `message` repeats `detail` for older clients.',
-  properties: {
-    type: { type: 'string', description: 'urn:doctorday:problem:<code>' },
-    title: { type: 'string' },
-    status: { type: 'integer' },
-    detail: { type: 'string' },
-    error: { type: 'string' },
-    message: { type: 'string' },
-    request_id: { type: 'string' },
-    from: { type: 'string', description: 'With illegal_step: what stands' },
-    to: { type: 'string', description: 'With illegal_step: what was wanted' },
-    allowed: { type: 'array', items: { type: 'string' }, description: 'With illegal_step: what could be' },
-    errors: {
-      type: 'array',
-      items: {
-        type: 'object',
-        properties: {
-          field: { type: 'string' },
-          rule: { type: 'string' },
-          message: { type: 'string' },
-          row: { type: 'integer' },
-        },
-        required: ['field', 'rule', 'message'],
-        additionalProperties: false,
-      },
-    },
-  },
-  required: ['type', 'title', 'status', 'detail', 'error', 'message', 'request_id'],
-  additionalProperties: false,
-}
+/** A refusal (RFC 9457). `error` repeats `title` and `message` repeats `detail` for older clients. */
+const PROBLEM = toJsonSchema(
+  v.strictObject({
+    type: v.pipe(v.string(), v.description('urn:doctorday:problem:<code>')),
+    title: v.string(),
+    status: v.pipe(v.number(), v.integer()),
+    detail: v.string(),
+    error: v.string(),
+    message: v.string(),
+    request_id: v.string(),
+    from: v.optional(v.pipe(v.string(), v.description('With illegal_step: the current status'))),
+    to: v.optional(v.pipe(v.string(), v.description('With illegal_step: the status that was asked for'))),
+    allowed: v.optional(v.pipe(v.array(v.string()), v.description('With illegal_step: what is possible'))),
+    errors: v.optional(
+      v.array(
+        v.strictObject({
+          field: v.string(),
+          rule: v.string(),
+          message: v.string(),
+          row: v.optional(v.pipe(v.number(), v.integer())),
+        }),
+      ),
+    ),
+  }),
+) as OpenAPIV3_1.SchemaObject
 
 const IDEMPOTENCY_KEY: OpenAPIV3_1.ParameterObject = {
   name: 'Idempotency-Key',

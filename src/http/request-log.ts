@@ -1,9 +1,9 @@
 import { createMiddleware } from 'hono/factory'
 import { routePath } from 'hono/route'
 import type { App } from '../context'
-import { newId } from '../lib/id'
+import { newId } from '../lib/crypto'
 import { log } from '../lib/log'
-import { addHeader } from './headers'
+import { addHeader } from './endpoint'
 
 /** What we take for a request id from outside; anything else could forge log lines or blow them up. */
 const SANE_REQUEST_ID = /^[A-Za-z0-9._-]{8,128}$/
@@ -17,9 +17,9 @@ export const requestLog = createMiddleware<App>(async (c, next) => {
   const requestId = given && SANE_REQUEST_ID.test(given) ? given : newId()
   c.set('requestId', requestId)
   await next()
-  const { ctx, problem } = c.var
+  const { claim, ctx, problem } = c.var
   addHeader(c, 'X-Request-Id', requestId)
-  if (ctx?.once.replayed) addHeader(c, 'Idempotency-Replayed', 'true')
+  if (claim?.replayed) addHeader(c, 'Idempotency-Replayed', 'true')
   log('request', {
     method: c.req.method,
     route: routePath(c),

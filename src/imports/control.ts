@@ -1,15 +1,15 @@
 import { and, asc, eq, sql } from 'drizzle-orm'
 import { audited } from '../audit/model'
 import type { Ctx } from '../context'
+import { brokeConstraint } from '../lib/db'
 import { MINUTE_MS } from '../lib/time'
 import { notFound, Problem } from '../problem'
-import { queueUnreachable, sendInTime } from './announce'
-import { watcherOf } from './arrival'
-import { MESSAGES_MAX } from './chunk-messages'
+import { queueUnreachable, sendInTime } from './accept'
 import type { Kind } from './kind'
 import { importChunks, imports } from './model'
-
-type Job = typeof imports.$inferSelect
+import { watcherOf } from './staging'
+import { getImport, type ImportFacts, isJob, type Job, jobOf } from './status'
+import { MESSAGES_MAX } from './work/chunk'
 
 /** Far longer than a request may take: until then the watcher stays, even where the job seems to be over. */
 const REOPENING_MS_MAX = MINUTE_MS
@@ -18,23 +18,27 @@ const REOPENING_MS_MAX = MINUTE_MS
  * No chunk is begun from now on. One that is worked on at this moment may still end, and counts; all others
  * stay as they are. Again, it changes nothing and says the same.
  */
-export async function cancelImport(ctx: Ctx, kind: Kind, jobId: string): Promise<void> {
+export async function cancelImport(ctx: Ctx, kind: Kind, jobId: string): Promise<ImportFacts> {
   const { results } = await ctx.once.transact((op) => [
     ctx.db
       .update(imports)
       .set({ state: 'cancelled', completedAt: ctx.now })
       .where(
-        and(ofKind(ctx, kind, jobId), sql`state IN ('pending', 'processing') AND ${op} = ${ctx.once.opId}`),
+        and(
+          isJob(ctx, kind.name, jobId),
+          sql`state IN ('pending', 'processing') AND ${op} = ${ctx.once.opId}`,
+        ),
       ),
     audited(ctx, 'import.cancelled', jobId),
     ctx.db
       .select()
       .from(imports)
-      .where(ofKind(ctx, kind, jobId)),
+      .where(isJob(ctx, kind.name, jobId)),
   ])
   const [job] = results[2]
   if (!job) throw notFound('Job')
   if (job.state === 'completed' || job.state === 'failed') throw over(job)
+  return getImport(ctx, kind.name, jobId)
 }
 
 /**
@@ -42,7 +46,7 @@ export async function cancelImport(ctx: Ctx, kind: Kind, jobId: string): Promise
  * claimed only where the job was so.
  */
 export async function resumeImport(ctx: Ctx, kind: Kind, jobId: string): Promise<void> {
-  await jobOf(ctx, kind, jobId)
+  await jobOf(ctx, kind.name, jobId)
   await watchReopened(ctx, jobId)
   const isPending = sql`EXISTS (SELECT 1 FROM import_chunks WHERE job_id = ${jobId} AND state = 'pending')`
   const hasFailed = sql`EXISTS (SELECT 1 FROM import_chunks WHERE job_id = ${jobId} AND failed > 0)`
@@ -62,7 +66,7 @@ export async function resumeImport(ctx: Ctx, kind: Kind, jobId: string): Promise
           queuedAt: sql`coalesce(queued_at, ${ctx.now})`,
           error: null,
         })
-        .where(and(ofKind(ctx, kind, jobId), sql`${op} = ${ctx.once.opId}`)),
+        .where(and(isJob(ctx, kind.name, jobId), sql`${op} = ${ctx.once.opId}`)),
       audited(ctx, 'import.resumed', jobId),
       ctx.db
         .update(importChunks)
@@ -72,7 +76,7 @@ export async function resumeImport(ctx: Ctx, kind: Kind, jobId: string): Promise
         ),
     ])
     .catch(async (error: unknown) => {
-      throw isStateRefused(error) ? over(await jobOf(ctx, kind, jobId)) : error
+      throw isStateRefused(error) ? over(await jobOf(ctx, kind.name, jobId)) : error
     })
   await wakeChunks(ctx, jobId)
 }
@@ -105,23 +109,8 @@ export async function wakeChunks(ctx: Ctx, jobId: string): Promise<void> {
     throw queueUnreachable('The import goes on once the queue can be reached; the same key asks again')
 }
 
-export const ofKind = (ctx: Ctx, kind: Kind, jobId: string) =>
-  and(eq(imports.clinicId, ctx.clinic.id), eq(imports.id, jobId), eq(imports.kind, kind.name))
-
-export async function jobOf(ctx: Ctx, kind: Kind, jobId: string): Promise<Job> {
-  const [job] = await ctx.db
-    .select()
-    .from(imports)
-    .where(ofKind(ctx, kind, jobId))
-  if (!job) throw notFound('Job')
-  return job
-}
-
-/** Whether a statement wrote NULL for the job's state: its way to refuse, which undoes the whole batch. */
-export function isStateRefused(error: unknown): boolean {
-  const cause = error instanceof Error ? (error.cause ?? error) : error
-  return cause instanceof Error && cause.message.includes('constraint failed: imports.state')
-}
+/** Whether a statement wrote NULL for the job’s state: its way to refuse, which undoes the whole batch. */
+export const isStateRefused = (error: unknown): boolean => brokeConstraint(error, 'imports.state')
 
 const over = ({ state }: Job): Problem =>
   state === 'pending' || state === 'processing'

@@ -1,6 +1,7 @@
 import { Readable } from 'node:stream'
 import { pipeline } from 'node:stream/promises'
 import { Busboy, type BusboyFileStream } from '@fastify/busboy'
+import { describeRoute } from 'hono-openapi'
 import type { Fault } from '../problem'
 import { Problem } from '../problem'
 
@@ -131,3 +132,32 @@ const noFile = () =>
   badFile('required', 'Send the file as field `file` of multipart/form-data, or as a text/csv body')
 
 const malformed = () => badFile('multipart', 'The multipart body is broken or incomplete')
+
+/** What the document says of a route whose body is a file: it insists on a key. */
+export const takesFile = (columns: string) =>
+  describeRoute({
+    requestBody: {
+      required: true,
+      description: `CSV in UTF-8 with the columns ${columns}, in any order.`,
+      content: {
+        'multipart/form-data': {
+          schema: {
+            type: 'object',
+            required: ['file'],
+            properties: { file: { type: 'string', format: 'binary', description: 'A file named *.csv' } },
+          },
+        },
+        'text/csv': { schema: { type: 'string', description: 'The file itself' } },
+      },
+    },
+    parameters: [
+      {
+        name: 'Idempotency-Key',
+        in: 'header',
+        required: true,
+        description:
+          'Any text of your own. The same key and file again within 300 seconds get the first answer.',
+        schema: { type: 'string', minLength: 1, maxLength: 255 },
+      },
+    ],
+  })

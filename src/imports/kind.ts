@@ -2,17 +2,17 @@ import type { SQL } from 'drizzle-orm'
 import type * as v from 'valibot'
 import type { ActingClinic } from '../context'
 import type { Db, Statement } from '../lib/db'
+import type { UpstreamReply } from '../upstream/call'
 import type { Column } from './csv'
 import type { KindName } from './model'
-import type { Upstream } from './upstream'
 
-/** A chunk of staged rows whose turn has come. `rows` picks them as `r`; `held` is the fence of its lease. */
+/** A chunk of staged rows whose turn has come. `rows` picks them as `r`; `isLeased` is the lease’s fence. */
 interface Turn {
   jobId: string
   clinicId: string
   now: number
   rows: SQL
-  held: SQL
+  isLeased: SQL
 }
 
 type Home = Pick<ActingClinic, 'country'>
@@ -36,4 +36,19 @@ export interface Kind<Cells extends object = object> {
   recordId: SQL
   /** Where the records are made, if not here; null where none is configured. */
   upstream?(env: Env): Upstream | null
+}
+
+/** A row as it is sent. The key is the same on every try, so that tries make one record. */
+interface SentRow {
+  key: string
+  batchId: string
+  cells: string
+}
+
+/** Another system that holds the records of a kind. Ours are a copy then. */
+export interface Upstream {
+  /** Names the gate that all calls pass. */
+  gate: string
+  create(row: SentRow): Promise<UpstreamReply<{ id: string }>>
+  activate(batchId: string, timeoutMs?: number): Promise<UpstreamReply<unknown>>
 }

@@ -2,18 +2,16 @@ import { createHash } from 'node:crypto'
 import { and, sql } from 'drizzle-orm'
 import { audited } from '../audit/model'
 import type { Ctx } from '../context'
-import { newId } from '../lib/id'
+import { newId } from '../lib/crypto'
 import { log } from '../lib/log'
-import { once } from '../once'
 import { type Fault, Problem } from '../problem'
-import { discard, receiving } from './arrival'
-import { isStateRefused, jobOf, ofKind, wakeChunks, watchReopened } from './control'
-import { readCsv } from './csv'
-import { rearm } from './csv-text'
+import { onceUploaded, type Upload } from './accept'
+import { isStateRefused, wakeChunks, watchReopened } from './control'
+import { readCsv, rearm } from './csv'
 import type { Kind } from './kind'
 import { importChunks, imports, stagedRows } from './model'
-import { badRows, checked, hashed, stagingOf } from './staging'
-import { IMPORT_KEY_TTL_MS, type Upload } from './upload'
+import { badRows, checked, discard, hashed, receiving, stagingOf } from './staging'
+import { isJob, jobOf } from './status'
 
 const ROW = 'row'
 const ROW_NUMBER = /^[1-9]\d{0,6}$/
@@ -27,22 +25,17 @@ const FAULTS_MAX = 1_000
  * rows their new cells, or does nothing at all. Only a completed job is repaired, so of two repairs at once
  * the second waits. Answers how many rows.
  */
-export async function repairImport(
-  ctx: Ctx,
-  jobId: string,
-  { kind, key, file, fingerprint }: Omit<Upload, 'mode'>,
-): Promise<number> {
-  await jobOf(ctx, kind, jobId)
+export async function repairImport(ctx: Ctx, jobId: string, upload: Omit<Upload, 'mode'>): Promise<number> {
+  const { kind, file } = upload
+  await jobOf(ctx, kind.name, jobId)
   const repairId = newId()
   return receiving(ctx, repairId, async () => {
     const { sha256, rows } = await stageRepair(ctx, kind, repairId, file)
-    ctx.now = Date.now()
-    const identity = { key, fingerprint: fingerprint(sha256), ttlMs: IMPORT_KEY_TTL_MS, opId: repairId }
-    ctx.once = once(ctx, identity)
-    await watchReopened(ctx, jobId)
-    await reopen(ctx, kind, jobId, repairId, rows)
-    await discard(ctx, repairId)
-    await wakeChunks(ctx, jobId)
+    const arrived = onceUploaded(ctx, upload, sha256, repairId)
+    await watchReopened(arrived, jobId)
+    await reopen(arrived, kind, jobId, repairId, rows)
+    await discard(arrived, repairId)
+    await wakeChunks(arrived, jobId)
     return rows
   })
 }
@@ -110,7 +103,7 @@ async function reopen(ctx: Ctx, kind: Kind, jobId: string, repairId: string, row
             startedAt: ctx.now,
             completedAt: null,
           })
-          .where(and(ofKind(ctx, kind, jobId), isOurs)),
+          .where(and(isJob(ctx, kind.name, jobId), isOurs)),
         audited(ctx, 'import.repaired', jobId),
         ctx.db
           .update(stagedRows)
@@ -163,7 +156,7 @@ const failedRows = (jobId: string, repairId: string) =>
 
 /** Why nothing was repaired: the job is not completed, rows did not fail in it, or their upload is gone. */
 async function refusal(ctx: Ctx, kind: Kind, jobId: string, repairId: string): Promise<Problem> {
-  const { state } = await jobOf(ctx, kind, jobId)
+  const { state } = await jobOf(ctx, kind.name, jobId)
   if (state !== 'completed')
     return new Problem(
       'import_not_finished',

@@ -1,13 +1,18 @@
 import { Buffer } from 'node:buffer'
 import { createHash } from 'node:crypto'
-import { sql } from 'drizzle-orm'
+import { and, eq, type SQL, sql } from 'drizzle-orm'
 import * as v from 'valibot'
 import type { Ctx } from '../context'
+import { newId } from '../lib/crypto'
+import type { Db } from '../lib/db'
+import { logFailure } from '../lib/log'
+import { component } from '../lib/schema'
+import { MINUTE_MS } from '../lib/time'
 import { type Fault, Problem } from '../problem'
 import { readCsv } from './csv'
 import { badFile } from './file'
 import type { Kind } from './kind'
-import { stagedRows } from './model'
+import { imports, stagedRows, standsEarlier } from './model'
 
 /**
  * A statement takes as many rows as fit in so much of a request to D1, by measurement (bench/tried.md):
@@ -132,4 +137,89 @@ export function badRows(all: Fault[], count: number): Problem {
   const sentences = faults.map((fault) => fault.message)
   if (count > faults.length) sentences.push(`${count - faults.length} more faults, ${count} in all`)
   return new Problem('invalid_file', sentences.join('; '), { faults })
+}
+
+/** After this an upload that never became a job is taken for dead, and its rows are removed. */
+const UPLOAD_MS_MAX = 15 * MINUTE_MS
+
+/**
+ * Receives a file under an id that is no job. The object watches from the first row on, so that rows which a
+ * crash leaves behind are removed; those of a refused file are removed here.
+ */
+export async function receiving<Received>(
+  ctx: Ctx,
+  uploadId: string,
+  receive: () => Promise<Received>,
+): Promise<Received> {
+  await watcherOf(ctx, uploadId).watch(ctx.clinic.id, ctx.now + UPLOAD_MS_MAX)
+  try {
+    return await receive()
+  } catch (error) {
+    await discard(ctx, uploadId).catch((failure) => logFailure('import.discard', failure, { job: uploadId }))
+    throw error
+  }
+}
+
+/** Removes rows that no job owns, and ends the supervision of the upload. */
+export async function discard(ctx: Ctx, uploadId: string): Promise<void> {
+  if (await removeUpload(ctx.db, uploadId)) await watcherOf(ctx, uploadId).forget()
+}
+
+/** Whether the upload is gone. If it became a job in this very moment, its rows stay. */
+export async function removeUpload(db: Db, uploadId: string): Promise<boolean> {
+  const [, job] = await db.batch([
+    removeRows(db, uploadId),
+    db.select({ id: imports.id }).from(imports).where(eq(imports.id, uploadId)),
+  ])
+  return job.length === 0
+}
+
+export const removeRows = (db: Db, uploadId: string) =>
+  db.delete(stagedRows).where(sql`job_id = ${uploadId} AND NOT ${exists(uploadId)}`)
+
+export const exists = (jobId: string): SQL => sql`EXISTS (SELECT 1 FROM imports WHERE id = ${jobId})`
+
+export const ofClinic = (ctx: Ctx, jobId: string) =>
+  and(eq(imports.clinicId, ctx.clinic.id), eq(imports.id, jobId))
+
+export const watcherOf = (ctx: Ctx, jobId: string) => ctx.env.BULK_JOB.getByName(jobId)
+
+/** Of a trial run, which is there to be read by people. */
+const FAULTS_TOLD = 1_000
+
+export const FAULT = { field: v.string(), rule: v.string(), message: v.string() }
+
+/** `create + duplicate + invalid = total`. Of the faults, the first 1,000. */
+export const DryRun = component('DryRun', {
+  create: v.number(),
+  duplicate: v.number(),
+  invalid: v.number(),
+  total: v.number(),
+  faults: v.array(v.object({ row: v.optional(v.number()), ...FAULT })),
+})
+
+/**
+ * What an import of the file would do if it ran now, and nothing is kept: the rows are staged under an id
+ * that never becomes a job, and go again, at the latest by the hand of the object that watches every upload.
+ */
+export function forecast(
+  ctx: Ctx,
+  kind: Kind,
+  file: AsyncIterable<Uint8Array>,
+): Promise<v.InferOutput<typeof DryRun>> {
+  const uploadId = newId()
+  return receiving(ctx, uploadId, async () => {
+    const { rows, invalid, faults } = await stage(ctx, kind, uploadId, file, { keepsBad: true })
+    const [counted] = await ctx.db
+      .select({ duplicate: sql<number>`count(*)` })
+      .from(stagedRows)
+      .where(
+        sql`job_id = ${uploadId} AND status IS NULL
+          AND (${standsEarlier('staged_rows')} OR ${kind.isKnown(ctx.clinic.id)})`,
+      )
+    await discard(ctx, uploadId)
+    const duplicate = counted?.duplicate ?? 0
+    const told = faults.slice(0, FAULTS_TOLD)
+    return { create: rows - invalid - duplicate, duplicate, invalid, total: rows, faults: told }
+  })
 }

@@ -1,4 +1,5 @@
 import { createHash, randomBytes, timingSafeEqual } from 'node:crypto'
+import { v7 } from 'uuid'
 
 export const sha256 = (text: string): string => createHash('sha256').update(text).digest('hex')
 
@@ -10,3 +11,6 @@ export function isDigestOf(secret: string, digest: Uint8Array): boolean {
   const own = createHash('sha256').update(secret).digest()
   return own.length === digest.length && timingSafeEqual(own, digest)
 }
+
+/** A UUIDv7: ids made later sort later, so new rows land at the end of their index. */
+export const newId = (): string => v7()

@@ -1,11 +1,11 @@
+import { today } from '../access/actions'
 import type { Ctx } from '../context'
-import { type DayKey, dayKey } from '../doctor-day/address'
-import { follow } from '../doctor-day/follow'
-import { onDay, operation } from '../doctor-day/reach'
-import { knownDoctor, selectDoctor, today } from '../doctors/actions'
+import { onDay, openStream, operation } from '../doctor-day/client'
+import { type DayKey, dayKey } from '../doctor-day/storage/address'
+import { findDoctor, knownDoctor } from '../doctors/actions'
 import { newSecret, sha256 } from '../lib/crypto'
 import { iso, MINUTE_MS } from '../lib/time'
-import { notFound, Problem } from '../problem'
+import { Problem } from '../problem'
 import { type Follow, type NewTicket, sinceOf, type Ticket } from './model'
 
 /** Long enough to load a page and to come again after a cut; who stays on is not cut off by it. */
@@ -19,7 +19,7 @@ export async function followQueue(ctx: Ctx, doctorId: string, wanted: Follow): P
   const { date = today(ctx), view = 'desk', since } = wanted
   await knownDoctor(ctx, doctorId)
   const key = dayKey(ctx.clinic.id, doctorId, date)
-  return follow(ctx.env, key, { clinicId: ctx.clinic.id, view, since: sinceOf(since) })
+  return openStream(ctx.env, key, { clinicId: ctx.clinic.id, view, since: sinceOf(since) })
 }
 
 /** The day alone knows its tickets: this asks nobody else. */
@@ -30,7 +30,7 @@ export async function followByTicket(
 ): Promise<WebSocket> {
   const key = dayOfTicket(ticket)
   if (key === null) throw new Problem('unauthenticated', 'This is no ticket')
-  return follow(env, key, { ticket: sha256(ticket), doctorId, date, view, since: sinceOf(since) })
+  return openStream(env, key, { ticket: sha256(ticket), doctorId, date, view, since: sinceOf(since) })
 }
 
 const dayOfTicket = (ticket: string): DayKey | null => TICKET.exec(ticket)?.[1] ?? null
@@ -41,8 +41,7 @@ const dayOfTicket = (ticket: string): DayKey | null => TICKET.exec(ticket)?.[1] 
  */
 export async function issueTicket(ctx: Ctx, doctorId: string, wanted: NewTicket): Promise<Ticket> {
   const { date = today(ctx), view } = wanted
-  const { opId, results } = await ctx.once.transact(() => [selectDoctor(ctx, doctorId)])
-  if (results[0].length === 0) throw notFound('Doctor')
+  const { opId } = await findDoctor(ctx, doctorId)
   const key = dayKey(ctx.clinic.id, doctorId, date)
   const ticket = `${key}.${newSecret()}`
   const expiresAt = ctx.now + TICKET_MS

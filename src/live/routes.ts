@@ -1,34 +1,21 @@
-import { describeRoute, resolver } from 'hono-openapi'
-import { body, doc, needs, path, query, reply, resource } from '../http/endpoint'
-import { speakTo } from '../http/event-stream'
-import { parse } from '../http/faults'
+import { needs } from '../access/authenticate'
+import { body, doc, path, query, refuses, reply, resource } from '../http/endpoint'
+import { sendsEvents, speakTo } from '../http/event-stream'
+import { parse } from '../http/failure'
 import { followByTicket, followQueue, issueTicket } from './actions'
 import { Follow, FollowPath, LiveMessage, NewTicket, Ticket } from './model'
 
-/** One stream in two ways to speak it, neither of which is JSON. */
-const STREAMS = describeRoute({
+/** One stream in two protocols, neither of which is JSON. */
+const STREAM = {
   description: [
-    'With `Upgrade: websocket` each message is a text frame, else a server-sent event whose id is `seq`.',
-    'To go on behind the last message seen, send its `seq` as `since` or `Last-Event-ID`.',
+    'With `Upgrade: websocket` each message is a text frame, else a server-sent event whose id is `seq`:',
+    'a snapshot of the queue, then one message per event of the day.',
+    'To continue after the last message seen, send its `seq` as `since` or `Last-Event-ID`.',
     'The view is `desk` unless `view=board`. With `ticket` no key is needed, and `date` is.',
-  ].join(' '),
-  responses: {
-    200: {
-      description: 'A snapshot of the queue, then one message per event of the day',
-      content: { 'text/event-stream': { schema: resolver(LiveMessage) } },
-    },
-    101: { description: 'The same messages on a WebSocket' },
-  },
-  parameters: [
-    {
-      name: 'Last-Event-ID',
-      in: 'header',
-      required: false,
-      description: 'As `since`, and before it: browsers send it by themselves.',
-      schema: { type: 'string' },
-    },
   ],
-})
+  lastEventId: 'As `since`, and before it: browsers send it by themselves.',
+}
+const SOCKET = { 101: { description: 'The same messages on a WebSocket' } }
 
 type Asked = { req: { raw: Request; header(name: string): string | undefined } }
 
@@ -41,8 +28,9 @@ const resumed = (c: Asked, wanted: Follow): Follow => ({
 export const live = resource()
   .get(
     '/live',
-    doc('Follow the queue of a day as it changes', 101, null, 'not_found', 'live_full'),
-    STREAMS,
+    doc('Follow the queue of a day as it changes', 101, null),
+    refuses('not_found', 'live_full'),
+    sendsEvents(STREAM, LiveMessage, SOCKET),
     needs('checkins:read'),
     path(FollowPath),
     query(Follow),
@@ -57,10 +45,8 @@ export const live = resource()
       'Issue a ticket, with which a browser follows one day without a key; it is shown this once',
       201,
       Ticket,
-      'not_found',
-      'key_shown_once',
-      'live_full',
     ),
+    refuses('not_found', 'key_shown_once', 'live_full'),
     needs('checkins:read'),
     path(FollowPath),
     body(NewTicket),

@@ -2,7 +2,7 @@ import { and, eq, sql } from 'drizzle-orm'
 import { mayUse } from '../access/actions'
 import { audited } from '../audit/model'
 import type { Ctx } from '../context'
-import { type TextPage, textPage } from '../lib/text-page'
+import { type TextPage, textPage } from '../lib/db'
 import { Problem } from '../problem'
 import {
   type ListMedicalTests,

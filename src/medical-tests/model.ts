@@ -2,7 +2,7 @@ import { getTableColumns, sql } from 'drizzle-orm'
 import { index, integer, sqliteTable, text as textColumn, uniqueIndex } from 'drizzle-orm/sqlite-core'
 import * as v from 'valibot'
 import { cursor, limit, PAGE_MAX } from '../lib/page'
-import { text } from '../lib/text'
+import { component, text } from '../lib/schema'
 import { iso } from '../lib/time'
 
 /** `ownerId` is the clinic whose key posted: `testId` is unique there. `clinicId` is whose record it is. */
@@ -25,43 +25,34 @@ export const medicalTests = sqliteTable(
   ],
 )
 
-export const NewMedicalTest = v.pipe(
-  v.object({
-    test_id: text(200),
-    patient_id: text(200),
-    clinic_id: text(200),
-    test_type: text(200),
-    result: text(100_000),
-  }),
-  v.metadata({ ref: 'NewMedicalTest' }),
-)
+export const NewMedicalTest = component('NewMedicalTest', {
+  test_id: text(200),
+  patient_id: text(200),
+  clinic_id: text(200),
+  test_type: text(200),
+  result: text(100_000),
+})
 export type NewMedicalTest = v.InferOutput<typeof NewMedicalTest>
 
 /** Ids and a status only: replies are kept for retries, and results are not. */
-export const StoredMedicalTest = v.pipe(
-  v.object({
-    status: v.literal('success'),
-    message: v.string(),
-    test_id: v.string(),
-    patient_id: v.string(),
-    clinic_id: v.string(),
-    created_at: v.string(),
-  }),
-  v.metadata({ ref: 'StoredMedicalTest' }),
-)
+export const StoredMedicalTest = component('StoredMedicalTest', {
+  status: v.literal('success'),
+  message: v.string(),
+  test_id: v.string(),
+  patient_id: v.string(),
+  clinic_id: v.string(),
+  created_at: v.string(),
+})
 export type StoredMedicalTest = v.InferOutput<typeof StoredMedicalTest>
 
-export const MedicalTest = v.pipe(
-  v.object({
-    test_id: v.string(),
-    patient_id: v.string(),
-    clinic_id: v.string(),
-    test_type: v.string(),
-    result: v.string(),
-    created_at: v.string(),
-  }),
-  v.metadata({ ref: 'MedicalTest' }),
-)
+export const MedicalTest = component('MedicalTest', {
+  test_id: v.string(),
+  patient_id: v.string(),
+  clinic_id: v.string(),
+  test_type: v.string(),
+  result: v.string(),
+  created_at: v.string(),
+})
 type Row = typeof medicalTests.$inferSelect
 
 const { result: _, ...withoutResult } = getTableColumns(medicalTests)

@@ -1,5 +1,6 @@
 import * as v from 'valibot'
-import { body, doc, needs, query, reply, replyTextPage, resource } from '../http/endpoint'
+import { needs } from '../access/authenticate'
+import { body, doc, query, refuses, reply, replyTextPage, resource } from '../http/endpoint'
 import { replay } from '../http/idempotency'
 import { listMedicalTests, storeMedicalTest } from './actions'
 import { ListMedicalTests, MedicalTest, NewMedicalTest, StoredMedicalTest } from './model'
@@ -7,7 +8,8 @@ import { ListMedicalTests, MedicalTest, NewMedicalTest, StoredMedicalTest } from
 export const medicalTests = resource()
   .post(
     '/',
-    doc('Store the record of a medical test', 201, StoredMedicalTest, 'medical_test_exists', 'not_found'),
+    doc('Store the record of a medical test', 201, StoredMedicalTest),
+    refuses('medical_test_exists', 'not_found'),
     needs('tests:write'),
     body(NewMedicalTest),
     replay,
@@ -15,7 +17,8 @@ export const medicalTests = resource()
   )
   .get(
     '/',
-    doc('List the records of a clinic, newest last', 200, v.array(MedicalTest), 'not_found'),
+    doc('List the records of a clinic, newest last', 200, v.array(MedicalTest)),
+    refuses('not_found'),
     needs('tests:read'),
     query(ListMedicalTests),
     async (c) => replyTextPage(c, MedicalTest, await listMedicalTests(c.var.ctx, c.req.valid('query'))),

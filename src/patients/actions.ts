@@ -1,11 +1,13 @@
 import { and, eq, sql } from 'drizzle-orm'
 import { audited } from '../audit/model'
 import type { Ctx } from '../context'
-import { newId } from '../lib/id'
+import { namesOf } from '../doctor-day/readers/sockets'
+import { invalid } from '../http/failure'
+import { newId } from '../lib/crypto'
 import { toE164 } from '../lib/phone'
 import { foldName } from '../lib/text'
 import { notFound, Problem } from '../problem'
-import { type NewPatient, namesOf, type Patient, patients, toPatient } from './model'
+import { type NewPatient, type Patient, patients, toPatient } from './model'
 
 /**
  * The same name on the same phone is the same patient, whatever the case, spaces and accents: the existing
@@ -67,20 +69,20 @@ export const selectPatientId = (ctx: Ctx, id: string) =>
   ctx.db.select({ id: patients.id }).from(patients).where(isPatient(ctx, id))
 
 export const patientNames = (ctx: Ctx, ids: string[]): Promise<Map<string, string>> =>
-  namesOf(ctx.db, ctx.clinic.id, ids)
+  namesOf(ctx.env.DB, ctx.clinic.id, ids)
 
 const ifUnowned = (ctx: Ctx, phone: string) =>
   sql<string | null>`CASE WHEN EXISTS (SELECT 1 FROM patients WHERE clinic_id = ${ctx.clinic.id}
     AND phone_owner = ${phone}) THEN NULL ELSE ${phone} END`
 
 const badPhone = () =>
-  new Problem(
-    'invalid_request',
-    'phone must be a phone number, with country code or of the clinic’s country',
+  invalid([
     {
-      faults: [{ field: 'phone', rule: 'phone', message: 'phone must be a phone number' }],
+      field: 'phone',
+      rule: 'phone',
+      message: 'phone must be a phone number, with country code or of the clinic’s country',
     },
-  )
+  ])
 
 const phoneInUse = () =>
   new Problem(

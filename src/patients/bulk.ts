@@ -1,11 +1,20 @@
 import { sql } from 'drizzle-orm'
 import * as v from 'valibot'
 import type { Kind } from '../imports/kind'
-import { newRecordId, standsEarlier } from '../imports/staged'
-import { cell, requiredCell } from '../lib/cell'
-import { toE164 } from '../lib/phone'
+import { newRecordId, standsEarlier } from '../imports/model'
+import { PhoneText, toE164 } from '../lib/phone'
+import { cell, requiredCell } from '../lib/schema'
 import { foldName } from '../lib/text'
-import { AGE_MAX, AGE_RULE, Email, PHONE_MAX, PHONE_MIN, patients } from './model'
+import { AGE_MAX, AGE_RULE, Email, patients } from './model'
+
+export const PATIENT_WORDS = {
+  records: 'patients',
+  statusPath: '/api/v1/patients/bulk/',
+  created: ['created', 'created'],
+  /** `duplicate_in_directory`: the patient was registered before, and nothing of the record was changed. */
+  reasons: ['duplicate_in_file', 'duplicate_in_directory', 'phone_in_use', 'invalid'],
+  hasBatch: false,
+} as const
 
 /**
  * Patients as a kind of import, under the rules of `registerPatient`: the same name on the same phone is the
@@ -28,7 +37,7 @@ export const PATIENTS: Kind<PatientRow> = {
     const folded = foldName(row.name)
     return { cells: { ...row, phone, folded }, identity: `${phone}\n${folded}` }
   },
-  commit(db, { clinicId, rows, held, now }) {
+  commit(db, { clinicId, rows, isLeased, now }) {
     const owner = (more = sql``) => sql`EXISTS (SELECT 1 FROM patients p
       WHERE p.clinic_id = ${clinicId} AND p.phone_owner = t.phone ${more})`
     return {
@@ -38,14 +47,14 @@ export const PATIENTS: Kind<PatientRow> = {
           SELECT t.id, ${clinicId}, t.cells->>'name', t.cells->>'folded', t.phone,
             CASE WHEN t.place > 1 THEN NULL
               WHEN t.is_shared AND ${owner()} THEN NULL
-              WHEN ${owner(sql`AND p.op_id = t.job_id`)} THEN NULL
+              WHEN ${owner(OF_A_LATER_ROW)} THEN NULL
               ELSE t.phone END,
             t.cells->>'age', t.cells->>'gender', t.cells->>'email', ${now}, t.job_id
           FROM (SELECT ${newRecordId('r')} AS id, r.job_id, r.row, r.cells, r.cells->>'phone' AS phone,
               r.cells->>'shared_phone' AS is_shared,
               row_number() OVER (PARTITION BY r.cells->>'phone' ORDER BY r.row) AS place
             FROM staged_rows r
-            WHERE ${rows} AND NOT ${standsEarlier('r')} AND ${held}
+            WHERE ${rows} AND NOT ${standsEarlier('r')} AND ${isLeased}
               AND (r.cells->>'shared_phone' OR NOT ${PHONE_STANDS_EARLIER})) t
           WHERE true
           ORDER BY t.row`)
@@ -63,6 +72,13 @@ export const PATIENTS: Kind<PatientRow> = {
 const isKnown = (clinicId: string) => sql`EXISTS (SELECT 1 FROM patients p WHERE p.clinic_id = ${clinicId}
   AND p.phone = staged_rows.cells->>'phone' AND p.name_folded = staged_rows.cells->>'folded')`
 
+/**
+ * Of a row that shares the phone and was worked on sooner than the row that has it by right. A row that a
+ * repair gave this phone has no such right over one that does not share.
+ */
+const OF_A_LATER_ROW = sql.raw(`AND p.op_id = t.job_id AND (SELECT s.cells->>'shared_phone' FROM staged_rows s
+  WHERE s.job_id = t.job_id AND s.row = CAST(substr(p.id, length(t.job_id) + 2) AS INTEGER))`)
+
 /** Identities start with the phone and a line break, so that a phone is a range of their index. */
 const PHONE_STANDS_EARLIER = sql.raw(`EXISTS (SELECT 1 FROM staged_rows e
   WHERE e.job_id = r.job_id AND e.row < r.row
@@ -75,8 +91,8 @@ const patientRow = (country: string) =>
   v.object({
     name: requiredCell(200),
     phone: v.pipe(
-      requiredCell(PHONE_MAX),
-      v.minLength(PHONE_MIN, `must have at least ${PHONE_MIN} characters`),
+      requiredCell(200),
+      PhoneText,
       v.check((phone) => toE164(phone, country) !== null, 'must be a phone number'),
     ),
     age: v.pipe(

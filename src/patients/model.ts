@@ -1,8 +1,7 @@
-import { sql } from 'drizzle-orm'
 import { integer, sqliteTable, text as textColumn, uniqueIndex } from 'drizzle-orm/sqlite-core'
 import * as v from 'valibot'
-import type { Db } from '../lib/db'
-import { maxCharacters, text } from '../lib/text'
+import { PhoneText } from '../lib/phone'
+import { component, maxCharacters, text } from '../lib/schema'
 import { iso } from '../lib/time'
 
 /**
@@ -34,46 +33,31 @@ export const patients = sqliteTable(
 export const AGE_MAX = 150
 export const AGE_RULE = `must be a whole number from 0 to ${AGE_MAX}`
 
-/** Characters of a phone as people write it. */
-export const PHONE_MIN = 10
-export const PHONE_MAX = 20
-
 export const Email = v.pipe(v.string(), v.trim(), v.email('must be an e-mail address'), maxCharacters(254))
 
-export const NewPatient = v.pipe(
-  v.object({
-    name: text(200),
-    phone: v.pipe(
-      v.string(),
-      v.trim(),
-      v.minLength(PHONE_MIN, `must have at least ${PHONE_MIN} characters`),
-      v.maxLength(PHONE_MAX, `must have at most ${PHONE_MAX} characters`),
-    ),
-    age: v.nullish(
-      v.pipe(v.number(), v.integer(AGE_RULE), v.minValue(0, AGE_RULE), v.maxValue(AGE_MAX, AGE_RULE)),
-      null,
-    ),
-    gender: v.nullish(text(50), null),
-    email: v.nullish(Email, null),
-    /** Families share phones: says that another patient with this phone is another person. */
-    shared_phone: v.optional(v.boolean(), false),
-  }),
-  v.metadata({ ref: 'NewPatient' }),
-)
+export const NewPatient = component('NewPatient', {
+  name: text(200),
+  phone: PhoneText,
+  age: v.nullish(
+    v.pipe(v.number(), v.integer(AGE_RULE), v.minValue(0, AGE_RULE), v.maxValue(AGE_MAX, AGE_RULE)),
+    null,
+  ),
+  gender: v.nullish(text(50), null),
+  email: v.nullish(Email, null),
+  /** Families share phones: says that another patient with this phone is another person. */
+  shared_phone: v.optional(v.boolean(), false),
+})
 export type NewPatient = v.InferOutput<typeof NewPatient>
 
-export const Patient = v.pipe(
-  v.object({
-    id: v.string(),
-    name: v.string(),
-    age: v.nullable(v.number()),
-    gender: v.nullable(v.string()),
-    phone: v.string(),
-    email: v.nullable(v.string()),
-    created_at: v.string(),
-  }),
-  v.metadata({ ref: 'Patient' }),
-)
+export const Patient = component('Patient', {
+  id: v.string(),
+  name: v.string(),
+  age: v.nullable(v.number()),
+  gender: v.nullable(v.string()),
+  phone: v.string(),
+  email: v.nullable(v.string()),
+  created_at: v.string(),
+})
 export type Patient = v.InferOutput<typeof Patient>
 
 export const toPatient = (row: typeof patients.$inferSelect): Patient => ({
@@ -85,19 +69,3 @@ export const toPatient = (row: typeof patients.$inferSelect): Patient => ({
   email: row.email,
   created_at: iso(row.createdAt),
 })
-
-/**
- * By id, in one query however many they are. The plus keeps SQLite from an index of the clinic, by which it
- * would read all its patients.
- */
-export async function namesOf(db: Db, clinicId: string, ids: string[]): Promise<Map<string, string>> {
-  if (ids.length === 0) return new Map()
-  const rows = await db
-    .select({ id: patients.id, name: patients.name })
-    .from(patients)
-    .where(
-      sql`+${patients.clinicId} = ${clinicId}
-        AND ${patients.id} IN (SELECT value FROM json_each(${JSON.stringify(ids)}))`,
-    )
-  return new Map(rows.map(({ id, name }) => [id, name]))
-}

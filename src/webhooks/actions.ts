@@ -1,7 +1,7 @@
 import { and, desc, eq, lt } from 'drizzle-orm'
 import { audited } from '../audit/model'
 import type { Ctx } from '../context'
-import { newId } from '../lib/id'
+import { newId } from '../lib/crypto'
 import { cutPage, type Page } from '../lib/page'
 import { instantOf } from '../lib/time'
 import { Problem } from '../problem'

@@ -1,7 +1,7 @@
 import { index, integer, sqliteTable, text as textColumn, uniqueIndex } from 'drizzle-orm/sqlite-core'
 import * as v from 'valibot'
 import { cursor, limit } from '../lib/page'
-import { maxCharacters, text } from '../lib/text'
+import { component, maxCharacters, text } from '../lib/schema'
 import { IsoInstant, iso } from '../lib/time'
 
 /**
@@ -35,52 +35,40 @@ const SHORT_FORMS = ['scheduled', 'cancelled', 'updated'] as const
 /**
  * What a sender posts. Published as JSON Schema too (routes.ts), so it says nothing that JSON Schema cannot.
  */
-export const NewWebhookEvent = v.pipe(
-  v.object({
-    event_type: v.picklist([...EVENT_TYPES, ...SHORT_FORMS]),
-    appointment_id: text(200),
-    patient_id: text(200),
-    timestamp: IsoInstant,
-    notes: v.nullish(v.pipe(v.string(), maxCharacters(10_000)), null),
-  }),
-  v.metadata({ ref: 'NewWebhookEvent' }),
-)
+export const NewWebhookEvent = component('NewWebhookEvent', {
+  event_type: v.picklist([...EVENT_TYPES, ...SHORT_FORMS]),
+  appointment_id: text(200),
+  patient_id: text(200),
+  timestamp: IsoInstant,
+  notes: v.nullish(v.pipe(v.string(), maxCharacters(10_000)), null),
+})
 export type NewWebhookEvent = v.InferOutput<typeof NewWebhookEvent>
 
 /** `scheduled` → `appointment.scheduled`. */
 export const longForm = (type: NewWebhookEvent['event_type']): string =>
   type.startsWith('appointment.') ? type : `appointment.${type}`
 
-export const AcceptedEvent = v.pipe(
-  v.object({
-    status: v.literal('accepted'),
-    message: v.string(),
-    event_id: v.string(),
-    appointment_id: v.string(),
-    request_id: v.string(),
-  }),
-  v.metadata({ ref: 'AcceptedEvent' }),
-)
+export const AcceptedEvent = component('AcceptedEvent', {
+  status: v.literal('accepted'),
+  message: v.string(),
+  event_id: v.string(),
+  appointment_id: v.string(),
+  request_id: v.string(),
+})
 export type AcceptedEvent = v.InferOutput<typeof AcceptedEvent>
 
-export const WebhookEvent = v.pipe(
-  v.object({
-    id: v.string(),
-    event_type: v.picklist(EVENT_TYPES),
-    appointment_id: v.string(),
-    patient_id: v.string(),
-    timestamp: v.string(),
-    notes: v.nullable(v.string()),
-    received_at: v.string(),
-  }),
-  v.metadata({ ref: 'WebhookEvent' }),
-)
+export const WebhookEvent = component('WebhookEvent', {
+  id: v.string(),
+  event_type: v.picklist(EVENT_TYPES),
+  appointment_id: v.string(),
+  patient_id: v.string(),
+  timestamp: v.string(),
+  notes: v.nullable(v.string()),
+  received_at: v.string(),
+})
 export type WebhookEvent = v.InferOutput<typeof WebhookEvent>
 
-export const WebhookEvents = v.pipe(
-  v.object({ count: v.number(), events: v.array(WebhookEvent) }),
-  v.metadata({ ref: 'WebhookEvents' }),
-)
+export const WebhookEvents = component('WebhookEvents', { count: v.number(), events: v.array(WebhookEvent) })
 
 type Row = typeof webhookEvents.$inferSelect
 

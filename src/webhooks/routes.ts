@@ -1,6 +1,7 @@
 import { toJsonSchema } from '@valibot/to-json-schema'
 import * as v from 'valibot'
-import { body, doc, linkNext, needs, query, reply, resource } from '../http/endpoint'
+import { needs } from '../access/authenticate'
+import { body, doc, linkNext, query, refuses, reply, resource } from '../http/endpoint'
 import { replay } from '../http/idempotency'
 import { listEvents, receiveEvent } from './actions'
 import { AcceptedEvent, ListEvents, NewWebhookEvent, WebhookEvents } from './model'
@@ -14,7 +15,8 @@ const EVENT_SCHEMA = {
 export const webhooks = resource()
   .post(
     '/appointments',
-    doc('Receive an appointment event', 200, AcceptedEvent, 'event_exists'),
+    doc('Receive an appointment event', 200, AcceptedEvent),
+    refuses('event_exists'),
     needs('webhooks:write'),
     body(NewWebhookEvent),
     replay,

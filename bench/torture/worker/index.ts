@@ -39,5 +39,5 @@ const ghostOf = ({ id, body, attempts, timestamp }: Message): Message => ({
   retry() {},
 })
 
-export { UpstreamGate } from '../../../src/upstream/upstream-gate'
+export { UpstreamGate } from '../../../src/upstream/gate'
 export { BulkJob, DoctorDay } from './objects'

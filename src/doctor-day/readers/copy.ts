@@ -1,0 +1,153 @@
+import { inTime } from '../../lib/outage'
+import { SECOND_MS } from '../../lib/time'
+import { backoff } from '../moving/backoff'
+import type { Day, Event, Recorded } from '../state/day'
+import * as log from '../storage/log'
+
+const EVENTS_MAX = 500
+
+/** D1 ends a query itself after 30 seconds: beyond that it is not slow but silent. */
+const COPY_MS_MAX = 30 * SECOND_MS
+
+/** A copy costs what a booking does, so those of a rush share one. After a rest it is made at once. */
+const PAUSE_MS = SECOND_MS / 2
+
+const READER = 'copy'
+
+/** What the copy needs of the object: its storage, its day, and somebody to wake it later. */
+interface CopyHost {
+  name: string | undefined
+  sql: SqlStorage
+  database: D1Database
+  day(): Day
+  wakeAt(instant: number): void
+}
+
+/** Reads the log into D1’s copy. A failure is logged, and the alarm comes back to it. */
+interface CopyReader {
+  isBehind(): boolean
+  catchUp(): Promise<void>
+  /** Starts over at the first event; call it within a transaction. */
+  rewind(): void
+}
+
+export function copyReader({ name, sql, database, day, wakeAt }: CopyHost): CopyReader {
+  let running: Promise<void> | null = null
+  let rewinds = 0
+  let pause: Promise<void> = Promise.resolve()
+  const { postpone, reset } = backoff('copy_failed', name, wakeAt)
+  const copied = () => log.readerAt(sql, READER)
+
+  async function copy(): Promise<void> {
+    try {
+      while (copied() < day().version) {
+        await pause
+        const before = rewinds
+        const events = log.readEvents(sql, copied(), EVENTS_MAX)
+        const last = events.at(-1)
+        if (!last) throw new RangeError('The log ends before the day that was folded from it')
+        if (events.length < EVENTS_MAX) pause = scheduler.wait(PAUSE_MS)
+        // One that is given up may still be written, even after the next: it takes nothing back.
+        await inTime(copyToD1(database, day(), events), COPY_MS_MAX)
+        // A resync asked for meanwhile has put the reader back to the start; there it stays.
+        if (before === rewinds) log.moveReader(sql, READER, last.seq)
+      }
+      reset()
+    } catch (error) {
+      postpone(error)
+    }
+  }
+
+  return {
+    isBehind: () => copied() < day().version,
+    /** One copy runs at a time; it goes on until it has met the end of the log. */
+    catchUp() {
+      running ??= copy().finally(() => {
+        running = null
+      })
+      return running
+    },
+    rewind() {
+      log.moveReader(sql, READER, 0)
+      rewinds += 1
+    },
+  }
+}
+
+/**
+ * Brings D1’s copy up to the last of `events` in one batch. A row is replaced only by a newer version, so the
+ * same events may be copied twice, late or out of order, and the copy never goes back.
+ */
+async function copyToD1(database: D1Database, day: Day, events: Recorded[]): Promise<void> {
+  if (!day.place) return
+  const { clinicId, doctorId, date } = day.place
+  const isPresent = day.availability?.isPresent ?? true
+  const figures = [isPresent ? 1 : 0, day.capacity, day.slots.size, day.version]
+  const statements = [database.prepare(DAY).bind(clinicId, doctorId, date, ...figures)]
+  for (const [statement, rows] of [
+    [APPOINTMENTS, appointmentRowsOf(day, events)],
+    [CHECK_INS, checkInRowsOf(day, events)],
+  ] as const)
+    if (rows.length > 0)
+      statements.push(database.prepare(statement).bind(clinicId, doctorId, date, JSON.stringify(rows)))
+  await database.batch(statements)
+}
+
+const DAY = `
+  INSERT INTO days (clinic_id, doctor_id, date, is_present, capacity, taken, version)
+  VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7)
+  ON CONFLICT (clinic_id, doctor_id, date) DO UPDATE SET
+    is_present = excluded.is_present, capacity = excluded.capacity, taken = excluded.taken,
+    version = excluded.version
+  WHERE excluded.version > days.version`
+
+/** What two days tell of one appointment is ordered by `moves` first: the day it moved to knows better. */
+const APPOINTMENTS = `
+  INSERT INTO appointments (clinic_id, doctor_id, date, id, patient_id, slot, starts_at, ends_at, status,
+    created_at, updated_at, version, moves)
+  SELECT ?1, ?2, ?3, value->>0, value->>1, value->>2, value->>3, value->>4, value->>5, value->>6, value->>7,
+    value->>8, value->>9
+  FROM json_each(?4) WHERE true
+  ON CONFLICT (id) DO UPDATE SET
+    doctor_id = excluded.doctor_id, date = excluded.date, slot = excluded.slot,
+    starts_at = excluded.starts_at, ends_at = excluded.ends_at, status = excluded.status,
+    updated_at = excluded.updated_at, version = excluded.version, moves = excluded.moves
+  WHERE (excluded.moves, excluded.version) > (appointments.moves, appointments.version)`
+
+const CHECK_INS = `
+  INSERT INTO check_ins (clinic_id, doctor_id, date, id, appointment_id, position, status, checked_in_at,
+    version)
+  SELECT ?1, ?2, ?3, value->>0, value->>1, value->>2, value->>3, value->>4, value->>5
+  FROM json_each(?4) WHERE true
+  ON CONFLICT (id) DO UPDATE SET status = excluded.status, version = excluded.version
+  WHERE excluded.version > check_ins.version`
+
+function appointmentRowsOf(day: Day, events: Recorded[]): unknown[][] {
+  const touched = lastEvents(events, OF_APPOINTMENTS)
+  return [...touched].flatMap(([id, seq]) => {
+    const appointment = day.appointments.get(id)
+    if (!appointment) return [] // It has moved on: the day it lives on tells of it.
+    const { patientId, slot, startsAt, endsAt, status, createdAt, updatedAt, moves } = appointment
+    return [[id, patientId, slot, startsAt, endsAt, status, createdAt, updatedAt, seq, moves]]
+  })
+}
+
+function checkInRowsOf(day: Day, events: Recorded[]): unknown[][] {
+  const touched = lastEvents(events, OF_CHECK_INS)
+  return [...touched].flatMap(([appointmentId, seq]) => {
+    const checkIn = day.checkIns.get(appointmentId)
+    if (!checkIn) return [] // A no-show who never came.
+    return [[checkIn.id, appointmentId, checkIn.position, checkIn.status, checkIn.checkedInAt, seq]]
+  })
+}
+
+const OF_APPOINTMENTS: Event['type'][] = ['booked', 'moved_in', 'cancelled', 'no_show']
+const OF_CHECK_INS: Event['type'][] = ['checked_in', 'called', 'served', 'skipped', 'requeued', 'no_show']
+
+/** The appointments that events of these types touched, each with the number of the last one that did. */
+function lastEvents(events: Recorded[], types: Event['type'][]): Map<string, number> {
+  const touched = new Map<string, number>()
+  for (const event of events)
+    if ('appointmentId' in event && types.includes(event.type)) touched.set(event.appointmentId, event.seq)
+  return touched
+}

@@ -1,0 +1,122 @@
+import { localDate } from '../../lib/time'
+import type { Commands, Decision, Moment, Refused, StepName } from '../commands'
+import type { Appointment, CheckIn, Day, Event, EventOf, Priority } from '../state/day'
+import { checkInOf } from '../state/records'
+import { isMoving, notHere, offers, refuse } from './facts'
+import { book } from './slots'
+
+/** Who is there, and whose turn it is. */
+
+export function checkIn(day: Day, command: Commands['check_in'], { at }: Moment): Decision<CheckIn> {
+  const { checkInId, appointmentId, patientId, priority } = command
+  const appointment = day.appointments.get(appointmentId)
+  if (!appointment) return notHere(day, appointmentId)
+  if (appointment.patientId !== patientId) return refuse('wrong_patient')
+  if (isMoving(day, appointmentId)) return refuse('moving')
+  if (day.checkIns.has(appointmentId)) return refuse('already_checked_in')
+  if (appointment.status !== 'booked') return refuse('already_cancelled')
+  if (localDate(at, day.timeZone) !== appointment.date) return refuse('wrong_date')
+  const arrived = arrival(day, checkInId, appointmentId, priority)
+  return { ok: true, events: [arrived], reply: checkInOf(patientId, { ...arrived, at }) }
+}
+
+/** Books and checks in as one decision, so that nobody stands in the queue without a slot. */
+export function walkIn(day: Day, command: Commands['walk_in'], moment: Moment): Decision<CheckIn> {
+  const { opening, appointmentId, checkInId, patientId, priority } = command
+  if (localDate(moment.at, opening.timeZone) !== opening.date) return refuse('wrong_date')
+  const booking = book(day, { ...command, allowAnother: false }, moment)
+  if (!booking.ok) return booking
+  const arrived = arrival(day, checkInId, appointmentId, priority)
+  return {
+    ok: true,
+    events: [...booking.events, arrived],
+    reply: checkInOf(patientId, { ...arrived, at: moment.at }),
+  }
+}
+
+const arrival = (
+  day: Day,
+  checkInId: string,
+  appointmentId: string,
+  priority: Priority,
+): EventOf<'checked_in'> => ({
+  type: 'checked_in',
+  checkInId,
+  appointmentId,
+  position: day.checkIns.size + 1,
+  priority,
+})
+
+/** One decision: two rooms never get the same patient. Null where nobody waits. */
+export function callNext(
+  day: Day,
+  { room }: Commands['call_next'],
+  { at }: Moment,
+): Decision<CheckIn | null> {
+  const [next] = [...day.checkIns.values()].filter(({ status }) => status === 'waiting').sort(byTurn)
+  if (!next) return { ok: true, events: [], reply: null }
+  return {
+    ok: true,
+    events: [{ type: 'called', appointmentId: next.appointmentId, room }],
+    reply: { ...next, status: 'called', room, calledAt: at },
+  }
+}
+
+/** Urgent before normal, then in the order of arrival. */
+export const byTurn = (one: CheckIn, other: CheckIn): number =>
+  one.priority === other.priority ? one.position - other.position : one.priority === 'urgent' ? -1 : 1
+
+/** From where each step may be taken, and where it leads. `booked` is a patient who has not come. */
+const STEPS: Record<StepName, { from: string[]; to: CheckIn['status'] }> = {
+  serve: { from: ['called'], to: 'served' },
+  skip: { from: ['called'], to: 'skipped' },
+  requeue: { from: ['skipped'], to: 'waiting' },
+  recall: { from: ['called'], to: 'called' },
+  no_show: { from: ['skipped', 'booked'], to: 'no_show' },
+}
+
+export function step(day: Day, command: Commands['step'], moment: Moment): Decision<CheckIn | Appointment> {
+  const { appointmentId, step } = command
+  const appointment = day.appointments.get(appointmentId)
+  if (!appointment) return notHere(day, appointmentId)
+  if (isMoving(day, appointmentId)) return refuse('moving')
+  const checkIn = day.checkIns.get(appointmentId)
+  const from = checkIn?.status ?? appointment.status
+  if (!STEPS[step].from.includes(from)) return illegal(from, STEPS[step].to)
+  if (step === 'no_show') return noShow(day, appointment, checkIn, moment)
+  return checkIn ? afterStep(checkIn, step, moment) : refuse('not_found')
+}
+
+function afterStep(checkIn: CheckIn, step: Exclude<StepName, 'no_show'>, { at }: Moment): Decision<CheckIn> {
+  const { appointmentId } = checkIn
+  const effects: Record<typeof step, [Event, Partial<CheckIn>]> = {
+    serve: [{ type: 'served', appointmentId }, { servedAt: at }],
+    skip: [{ type: 'skipped', appointmentId }, {}],
+    requeue: [{ type: 'requeued', appointmentId }, { room: null }],
+    recall: [{ type: 'called', appointmentId, room: checkIn.room ?? '' }, { calledAt: at }],
+  }
+  const [event, change] = effects[step]
+  return { ok: true, events: [event], reply: { ...checkIn, status: STEPS[step].to, ...change } }
+}
+
+/** The slot is free again, and offered on at once. Nobody is absent before the day has come. */
+function noShow(
+  day: Day,
+  appointment: Appointment,
+  checkIn: CheckIn | undefined,
+  moment: Moment,
+): Decision<CheckIn | Appointment> {
+  if (localDate(moment.at, day.timeZone) < appointment.date) return refuse('wrong_date')
+  return {
+    ok: true,
+    events: [{ type: 'no_show', appointmentId: appointment.id }, ...offers(day, [appointment.slot], moment)],
+    reply: checkIn
+      ? { ...checkIn, status: 'no_show' }
+      : { ...appointment, status: 'no_show', updatedAt: moment.at },
+  }
+}
+
+function illegal(from: string, to: string): Refused {
+  const allowed = Object.values(STEPS).flatMap((step) => (step.from.includes(from) ? [step.to] : []))
+  return { ok: false, refused: 'illegal_step', transition: { from, to, allowed } }
+}

@@ -1,0 +1,61 @@
+import type { Command, Commands, Decision, Moment, Refused, Replies, ReplyTo } from '../commands'
+import type { Day } from '../state/day'
+import { declareAbsence } from './absence'
+import { beginMove, confirmMove, endMove, point, releaseMove, reserve, settleMove } from './moves'
+import { callNext, checkIn, step, walkIn } from './queue'
+import { book, bookHeld, cancel, hold, lapse, releaseHold, setAvailability } from './slots'
+import { acceptOffer, stopWaiting, wait } from './waitlist'
+
+type Rules = {
+  [T in keyof Commands]: (day: Day, command: Commands[T], moment: Moment) => Decision<Replies[T]>
+}
+
+const RULES: Rules = {
+  book,
+  book_held: bookHeld,
+  cancel,
+  hold,
+  release_hold: releaseHold,
+  wait,
+  accept_offer: acceptOffer,
+  stop_waiting: stopWaiting,
+  set_availability: setAvailability,
+  declare_absence: declareAbsence,
+  check_in: checkIn,
+  walk_in: walkIn,
+  call_next: callNext,
+  step,
+  begin_move: beginMove,
+  end_move: endMove,
+  settle_move: settleMove,
+  reserve,
+  confirm_move: confirmMove,
+  release_move: releaseMove,
+  point,
+  lapse,
+}
+
+/**
+ * The rules of a doctor’s day. No clock, no I/O, no storage: a command and a state give events and a reply.
+ */
+export function decide<C extends Command>(day: Day, command: C, moment: Moment): Decision<ReplyTo<C>> {
+  if (!belongs(day, command)) return NOT_FOUND
+  const rule = RULES[command.type] as (day: Day, command: C, moment: Moment) => Decision<ReplyTo<C>>
+  return rule(day, command, moment)
+}
+
+const NOT_FOUND: Refused = { ok: false, refused: 'not_found' }
+
+/** The day remembers its clinic. For any other one it does not exist. */
+function belongs(day: Day, command: Command): boolean {
+  if (command.type === 'lapse') return true
+  const clinicId = 'opening' in command ? command.opening.clinicId : command.clinicId
+  return day.place ? day.place.clinicId === clinicId : 'opening' in command
+}
+
+/** When the next hold or offer ends; never, where none is open. */
+export function nextDeadline(day: Day): number {
+  const deadlines = [...day.holds.values()].map(({ expiresAt }) => expiresAt)
+  for (const { offer } of day.waitlist.values()) if (offer) deadlines.push(offer.deadline)
+  return Math.min(Number.POSITIVE_INFINITY, ...deadlines)
+}

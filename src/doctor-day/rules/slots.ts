@@ -1,0 +1,133 @@
+import type { Commands, Decision, Moment } from '../commands'
+import type { Appointment, Availability, Day, Event, EventOf, Hold } from '../state/day'
+import { appointmentOf } from '../state/records'
+import { timesOf } from '../state/slot-times'
+import {
+  capacityOf,
+  changesOf,
+  freeSlots,
+  isAbsent,
+  isMoving,
+  movesTimes,
+  notHere,
+  offers,
+  openingOf,
+  refuse,
+  termsAfter,
+  termsOf,
+  timesOn,
+  waitOf,
+} from './facts'
+
+/** Who has which slot: booking, cancelling, holding, and how many there are. */
+
+export function book(day: Day, command: Commands['book'], moment: Moment): Decision<Appointment> {
+  const { opening, appointmentId, patientId, allowAnother } = command
+  if (isAbsent(day)) return refuse('doctor_absent')
+  if (day.patients.has(patientId) && !allowAnother) return refuse('already_booked')
+  const waiting = waitOf(day, patientId)
+  if (!waiting?.offer && day.slots.size >= capacityOf(day, opening)) return refuse('day_full')
+  // Whoever holds an offer is booked into the slot that was offered.
+  const slot = waiting?.offer?.slot ?? day.lowestFreeSlot
+  const left: Event[] = waiting ? [{ type: 'wait_ended', waitId: waiting.id, how: 'booked' }] : []
+  const booked: EventOf<'booked'> = { type: 'booked', appointmentId, patientId, slot }
+  return {
+    ok: true,
+    events: [...openingOf(day, opening), ...left, booked],
+    reply: appointmentOf(opening, { ...booked, at: moment.at }, timesOn(day, opening, slot)),
+  }
+}
+
+/** The slot that was held becomes the patient's. */
+export function bookHeld(day: Day, command: Commands['book_held'], moment: Moment): Decision<Appointment> {
+  const { holdId, appointmentId, patientId, allowAnother } = command
+  const hold = day.holds.get(holdId)
+  if (!hold || !day.place) return refuse(day.endedHolds.has(holdId) ? 'hold_over' : 'not_found')
+  if (isAbsent(day)) return refuse('doctor_absent')
+  if (day.patients.has(patientId) && !allowAnother) return refuse('already_booked')
+  const booked: EventOf<'booked'> = { type: 'booked', appointmentId, patientId, slot: hold.slot }
+  const waiting = waitOf(day, patientId)
+  const left: Event[] = waiting ? [{ type: 'wait_ended', waitId: waiting.id, how: 'booked' }] : []
+  const freed = waiting?.offer ? [waiting.offer.slot] : []
+  return {
+    ok: true,
+    events: [{ type: 'hold_ended', holdId, how: 'booked' }, booked, ...left, ...offers(day, freed, moment)],
+    reply: appointmentOf(day.place, { ...booked, at: moment.at }, timesOf(day.timetable, hold.slot)),
+  }
+}
+
+export function cancel(day: Day, command: Commands['cancel'], moment: Moment): Decision<Appointment> {
+  const { appointmentId, reason, waiting } = command
+  const appointment = day.appointments.get(appointmentId)
+  if (!appointment) return notHere(day, appointmentId)
+  if (isMoving(day, appointmentId)) return refuse('moving')
+  if (appointment.status !== 'booked') return refuse('already_cancelled')
+  if (day.checkIns.has(appointmentId)) return refuse('already_checked_in')
+  return {
+    ok: true,
+    events: [
+      { type: 'cancelled', appointmentId, reason, ...(waiting && { waiting }) },
+      ...offers(day, [appointment.slot], moment),
+    ],
+    reply: { ...appointment, status: 'cancelled', updatedAt: moment.at },
+  }
+}
+
+export function hold(day: Day, { opening, holdId, ttlMs }: Commands['hold'], { at }: Moment): Decision<Hold> {
+  if (isAbsent(day)) return refuse('doctor_absent')
+  if (day.slots.size >= capacityOf(day, opening)) return refuse('day_full')
+  const held = { slot: day.lowestFreeSlot, expiresAt: at + ttlMs }
+  return {
+    ok: true,
+    events: [...openingOf(day, opening), { type: 'held', holdId, ...held }],
+    reply: { id: holdId, ...held, ...timesOn(day, opening, held.slot) },
+  }
+}
+
+/** Again, it changes nothing and is no error: the caller wants the hold gone, and it is. */
+export function releaseHold(
+  day: Day,
+  { holdId }: Commands['release_hold'],
+  moment: Moment,
+): Decision<{ id: string }> {
+  const hold = day.holds.get(holdId)
+  if (!hold && !day.endedHolds.has(holdId)) return refuse('not_found')
+  const events: Event[] = hold
+    ? [{ type: 'hold_ended', holdId, how: 'released' }, ...offers(day, [hold.slot], moment)]
+    : []
+  return { ok: true, events, reply: { id: holdId } }
+}
+
+export function setAvailability(
+  day: Day,
+  command: Commands['set_availability'],
+  moment: Moment,
+): Decision<Availability> {
+  const { opening, isPresent, notes } = command
+  const [before, after] = [termsOf(day, opening), termsAfter(day, command)]
+  if (day.slots.size > 0 && movesTimes(before, after)) return refuse('hours_in_use')
+  if (after.capacity < Math.max(0, ...day.slots.keys())) return refuse('capacity_below_taken')
+  const id = day.availability?.id ?? command.id
+  return {
+    ok: true,
+    events: [
+      ...openingOf(day, opening),
+      { type: 'availability_set', id, isPresent, notes },
+      ...changesOf(before, after),
+      ...(isPresent ? offers(day, freeSlots(day, after.capacity), moment, isPresent) : []),
+    ],
+    reply: { id, isPresent, notes, ...after, updatedBy: moment.actor, updatedAt: moment.at },
+  }
+}
+
+/** What is beyond its deadline ends, and what becomes free is offered on, in the same step. */
+export function lapse(day: Day, _: Commands['lapse'], moment: Moment): Decision<null> {
+  const holds = [...day.holds.values()].filter(({ expiresAt }) => expiresAt <= moment.at)
+  const waits = [...day.waitlist.values()].filter(({ offer }) => offer && offer.deadline <= moment.at)
+  const freed = [...holds.map(({ slot }) => slot), ...waits.flatMap(({ offer }) => offer?.slot ?? [])]
+  const ended: Event[] = [
+    ...holds.map(({ id }): Event => ({ type: 'hold_ended', holdId: id, how: 'expired' })),
+    ...waits.map(({ id }): Event => ({ type: 'wait_ended', waitId: id, how: 'lapsed' })),
+  ]
+  return { ok: true, events: [...ended, ...offers(day, freed, moment)], reply: null }
+}

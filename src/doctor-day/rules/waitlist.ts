@@ -1,0 +1,73 @@
+import type { Commands, Decision, Moment, Refused, Replies } from '../commands'
+import type { Appointment, Day, EventOf, Waiting } from '../state/day'
+import { appointmentOf } from '../state/records'
+import { timesOf } from '../state/slot-times'
+import { capacityOf, isAbsent, offers, openingOf, refuse, timesOn, waitOf } from './facts'
+
+/** Who waits for a slot. A slot that becomes free is offered to the first of them in the same step. */
+
+/** Whoever waits already keeps their place. Where there is room, the offer is made at once. */
+export function wait(day: Day, command: Commands['wait'], moment: Moment): Decision<Replies['wait']> {
+  const { opening, waitId, patientId } = command
+  if (day.patients.has(patientId)) return refuse('already_booked')
+  const known = waitOf(day, patientId)
+  if (known) return { ok: true, events: [], reply: { ...known, place: placeOf(day, known), isNew: false } }
+  const isFull = day.slots.size >= capacityOf(day, opening)
+  const slot = isFull || isAbsent(day) ? null : day.lowestFreeSlot
+  const offer = slot ? { slot, deadline: moment.at + moment.offerMs } : null
+  return {
+    ok: true,
+    events: [
+      ...openingOf(day, opening),
+      { type: 'waitlisted', waitId, patientId },
+      ...(offer ? [{ type: 'offered', waitId, ...offer } as const] : []),
+    ],
+    reply: {
+      id: waitId,
+      patientId,
+      offer: offer && { ...offer, ...timesOn(day, opening, offer.slot) },
+      place: day.waitlist.size + 1,
+      isNew: true,
+    },
+  }
+}
+
+export function acceptOffer(
+  day: Day,
+  command: Commands['accept_offer'],
+  { at }: Moment,
+): Decision<Appointment> {
+  const { waitId, appointmentId } = command
+  const waiting = day.waitlist.get(waitId)
+  if (!waiting || !day.place) return isOver(day, waitId)
+  if (!waiting.offer) return refuse('no_offer')
+  if (isAbsent(day)) return refuse('doctor_absent')
+  const { patientId, offer } = waiting
+  const booked: EventOf<'booked'> = { type: 'booked', appointmentId, patientId, slot: offer.slot }
+  return {
+    ok: true,
+    events: [{ type: 'wait_ended', waitId, how: 'accepted' }, booked],
+    reply: appointmentOf(day.place, { ...booked, at }, timesOf(day.timetable, offer.slot)),
+  }
+}
+
+/** Declines an offer, or leaves the line. */
+export function stopWaiting(
+  day: Day,
+  { waitId }: Commands['stop_waiting'],
+  moment: Moment,
+): Decision<{ id: string }> {
+  const waiting = day.waitlist.get(waitId)
+  if (!waiting) return isOver(day, waitId)
+  const freed = waiting.offer ? [waiting.offer.slot] : []
+  return {
+    ok: true,
+    events: [{ type: 'wait_ended', waitId, how: 'declined' }, ...offers(day, freed, moment)],
+    reply: { id: waitId },
+  }
+}
+
+const isOver = (day: Day, waitId: string): Refused =>
+  refuse(day.endedWaits.has(waitId) ? 'offer_over' : 'not_found')
+
+const placeOf = (day: Day, { id }: Waiting): number => [...day.waitlist.keys()].indexOf(id) + 1

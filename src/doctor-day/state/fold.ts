@@ -1,0 +1,129 @@
+import type { Appointment, CheckIn, Day, Event, EventOf, Opening, Recorded } from './day'
+import { emptyDay } from './day'
+import { MOVE_EFFECTS } from './fold-moves'
+import { appointmentOf, checkInOf } from './records'
+import { scheduleOf, timesOf } from './slot-times'
+import { countPatient, forgetPatient, free, take } from './slots'
+
+/** The day that a log tells of. */
+export const fold = (events: Iterable<Recorded>): Day => {
+  const day = emptyDay()
+  for (const event of events) evolve(day, event)
+  return day
+}
+
+/**
+ * The day as it was at an instant (epoch ms), with all that happened in that very millisecond. It stops at
+ * the first later event: should the clock ever have run backwards, no event counts without those before it.
+ */
+export function foldUntil(events: Recorded[], at: number): Day {
+  const later = events.findIndex((event) => event.at > at)
+  return fold(later === -1 ? events : events.slice(0, later))
+}
+
+/** An unused day: what its first event would make of it, and version 0. */
+export const untouched = (opening: Opening): Day => ({
+  ...fold([{ type: 'opened', ...opening, seq: 1, at: 0, actor: '' }]),
+  version: 0,
+})
+
+/**
+ * The day after one more event. Changes the day it is given, so that an event costs the same on a day of 10
+ * slots and of 1,000; the rules never change one.
+ */
+export function evolve(day: Day, event: Recorded): Day {
+  day.version = event.seq
+  const effect = EFFECTS[event.type] as (day: Day, event: Recorded) => void
+  effect(day, event)
+  return day
+}
+
+type Effects = { [Type in Event['type']]: (day: Day, event: Recorded<EventOf<Type>>) => void }
+
+/** What each kind of event does to a day. */
+const EFFECTS: Effects = {
+  ...MOVE_EFFECTS,
+  opened(day, { clinicId, doctorId, date, timeZone, capacity, hours = null }) {
+    const place = { clinicId, doctorId, date }
+    Object.assign(day, { place, timeZone, capacity, ...scheduleOf(date, timeZone, hours) })
+  },
+  capacity_set(day, { capacity }) {
+    day.capacity = capacity
+  },
+  hours_set(day, { hours }) {
+    Object.assign(day, scheduleOf(day.place?.date ?? '', day.timeZone, hours))
+  },
+  availability_set(day, { id, isPresent, notes, actor, at }) {
+    if (isPresent) day.affected.clear()
+    day.availability = { id, isPresent, notes, updatedBy: actor, updatedAt: at }
+  },
+  booked(day, event) {
+    const place = day.place ?? { doctorId: '', date: '' }
+    const appointment = appointmentOf(place, event, timesOf(day.timetable, event.slot))
+    day.appointments.set(appointment.id, appointment)
+    countPatient(day, appointment.patientId)
+    take(day, appointment.slot, { kind: 'appointment', id: appointment.id })
+  },
+  cancelled(day, { appointmentId, waiting, at }) {
+    const affected = day.affected.get(appointmentId)
+    if (affected && waiting) day.affected.set(appointmentId, { ...affected, waiting })
+    giveUpSlot(day, appointmentId, 'cancelled', at)
+  },
+  absence_struck(day, { appointmentIds }) {
+    for (const id of appointmentIds) {
+      const { patientId, slot } = day.appointments.get(id) ?? { patientId: '', slot: 0 }
+      day.affected.set(id, { patientId, slot, waiting: null })
+    }
+  },
+  held(day, { holdId: id, slot, expiresAt }) {
+    day.holds.set(id, { id, slot, expiresAt, ...timesOf(day.timetable, slot) })
+    take(day, slot, { kind: 'hold', id })
+  },
+  hold_ended(day, { holdId }) {
+    const hold = day.holds.get(holdId)
+    day.holds.delete(holdId)
+    day.endedHolds.add(holdId)
+    if (hold) free(day, hold.slot)
+  },
+  waitlisted(day, { waitId: id, patientId }) {
+    day.waitlist.set(id, { id, patientId, offer: null })
+  },
+  offered(day, { waitId: id, slot, deadline }) {
+    const waiting = day.waitlist.get(id)
+    const offer = { slot, deadline, ...timesOf(day.timetable, slot) }
+    if (waiting) day.waitlist.set(id, { ...waiting, offer })
+    take(day, slot, { kind: 'offer', id })
+  },
+  wait_ended(day, { waitId }) {
+    const waiting = day.waitlist.get(waitId)
+    day.waitlist.delete(waitId)
+    day.endedWaits.add(waitId)
+    if (waiting?.offer) free(day, waiting.offer.slot)
+  },
+  checked_in(day, event) {
+    const patientId = day.appointments.get(event.appointmentId)?.patientId ?? ''
+    day.checkIns.set(event.appointmentId, checkInOf(patientId, event))
+  },
+  called: (day, { appointmentId, room, at }) =>
+    amend(day, appointmentId, { status: 'called', room, calledAt: at }),
+  served: (day, { appointmentId, at }) => amend(day, appointmentId, { status: 'served', servedAt: at }),
+  skipped: (day, { appointmentId }) => amend(day, appointmentId, { status: 'skipped' }),
+  requeued: (day, { appointmentId }) => amend(day, appointmentId, { status: 'waiting', room: null }),
+  no_show(day, { appointmentId, at }) {
+    amend(day, appointmentId, { status: 'no_show' })
+    giveUpSlot(day, appointmentId, 'no_show', at)
+  },
+}
+
+function giveUpSlot(day: Day, id: string, status: Appointment['status'], at: number): void {
+  const appointment = day.appointments.get(id)
+  if (!appointment) return
+  day.appointments.set(id, { ...appointment, status, updatedAt: at })
+  forgetPatient(day, appointment.patientId)
+  free(day, appointment.slot)
+}
+
+function amend(day: Day, appointmentId: string, change: Partial<CheckIn>): void {
+  const checkIn = day.checkIns.get(appointmentId)
+  if (checkIn) day.checkIns.set(appointmentId, { ...checkIn, ...change })
+}

@@ -1,0 +1,82 @@
+import { DAY_MS } from '../../lib/time'
+import type { View } from '../readers/live'
+import { dayKey } from './address'
+
+/**
+ * Tickets let a browser follow this one day for a short time, without an API key. They are no part of the
+ * log, and their table is made by the first one: a day keeps its version and its chain, and one that nobody
+ * has touched stays so.
+ */
+const SCHEMA = `
+  CREATE TABLE IF NOT EXISTS tickets (hash TEXT PRIMARY KEY, op_id TEXT NOT NULL UNIQUE, actor TEXT NOT NULL,
+    clinic_id TEXT NOT NULL, view TEXT NOT NULL, expires_at INTEGER NOT NULL) WITHOUT ROWID
+`
+
+/** Enough for every screen and desk of a clinic, all of them started anew several times in a quarter hour. */
+export const TICKETS_MAX = 1_000
+
+/** As long as an Idempotency-Key lives, so that a retry with one finds that its ticket was shown. */
+const REMEMBERED_MS = DAY_MS
+
+/** `hash` is SHA-256 of the ticket, which only its holder has. */
+export interface NewTicket {
+  hash: string
+  clinicId: string
+  view: View
+  expiresAt: number
+}
+
+export type Issued = 'issued' | 'key_shown_once' | 'live_full'
+
+type TicketRow = { hash: string; op_id: string; clinic_id: string; view: View; expires_at: number }
+
+/** Call it within a transaction. The same ticket for the same operation again is no second one. */
+export function issue(
+  sql: SqlStorage,
+  operation: { id: string; actor: string },
+  { hash, clinicId, view, expiresAt }: NewTicket,
+  now: number,
+): Issued {
+  sql.exec(SCHEMA)
+  sql.exec('DELETE FROM tickets WHERE expires_at <= ?', now - REMEMBERED_MS)
+  const [known] = sql.exec<TicketRow>('SELECT * FROM tickets WHERE op_id = ?', operation.id).toArray()
+  if (known) return known.hash === hash ? 'issued' : 'key_shown_once'
+  const { live } = sql
+    .exec<{ live: number }>('SELECT count(*) AS live FROM tickets WHERE expires_at > ?', now)
+    .one()
+  if (live >= TICKETS_MAX) return 'live_full'
+  const { id, actor } = operation
+  sql.exec('INSERT INTO tickets VALUES (?, ?, ?, ?, ?, ?)', hash, id, actor, clinicId, view, expiresAt)
+  return 'issued'
+}
+
+/** A ticket as it came, hashed, and what its holder wants to see with it. */
+export interface Redeem {
+  ticket: string
+  doctorId: string
+  date: string
+  /** Without it, what the ticket is for. */
+  view: View | undefined
+}
+
+/**
+ * Whom the ticket lets in to see what, or null. What is looked up is a digest of 256 random bits, so the time
+ * it takes tells nothing of any ticket. A look at a day without tickets writes nothing.
+ */
+export function redeem(
+  sql: SqlStorage,
+  day: string | undefined,
+  { ticket, doctorId, date, view }: Redeem,
+  now: number,
+): { clinicId: string; view: View } | null {
+  if (!hasTickets(sql)) return null
+  const [found] = sql
+    .exec<TicketRow>('SELECT * FROM tickets WHERE hash = ? AND expires_at > ?', ticket, now)
+    .toArray()
+  if (!found || dayKey(found.clinic_id, doctorId, date) !== day) return null
+  const isWider = view === 'desk' && found.view === 'board'
+  return isWider ? null : { clinicId: found.clinic_id, view: view ?? found.view }
+}
+
+const hasTickets = (sql: SqlStorage): boolean =>
+  sql.exec(`SELECT 1 FROM sqlite_master WHERE type = 'table' AND name = 'tickets'`).toArray().length > 0

@@ -1,0 +1,182 @@
+import type { Context } from 'hono'
+import { needs } from '../access/authenticate'
+import type { App } from '../context'
+import { doc, linkNext, noBody, path, query, refuses, reply, resource } from '../http/endpoint'
+import { sendsEvents, streamEvents, streamOf } from '../http/event-stream'
+import { fingerprintOf, replay, replayUpload, requiredKey } from '../http/idempotency'
+import { noDeadline } from '../http/limits'
+import { startImport } from './accept'
+import { cancelImport, resumeImport } from './control'
+import { fileBytes, takesFile } from './file'
+import type { Kind } from './kind'
+import { END, progressEvents } from './progress'
+import { repairImport } from './repair'
+import { JobPath, ReopenedImport, repliesOf, UploadOptions, type Words } from './replies'
+import { type Outcome, rowsAsCsv, sendsCsv, statusText } from './rows'
+import { DryRun, forecast, sha256Of } from './staging'
+import { getImport, isOver, ListImports, ListRows, listImports } from './status'
+
+/**
+ * The routes of one kind of import. `uploads` takes files, `status` tells of one job (its path names
+ * `job_id`), `jobs` lists all and controls each.
+ */
+export function importRoutes<const Records extends string>(kind: Kind, words: Words<Records>) {
+  const { records } = words
+  const replies = repliesOf(words)
+  const [mayRead, mayWrite] = [needs(`${kind.name}:read`), needs(`${kind.name}:write`)]
+  const columns = kind.columns.map(({ name }) => name).join(', ')
+
+  const uploads = resource().post(
+    '/',
+    noDeadline,
+    doc('With dry_run: what the import would do', 200, DryRun),
+    doc(`Import ${records} from a CSV file`, 202, replies.Accepted),
+    refuses('idempotency_key_required', 'invalid_request', 'invalid_file'),
+    takesFile(columnsOf(kind)),
+    mayWrite,
+    query(UploadOptions),
+    replayUpload(async (c) => uploadInput(c, await sha256Of(fileOf(c)))),
+    async (c) => {
+      const { mode, dry_run } = c.req.valid('query')
+      const file = fileOf(c)
+      if (dry_run) return reply(c, DryRun, await forecast(c.var.ctx, kind, file))
+      const accepted = await startImport(c.var.ctx, {
+        kind,
+        mode,
+        key: requiredKey(c),
+        file,
+        fingerprint: (sha256) => fingerprintOf(c, uploadInput(c, sha256)),
+      })
+      return c.json(replies.accepted(accepted), 202)
+    },
+  )
+
+  const status = resource()
+    .get(
+      '/',
+      doc('Get the status of an import', 200, replies.Status),
+      refuses('not_found'),
+      mayRead,
+      path(JobPath),
+      query(ListRows),
+      async (c) => {
+        const facts = await getImport(c.var.ctx, kind.name, c.req.valid('param').job_id)
+        const listed = { list: records, created: words.created[facts.job.activatedAt === null ? 0 : 1] }
+        const told = replies.status(facts, c.var.ctx.now)
+        const { text, next } = await statusText(c.var.ctx, facts.job, told, listed, c.req.valid('query'))
+        linkNext(c, next)
+        return c.body(text, 200, { 'Content-Type': 'application/json' })
+      },
+    )
+    .get('/live', sendsEvents(STREAM, replies.Progress, STREAM_OVER), mayRead, path(JobPath), async (c) => {
+      const look = () => getImport(c.var.ctx, kind.name, c.req.valid('param').job_id)
+      const first = await look()
+      if (isOver(first) && c.req.header('Last-Event-ID') === END) return c.body(null, 204)
+      return streamEvents((left) => progressEvents({ first, look, tell: replies.progress }, left))
+    })
+
+  const jobs = resource()
+    .get(
+      '/',
+      doc(`List imports of ${records}, newest first`, 200, replies.Jobs),
+      mayRead,
+      query(ListImports),
+      async (c) => {
+        const { total, page } = await listImports(c.var.ctx, kind.name, c.req.valid('query'))
+        linkNext(c, page.next)
+        return c.json(replies.jobs(total, page.rows))
+      },
+    )
+    .get(
+      '/:job_id/failed.csv',
+      sendsCsv('Download the rows that failed', `${columns}, row and reason`),
+      mayRead,
+      async (c) => csvOf(c, kind, c.req.param('job_id'), 'failed'),
+    )
+    .get(
+      '/:job_id/succeeded.csv',
+      sendsCsv(`Download the rows that became ${records}`, `${columns}, row and id`),
+      mayRead,
+      async (c) => csvOf(c, kind, c.req.param('job_id'), 'succeeded'),
+    )
+    .post(
+      '/:job_id/rows',
+      noDeadline,
+      doc('Run failed rows again, corrected: the body is failed.csv, or a part of it', 202, ReopenedImport),
+      refuses('idempotency_key_required', 'invalid_file', 'not_found', 'import_not_finished'),
+      takesFile(`${columns} and row`),
+      mayWrite,
+      replayUpload((c) => sha256Of(fileOf(c))),
+      async (c) => {
+        const jobId = c.req.param('job_id')
+        const rows = await repairImport(c.var.ctx, jobId, {
+          kind,
+          key: requiredKey(c),
+          file: fileOf(c),
+          fingerprint: (sha256) => fingerprintOf(c, sha256),
+        })
+        return c.json(replies.reopened(jobId, `${rows} rows run again`), 202)
+      },
+    )
+    .post(
+      '/:job_id/cancel',
+      doc('Cancel an import', 200, replies.Status),
+      refuses('not_found', 'import_over'),
+      mayWrite,
+      noBody,
+      replay,
+      async (c) => {
+        const facts = await cancelImport(c.var.ctx, kind, c.req.param('job_id'))
+        return c.json({ ...replies.status(facts, c.var.ctx.now), result: null })
+      },
+    )
+    .post(
+      '/:job_id/resume',
+      doc('Go on with an import that was cancelled or failed', 202, ReopenedImport),
+      refuses('not_found', 'import_over', 'import_not_finished'),
+      mayWrite,
+      noBody,
+      replay,
+      async (c) => {
+        const jobId = c.req.param('job_id')
+        await resumeImport(c.var.ctx, kind, jobId)
+        return c.json(replies.reopened(jobId, 'The import goes on'), 202)
+      },
+    )
+
+  return { uploads, status, jobs }
+}
+
+const STREAM = {
+  summary: 'Follow an import as it runs',
+  description: [
+    'Server-sent events: `progress` at once and after each change, `end` when the import is over.',
+    'After `end`, close the stream: an EventSource that reconnects all the same gets 204.',
+    'A stream that ends without `end` (after five minutes at the latest) goes on when you reconnect.',
+    '`eta_seconds` is null while no rate is known.',
+  ],
+  lastEventId: 'Browsers send it by themselves.',
+}
+const STREAM_OVER = { 204: { description: 'The import is over, and `Last-Event-ID` says that you know' } }
+
+/** `name, address and, if you like, phone` */
+function columnsOf({ columns }: Kind): string {
+  const names = (isRequired: boolean) =>
+    columns.flatMap((column) => (column.isRequired === isRequired ? [column.name] : [])).join(', ')
+  return `${names(true)} and, if you like, ${names(false)}`
+}
+
+/** What makes two uploads one request. The same file under another mode is another request. */
+const uploadInput = (c: Context<App>, sha256: string) => [
+  sha256,
+  c.req.query('mode') ?? 'strict',
+  c.req.query('dry_run') ?? 'false',
+]
+
+const fileOf = (c: Context<App>) => fileBytes(c.req.raw, c.env)
+
+const csvOf = async (c: Context<App>, kind: Kind, jobId: string, outcome: Outcome): Promise<Response> =>
+  c.body(streamOf(await rowsAsCsv(c.var.ctx, kind, jobId, outcome)), 200, {
+    'Content-Type': 'text/csv; charset=utf-8',
+    'Content-Disposition': `attachment; filename="${outcome}.csv"`,
+  })

@@ -1,0 +1,134 @@
+import { and, count, desc, eq, lt, sql } from 'drizzle-orm'
+import * as v from 'valibot'
+import type { Ctx } from '../context'
+import { cursor, cutPage, limit, type Page } from '../lib/page'
+import { iso, SECOND_MS } from '../lib/time'
+import { notFound } from '../problem'
+import { imports, type KindName } from './model'
+
+/** What is known of an import, and how it is read. */
+
+export type Job = typeof imports.$inferSelect
+
+/** A job’s row and the sums over its chunks. */
+export interface ImportFacts {
+  job: Job
+  created: number
+  failed: number
+}
+
+const ofChunks = (column: 'created' | 'failed') =>
+  sql<number>`(SELECT coalesce(sum(${sql.raw(column)}), 0) FROM import_chunks WHERE job_id = ${imports.id})`
+
+const IMPORT_FACTS = { job: imports, created: ofChunks('created'), failed: ofChunks('failed') }
+
+/** Of this kind only: under another kind’s path the job does not exist. */
+export async function getImport(
+  ctx: Pick<Ctx, 'db' | 'clinic'>,
+  kind: KindName,
+  jobId: string,
+): Promise<ImportFacts> {
+  const [facts] = await ctx.db
+    .select(IMPORT_FACTS)
+    .from(imports)
+    .where(isJob(ctx, kind, jobId))
+  if (!facts) throw notFound('Job')
+  return facts
+}
+
+/** The job alone, without its sums. */
+export async function jobOf(ctx: Ctx, kind: KindName, jobId: string): Promise<Job> {
+  const [job] = await ctx.db
+    .select()
+    .from(imports)
+    .where(isJob(ctx, kind, jobId))
+  if (!job) throw notFound('Job')
+  return job
+}
+
+/** Newest first. */
+export async function listImports(
+  ctx: Ctx,
+  kind: KindName,
+  wanted: ListImports,
+): Promise<{ total: number; page: Page<ImportFacts> }> {
+  const before = wanted.cursor?.[0]
+  const [[counted], rows] = await ctx.db.batch([
+    ctx.db.select({ total: count() }).from(imports).where(isOfKind(ctx, kind)),
+    ctx.db
+      .select(IMPORT_FACTS)
+      .from(imports)
+      .where(and(isOfKind(ctx, kind), before === undefined ? undefined : lt(imports.id, before)))
+      .orderBy(desc(imports.id))
+      .limit(wanted.limit + 1),
+  ])
+  return { total: counted?.total ?? 0, page: cutPage(rows, wanted.limit, ({ job }) => [job.id]) }
+}
+
+export const isJob = (ctx: Pick<Ctx, 'clinic'>, kind: KindName, jobId: string) =>
+  and(isOfKind(ctx, kind), eq(imports.id, jobId))
+
+const isOfKind = ({ clinic }: Pick<Ctx, 'clinic'>, kind: KindName) =>
+  and(eq(imports.clinicId, clinic.id), eq(imports.kind, kind))
+
+export const isOver = ({ job }: ImportFacts): boolean => job.state !== 'pending' && job.state !== 'processing'
+
+/** Until when the work rests, ISO 8601. A pause that is over counts as none, so nothing has to clear it. */
+export const pausedUntil = ({ state, pausedUntil: until }: Job, now: number): string | null =>
+  state === 'processing' && until !== null && until > now ? iso(until) : null
+
+/** What every status of a job tells. Each kind adds its counts under its own name. */
+export const PROGRESS = {
+  job_id: v.string(),
+  status: v.picklist(['pending', 'processing', 'completed', 'failed', 'cancelled']),
+  progress_percentage: v.number(),
+  started_at: v.nullable(v.string()),
+  completed_at: v.nullable(v.string()),
+  error: v.nullable(v.string()),
+}
+
+export const toProgress = ({ job, created, failed }: ImportFacts) => ({
+  job_id: job.id,
+  status: job.state,
+  progress_percentage: percentage(job.totalRows, created + failed),
+  started_at: isoOrNull(job.startedAt),
+  completed_at: isoOrNull(job.completedAt),
+  error: job.error,
+})
+
+/** Rounded down, so that 100 means done. */
+const percentage = (total: number, done: number): number => Math.floor((done / total) * 10_000) / 100
+
+const isoOrNull = (ms: number | null): string | null => (ms === null ? null : iso(ms))
+
+/** `now` ends the clock of a job that is still running. */
+export const processingSeconds = ({ startedAt, completedAt }: Job, now: number) =>
+  startedAt === null ? null : Math.max(0, (completedAt ?? now) - startedAt) / SECOND_MS
+
+/** `records`: what rows become. */
+export function sentence({ job, created, failed }: ImportFacts, records: string): string {
+  const done = `${created} ${records} created, ${failed} rows failed`
+  switch (job.state) {
+    case 'pending':
+      return 'The import waits for its turn'
+    case 'processing':
+      return `The import is running: ${done} of ${job.totalRows} rows so far`
+    case 'failed':
+      return `The import was given up because a part of it failed again and again: ${done}`
+    case 'cancelled':
+      return `The import was cancelled: ${done}, ${job.totalRows - created - failed} rows are not done`
+    case 'completed':
+      return `The import is completed: ${done}`
+  }
+}
+
+/** `?rows=`: a page of a completed job’s rows with that outcome. Without it the result lists all rows. */
+export const ListRows = v.object({
+  rows: v.optional(v.picklist(['failed', 'created', 'all'])),
+  limit: limit(100),
+  cursor: cursor(v.number()),
+})
+export type ListRows = v.InferOutput<typeof ListRows>
+
+export const ListImports = v.object({ limit: limit(100), cursor: cursor(v.string()) })
+export type ListImports = v.InferOutput<typeof ListImports>

@@ -1,0 +1,88 @@
+import { type SQL, sql } from 'drizzle-orm'
+import * as v from 'valibot'
+import type { Db, Statement } from '../../lib/db'
+import { log } from '../../lib/log'
+import { SECOND_MS } from '../../lib/time'
+import type { Halt } from '../../upstream/gate'
+import type { Kind, Upstream } from '../kind'
+import { importChunks, imports } from '../model'
+
+export type Chunk = typeof importChunks.$inferSelect
+
+/** A chunk that was begun before its import was cancelled may end; none is begun after it (`claim`). */
+export const leased = ({ jobId, chunk, lease }: Chunk, state: Chunk['state']): SQL =>
+  sql`EXISTS (SELECT 1 FROM import_chunks c JOIN imports j ON j.id = c.job_id
+    WHERE c.job_id = ${jobId} AND c.chunk = ${chunk} AND c.lease = ${lease}
+      AND j.state IN ('processing', 'cancelled') AND c.state = ${state})`
+
+/**
+ * A claimed chunk of an import whose records are made elsewhere, and what the consumer knows of its lease.
+ */
+export interface Slice {
+  db: Db
+  env: Env
+  kind: Kind
+  upstream: Upstream
+  chunk: Chunk
+  /** True as long as the lease is ours and the chunk is not done. */
+  isLeased: SQL
+  /** Ends the job if this chunk, now done, was its last. */
+  complete(now: number): Statement
+}
+
+export const fenced = ({ jobId, chunk }: Chunk, isLeased: SQL): SQL =>
+  sql`job_id = ${jobId} AND chunk = ${chunk} AND ${isLeased}`
+
+/** What its rows say has become of them. */
+export function sumsOf({ jobId, firstRow, lastRow }: Chunk): { created: SQL; failed: SQL } {
+  const count = (status: 'created' | 'failed') => sql`(SELECT count(*) FROM staged_rows r
+    WHERE r.job_id = ${jobId} AND r.row BETWEEN ${firstRow} AND ${lastRow} AND r.status = ${status})`
+  return { created: count('created'), failed: count('failed') }
+}
+
+/** Rows per chunk: one statement's work, and a job of the largest usual file is one batch of messages. */
+export const CHUNK_ROWS = 1_000
+
+/** What sendBatch takes at once. */
+export const MESSAGES_MAX = 100
+
+/** Wakes a consumer. It is a hint: what there is to do stands in import_chunks. */
+export const ChunkMessage = v.object({ job_id: v.string(), chunk: v.number() })
+export type ChunkMessage = v.InferOutput<typeof ChunkMessage>
+
+/** Sends at most MESSAGES_MAX at a time, the first batch first. */
+export async function sendChunks(
+  env: Env,
+  jobId: string,
+  chunks: readonly number[],
+  delaySeconds = 0,
+): Promise<void> {
+  for (let from = 0; from < chunks.length; from += MESSAGES_MAX) {
+    const some = chunks.slice(from, from + MESSAGES_MAX)
+    await env.IMPORT_CHUNKS.sendBatch(
+      some.map((chunk) => ({ body: { job_id: jobId, chunk } })),
+      { delaySeconds },
+    )
+  }
+}
+
+/**
+ * Gives the chunk back until then. A message comes for it, unless the upstream is closed to all: then the
+ * job's alarm wakes it, as it does where the message is lost. A slice that ended well is no failed attempt.
+ */
+export async function rest(
+  { db, env, chunk, isLeased }: Slice,
+  { until, isClosed }: Halt,
+  attempts = 0,
+): Promise<void> {
+  const now = Date.now()
+  const { jobId } = chunk
+  await db.batch([
+    db.update(imports).set({ pausedUntil: until }).where(sql`${isClosed} AND id = ${jobId} AND ${isLeased}`),
+    db.update(importChunks).set({ leaseUntil: 0, notBefore: until, attempts }).where(fenced(chunk, isLeased)),
+  ])
+  log('import.chunk_rests', { job: jobId, chunk: chunk.chunk, seconds: (until - now) / SECOND_MS })
+  if (isClosed) return
+  const delaySeconds = Math.max(0, Math.ceil((until - now) / SECOND_MS))
+  await sendChunks(env, jobId, [chunk.chunk], delaySeconds).catch(() => {})
+}

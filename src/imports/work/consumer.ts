@@ -1,0 +1,181 @@
+import { and, eq, lte, sql } from 'drizzle-orm'
+import { drizzle } from 'drizzle-orm/d1'
+import * as v from 'valibot'
+import { newId } from '../../lib/crypto'
+import type { Db } from '../../lib/db'
+import { log, logFailure } from '../../lib/log'
+import { SECOND_MS } from '../../lib/time'
+import type { Kind } from '../kind'
+import { importChunks, imports, type KindName, stagedRows } from '../model'
+import { type Chunk, ChunkMessage, leased } from './chunk'
+import { workRowByRow } from './row-by-row'
+
+/**
+ * Longer than any chunk takes. Work that outlives its lease writes nothing, so it only bounds how long a
+ * crash costs.
+ */
+const LEASE_MS = 10 * SECOND_MS
+
+/** A chunk that failed so often will fail again. */
+export const CHUNK_ATTEMPTS_MAX = 5
+
+const RETRY_SECONDS = 5
+
+/** Every kind there is, by its name. */
+type Kinds = Record<KindName, Kind>
+
+/** The queue's consumer. Never throws: a throw brings back messages that were done. */
+export const consumerOf =
+  (kinds: Kinds) =>
+  async (batch: MessageBatch<unknown>, env: Env): Promise<void> => {
+    const db = drizzle(env.DB)
+    for (const message of batch.messages) {
+      const parsed = v.safeParse(ChunkMessage, message.body)
+      if (!parsed.success || (await importChunk(db, env, kinds, parsed.output))) message.ack()
+      else message.retry({ delaySeconds: RETRY_SECONDS })
+    }
+  }
+
+/**
+ * Whether the message has served; false asks for it again. Delivered twice, late or for a job long gone: no
+ * harm.
+ */
+async function importChunk(db: Db, env: Env, kinds: Kinds, message: ChunkMessage): Promise<boolean> {
+  const facts = { job: message.job_id, chunk: message.chunk }
+  let chunk: Chunk | undefined
+  try {
+    chunk = await claim(db, message, Date.now())
+    if (!chunk) return true
+    if (chunk.attempts > CHUNK_ATTEMPTS_MAX) await giveUp(db, chunk, Date.now())
+    else await work(db, env, kinds[chunk.kind], chunk)
+    return true
+  } catch (error) {
+    logFailure('import.chunk', error, { ...facts, attempts: chunk?.attempts })
+    return await afterFailure(db, chunk)
+  }
+}
+
+/** One statement decides who works. The second starts the job's clock with its first chunk. */
+async function claim(db: Db, { job_id, chunk }: ChunkMessage, now: number): Promise<Chunk | undefined> {
+  const lease = newId()
+  const [[claimed]] = await db.batch([
+    db
+      .update(importChunks)
+      .set({ lease, leaseUntil: now + LEASE_MS, attempts: sql`attempts + 1` })
+      .where(
+        and(
+          eq(importChunks.jobId, job_id),
+          eq(importChunks.chunk, chunk),
+          eq(importChunks.state, 'pending'),
+          lte(importChunks.leaseUntil, now),
+          lte(importChunks.notBefore, now),
+          sql`EXISTS (SELECT 1 FROM imports WHERE id = ${job_id} AND state IN ('pending', 'processing'))`,
+        ),
+      )
+      .returning(),
+    db
+      .update(imports)
+      .set({ state: 'processing', startedAt: now })
+      .where(
+        sql`id = ${job_id} AND state = 'pending' AND EXISTS
+          (SELECT 1 FROM import_chunks WHERE job_id = ${job_id} AND chunk = ${chunk} AND lease = ${lease})`,
+      ),
+  ])
+  return claimed
+}
+
+/** At once where the records are made here, one by one where they are made elsewhere. */
+async function work(db: Db, env: Env, kind: Kind, chunk: Chunk): Promise<void> {
+  const upstream = kind.upstream?.(env)
+  if (!upstream) return workAtOnce(db, kind, chunk, Date.now())
+  const [isLeased, completeAt] = [leased(chunk, 'pending'), (now: number) => complete(db, chunk, now)]
+  return workRowByRow({ db, env, kind, upstream, chunk, isLeased, complete: completeAt })
+}
+
+/**
+ * One transaction: the records, what became of each row, the chunk's sums, and the job's end if this was the
+ * last chunk. Each statement looks for the lease first, so who lost it changes nothing.
+ */
+async function workAtOnce(db: Db, kind: Kind, chunk: Chunk, now: number): Promise<void> {
+  const { jobId, clinicId } = chunk
+  const isLeased = leased(chunk, 'pending')
+  const rows = sql`r.job_id = ${jobId} AND r.row BETWEEN ${chunk.firstRow} AND ${chunk.lastRow}`
+  const count = (status: 'created' | 'failed') =>
+    sql`(SELECT count(*) FROM staged_rows r WHERE ${rows} AND r.status = ${status})`
+  const waiting = sql`${rows} AND r.status IS NULL`
+  const { statement, isCreated, reason } = kind.commit(db, { jobId, clinicId, now, rows: waiting, isLeased })
+  const [, , ended] = await db.batch([
+    statement,
+    db
+      .update(stagedRows)
+      .set({
+        status: sql`CASE WHEN ${isCreated} THEN 'created' ELSE 'failed' END`,
+        reason: sql`CASE WHEN ${isCreated} THEN NULL ELSE ${reason} END`,
+      })
+      .where(
+        sql`job_id = ${jobId} AND row BETWEEN ${chunk.firstRow} AND ${chunk.lastRow} AND status IS NULL
+          AND ${isLeased}`,
+      ),
+    db
+      .update(importChunks)
+      .set({ state: 'done', created: count('created'), failed: count('failed') })
+      .where(sql`job_id = ${jobId} AND chunk = ${chunk.chunk} AND ${isLeased}`)
+      .returning({ chunk: importChunks.chunk }),
+    complete(db, chunk, now),
+  ])
+  if (ended.length === 0) return
+  log('import.chunk_done', { clinic: clinicId, job: jobId, chunk: chunk.chunk, attempts: chunk.attempts })
+}
+
+/** The last chunk ends the job; where no row failed, the batch is active from then on. */
+const complete = (db: Db, chunk: Chunk, now: number) =>
+  db
+    .update(imports)
+    .set({
+      state: 'completed',
+      completedAt: now,
+      activatedAt: sql`CASE WHEN EXISTS
+        (SELECT 1 FROM import_chunks WHERE job_id = ${chunk.jobId} AND failed > 0)
+        THEN activated_at ELSE coalesce(activated_at, ${now}) END`,
+    })
+    .where(
+      sql`id = ${chunk.jobId} AND clinic_id = ${chunk.clinicId} AND state = 'processing'
+        AND ${leased(chunk, 'done')} AND NOT EXISTS
+          (SELECT 1 FROM import_chunks WHERE job_id = ${chunk.jobId} AND state = 'pending')`,
+    )
+
+/** Frees the chunk for the next message, or ends the job that it keeps from ending. */
+async function afterFailure(db: Db, chunk: Chunk | undefined): Promise<boolean> {
+  if (!chunk) return false
+  try {
+    if (chunk.attempts >= CHUNK_ATTEMPTS_MAX) {
+      await giveUp(db, chunk, Date.now())
+      return true
+    }
+    await db
+      .update(importChunks)
+      .set({ leaseUntil: 0 })
+      .where(sql`job_id = ${chunk.jobId} AND chunk = ${chunk.chunk} AND ${leased(chunk, 'pending')}`)
+  } catch (error) {
+    logFailure('import.release', error, { job: chunk.jobId, chunk: chunk.chunk })
+  }
+  return false
+}
+
+/** The lease goes too: whoever resumes the import need not wait for its end. */
+async function giveUp(db: Db, chunk: Chunk, now: number): Promise<void> {
+  await db.batch([
+    db
+      .update(importChunks)
+      .set({ leaseUntil: 0 })
+      .where(sql`job_id = ${chunk.jobId} AND chunk = ${chunk.chunk} AND ${leased(chunk, 'pending')}`),
+    db
+      .update(imports)
+      .set({ state: 'failed', error: 'chunk_failed', completedAt: now })
+      .where(
+        sql`id = ${chunk.jobId} AND clinic_id = ${chunk.clinicId} AND state = 'processing'
+          AND ${leased(chunk, 'pending')}`,
+      ),
+  ])
+  log('import.failed', { clinic: chunk.clinicId, job: chunk.jobId, chunk: chunk.chunk })
+}
