@@ -2,7 +2,7 @@ import { cloudflareTest, readD1Migrations } from '@cloudflare/vitest-pool-worker
 import { defineConfig } from 'vitest/config'
 
 const refuseAll = (request: Request) => {
-  throw new Error(`A test reached for the outside world: ${new URL(request.url).host}`)
+  throw new Error(`A test called the outside world: ${new URL(request.url).host}`)
 }
 
 export default defineConfig(async () => ({
@@ -14,7 +14,7 @@ export default defineConfig(async () => ({
   ],
   test: {
     include: ['test/**/*.test.ts'],
-    // A slow machine is no failure.
+    // Long enough that a slow machine fails no test.
     testTimeout: 30_000,
     setupFiles: ['test/migrate.ts'],
     silent: 'passed-only' as const,

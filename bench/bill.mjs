@@ -5,24 +5,22 @@ import { complaint, median } from './load.mjs'
 import { ALARM_AFTER_MS } from './servers.mjs'
 import { WORKLOADS } from './workloads.mjs'
 
-/**
- * The counts of one operation are the median of so many: a look into D1 for the API key may fall into one.
- */
+/** The counts of one operation are the median of this many: one of them may also read the API key from D1. */
 const OPERATIONS = 5
 const IMPORTED_ROWS = 1_000
 
-/** Each comes alone, after the pause in which those of a rush share a copy: src/doctor-day/copying.ts. */
+/** Each operation waits until bookings of one rush no longer share a copy: src/doctor-day/readers/copy.ts. */
 const APART_MS = 600
 
 const POLL_MS = 10
-/** Between two steps nothing is pending for a moment, and longer between a queue and its consumer. */
+/** Between two steps nothing is pending for a moment; between a queue and its consumer the gap is longer. */
 const QUIET_POLLS = 3
 const QUIET_POLLS_OF_QUEUE = 60
 const SETTLED_WITHIN_MS = 30_000
 
 /**
- * Counts what each operation asks of Cloudflare. First everything is prepared and one operation of each kind
- * warms it up, and the alarms of that ring; then what an alarm does belongs to the operation that set it.
+ * Counts what each operation asks of Cloudflare. Preparation and one warm-up operation of each kind come
+ * first, and their alarms ring. After that, the work of an alarm belongs to the operation that set it.
  */
 export async function measureBill({ site }) {
   const prepared = []
@@ -74,15 +72,15 @@ async function send({ url }, { path, ...request }, wanted) {
   if (wrong) throw new Error(wrong)
 }
 
-/** The counts, once nothing is under way any more. */
+/** Returns the counts once nothing is pending. */
 async function settled({ url }, polls = QUIET_POLLS) {
   const giveUpAt = performance.now() + SETTLED_WITHIN_MS
   for (let quiet = 0; ; ) {
-    const told = await (await fetch(`${url}/__bill`)).json()
-    quiet = told.pending === 0 ? quiet + 1 : 0
-    if (quiet >= polls) return told
+    const counted = await (await fetch(`${url}/__bill`)).json()
+    quiet = counted.pending === 0 ? quiet + 1 : 0
+    if (quiet >= polls) return counted
     if (performance.now() > giveUpAt)
-      throw new Error(`${told.pending} calls of the counted Worker do not end`)
+      throw new Error(`${counted.pending} calls of the counted Worker do not end`)
     await sleep(POLL_MS)
   }
 }
@@ -98,7 +96,7 @@ function medians(tallies) {
   return { before: of('before'), after: of('after'), operations: tallies.length }
 }
 
-/** An alarm rings once for all that a day was asked within seconds: each operation has its share of it. */
+/** An alarm rings once for all requests that a day got within seconds; each operation gets its share. */
 function withAlarm(line, tallies) {
   const own = Object.entries(tallies).filter(([label]) => label.startsWith(`${line.name}#`))
   const alarm = mapCounts(

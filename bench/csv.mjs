@@ -1,6 +1,6 @@
 const HEADER = 'name,address,phone\n'
 
-/** A file of hospitals none of which is in any file of another name. */
+/** A file of hospitals; files with different names have no hospital in common. */
 export const hospitalsCsv = (name, rows) =>
   HEADER + Array.from({ length: rows }, (_, n) => line(name, n)).join('')
 

@@ -6,8 +6,8 @@ const FOLDER = join('v3', 'd1', 'miniflare-D1DatabaseObject')
 const NO_DATABASE = 'metadata.sqlite'
 
 /**
- * Runs statements on the D1 database of a state that has been migrated and that no server uses. wrangler
- * would take seconds to start for each, and a million rows through its simulator a minute.
+ * Runs statements on the migrated D1 database of a state that no server uses. wrangler would take seconds to
+ * start for each call, and its simulator a minute for a million rows.
  */
 export function fill(stateDir, statements) {
   const folder = join(stateDir, FOLDER)

@@ -10,7 +10,7 @@ const PAGE = 10
 
 const workload = (name) => WORKLOADS.find((each) => each.name === name)
 
-/** What is asked of the days that a case keeps busy (crowd.mjs). */
+/** The workloads on the days that a case keeps busy (crowd.mjs). */
 const ON_A_DAY = {
   book: { ...workload('book'), requestsOf: ({ crowd }) => crowd.booking(), isPerRound: true },
   'check-in': { ...workload('check-in'), requestsOf: ({ crowd }) => crowd.checkingIn(), isPerRound: true },
@@ -18,7 +18,7 @@ const ON_A_DAY = {
   list: { title: `List ${PAGE} of the day's appointments`, expected: 200, requestsOf: listingAppointments },
 }
 
-/** Beside so many medical tests, patients, appointments and keys that nobody asks for. */
+/** The workloads in a database that also contains records that no request asks for. */
 const BESIDE_RECORDS = {
   book: onFreshDays('book'),
   'check-in': onFreshDays('check-in'),
@@ -28,27 +28,27 @@ const BESIDE_RECORDS = {
 
 const STEPS = Object.keys(ON_A_DAY)
 
-/** What one request costs on ever longer days, and beside ever more records. Each size has its own server. */
-export async function measureGrowth(prepared, { slots, days, records, rounds, amount, alarmMs, say }) {
-  say('growth: filling the databases')
+/** What one request costs on longer and longer days, and with more and more records. One server per size. */
+export async function measureGrowth(prepared, { slots, days, records, rounds, amount, alarmMs, log }) {
+  log('growth: filling the databases')
   const cases = await Promise.all([
-    ...slots.map((size) => besideSlots(prepared, size, { days, rounds })),
-    ...records.map((size) => besideRecords(prepared, size)),
+    ...slots.map((size) => startSlotsCase(prepared, size, { days, rounds })),
+    ...records.map((size) => startRecordsCase(prepared, size)),
   ])
   for (let round = 0; round < rounds; round += 1) {
-    say(`growth: round ${round + 1} of ${rounds}`)
+    log(`growth: round ${round + 1} of ${rounds}`)
     for (const step of STEPS) await measureStep(rotated(cases, round), step, { amount, alarmMs })
   }
   await Promise.all(cases.map(({ server }) => server.stop()))
   return STEPS.flatMap((step) => [lineOf(cases, 'slots', step), lineOf(cases, 'records', step)])
 }
 
-async function besideSlots(prepared, size, wanted) {
+async function startSlotsCase(prepared, size, wanted) {
   const server = await startService(prepared, `slots-${size}`)
   return caseOf('slots', size, server, ON_A_DAY, { crowd: crowd(server.site, size, wanted) })
 }
 
-async function besideRecords(prepared, size) {
+async function startRecordsCase(prepared, size) {
   const fillState = (stateDir) => seedOthers(stateDir, size)
   const server = await startService(prepared, `records-${size}`, { fillState })
   return caseOf('records', size, server, BESIDE_RECORDS)
@@ -63,10 +63,7 @@ const caseOf = (kind, size, server, workloads, more) => ({
   ...more,
 })
 
-/**
- * The alarms of what was prepared ring first, and those of what is measured after it: they are no part of
- * it.
- */
+/** Alarms are not part of a measurement: those of the preparation ring before it, its own ring after it. */
 async function measureStep(cases, step, { amount, alarmMs }) {
   const wanted = new Map()
   for (const each of cases) {
@@ -93,7 +90,7 @@ async function measure({ url, meter, settled }, { amount, request, expected }) {
   return { perSecond, cpuMicros: before === null ? null : (meter.cpuMicros() - before) / amount }
 }
 
-/** `grows`: the cost at each size beside that at the smallest, as the median of the rounds' own ratios. */
+/** `grows`: the cost at each size divided by that at the smallest, as the median of each round's ratio. */
 function lineOf(cases, kind, step) {
   const own = cases.filter((each) => each.kind === kind).sort((one, other) => one.size - other.size)
   const [smallest] = own

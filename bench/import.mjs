@@ -6,20 +6,18 @@ const HOSPITALS = '/api/v1/hospitals'
 const POLL_MS = 25
 const OVER_WITHIN_MS = 120_000
 
-/** An upload of this file, which was never sent before. */
+/** An upload of this file with a new key. */
 export function uploading(site, csv) {
   const { headers, ...request } = site.get(`${HOSPITALS}/bulk`)
   const key = { 'Content-Type': 'text/csv', 'Idempotency-Key': crypto.randomUUID() }
   return { ...request, method: 'POST', headers: { ...headers, ...key }, body: csv }
 }
 
-/**
- * How many rows a second a file of so many is imported with, from the upload's first byte to the last row.
- */
-export async function measureImport(server, { rows, rounds, say }) {
+/** Measures an import of this many rows, from the first byte of the upload to the last stored row. */
+export async function measureImport(server, { rows, rounds, log }) {
   const runs = []
   for (let round = 0; round < rounds; round += 1) {
-    say(`import: round ${round + 1} of ${rounds}`)
+    log(`import: round ${round + 1} of ${rounds}`)
     runs.push(await measureOne(server, hospitalsCsv(`round ${round}`, rows), rows))
   }
   const over = (name) => median(runs.map((run) => run[name]))

@@ -1,18 +1,18 @@
 import { once } from 'node:events'
 import autocannon from 'autocannon'
 
-/** Few enough that a request waits for nobody, and so many that the server is never without one. */
+/** So few that no request waits for another, and so many that the server is never idle. */
 export const CONNECTIONS = { low: 4, high: 32 }
 
 /** A response that takes longer counts as an error. */
 const TIMEOUT_SECONDS = 30
 
-/** How often autocannon looks whether it has all answers; what it says of time is not used. */
+/** How often autocannon checks whether it has all answers; its own times are not used. */
 const LOOK_MS = 20
 
 /**
- * Sends `amount` requests, `request(i)` for each, and answers how fast they were answered. `onReply` hears
- * each reply with the number of its request; without it none is looked into.
+ * Sends `amount` requests, `request(i)` for each, and returns how fast they were answered. `onReply` receives
+ * each reply with the number of its request; without it the replies are not read.
  */
 export async function load(url, { amount, connections, request, onReply }) {
   const latencies = []
@@ -48,8 +48,8 @@ export async function load(url, { amount, connections, request, onReply }) {
 }
 
 /**
- * The same, looking into each reply; answers the bodies too. `isRight` judges a reply parsed from JSON.
- * Throws with the first reply that is not as expected.
+ * As `load`, but checks each reply and returns the bodies too. `isRight` checks a reply parsed from JSON.
+ * Throws the first reply that is not as expected.
  */
 export async function ask(url, { amount, connections = CONNECTIONS.high, request, ...wanted }) {
   const bodies = new Array(amount)
@@ -71,7 +71,7 @@ export function complaint(path, { expected, isRight }, status, body) {
   return null
 }
 
-/** The value below which this share of the sorted values lies. */
+/** The value that this share of the values is below. */
 export function percentile(values, share) {
   const sorted = Float64Array.from(values).sort()
   return sorted[Math.min(sorted.length - 1, Math.floor(sorted.length * share))] ?? null

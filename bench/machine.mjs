@@ -2,24 +2,24 @@ import { execFileSync } from 'node:child_process'
 import { readdirSync, readFileSync, writeFileSync } from 'node:fs'
 import { cpus, platform, release, totalmem } from 'node:os'
 
-/** How Linux tells CPU time: ticks of a hundredth of a second. */
+/** Linux reports CPU time in ticks of a hundredth of a second. */
 const TICK_MICROS = 10_000
 
-/** Makes VmHWM start over, as proc(5) says. */
+/** Resets VmHWM; see proc(5). */
 const RESET_PEAK = '5'
 
-/** Elsewhere than on Linux there is no /proc, and CPU and memory are not measured. */
+/** Only Linux has /proc; on other systems CPU and memory are not measured. */
 const IS_MEASURED = platform() === 'linux'
 
-/** What the processes of one group have used. `pid` leads the group; workerd is in it. */
+/** Measures the processes of one group. `pid` leads the group; workerd is in it. */
 export function metered(pid) {
   const group = IS_MEASURED ? membersOf(pid) : []
   const workerd = group.find(({ command }) => command === 'workerd')?.pid
   return {
-    /** Microseconds of CPU since the start, or null where nobody counts them. */
+    /** Microseconds of CPU since the start, or null if it is not measured. */
     cpuMicros: () => (IS_MEASURED ? sum(group.map((process) => cpuMicrosOf(process.pid))) : null),
     resetPeak: () => workerd && writeFileSync(`/proc/${workerd}/clear_refs`, RESET_PEAK),
-    /** Bytes of memory: the most since `resetPeak`, and now. */
+    /** Bytes of memory: the peak since `resetPeak`, and now. */
     peakBytes: () => (workerd ? statusOf(workerd, 'VmHWM') : null),
     bytes: () => (workerd ? statusOf(workerd, 'VmRSS') : null),
   }
@@ -38,14 +38,14 @@ function cpuMicrosOf(pid) {
   return ((Number(fields[11]) || 0) + (Number(fields[12]) || 0)) * TICK_MICROS
 }
 
-/** The command stands in parentheses and may hold spaces; the fields behind it start with the state. */
+/** The command is in parentheses and may contain spaces; the first field after it is the state. */
 function readStat(pid) {
   try {
     const text = readFileSync(`/proc/${pid}/stat`, 'utf8')
     const end = text.lastIndexOf(')')
     return { command: text.slice(text.indexOf('(') + 1, end), fields: text.slice(end + 2).split(' ') }
   } catch {
-    return null // It ended meanwhile.
+    return null // The process has ended.
   }
 }
 

@@ -14,7 +14,7 @@ const FULL = {
   starts: 5,
 }
 
-/** Each answer is looked at and each cost counted, and nothing lasts long enough for a figure. */
+/** Checks each answer and counts each cost, but is too short to measure time. */
 const SMOKE = {
   rounds: 1,
   seconds: 0,
@@ -26,19 +26,19 @@ const SMOKE = {
 }
 
 const USAGE = `npm run bench -- [options]
-  --smoke         everything once and briefly: no figure of time means anything
+  --smoke         everything once and briefly; its times mean nothing
   --rounds N      usually ${FULL.rounds}
   --seconds S     how long each run of a round lasts, usually ${FULL.seconds}
   --only A,B      only these parts (${PARTS.join(', ')})
                   or these workloads (${WORKLOADS.map(({ name }) => name).join(', ')})`
 
-/** A run of some parts or fewer rounds is not whole, and keeps its results apart. Throws a sentence. */
+/** A run of some parts or fewer rounds is not whole; its results are saved apart. Throws a usage error. */
 export function readOptions() {
   const given = parsed()
   const only = given.only?.split(',') ?? []
   const names = WORKLOADS.map(({ name }) => name)
   const unknown = only.find((name) => !PARTS.includes(name) && !names.includes(name))
-  if (unknown !== undefined) throw new Error(`There is no ${unknown}.\n${USAGE}`)
+  if (unknown !== undefined) throw new Error(`--only does not know ${unknown}.\n${USAGE}`)
   const usual = given.smoke ? SMOKE : FULL
   const settings = {
     ...usual,
@@ -51,7 +51,7 @@ export function readOptions() {
     ...settings,
     isSmoke: Boolean(given.smoke),
     isWhole: !given.smoke && only.length === 0 && settings.rounds >= FULL.rounds,
-    does: (part) => only.length === 0 || parts.includes(part),
+    isSelected: (part) => only.length === 0 || parts.includes(part),
     workloads: (workloads.length > 0 ? workloads : WORKLOADS).filter(({ isBillOnly }) => !isBillOnly),
     doctors: doctorsFor(settings.rounds * settings.seconds),
   }

@@ -14,7 +14,7 @@ const COLOURS = {
 const escaped = (text) => String(text).replaceAll('&', '&amp;').replaceAll('<', '&lt;')
 const figure = (value) => Math.round(value).toLocaleString('en')
 
-/** Bars as SVG: how many requests a second, and what one costs as things grow. */
+/** Bars as SVG: requests per second, and the cost of one request as days and records grow. */
 export function plot({ load, growth }) {
   const panels = [
     ...(load ? [{ title: 'Requests per second', bars: load.map(speedBar) }] : []),
@@ -27,7 +27,7 @@ export function plot({ load, growth }) {
     return drawPanel(panel, top)
   })
   return `<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 ${WIDTH} ${height + BAR.step}" font-family="sans-serif" font-size="12">
-<title>How many requests a second each operation comes to, and what one costs</title>
+<title>Requests per second of each operation, and the cost of one request</title>
 <rect width="100%" height="100%" fill="white"/>
 ${drawn.join('\n')}
 </svg>
@@ -47,7 +47,7 @@ const growthBars = ({ kind, title, sizes }) =>
     colour: [COLOURS.small, COLOURS.middle, COLOURS.large][n],
   }))
 
-/** The longest bar is as long as there is room. */
+/** The longest bar fills the width. */
 function drawPanel({ title, bars }, top) {
   const most = Math.max(...bars.map(({ value }) => value))
   const room = WIDTH - LABEL_WIDTH - FIGURE_WIDTH

@@ -1,8 +1,8 @@
 /**
  * Dollars per million at Cloudflare's list prices (Workers Paid, beyond what is included), read on
  * 2026-11-21: developers.cloudflare.com/workers/platform/pricing, /d1/platform/pricing,
- * /kv/platform/pricing, /durable-objects/platform/pricing, /queues/platform/pricing. Duration of objects,
- * storage and egress are not in it: an object that only answers calls may rest in between.
+ * /kv/platform/pricing, /durable-objects/platform/pricing, /queues/platform/pricing. It leaves out storage,
+ * egress and the duration of objects: an object that only answers calls can sleep between them.
  */
 const PER_MILLION = {
   request: 0.3,
@@ -17,7 +17,7 @@ const PER_MILLION = {
   queueOperations: 0.4,
 }
 
-/** What a million of an operation costs. `cpuMicros`: of one, where it is known. */
+/** The cost of a million operations. `cpuMicros`: CPU time of one, if it is known. */
 export function dollarsPerMillion(total, cpuMicros = 0) {
   const counted = Object.entries(PER_MILLION).map(([what, price]) => (total[what] ?? 0) * price)
   const cpu = (cpuMicros / 1_000) * PER_MILLION.cpuMillisecond

@@ -1,12 +1,12 @@
 /**
- * What the service promises of its costs. A run says of each whether it is kept. Counts do not depend on the
- * machine: one that is over fails the run.
+ * What the service promises about its costs. A run reports whether each promise is kept. Counts do not depend
+ * on the machine, so a count above its limit fails the run.
  */
 
 const written = ({ total }) =>
   total.d1RowsWritten + total.objectRowsWritten + total.kvWrites + total.queueOperations
 
-/** Per operation, when it is warm. `of` a line of the bill, as bill.mjs makes it. */
+/** Per operation, after a warm-up. `of` reads the count from a line of the bill (bill.mjs). */
 const BILL_PROMISES = [
   {
     workload: 'book',
@@ -34,7 +34,7 @@ const BILL_PROMISES = [
   { workload: 'call-next', what: 'D1 rows read', most: 10, of: ({ total }) => total.d1RowsRead },
 ]
 
-/** Throughput beside what the same machine can do, in the same rounds. */
+/** Throughput divided by that of a bare Worker, on the same machine in the same rounds. */
 const SPEED_PROMISES = {
   'post-test': { against: 'one-insert', least: 0.85 },
   book: { against: 'one-insert', least: 0.6 },
@@ -43,11 +43,11 @@ const SPEED_PROMISES = {
   'list-tests': { against: 'one-list', least: 0.85 },
 }
 
-/** The cost of one request is the same whatever stands beside it, within this share. */
+/** The cost of one request does not depend on how much else is stored, within this share. */
 const FLAT_WITHIN = 0.25
 
-/** Each promise with what was counted. */
-export const judgedBill = (bill) =>
+/** Each promise with its count. */
+export const judgeBill = (bill) =>
   bill.length === 0
     ? []
     : BILL_PROMISES.map(({ workload, what, most, of }) => {
@@ -56,8 +56,8 @@ export const judgedBill = (bill) =>
         return { workload: title, what, most, counted, isKept: counted <= most }
       })
 
-/** Throughput beside that of its limit; what was not measured is not judged. */
-export const judgedSpeed = (load) =>
+/** Throughput divided by that of its limit; a workload that was not measured has no verdict. */
+export const judgeSpeed = (load) =>
   load
     .filter(({ name }) => SPEED_PROMISES[name])
     .map(({ name, title, ratios }) => {
@@ -67,8 +67,8 @@ export const judgedSpeed = (load) =>
       return { workload: title, limit, least, throughput, isKept: throughput >= least }
     })
 
-/** The largest size beside the smallest. To cost less there is no fault. */
-export const judgedGrowth = (growth) =>
+/** The cost at the largest size divided by that at the smallest. It may be lower. */
+export const judgeGrowth = (growth) =>
   growth.map(({ kind, title, sizes }) => {
     const { grows } = sizes.at(-1)
     const most = 1 + FLAT_WITHIN

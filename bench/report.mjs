@@ -7,11 +7,11 @@ import { tables } from './tables.mjs'
 const KEPT = join(ROOT, 'bench')
 const APART = join(ROOT, '.wrangler', 'bench-results')
 
-/** What people know of earlier attempts, which no run can tell. */
+/** Written by hand: earlier attempts, which no run can measure. */
 const TRIED = join(KEPT, 'tried.md')
 
 /** Prints the results, and writes them as tables, as JSON and as a plot. */
-export function keep(results, { isWhole }) {
+export function saveResults(results, { isWhole }) {
   const folder = isWhole ? KEPT : APART
   const shown = tables(results).map(markdown).join('\n\n')
   const head = headOf(results)
@@ -19,7 +19,7 @@ export function keep(results, { isWhole }) {
   mkdirSync(folder, { recursive: true })
   writeFileSync(join(folder, 'results.json'), `${JSON.stringify(results, null, 2)}\n`)
   writeFileSync(join(folder, 'results.svg'), plot(results))
-  const plotted = '![Requests per second, and what one costs](results.svg)'
+  const plotted = '![Requests per second, and the cost of one request](results.svg)'
   const tried = readFileSync(TRIED, 'utf8').trim()
   writeFileSync(join(folder, 'RESULTS.md'), `# Results\n\n${[head, plotted, shown, tried].join('\n\n')}\n`)
   console.log(`In ${folder}: RESULTS.md, results.json, results.svg`)
@@ -28,7 +28,7 @@ export function keep(results, { isWhole }) {
 function headOf({ machine, settings, tookSeconds }) {
   const { date, processor, memory, system, node, commit } = machine
   const how = settings.isSmoke
-    ? 'A smoke run: its counts hold, its times mean nothing.'
+    ? 'A smoke run: its counts are valid, its times mean nothing.'
     : `${settings.rounds} rotating rounds of ${settings.seconds} s at each concurrency.`
   return `Written by \`npm run bench\` on ${date} at ${commit}, in ${Math.ceil(tookSeconds / 60)} minutes, on
 ${processor}, ${memory}, ${system}, Node ${node}, which the load generator shares. ${how}`

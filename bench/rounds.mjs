@@ -6,18 +6,18 @@ const REQUESTS_MIN = 40
 const REQUESTS_MAX = 50_000
 
 /**
- * Loads each contestant once a round, at low and at high concurrency, and each round begins with another:
- * whatever the machine does meanwhile strikes all of them alike. A contestant is a workload and its server.
- * `amount`: that many requests, instead of as many as last for so many seconds. `alarmMs`: how long to wait
- * for the alarms that a workload leaves.
+ * Loads each contestant once a round, at low and at high concurrency. Each round begins with another one, so
+ * that other work of the machine slows all of them alike. A contestant is a workload and its server.
+ * `amount`: the number of requests, instead of as many as fit into `seconds`. `alarmMs`: how long to wait for
+ * the alarms that a workload sets.
  */
-export async function measureRounds(contestants, { rounds, seconds, amount, alarmMs, say }) {
+export async function measureRounds(contestants, { rounds, seconds, amount, alarmMs, log }) {
   const amounts = new Map()
-  say('load: warming up')
+  log('load: warming up')
   for (const contestant of contestants) amounts.set(contestant, await warmedUp(contestant, seconds, amount))
   const runs = new Map(contestants.map((contestant) => [contestant, []]))
   for (let round = 0; round < rounds; round += 1) {
-    say(`load: round ${round + 1} of ${rounds}`)
+    log(`load: round ${round + 1} of ${rounds}`)
     for (let n = 0; n < contestants.length; n += 1) {
       const contestant = contestants[(n + round) % contestants.length]
       runs.get(contestant).push(await measure(contestant, amounts.get(contestant), alarmMs))
@@ -26,7 +26,7 @@ export async function measureRounds(contestants, { rounds, seconds, amount, alar
   return contestants.map((contestant) => ({ contestant, runs: runs.get(contestant) }))
 }
 
-/** Looks into each reply, which no later run does, and answers how many requests each later run has. */
+/** Checks each reply, which no later run does, and returns how many requests each later run has. */
 async function warmedUp({ workload, server }, seconds, amount) {
   const amounts = {}
   for (const [name, connections] of Object.entries(CONNECTIONS)) {
@@ -40,8 +40,8 @@ async function warmedUp({ workload, server }, seconds, amount) {
 }
 
 /**
- * CPU is that of both runs together, with all that followed the answers, alarms included: nothing that a
- * request causes is left for the next contestant to pay.
+ * CPU is that of both runs with all work after their answers, alarms included, so that no work of one
+ * contestant counts for the next one.
  */
 async function measure({ workload, server }, amounts, alarmMs) {
   const { site, url, meter } = server
@@ -53,7 +53,7 @@ async function measure({ workload, server }, amounts, alarmMs) {
   const run = {}
   for (const [name, connections] of Object.entries(CONNECTIONS)) {
     const result = await load(url, { amount: amounts[name], connections, request: requests[name] })
-    run[name] = inShort(result, workload.expected)
+    run[name] = summaryOf(result, workload.expected)
   }
   if (workload.wakes) await sleep(alarmMs)
   await server.settled()
@@ -62,7 +62,7 @@ async function measure({ workload, server }, amounts, alarmMs) {
   return { ...run, cpuMicros, peakBytes: meter.peakBytes() }
 }
 
-function inShort({ amount, perSecond, latencies, statuses, errors }, expected) {
+function summaryOf({ amount, perSecond, latencies, statuses, errors }, expected) {
   return {
     perSecond,
     p50: percentile(latencies, 0.5),
@@ -72,7 +72,7 @@ function inShort({ amount, perSecond, latencies, statuses, errors }, expected) {
   }
 }
 
-/** Medians over the rounds, and beside each limit the median of the rounds' own ratios. */
+/** Medians over the rounds, and for each limit the median of each round's ratio to it. */
 export function summary(measured) {
   const limits = measured.filter(({ contestant }) => contestant.isLimit)
   return measured.map(({ contestant: { workload, isLimit }, runs }) => {
@@ -99,7 +99,7 @@ export function summary(measured) {
   })
 }
 
-/** `cpu` is turned round, so that more is better in both. */
+/** `cpu` is limit divided by run, so that more is better in both. */
 const ratios = (runs, limitRuns) => ({
   throughput: median(runs.map((run, round) => run.high.perSecond / limitRuns[round].high.perSecond)),
   cpu:

@@ -2,16 +2,16 @@ import { sqlText } from '../scripts/database.mjs'
 import { partsOf } from '../scripts/keys.mjs'
 import { fill } from './database.mjs'
 
-/** The clinic that is measured, and another whose list of medical tests is exactly one full page. */
+/** The measured clinic, and another one whose list of medical tests is exactly one full page. */
 export const CLINIC = 'bench'
 export const PAGE_CLINIC = 'page'
 export const PAGE_ROWS = 1_000
 export const pageTestId = (n) => `${PAGE_CLINIC}-${String(n).padStart(7, '0')}`
 
-/** Everybody who books; a day takes each of them once. */
+/** All patients; a day takes each of them once. */
 export const PATIENTS = 20_000
 
-/** A zone in which it is about noon: check-in is for today, and today must not end while this runs. */
+/** A zone where it is about noon: check-in is only for today, so the day must not end during the run. */
 export const timeZone = () => {
   const ahead = 12 - new Date().getUTCHours()
   return ahead === 0 ? 'UTC' : `Etc/GMT${ahead > 0 ? '-' : '+'}${Math.abs(ahead)}`
@@ -20,11 +20,11 @@ export const timeZone = () => {
 export const today = () =>
   new Intl.DateTimeFormat('sv-SE', { timeZone: timeZone(), dateStyle: 'short' }).format()
 
-/** Doctors of each capacity that any run needs, and more for each second of load in each round. */
+/** Doctors of each capacity that each run needs, and additional ones per second of load in each round. */
 const DOCTORS = { 10: 3_000, 30: 300, 100: 500, 1000: 100 }
 const DOCTORS_PER_SECOND = { 10: 3_000, 30: 700 }
 
-/** How many doctors there are of each capacity: a workload takes fresh ones for each of its runs. */
+/** The number of doctors of each capacity: a workload takes unused ones for each of its runs. */
 export const doctorsFor = (secondsOfLoad) =>
   Object.fromEntries(
     Object.entries(DOCTORS).map(([capacity, count]) => [
@@ -54,7 +54,7 @@ export function seed(stateDir, key, doctors) {
   )
 }
 
-/** Rows that nobody asks for, of each table that a measured request touches. */
+/** Rows that no request asks for, in each table that a measured request uses. */
 export function seedOthers(stateDir, count) {
   const now = Date.now()
   fill(

@@ -15,34 +15,31 @@ const FOLDER = join(ROOT, '.wrangler', 'bench')
 const BASE = join(FOLDER, 'base')
 const WORKERS = join('bench', 'workers')
 
-/** The service answers here without a key, the bare Workers anywhere. */
+/** The service answers this path without a key; the bare Workers answer every path. */
 const OPEN_PATH = { service: '/health', limit: '/' }
 
-/** What follows an answer is over when the server has used at most this much CPU for this long. */
+/** Work after an answer counts as over when the server has used at most this much CPU for this long. */
 const QUIET = { micros: 10_000, forMs: 200, withinMs: 30_000 }
 
-/**
- * Days copy to D1 by an alarm, should the copy right after an answer have failed: src/doctor-day/doctor-
- * day.ts.
- */
+/** A day's alarm repeats its copy to D1, in case the copy after the answer failed (src/doctor-day). */
 export const ALARM_AFTER_MS = 5_500
 
 const running = new Set()
 
-// Each server is a process group of its own, and nobody else would end it.
+// Each server is a process group of its own, which does not end with this process.
 process.on('exit', () => {
   for (const { pid } of running)
     try {
       process.kill(-pid, 'SIGKILL')
     } catch {
-      // It has ended by itself.
+      // The process has already ended.
     }
 })
 
-/** A million records are a gigabyte. */
+/** A database of a million records has a gigabyte. */
 export const removeStates = () => rmSync(FOLDER, { recursive: true, force: true })
 
-/** Bundles, and a migrated database with the clinic in it, from which each server gets a copy. */
+/** Bundles the Workers and fills a migrated database, of which each server gets a copy. */
 export async function prepareServers(doctors) {
   removeStates()
   mkdirSync(FOLDER, { recursive: true })
@@ -55,7 +52,7 @@ export async function prepareServers(doctors) {
   return { bundles: { service, counted }, key, doctors }
 }
 
-/** The service on a state of its own. `fillState` may put more into it before it starts. */
+/** The service on a state of its own. `fillState` may add records before the service starts. */
 export async function startService(
   { bundles, key, doctors },
   name,
@@ -68,8 +65,8 @@ export async function startService(
 }
 
 /**
- * A bare Worker, on disk like the service. It needs nothing to speak to but its address. `config`: the folder
- * of its wrangler.toml.
+ * A bare Worker, on disk like the service; its site is only its address. `config`: the folder of its
+ * wrangler.toml.
  */
 export async function startLimit(worker, { name = worker, config = '.' } = {}) {
   const stateDir = copyOfBase(name)
@@ -85,13 +82,13 @@ function copyOfBase(name) {
   return stateDir
 }
 
-/** `again` starts another process on the same state, once this one has stopped, and waits for nothing. */
+/** `restart` starts another process on the same state after this one has stopped, without waiting for it. */
 async function start({ name, path, ...wanted }) {
   const server = await spawn(wanted)
   await server.answers(path)
   const meter = metered(server.pid)
   const { url, stop } = server
-  return { name, url, meter, settled: () => settled(meter), stop, again: () => spawn(wanted) }
+  return { name, url, meter, settled: () => settled(meter), stop, restart: () => spawn(wanted) }
 }
 
 async function spawn(wanted) {
@@ -101,10 +98,7 @@ async function spawn(wanted) {
   return { ...worker, stop }
 }
 
-/**
- * Waits until nothing is left of what followed the answers. Where CPU is not measured: for as long as one
- * look.
- */
+/** Waits until the work after the answers is over; if CPU is not measured, for `QUIET.forMs`. */
 async function settled({ cpuMicros }) {
   for (let waitedMs = 0; waitedMs < QUIET.withinMs; waitedMs += QUIET.forMs) {
     const before = cpuMicros()

@@ -6,20 +6,20 @@ const APPOINTMENTS = '/api/v1/appointments'
 const CHECK_INS = '/api/v1/checkins'
 
 /**
- * A running service with the seeded clinic: how to speak to it, and whom nobody has used yet. `doctors` says
- * how many it has of each capacity.
+ * A running service with the seeded clinic: its requests, and the doctors that are still unused. `doctors`
+ * is their number by capacity.
  */
 export function siteOf({ url, key, doctors }) {
   const date = today()
   const authorization = { Authorization: `Bearer ${key}` }
   const taken = {}
 
-  /** Doctors whose day is untouched. */
-  function doctorsFor(capacity, count) {
+  /** Doctors whose day is unused. */
+  function takeDoctors(capacity, count) {
     const from = taken[capacity] ?? 0
     taken[capacity] = from + count
     if (taken[capacity] > doctors[capacity])
-      throw new Error(`There are no ${taken[capacity]} doctors with ${capacity} slots`)
+      throw new Error(`There are fewer than ${taken[capacity]} doctors with ${capacity} slots`)
     return Array.from({ length: count }, (_, n) => `d${capacity}-${String(from + n).padStart(6, '0')}`)
   }
 
@@ -36,34 +36,34 @@ export function siteOf({ url, key, doctors }) {
     body: JSON.stringify(body),
   })
 
-  /** The n-th patient of a day is another on each day beside it, and nobody comes twice on one. */
+  /** No patient occurs twice on a day, and neighbouring days have different patients. */
   const patient = (day, n) => `p-${String((day * 1_000 + n) % PATIENTS).padStart(7, '0')}`
 
   const booking = ({ doctor, day, n }, idempotencyKey) =>
     post(APPOINTMENTS, { patient_id: patient(day, n), doctor_id: doctor, date }, idempotencyKey)
 
   /**
-   * Fresh days for so many appointments, `perDay` on each. Neighbouring numbers are on different days: first
-   * comes the first appointment of each day, then the second of each.
+   * Unused days for this many appointments, `perDay` on each. Neighbouring numbers are on different days: the
+   * first appointment of each day comes first, then the second of each.
    */
-  function days(capacity, amount, perDay = capacity) {
-    const chosen = doctorsFor(capacity, Math.ceil(amount / perDay))
+  function unusedDays(capacity, amount, perDay = capacity) {
+    const chosen = takeDoctors(capacity, Math.ceil(amount / perDay))
     return (number) => {
       const day = number % chosen.length
       return { doctor: chosen[day], day, n: Math.floor(number / chosen.length) }
     }
   }
 
-  /** Appointments of today, the first so many of these days. */
-  async function booked(capacity, amount, at = days(capacity, amount)) {
+  /** Books this many appointments of today, in the order of these days. */
+  async function bookMany(capacity, amount, at = unusedDays(capacity, amount)) {
     const request = (number) => booking(at(number))
     const { bodies } = await ask(url, { amount, request, expected: 201 })
     return bodies.map((body) => JSON.parse(body))
   }
 
-  /** Doctors for whom so many patients wait, each as often as somebody does. */
-  async function arrived(capacity, amount) {
-    const at = days(capacity, amount)
+  /** Checks in this many walk-ins, and returns the doctor of each. */
+  async function addWalkIns(capacity, amount) {
+    const at = unusedDays(capacity, amount)
     const request = (number) =>
       post(`${CHECK_INS}/walk-in`, {
         patient_id: patient(at(number).day, at(number).n),
@@ -76,7 +76,7 @@ export function siteOf({ url, key, doctors }) {
   const checkIn = ({ id, patient_id }, idempotencyKey) =>
     post(CHECK_INS, { appointment_id: id, patient_id }, idempotencyKey)
 
-  const arrive = (appointments) =>
+  const checkInAll = (appointments) =>
     ask(url, { amount: appointments.length, request: (n) => checkIn(appointments[n]), expected: 201 })
 
   return {
@@ -86,12 +86,12 @@ export function siteOf({ url, key, doctors }) {
     get,
     post,
     ask: (wanted) => ask(url, wanted),
-    days,
+    unusedDays,
     booking,
-    booked,
-    arrived,
+    bookMany,
+    addWalkIns,
     checkIn,
-    arrive,
+    checkInAll,
   }
 }
 

@@ -1,6 +1,6 @@
 import { CONNECTIONS } from './load.mjs'
 import { dollarsPerMillion } from './prices.mjs'
-import { judgedBill, judgedGrowth, judgedSpeed } from './promises.mjs'
+import { judgeBill, judgeGrowth, judgeSpeed } from './promises.mjs'
 
 const UNKNOWN = 'not measured'
 const MIB = 2 ** 20
@@ -15,7 +15,7 @@ const megabytes = (bytes) => whole(bytes === null ? null : bytes / MIB)
 const verdict = (isKept) => (isKept === null ? UNKNOWN : isKept ? 'kept' : 'NOT KEPT')
 const amount = (count) => count.toLocaleString('en', { maximumFractionDigits: 1 })
 
-/** Of what was measured. */
+/** The tables of the parts that were measured. */
 export const tables = (results) => allTables(results).filter(({ rows }) => rows.length > 0)
 
 const allTables = ({ settings, load, bill, growth, import: imported, start }) => [
@@ -30,8 +30,8 @@ function speedTable(load) {
   const latency = ({ p50, p99 }) => `${figure(1)(p50)} / ${figure(1)(p99)}`
   return {
     title: 'Speed',
-    note: `Medians of the rounds, ratios of throughput within a round. Latency is p50 / p99 in ms. CPU and memory
-are the server's: CPU with all that follows the answer, memory the most that workerd had.`,
+    note: `Medians of the rounds and of their ratios of throughput. Latency is p50 / p99 in ms. CPU and
+memory are the server's: CPU includes the work after the answer, memory is the peak of workerd.`,
     head: [
       'workload',
       'requests/s',
@@ -59,10 +59,10 @@ function billTable(bill, load = []) {
   const cpuOf = (name) => load.find((line) => line.name === name)?.cpuMicros ?? undefined
   return {
     title: 'Bill',
-    note: `Of one operation: what it asks of each binding. Round trips to D1 are those before the answer + after
-it + by an alarm; the other columns hold all three. Each operation comes alone: of a rush on one day, all within
-half a second share the copy to D1. An alarm rings once for what a day is asked within 5 seconds, here by 5
-operations. Dollars are for a million of them at list prices, with the CPU measured above.`,
+    note: `What one operation asks of each binding. Round trips to D1 are before the answer + after it + by an
+alarm; the other columns are the sum of all three. Operations run one by one: in a rush on one day, all within
+half a second share one copy to D1. An alarm rings once for all requests to a day within 5 seconds, here 5
+operations. Dollars are for a million operations at list prices, with the CPU measured above.`,
     head: [
       'operation',
       'D1 round trips',
@@ -100,12 +100,12 @@ const GROWTH = {
   slots: {
     title: 'How cost grows with the slots of a day',
     size: 'slots',
-    note: 'As many requests to as many days, at least half full, whatever their slots. ',
+    note: 'The same number of requests to the same number of days, at least half full, for each size. ',
   },
   records: {
     title: 'How cost grows with other records',
     size: 'of each',
-    note: 'The clinic holds so many medical tests, patients, appointments and keys that nobody asks for. ',
+    note: 'The clinic has this many medical tests, patients, appointments and keys that no request uses. ',
   },
 }
 
@@ -114,7 +114,7 @@ function growthTable(growth, kind) {
   const { title, size, note } = GROWTH[kind]
   return {
     title,
-    note: `${note}CPU µs of one request, without alarms, and how much that is of the smallest size.`,
+    note: `${note}CPU µs of one request, without alarms, and its ratio to the smallest size.`,
     head: ['workload', ...lines[0].sizes.map((each) => `${whole(each.size)} ${size}`)],
     rows: lines.map((line) => [
       line.title,
@@ -150,19 +150,19 @@ const promisesTable = ({ load = [], bill = [], growth = [] }) => ({
   title: 'Promises',
   head: ['promise', 'promised', 'here', 'verdict'],
   rows: [
-    ...judgedBill(bill).map(({ workload, what, most, counted, isKept }) => [
+    ...judgeBill(bill).map(({ workload, what, most, counted, isKept }) => [
       `${workload}: ${what}`,
       `at most ${most}`,
       amount(counted),
       verdict(isKept),
     ]),
-    ...judgedSpeed(load).map(({ workload, limit, least, throughput, isKept }) => [
-      `${workload}, beside: ${limit}`,
+    ...judgeSpeed(load).map(({ workload, limit, least, throughput, isKept }) => [
+      `${workload}, compared with: ${limit}`,
       `at least ${times(least)}`,
       times(throughput),
       verdict(isKept),
     ]),
-    ...judgedGrowth(growth).map(({ kind, workload, grows, most, isKept }) => [
+    ...judgeGrowth(growth).map(({ kind, workload, grows, most, isKept }) => [
       `${workload}: ${GROWTH[kind].title.replace('How cost', 'cost')}`,
       `at most ${times(most)}`,
       times(grows),

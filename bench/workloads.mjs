@@ -6,7 +6,7 @@ import { APPOINTMENTS, CHECK_INS, newKey } from './site.mjs'
 const SLOTS = 10
 const LONG_DAY_SLOTS = 30
 
-/** What is read again and again is one of so many. */
+/** Repeated reads and replays choose among this many. */
 const READ_AMONG = 200
 const REPLAYED_AMONG = 100
 
@@ -26,12 +26,12 @@ const event = (n) => ({
 })
 
 const booking = (idempotencyKey) => async (site, amount) => {
-  const at = site.days(SLOTS, amount)
+  const at = site.unusedDays(SLOTS, amount)
   return (number) => site.booking(at(number), idempotencyKey())
 }
 
 const checkingIn = (idempotencyKey) => async (site, amount) => {
-  const appointments = await site.booked(LONG_DAY_SLOTS, amount)
+  const appointments = await site.bookMany(LONG_DAY_SLOTS, amount)
   return (number) => site.checkIn(appointments[number], idempotencyKey())
 }
 
@@ -49,9 +49,9 @@ const isPage = (rows) =>
   rows.every((row, n) => row.test_id === pageTestId(n) && row.patient_id === `P-${n}`)
 
 /**
- * `prepare` brings about what a run of so many requests needs, and answers how to make the request of each
- * number. `isRight` judges a reply of the expected status. `wakes`: the days it touched ring an alarm
- * later, which belongs to its cost. `isBillOnly`: costs are told, and no speed.
+ * `prepare` creates what a run of this many requests needs, and returns a function from a number to a
+ * request. `isRight` checks a reply of the expected status. `wakes`: its days ring an alarm later, which
+ * belongs to its cost. `isBillOnly`: costs are counted, but speed is not measured.
  */
 export const WORKLOADS = [
   {
@@ -165,7 +165,7 @@ const storing = async () => (number) => ({
   body: JSON.stringify(medicalTest(number)),
 })
 
-/** What a machine can do at most: nobody's Worker is quicker than these. `config`: where it has its own. */
+/** The most that a machine can do: no Worker is faster than these. `config`: a folder with its own config. */
 export const LIMITS = [
   {
     name: 'bare',
@@ -198,36 +198,36 @@ export const LIMITS = [
 ]
 
 async function bookingFirst(site, amount) {
-  const at = site.days(SLOTS, amount, 1)
+  const at = site.unusedDays(SLOTS, amount, 1)
   return (number) => site.booking(at(number), newKey())
 }
 
 async function bookingFull(site) {
-  const [{ doctor_id }] = await site.booked(SLOTS, SLOTS)
+  const [{ doctor_id }] = await site.bookMany(SLOTS, SLOTS)
   return (number) => site.booking({ doctor: doctor_id, day: 0, n: SLOTS + (number % READ_AMONG) })
 }
 
 async function replaying(site, amount) {
   const among = Math.min(amount, REPLAYED_AMONG)
-  const at = site.days(SLOTS, among)
+  const at = site.unusedDays(SLOTS, among)
   const requests = Array.from({ length: among }, (_, n) => site.booking(at(n), newKey()))
   await site.ask({ amount: among, request: (number) => requests[number], expected: 201 })
   return (number) => requests[number % among]
 }
 
 async function callingNext(site, amount) {
-  const doctorOf = await site.arrived(LONG_DAY_SLOTS, amount)
+  const doctorOf = await site.addWalkIns(LONG_DAY_SLOTS, amount)
   return (number) => site.post(`${CHECK_INS}/doctors/${doctorOf(number)}/queue/next`, { room: '1' })
 }
 
 async function getting(site, amount) {
-  const appointments = await site.booked(SLOTS, Math.min(amount, READ_AMONG))
+  const appointments = await site.bookMany(SLOTS, Math.min(amount, READ_AMONG))
   return (number) => site.get(`${APPOINTMENTS}/${appointments[number % appointments.length].id}`)
 }
 
 async function listingDay(site, amount) {
   const days = Math.ceil(Math.min(amount, READ_AMONG) / SLOTS)
-  const appointments = await site.booked(SLOTS, days * SLOTS)
+  const appointments = await site.bookMany(SLOTS, days * SLOTS)
   const doctors = [...new Set(appointments.map((appointment) => appointment.doctor_id))]
   return (number) =>
     site.get(`${APPOINTMENTS}/doctors/${doctors[number % doctors.length]}/appointments?date=${site.date}`)

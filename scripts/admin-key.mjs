@@ -1,4 +1,4 @@
-// `npm run admin-key`: opens the first clinic of a deployment and makes the key that may open all others.
+// `npm run admin-key`: creates the first clinic of a deployment, and a key that may create all others.
 import { parseArgs } from 'node:util'
 import { execute, local, migrate, REMOTE, STATE_DIR, sqlText } from './database.mjs'
 import { newKey, partsOf } from './keys.mjs'
@@ -7,15 +7,15 @@ import { fail, ready } from './ready.mjs'
 const USAGE = `npm run admin-key -- --clinic ID --name NAME --time-zone ZONE [--country CC] [--remote]
 
   --clinic     1 to 64 letters, digits, dots, dashes or underscores
-  --name       what people call the clinic, up to 200 characters
-  --time-zone  of the IANA database, like America/New_York
-  --country    two capital letters: how a phone number without country code is read (US)
-  --remote     the deployed database; without it the local one (STATE_DIR)`
+  --name       the name that people read, up to 200 characters
+  --time-zone  a name of the IANA database, like America/New_York
+  --country    two capital letters, default US: the country of phone numbers without a country code
+  --remote     use the deployed database instead of the local one in STATE_DIR`
 
 const SCOPES = ['*', 'admin']
 const NAME_CHARACTERS_MAX = 200
 
-/** The rules of src/access/model.ts, for the one clinic that no API call can open. */
+/** The rules of src/access/model.ts, for the first clinic, which no API call can create. */
 const RULES = {
   clinic: (text) => /^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$/.test(text),
   name: (text) => /\S/.test(text) && !/\p{Cc}/u.test(text) && [...text].length <= NAME_CHARACTERS_MAX,
@@ -38,14 +38,14 @@ async function adminKey() {
   const where = wanted.remote ? REMOTE : await localDatabase()
   const key = newKey()
   await execute(statements(wanted, key), where)
-  console.log(`The admin key of clinic ${wanted.clinic}, shown this once and stored nowhere:\n\n${key}\n`)
+  console.log(`The admin key of clinic ${wanted.clinic}. Store it now; it is not shown again:\n\n${key}\n`)
 }
 
 function wantedOf(argv) {
   const wanted = read(argv)
   for (const [option, isRight] of Object.entries(RULES))
     if (wanted[option] === undefined || !isRight(wanted[option]))
-      fail(`--${option} is ${wanted[option] === undefined ? 'missing' : 'not right'}.\n\n${USAGE}`)
+      fail(`--${option} is ${wanted[option] === undefined ? 'missing' : 'not valid'}.\n\n${USAGE}`)
   return wanted
 }
 
@@ -64,7 +64,7 @@ async function localDatabase() {
   return local(STATE_DIR)
 }
 
-/** A clinic that is there already keeps its name and zone and gets one more key: a lost one is replaced. */
+/** An existing clinic keeps its name and zone and gets one more key, so that a lost key can be replaced. */
 function statements({ clinic, name, 'time-zone': timeZone, country }, key) {
   const { id, secretHash } = partsOf(key)
   const now = Date.now()

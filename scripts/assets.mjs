@@ -1,4 +1,4 @@
-// Fills `.assets/` with the files of the documentation pages, so that they come from this origin alone.
+// Fills `.assets/` with the files of the documentation pages, so that the pages load from this origin only.
 // wrangler runs it before each build (wrangler.toml, [build]), so a deployment cannot lack them.
 import { mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { dirname, join, relative } from 'node:path'
@@ -8,7 +8,7 @@ const OWN = 'src/console/assets'
 const SWAGGER_UI = 'node_modules/swagger-ui-dist'
 const REDOC = 'node_modules/redoc'
 
-/** Redoc shows its maker's logo from a CDN. An address that cannot load makes it leave the logo out. */
+/** Redoc loads its logo from a CDN. With an address that cannot load it shows no logo. */
 const REDOC_LOGO = 'https://cdn.redoc.ly/redoc/logo-mini.svg'
 const NO_LOGO = 'data:,'
 
@@ -19,7 +19,7 @@ export function copyAssets() {
   for (const [file, content] of wanted) writeIfChanged(join(ROOT, '.assets', file), content)
 }
 
-/** What lies under a version never changes, and browsers are told so (src/console/pages.ts). */
+/** A file under a version never changes, so browsers may cache it for ever (src/console/pages.ts). */
 function pageFiles() {
   const swaggerUi = (file) => [`docs/${versionOf(SWAGGER_UI)}/${file}`, `${SWAGGER_UI}/${file}`]
   const redoc = (file, change) => [`redoc/${versionOf(REDOC)}/${file}`, `${REDOC}/bundles/${file}`, change]

@@ -3,8 +3,8 @@ import { ROOT } from './root.mjs'
 import { runWrangler } from './wrangler.mjs'
 
 /**
- * Bundles a Worker as a deployment would, into a folder of .wrangler, and returns that folder. `entry` stands
- * in for the configuration's own `main`.
+ * Bundles a Worker like a deployment, into a folder of .wrangler, and returns that folder. `entry` replaces
+ * the configuration's own `main`.
  */
 export async function bundle(name, { config = 'wrangler.toml', entry } = {}) {
   const folder = join(ROOT, '.wrangler', name)

@@ -1,11 +1,11 @@
-// Prints what vitest's JSON report counts, as the last line of .ci/run.
+// Prints the counts of vitest's JSON report, as the last line of .ci/run.
 import { readFileSync } from 'node:fs'
 
 const [passed, failed] = counts(readFileSync(process.argv[2], 'utf8'))
 console.log(`Tests: ${passed} passed, ${failed} failed`)
 process.exitCode = failed === 0 && passed > 0 ? 0 : 1
 
-/** A file that cannot even be loaded holds no failed test and counts as one. No report: nothing passed. */
+/** A file that cannot be loaded has no failed test, so it counts as one. Without a report no test passed. */
 function counts(text) {
   if (text === '') return [0, 1]
   const { numPassedTests, numFailedTests, success, testResults } = JSON.parse(text)

@@ -8,14 +8,14 @@ import { runWrangler } from './wrangler.mjs'
 export const DEMO_CLINIC = { id: 'demo', name: 'Demo Clinic', timeZone: 'America/New_York', country: 'US' }
 const DEMO_SCOPES = ['*', 'admin', 'clinics:*']
 
-/** Where the local databases are, of D1, KV and the objects. */
+/** The folder of the local databases of D1, KV and the objects. */
 export const STATE_DIR = resolve(ROOT, process.env.STATE_DIR || '.wrangler/state')
 
-/** Where a statement goes: the local database of a state folder, or the deployed one. */
+/** Where a statement runs: on the local database of a state folder, or on the deployed one. */
 export const local = (stateDir) => ['--local', '--persist-to', stateDir]
 export const REMOTE = ['--remote']
 
-/** Text as SQL. In hexadecimal there is nothing to escape, whoever splits or parses the file. */
+/** Text as SQL, in hexadecimal: nothing in it needs escaping when wrangler splits or D1 parses the file. */
 export const sqlText = (text) => `CAST(x'${Buffer.from(text).toString('hex')}' AS TEXT)`
 
 /** Brings a local state up to date: the schema, the demo clinic and the key that opens it. */
@@ -26,7 +26,7 @@ export async function prepare(stateDir, key) {
 
 export const migrate = (stateDir) => runWrangler(['d1', 'migrations', 'apply', 'DB', ...local(stateDir)])
 
-/** Through a file: a command line would be limited in length and visible to everybody on the machine. */
+/** Uses a file: a command line has a limited length, and every user of the machine can read it. */
 export async function execute(sql, where) {
   const folder = mkdtempSync(join(tmpdir(), 'doctorday-'))
   try {
@@ -38,13 +38,13 @@ export async function execute(sql, where) {
   }
 }
 
-/** The rows of one query on a local state; the Worker may be running on it. */
+/** The rows of one query on a local state. The Worker may run on that state at the same time. */
 export async function select(stateDir, sql) {
   const printed = await runWrangler(['d1', 'execute', 'DB', ...local(stateDir), '--json', '--command', sql])
   return JSON.parse(printed)[0].results
 }
 
-/** Upserts, because .dev.vars and the state come and go independently of each other. */
+/** Upserts, because .dev.vars and the state can be deleted independently of each other. */
 function demoClinic(key) {
   const { id, secretHash } = partsOf(key)
   const clinic = [DEMO_CLINIC.id, DEMO_CLINIC.name, DEMO_CLINIC.timeZone, DEMO_CLINIC.country].map(sqlText)

@@ -32,13 +32,13 @@ const PATIENTS = NAMES.map((name, index) => ({
   age: 20 + 3 * index,
 }))
 
-/** Today where the clinic is, which is the only date on which one may check in. */
+/** Today in the clinic's time zone, the only date on which a patient may check in. */
 export const today = () =>
   new Intl.DateTimeFormat('sv-SE', { timeZone: DEMO_CLINIC.timeZone, dateStyle: 'short' }).format()
 
 /**
- * Fills a state through the API itself, once: doctors and patients for good, today's bookings each day anew.
- * Every call may be repeated, so a start after a crash goes on where that one stopped.
+ * Fills a state through the API: doctors and patients once, bookings once on each day. Every call may be
+ * repeated, so a start after a crash continues where the last start stopped.
  */
 export async function loadDemo({ url, key, stateDir }) {
   const marker = join(stateDir, 'demo.json')
@@ -66,11 +66,11 @@ function readMarker(file) {
   }
 }
 
-/** The database may have been deleted beside the marker. */
+/** The marker may be left over from a deleted database. */
 const stillThere = async (call, { appointments }) =>
   (await call('GET', `/api/v1/appointments/${appointments.at(-1)?.id}`)).status === 200
 
-/** A doctor's code is unique, so what a start of an earlier day added is found by it. */
+/** A doctor's code is unique, so it finds the doctors that an earlier start added. */
 async function addDoctors(call) {
   const listed = await call('GET', '/api/v1/doctors')
   if (listed.status !== 200) throw refused('GET /api/v1/doctors', listed)

@@ -4,7 +4,7 @@ const ORPHAN_POLL_MS = 250
 
 let isStopping = false
 
-/** From here on a signal stops the worker in order; one that never answers ends the command. */
+/** From now on a signal stops the worker cleanly. A worker that never answers ends the command. */
 export async function untilAnswering(worker) {
   stopOnSignal(worker)
   await worker.answers().catch(async (error) => {
@@ -13,14 +13,14 @@ export async function untilAnswering(worker) {
   })
 }
 
-/** Shows what the worker prints until it is stopped; its end by itself is a failure. */
+/** Shows the worker's output until a signal stops it. A worker that ends without a signal is a failure. */
 export async function untilEnded(worker) {
   worker.show()
   const [code] = await worker.exited
-  if (!isStopping) fail(`${worker.name} ended by itself (${code}).`)
+  if (!isStopping) fail(`${worker.name} ended unexpectedly (exit code ${code}).`)
 }
 
-/** A terminal and npm may both send the signal: the first counts, the others must not cut its work short. */
+/** A terminal and npm may both send the signal: only the first counts, later ones must not interrupt it. */
 export function stopOnSignal(worker, exitCode = 0) {
   const stop = async () => {
     if (isStopping) return
@@ -31,10 +31,10 @@ export function stopOnSignal(worker, exitCode = 0) {
   onEnd(stop)
 }
 
-/** Calls `end` with the signal each time this process is to end. */
+/** Calls `end` with the signal each time this process must end. */
 export function onEnd(end) {
   for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP']) process.on(signal, end)
-  // npm starts us through a shell that dies of a signal without passing it on; our parent changes then.
+  // npm starts this process in a shell, which dies of a signal and does not pass it on; the parent changes.
   const parent = process.ppid
   const isOrphan = () => process.ppid !== parent
   if (process.env.npm_lifecycle_event) setInterval(() => isOrphan() && end('SIGTERM'), ORPHAN_POLL_MS).unref()

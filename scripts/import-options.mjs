@@ -1,23 +1,23 @@
 import { parse } from 'node:path'
 import { parseArgs } from 'node:util'
-import { EXIT, ending } from './calls.mjs'
+import { EXIT, exitError } from './calls.mjs'
 import { writtenDemoKey } from './ready.mjs'
 
 const USAGE = `npm run import -- FILE [options]
 npm run import -- --repair JOB FILE
 
-  --url URL      the service (DOCTORDAY_URL, or http://localhost:8787)
-  --kind KIND    hospitals (the usual) or patients
-  --mode MODE    strict (the usual): a bad row refuses the file; partial: the good rows are taken
-  --dry-run      only tell what the import would do
-  --failed FILE  where to write the rows that failed (beside FILE, as NAME.failed.csv)
-  --repair JOB   FILE holds failed rows of that import, corrected; they alone run again
-  --again        import the file anew, though it was imported before
-  --key KEY      better in DOCTORDAY_KEY: others on this machine can see a command line.
-                 For a local service the key of the demo clinic is found by itself.
+  --url URL      the service (default: DOCTORDAY_URL, then http://localhost:8787)
+  --kind KIND    hospitals (default) or patients
+  --mode MODE    strict (default): one bad row refuses the file; partial: the good rows are imported
+  --dry-run      only report what the import would do
+  --failed FILE  where to write the failed rows (default: NAME.failed.csv in the folder of FILE)
+  --repair JOB   FILE holds corrected failed rows of that import; only these rows run again
+  --again        import the file again, even if it was imported before
+  --key KEY      the API key. Better set DOCTORDAY_KEY: other users of this machine can see a command line.
+                 For a local service the default is the key of the demo clinic.
 
-Exits with 0 when every row is there, 1 when rows failed or the file was refused, 2 when the command is
-not right, 3 when the service cannot be reached.`
+Exit codes: 0 every row was imported, 1 rows failed or the file was refused, 2 usage error,
+3 the service cannot be reached.`
 
 const URL_USUAL = 'http://localhost:8787'
 const LOCAL = ['localhost', '127.0.0.1', '[::1]']
@@ -36,15 +36,15 @@ const OPTIONS = {
   help: { type: 'boolean', short: 'h', default: false },
 }
 
-/** What the command line and the environment ask for. Throws an ending where they are not right. */
+/** The options from the command line and the environment. Throws an exitError for a usage error. */
 export function optionsOf(args, env) {
   const { values, positionals } = parsed(args)
-  if (values.help) throw ending(EXIT.done, USAGE)
+  if (values.help) throw exitError(EXIT.done, USAGE)
   const { kind, mode, repair, again, 'dry-run': isDryRun } = values
-  if (positionals.length !== 1) throw usage('Name one file')
-  if (!KINDS.includes(kind)) throw usage(`--kind is one of ${KINDS.join(', ')}`)
-  if (!MODES.includes(mode)) throw usage(`--mode is one of ${MODES.join(', ')}`)
-  if (repair !== undefined && isDryRun) throw usage('--repair cannot be a dry run')
+  if (positionals.length !== 1) throw usage('Give exactly one FILE')
+  if (!KINDS.includes(kind)) throw usage(`--kind must be one of ${KINDS.join(', ')}`)
+  if (!MODES.includes(mode)) throw usage(`--mode must be one of ${MODES.join(', ')}`)
+  if (repair !== undefined && isDryRun) throw usage('--repair and --dry-run exclude each other')
   const [path] = positionals
   const url = urlOf(values.url ?? env.DOCTORDAY_URL ?? URL_USUAL)
   const failedPath = values.failed ?? failedBeside(path)
@@ -55,16 +55,17 @@ function parsed(args) {
   try {
     return parseArgs({ args, options: OPTIONS, allowPositionals: true })
   } catch (error) {
-    // A second sentence of Node's could repeat a value, which could be a key.
+    // Only Node's first sentence: a second one could repeat a value, which could be a key.
     throw usage(error.message.split('. ')[0])
   }
 }
 
-const usage = (sentence) => ending(EXIT.usage, `${sentence}.\n\n${USAGE}`)
+const usage = (sentence) => exitError(EXIT.usage, `${sentence}.\n\n${USAGE}`)
 
 function urlOf(text) {
   const url = URL.canParse(text) ? new URL(text) : null
-  if (!url || !['http:', 'https:'].includes(url.protocol)) throw usage('--url is an address like https://…')
+  if (!url || !['http:', 'https:'].includes(url.protocol))
+    throw usage('--url must be an address like https://…')
   return url
 }
 
@@ -72,18 +73,18 @@ export const isLocal = ({ hostname }) => LOCAL.includes(hostname)
 
 function keyOf(given, env, url) {
   const key = (given ?? env.DOCTORDAY_KEY ?? (isLocal(url) ? writtenDemoKey() : undefined))?.trim()
-  if (!key) throw usage('Put your API key into the environment variable DOCTORDAY_KEY')
-  if (!/^[\x21-\x7e]+$/.test(key)) throw usage('The API key holds characters that no key has')
+  if (!key) throw usage('Set the environment variable DOCTORDAY_KEY to your API key')
+  if (!/^[\x21-\x7e]+$/.test(key)) throw usage('The API key has characters that no key has; copy it again')
   return key
 }
 
-/** What failed of a repair stands beside what failed before, not beside `x.failed.failed.csv`. */
+/** The rows that fail in a repair go to the same name as before, not to `x.failed.failed.csv`. */
 function failedBeside(path) {
   const { dir, name } = parse(path)
   return `${dir && `${dir}/`}${name.replace(/\.failed(-\d+)?$/, '')}.failed.csv`
 }
 
-/** The command that goes on watching, or repairs: without the key, and fit for pasting. */
+/** A command that can be pasted into a shell; it has no key. */
 export const commandLine = (...args) => ['npm run import --', ...args.map(quoted)].join(' ')
 
 const quoted = (arg) => (/^[\w./:@=-]+$/.test(arg) ? arg : `'${arg.replaceAll("'", String.raw`'\''`)}'`)

@@ -1,16 +1,16 @@
-// `npm run import -- FILE`: sends a CSV file, shows how its import goes, and fetches the rows that failed.
+// `npm run import -- FILE`: sends a CSV file, shows the progress of its import, and fetches the failed rows.
 import { randomUUID } from 'node:crypto'
 import { createReadStream } from 'node:fs'
 import { access, constants, stat } from 'node:fs/promises'
 import { dirname } from 'node:path'
 import { Transform } from 'node:stream'
-import { EXIT, ending, eventsOf, faultLine, jsonOf, patiently, send, troubleOf } from './calls.mjs'
+import { EXIT, eventsOf, exitError, faultLine, jsonOf, retryReasonOf, send, withRetries } from './calls.mjs'
 import { commandLine, isLocal, optionsOf } from './import-options.mjs'
 import { keep, sha256Of } from './kept-file.mjs'
 import { digestOf, knownImport } from './known-imports.mjs'
 import { duration, megabytes, progressBar } from './progress-bar.mjs'
 
-/** In a row. What is watched goes on without us, so watching outlasts a longer outage. */
+/** Tries in a row. The import continues without this command, so watching may wait for a longer outage. */
 const TRIES_MAX = 5
 const WATCH_TRIES_MAX = 30
 
@@ -33,38 +33,38 @@ const PATHS = {
 
 const bar = progressBar()
 
-/** The exit code. A job that is known already is watched, whoever began it; else the file makes one. */
+/** Returns the exit code. Watches the job of this file if there is one; otherwise starts a job. */
 async function run(wanted, stage) {
   const file = await fileAt(wanted.path)
-  await canWriteBeside(wanted.failedPath)
+  await checkWritable(wanted.failedPath)
   const service = serviceOf(wanted)
-  // An address or a key that is wrong is found out before a byte of the file has left.
+  // Finds a wrong address or key before any byte of the file is sent.
   await service.json('GET', service.paths.list)
-  if (wanted.isDryRun) return foretell(await service.upload(file, randomUUID()))
+  if (wanted.isDryRun) return printDryRun(await service.upload(file, randomUUID()))
   const { url, key, kind, mode, repair } = wanted
   const known = knownImport(url.origin, key, kind, repair ?? mode, file.sha256)
-  const job = (await knownJob(service, known, wanted)) ?? (await begin(service, known, wanted, file))
+  const job = (await knownJob(service, known, wanted)) ?? (await startImport(service, known, wanted, file))
   stage.job = job
   const last = await service.watch(job)
   bar.end()
-  return conclude(service, wanted, job, last)
+  return printResult(service, wanted, job, last)
 }
 
 async function fileAt(path) {
   const { size, isFile } = await stat(path).then(
     (found) => ({ size: found.size, isFile: found.isFile() }),
     (error) => {
-      throw ending(EXIT.usage, `${path} cannot be read: ${error.code}`)
+      throw exitError(EXIT.usage, `${path} cannot be read: ${error.code}`)
     },
   )
-  if (!isFile || size === 0) throw ending(EXIT.usage, `${path} is ${isFile ? 'empty' : 'no file'}`)
+  if (!isFile || size === 0) throw exitError(EXIT.usage, `${path} is ${isFile ? 'empty' : 'not a file'}`)
   return { path, size, sha256: await sha256Of(path) }
 }
 
-/** Rather than when the import is over. */
-const canWriteBeside = (path) =>
+/** Checks this before the import, not after it. */
+const checkWritable = (path) =>
   access(dirname(path), constants.W_OK).catch(({ code }) => {
-    throw ending(EXIT.usage, `${dirname(path)}, where failed rows would go, cannot be written to: ${code}`)
+    throw exitError(EXIT.usage, `Cannot write to ${dirname(path)}, the folder for failed rows: ${code}`)
   })
 
 async function knownJob(service, known, { again }) {
@@ -77,16 +77,16 @@ async function knownJob(service, known, { again }) {
     await known.forget()
     return null
   }
-  bar.say(`This file came as import ${job} before; --again would import it anew.`)
+  bar.say(`This file was imported before, as ${job}. To import it again, add --again.`)
   return job
 }
 
-/** The same key for the same file: whatever is sent twice on the way makes one import. */
-async function begin(service, known, { kind, mode, repair, again }, file) {
+/** The same file gets the same Idempotency-Key, so that a file sent twice makes one import. */
+async function startImport(service, known, { kind, mode, repair, again }, file) {
   const key = again ? randomUUID() : digestOf(kind, repair ?? mode, file.sha256)
   const { job_id } = await service.upload(file, `import-${key}`)
-  await known.remember(job_id).catch(() => bar.say('It could not be noted down for the next call.'))
-  bar.say(`Import ${job_id} has begun, and goes on without this command.`)
+  await known.remember(job_id).catch(() => bar.say('The job id could not be saved.'))
+  bar.say(`Import ${job_id} has begun. It continues if this command is stopped.`)
   return job_id
 }
 
@@ -94,9 +94,9 @@ function serviceOf({ url, key, kind, mode, isDryRun, repair }) {
   const [address, paths, where] = [{ url, key }, PATHS[kind], url.origin]
   const limits = { say: bar.say, where, triesMax: TRIES_MAX }
   const json = (method, path, options) =>
-    patiently(async () => {
+    withRetries(async () => {
       const response = await send(address, method, path, options?.())
-      return (await troubleOf(response)) ?? { answer: await jsonOf(response) }
+      return (await retryReasonOf(response)) ?? { answer: await jsonOf(response) }
     }, limits).then(({ answer }) => answer)
   return {
     paths,
@@ -113,26 +113,26 @@ function serviceOf({ url, key, kind, mode, isDryRun, repair }) {
       }
       return json('POST', path, () => ({ headers, body: () => sending(file) }))
     },
-    /** What the last event says. The stream ends every few minutes, and may break at any time. */
+    /** Returns the last event. The stream ends every few minutes, and may break at any time. */
     watch: (job) =>
-      patiently(
-        async (anew) => {
+      withRetries(
+        async (resetFailures) => {
           const response = await send(address, 'GET', `${paths.status(job)}/live`)
-          const trouble = await troubleOf(response)
-          if (trouble) return trouble
+          const retryReason = await retryReasonOf(response)
+          if (retryReason) return retryReason
           for await (const { name, data } of eventsOf(response)) {
-            anew()
+            resetFailures()
             showProgress(kind, data)
             if (name === 'end') return data
           }
-          return { reason: 'the stream ended', isUsual: true }
+          return { reason: 'the stream ended', isExpected: true }
         },
         { ...limits, triesMax: WATCH_TRIES_MAX },
       ),
     keepFailed: (job, to) =>
-      patiently(async () => {
+      withRetries(async () => {
         const response = await send(address, 'GET', paths.failed(job))
-        return (await troubleOf(response)) ?? { name: await keep(response, to) }
+        return (await retryReasonOf(response)) ?? { name: await keep(response, to) }
       }, limits).then(({ name }) => name),
   }
 }
@@ -151,7 +151,7 @@ function sending({ path, size }) {
     .pipe(counted)
 }
 
-/** Each kind counts under its own name. */
+/** The names of the counts contain the kind. */
 const countsOf = (kind, data) => ({
   total: data[`total_${kind}`],
   created: data[`processed_${kind}`],
@@ -164,19 +164,19 @@ function showProgress(kind, data) {
   if (failed > 0) facts.push(`${failed} failed`)
   if (data.rows_per_second > 0) facts.push(`${Math.ceil(data.rows_per_second)} rows/s`)
   if (data.eta_seconds !== null) facts.push(`${duration(data.eta_seconds)} left`)
-  if (data.paused_until !== null) facts.push(`rests until ${data.paused_until}`)
+  if (data.paused_until !== null) facts.push(`paused until ${data.paused_until}`)
   bar.show('Importing', data.progress_percentage, facts.join(' · '))
 }
 
-/** Of a trial: what the import would do, and whether all of it is good. */
-function foretell({ create, duplicate, invalid, total, faults }) {
+/** Prints what the import would do; exit code 0 if every row would be created. */
+function printDryRun({ create, duplicate, invalid, total, faults }) {
   bar.end()
   const [of, bad] = [`Of ${total} rows`, `${duplicate} are duplicates, ${invalid} break a rule`]
   console.log([`${of} ${create} would be created, ${bad}.`, ...faults.map(faultLine)].join('\n'))
   return create === total ? EXIT.done : EXIT.failed
 }
 
-async function conclude(service, { kind, failedPath, url }, job, data) {
+async function printResult(service, { kind, failedPath, url }, job, data) {
   const { total, created, failed } = countsOf(kind, data)
   const left = total - created - failed
   const undone = left > 0 ? `, ${left} not done` : ''
@@ -185,18 +185,20 @@ async function conclude(service, { kind, failedPath, url }, job, data) {
     const name = await service.keepFailed(job, failedPath)
     const ofKind = kind === 'hospitals' ? [] : ['--kind', kind]
     const there = isLocal(url) ? [] : ['--url', url.origin]
-    console.log(`The rows that failed are in ${name}. When they are right:`)
+    console.log(`The failed rows are in ${name}. Correct them, then run:`)
     console.log(`  ${commandLine('--repair', job, ...ofKind, ...there, name)}`)
   }
   return data.status === 'completed' && failed === 0 ? EXIT.done : EXIT.failed
 }
 
-/** The import is the service's; only watching it ends here. */
+/** Only the watching ends: the import runs in the service. */
 function stopOnSignal(stage) {
   process.on('SIGINT', () => {
     bar.end()
-    const state = stage.job ? `Import ${stage.job} goes on` : 'If the file has arrived, its import goes on'
-    console.error(`${state}. To watch it, call the same command again.`)
+    const state = stage.job
+      ? `Import ${stage.job} continues`
+      : 'If the file has arrived, its import continues'
+    console.error(`${state}. To watch it, run the same command again.`)
     process.exit(EXIT.stopped)
   })
 }
@@ -205,7 +207,7 @@ try {
   const [wanted, stage] = [optionsOf(process.argv.slice(2), process.env), { job: null }]
   stopOnSignal(stage)
   if (wanted.url.protocol === 'http:' && !isLocal(wanted.url))
-    bar.say('Beware: over http:// anybody on the way can read the key and the file.')
+    bar.say('Warning: http:// is not encrypted, so others can read the key and the file. Use https://.')
   process.exitCode = await run(wanted, stage)
 } catch (error) {
   bar.end()

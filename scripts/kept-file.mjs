@@ -6,7 +6,7 @@ import { pipeline } from 'node:stream/promises'
 
 const NAMES_MAX = 100
 
-/** Rows of people: for their owner's eyes only. */
+/** Rows can have personal data, so only the file's owner may read it. */
 const MODE = 0o600
 
 /** SHA-256 of a file, in hexadecimal, read as a stream. */
@@ -17,9 +17,8 @@ export async function sha256Of(path) {
 }
 
 /**
- * Writes a stream to a file and returns its name: `path`, or with a number where something else stands there
- * already. Nothing is ever overwritten, and a file that holds the same is not written twice. What breaks off
- * leaves no file.
+ * Writes a stream to a file and returns its name: `path`, or with a number if `path` has other content.
+ * It overwrites no existing file, does not write the same content twice, and leaves no file after an error.
  */
 export async function keep(stream, path) {
   const part = `${path}.part-${process.pid}`
@@ -44,7 +43,7 @@ async function named(part, path) {
     )
     if (!isTaken || (await sha256Of(name)) === content) return name
   }
-  throw new Error(`There are ${NAMES_MAX} files like ${path} already`)
+  throw new Error(`There are already ${NAMES_MAX} files like ${path}; delete some`)
 }
 
 /** `a.failed.csv` → `a.failed-2.csv` */

@@ -3,16 +3,16 @@ import { mkdir, readFile, rm, writeFile } from 'node:fs/promises'
 import { homedir } from 'node:os'
 import { join } from 'node:path'
 
-/** Of this user, outside of any checkout. */
+/** A folder of this user, outside of any checkout. */
 const folder = () =>
   join(process.env.XDG_STATE_HOME || join(homedir(), '.local', 'state'), 'doctorday', 'imports')
 
-/** Whatever it is about, nothing of it can be read from this. */
+/** The facts cannot be read from their digest. */
 export const digestOf = (...facts) => createHash('sha256').update(JSON.stringify(facts)).digest('hex')
 
 /**
- * Which job came of which file. The service knows an Idempotency-Key for five minutes; a command that is
- * called again after a night finds its job here. Holds job ids only.
+ * Remembers the job of each file. The service remembers an Idempotency-Key for five minutes; a command that
+ * runs again the next day finds its job here. Stores job ids only.
  */
 export function knownImport(...facts) {
   const file = join(folder(), digestOf(...facts))

@@ -4,7 +4,7 @@ import { ROOT } from './root.mjs'
 
 const SAMPLE = join(ROOT, 'scripts', 'hospitals-sample.csv')
 
-/** What `npm start` prints last. Each line stands alone, and may be pasted as often as one likes. */
+/** What `npm start` prints last. Each line works on its own and can be run any number of times. */
 export const lines = ({ url, key, demo }) => `
 Doctorday runs at ${url}
   documentation  ${url}/docs and ${url}/redoc
@@ -13,26 +13,26 @@ Doctorday runs at ${url}
 
 Paste these into a shell:
 
-${jobs(callsOf(url, key), demo)
+${examples(callsOf(url, key), demo)
   .map(([what, line]) => `# ${what}\n${line}`)
   .join('\n')}
 
 Stop with Ctrl-C.
 `
 
-function jobs(calls, demo) {
+function examples(calls, demo) {
   return [
-    ['Is it up?', calls.open('/health')],
+    ['Is the service up?', calls.open('/health')],
     [
       'Register a patient',
       calls.post('/api/v1/patients', { name: 'Ada Lovelace', phone: '+1 202 555 0199' }),
     ],
     ['List the doctors', calls.get('/api/v1/doctors')],
-    ...(demo ? dayJobs(calls, demo) : []),
+    ...(demo ? dayExamples(calls, demo) : []),
     ['Store the result of a medical test', calls.post('/tests', MEDICAL_TEST, 'demo-test')],
     ['List the medical tests of a clinic', calls.get(`/tests?clinic_id=${DEMO_CLINIC.id}`)],
-    ['Tell of an appointment in another system', calls.post('/webhook/appointments', EVENT, 'demo-event')],
-    ['List what other systems told', calls.get('/events?limit=10')],
+    ['Report an appointment of another system', calls.post('/webhook/appointments', EVENT, 'demo-event')],
+    ['List the events from other systems', calls.get('/events?limit=10')],
     ['Import hospitals from a CSV file', calls.upload('/api/v1/hospitals/bulk', SAMPLE)],
     ['Follow the newest import', calls.get(`/api/v1/hospitals/status/${calls.newestImport()}`)],
     ['Search the hospitals', calls.get('/api/v1/hospitals?q=harbour')],
@@ -55,8 +55,8 @@ const EVENT = {
   timestamp: '2026-01-10T12:30:00Z',
 }
 
-/** The patient who books is one without an appointment; the one who checks in is the first with one. */
-function dayJobs(calls, { date, doctors, patients, appointments }) {
+/** The last patient, who has no appointment, books; the patient of the first appointment checks in. */
+function dayExamples(calls, { date, doctors, patients, appointments }) {
   const [doctor] = doctors
   const [{ id, patient_id }] = appointments
   const booking = { patient_id: patients.at(-1), doctor_id: doctor, date }

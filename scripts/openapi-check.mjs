@@ -1,4 +1,4 @@
-// `npm run openapi:check`: asks the running Worker for its document and lets two independent tools judge it.
+// `npm run openapi:check`: gets the document from a running Worker and checks it with two independent tools.
 import { spawnSync } from 'node:child_process'
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
@@ -18,7 +18,7 @@ async function check() {
   try {
     const document = await publishedDocument(join(folder, 'state'))
     const { valid, errors } = await new Validator().validate(JSON.parse(document))
-    if (!valid) fail(`The document is no valid OpenAPI:\n${JSON.stringify(errors, null, 2)}`)
+    if (!valid) fail(`The document is not valid OpenAPI:\n${JSON.stringify(errors, null, 2)}`)
     const file = join(folder, 'openapi.json')
     writeFileSync(file, document)
     return lint(file)
@@ -27,7 +27,7 @@ async function check() {
   }
 }
 
-/** The document depends on the code alone, so a state without tables will do. */
+/** The document depends only on the code, so a state without tables is enough. */
 async function publishedDocument(stateDir) {
   const worker = startWorker({ port: await freePort(), stateDir })
   try {

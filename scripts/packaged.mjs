@@ -1,5 +1,5 @@
-// Runs a script under the packaged Node, whatever this one is: `node scripts/packaged.mjs SCRIPT …`. A shell
-// would not do: in a fresh clone it looks for `node` before the packages are there, and remembers.
+// Runs a script with the packaged Node instead of the installed one: `node scripts/packaged.mjs SCRIPT …`.
+// A shell cannot do this: in a fresh clone it looks up `node` before the packages exist and caches that.
 import { onEnd } from './foreground.mjs'
 import { ready } from './ready.mjs'
 import { spawnNode } from './wrangler.mjs'

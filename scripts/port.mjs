@@ -3,7 +3,7 @@ import { createServer } from 'node:net'
 import { fail } from './ready.mjs'
 import { isListening } from './worker.mjs'
 
-/** A port that nobody listens on at this moment. */
+/** A port that no process listens on at this moment. */
 export async function freePort() {
   const server = createServer().listen(0, '127.0.0.1')
   await once(server, 'listening')
@@ -13,12 +13,12 @@ export async function freePort() {
   return port
 }
 
-/** The port that `PORT` asks for, free to listen on; otherwise the command ends and says so. */
+/** The port from `PORT`. If it is not a port or is in use, the command ends with a message. */
 export async function wantedPort(command) {
   const text = process.env.PORT || '8787'
   const port = Number(text)
   if (!/^\d+$/.test(text) || port < 1 || port > 65_535) fail('PORT must be a number from 1 to 65535.')
   if (await isListening(port))
-    fail(`Port ${port} is in use. Stop what runs there, or take another: PORT=${port + 1} ${command}`)
+    fail(`Port ${port} is in use. Stop the program there, or use another port: PORT=${port + 1} ${command}`)
   return port
 }

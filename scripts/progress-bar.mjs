@@ -1,8 +1,8 @@
 const CELLS = 16
-/** Without a terminal a line is written when so much more is done, and when something else is worth it. */
+/** Without a terminal, a line is written after each step of this size and when the label changes. */
 const STEP_PERCENT = 10
 
-/** A bar that is drawn over and over on a terminal; lines anywhere else. */
+/** A bar that is redrawn on a terminal; separate lines elsewhere. */
 export function progressBar(stream = process.stderr) {
   return stream.isTTY ? drawn(stream) : written(stream)
 }

@@ -1,5 +1,5 @@
-// Makes a fresh clone able to run: packages, the documentation pages' files, and a key for the demo clinic.
-// Until the packages are there this file has only what Node brings along.
+// Prepares a fresh clone: packages, the files of the documentation pages, and a key for the demo clinic.
+// Before the packages exist, this file can use only Node's own modules.
 import { spawnSync } from 'node:child_process'
 import { existsSync, lstatSync, readFileSync, writeFileSync } from 'node:fs'
 import { delimiter, join, resolve } from 'node:path'
@@ -15,7 +15,8 @@ const NODE_MAJOR_MIN = 20
 /** Returns the key of the demo clinic. */
 export function ready() {
   const major = Number(process.versions.node.split('.')[0])
-  if (major < NODE_MAJOR_MIN) fail(`This needs Node ${NODE_MAJOR_MIN} or newer; this is ${process.version}.`)
+  if (major < NODE_MAJOR_MIN)
+    fail(`Doctorday needs Node ${NODE_MAJOR_MIN} or newer; this is ${process.version}.`)
   if (!isInstalled()) install()
   copyAssets()
   return demoKey()
@@ -27,11 +28,11 @@ export function fail(sentence) {
 }
 
 /**
- * Whether node_modules holds what package-lock.json names. npm writes its own record as the last step of an
- * installation, so one that was cut short counts as none.
+ * Whether node_modules has all packages of package-lock.json. npm writes its own record as the last step
+ * of an installation, so an interrupted installation has none.
  */
 function isInstalled() {
-  // A linked folder belongs to another checkout, which keeps it up to date; installing would empty it there.
+  // A linked folder belongs to another checkout, which updates it; an installation here would empty it there.
   if (lstatSync(NODE_MODULES, { throwIfNoEntry: false })?.isSymbolicLink()) return true
   const record = join(NODE_MODULES, '.package-lock.json')
   if (!existsSync(record)) return false
@@ -45,7 +46,7 @@ const packagesOf = (file) => JSON.parse(readFileSync(file, 'utf8')).packages
 
 function install() {
   console.log('Installing packages (npm ci), about half a minute …')
-  // npm empties node_modules first: neither it nor the Node that runs it may come from in there.
+  // npm empties node_modules first, so npm itself and its Node must come from elsewhere.
   const bin = join(NODE_MODULES, '.bin')
   const paths = (process.env.PATH ?? '').split(delimiter).filter((path) => resolve(path) !== bin)
   const { status, error } = spawnSync(
@@ -58,17 +59,18 @@ function install() {
       shell: process.platform === 'win32',
     },
   )
-  if (status !== 0) fail(`npm ci failed${error ? `: ${error.message}` : ''}; what it printed above says why.`)
+  if (status !== 0) fail(`npm ci failed${error ? `: ${error.message}` : ''}; see its output above.`)
 }
 
 function demoKey() {
   const found = writtenDemoKey()
   if (found === undefined) return writeDemoKey(devVars())
-  if (!partsOf(found)) fail('.dev.vars: DEMO_API_KEY is not a key. Delete the line and a new one is made.')
+  if (!partsOf(found))
+    fail('.dev.vars: DEMO_API_KEY is not a key. Delete the line, and the next start makes a new key.')
   return found
 }
 
-/** What `npm start` wrote, if it ever did. */
+/** The key that `npm start` wrote, if it has run. */
 export const writtenDemoKey = () => DEMO_KEY_LINE.exec(devVars())?.[1]
 
 const devVars = () => (existsSync(DEV_VARS) ? readFileSync(DEV_VARS, 'utf8') : '')

@@ -5,6 +5,6 @@ import { fileURLToPath } from 'node:url'
 /** The folder of package.json. */
 export const ROOT = dirname(dirname(fileURLToPath(import.meta.url)))
 
-/** Whether `node` was given this very file, rather than a file that imports it. */
+/** Whether `node` was started with this file, not with a file that imports it. */
 export const isMain = (moduleUrl) =>
   process.argv[1] !== undefined && realpathSync(process.argv[1]) === realpathSync(fileURLToPath(moduleUrl))

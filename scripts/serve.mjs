@@ -1,4 +1,4 @@
-// `npm run serve`: the bundled Worker on workerd alone, as a clinic may run it on a machine of its own.
+// `npm run serve`: the bundled Worker on workerd only, as a clinic may run it on its own machine.
 import { bundle } from './bundle.mjs'
 import { migrate, STATE_DIR } from './database.mjs'
 import { untilAnswering, untilEnded } from './foreground.mjs'
@@ -9,13 +9,13 @@ import { serveWorker } from './worker.mjs'
 async function serve() {
   const port = await wantedPort('npm run serve')
   ready()
-  console.log('Bundling, and bringing the database up to date …')
+  console.log('Bundling and migrating the database …')
   await Promise.all([bundle('dist'), migrate(STATE_DIR)])
   const host = process.env.HOST || undefined
   const worker = serveWorker({ port, host, stateDir: STATE_DIR, bundle: '.wrangler/dist' })
   await untilAnswering(worker)
   console.log(`Doctorday runs at ${worker.url}; its state is in ${STATE_DIR}. Stop with Ctrl-C.
-The first clinic: npm run admin-key -- --clinic main --name 'Main Street Clinic' --time-zone America/New_York`)
+First clinic: npm run admin-key -- --clinic main --name 'Main Street Clinic' --time-zone America/New_York`)
   await untilEnded(worker)
 }
 

@@ -1,12 +1,12 @@
-// The service in one process group: the bundled Worker in workerd, on a socket of its own, with D1, KV,
-// queues and objects on disk. Needs the packaged Node; `serveWorker` in worker.mjs starts it.
+// The service in one process group: the bundled Worker in workerd on its own socket, with D1, KV, queues and
+// objects on disk. Needs the packaged Node; `serveWorker` in worker.mjs starts it.
 import { createRequire } from 'node:module'
 import { join } from 'node:path'
 import { parseArgs } from 'node:util'
 import { unstable_getMiniflareWorkerOptions as optionsOf } from 'wrangler'
 import { ROOT } from './root.mjs'
 
-// wrangler's own copy: the simulators that `npm start` runs, so that both read the same state.
+// wrangler's own copy has the simulators that `npm start` runs, so that both can read the same state.
 const { Miniflare, convertV4MiniflareOptions } = createRequire(import.meta.resolve('wrangler'))('miniflare')
 
 const { values } = parseArgs({
@@ -21,14 +21,14 @@ const { values } = parseArgs({
 
 const { workerOptions, externalWorkers } = optionsOf(join(ROOT, values.config))
 
-/** What wrangler.toml sets under [vars], the environment may set otherwise. */
+/** The environment overrides what wrangler.toml sets under [vars]. */
 const bindings = Object.fromEntries(
   Object.entries(workerOptions.bindings).map(([name, value]) => [name, process.env[name] ?? value]),
 )
 
 /**
- * Miniflare puts two Workers of its own before the default entrypoint of one with assets, to choose between
- * the two. Ours answers every request itself (`run_worker_first`), so the socket leads to it by another name.
+ * For a Worker with assets, miniflare puts two Workers of its own before the default entrypoint, to choose
+ * between assets and Worker. Ours answers every request itself (`run_worker_first`): the socket skips them.
  */
 const ENTRYPOINT = 'direct'
 const MAIN = `
@@ -49,12 +49,12 @@ const worker = {
   unsafeDirectSockets: [{ host: values.host, port: Number(values.port), entrypoint: ENTRYPOINT }],
 }
 
-// A long upload leaves little but garbage, and V8 lets 32 MB of it gather before it first looks. Collected
-// early and in small steps it takes a third of the memory: bench/tried.md.
+// A long upload makes mostly garbage, and V8 collects it only after the first 32 MB. Collected early and in
+// small steps it takes a third of the memory: bench/tried.md.
 process.env.MINIFLARE_WORKERD_V8_FLAGS ??=
   '--optimize-for-size --initial-old-space-size=4 --heap-growing-percent=20'
 
-/** The Worker's own lines as it wrote them: miniflare would paint what goes to stderr. */
+/** Prints the Worker's log lines unchanged: miniflare would colour the lines of stderr. */
 function writeLine({ level, message }) {
   const stream = level === 'error' || level === 'warn' ? process.stderr : process.stdout
   stream.write(`${message}\n`)
@@ -68,7 +68,7 @@ const miniflare = new Miniflare(
   }),
 )
 
-/** Ends workerd; what is under way is settled by the next start, as after a power cut. */
+/** Ends workerd. The next start finishes the work in flight, as after a power cut. */
 const stop = () => miniflare.dispose().finally(() => process.exit(0))
 for (const signal of ['SIGINT', 'SIGTERM']) process.once(signal, stop)
 

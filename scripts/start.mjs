@@ -1,4 +1,4 @@
-// `npm start`: from a fresh clone to a running, filled clinic, and the lines to try it with.
+// `npm start`: makes a running demo clinic from a fresh clone and prints commands to try it with.
 import { prepare, STATE_DIR } from './database.mjs'
 import { loadDemo } from './demo.mjs'
 import { untilAnswering, untilEnded } from './foreground.mjs'
@@ -20,9 +20,9 @@ async function start() {
   await untilEnded(worker)
 }
 
-/** The service is of use without the demo data; the next start tries again. */
+/** The service works without the demo data; the next start tries to load it again. */
 function withoutDemo(error) {
-  console.error(`The demo data could not be loaded: ${error.message}`)
+  console.error(`The demo data could not be loaded; the next start tries again: ${error.message}`)
   return null
 }
 

@@ -1,6 +1,5 @@
-// `npm run upstream`: a directory of hospitals to import into, which fails as often as it is told to.
-// It counts what it created by Idempotency-Key, and what stands there twice, so that a doubled hospital
-// shows.
+// `npm run upstream`: a hospital directory as a target for imports, with faults at configured rates.
+// It counts the hospitals it created by Idempotency-Key and those it has twice, so duplicates are visible.
 import { randomUUID } from 'node:crypto'
 import { once } from 'node:events'
 import { createServer } from 'node:http'
@@ -11,7 +10,7 @@ const PORT_USUAL = 9090
 const BODY_BYTES_MAX = 64 * 1024
 const RETRY_AFTER_SECONDS = 3
 
-/** What can go wrong, each with a rate from 0 to 1: `--error 0.1` or `UPSTREAM_ERROR=0.1`. */
+/** The possible faults, each with a rate from 0 to 1: `--error 0.1` or `UPSTREAM_ERROR=0.1`. */
 const FAULTS = {
   error: { creates: false, answer: (response) => json(response, 500, {}) },
   gateway: { creates: false, answer: (response) => json(response, 502, {}) },
@@ -24,7 +23,7 @@ const FAULTS = {
   truncated: { creates: true, answer: (response) => response.writeHead(201).end('{"id":"') },
 }
 
-/** Listens on a port (0: any) of this machine. `rates` says how often which fault happens. */
+/** Listens on a port (0: any) of this machine. `rates` has the rate of each fault. */
 export async function startUpstream({ port = PORT_USUAL, rates = {} } = {}) {
   const state = { calls: 0, byKey: new Map(), activated: new Set(), starts: [] }
   const server = createServer((request, response) =>
@@ -50,7 +49,7 @@ async function answer(state, rates, request, response) {
   state.calls += 1
   state.starts.push(Date.now())
   const wanted = isCreation ? JSON.parse(await bodyOf(request)) : null
-  const fault = drawn(rates)
+  const fault = randomFault(rates)
   if (fault && !fault.creates) return fault.answer(response)
   if (batch) state.activated.add(batch)
   const hospital = wanted && created(state, request.headers['idempotency-key'] ?? randomUUID(), wanted)
@@ -66,8 +65,8 @@ function created(state, key, { name, address, phone, creation_batch_id }) {
   return hospital
 }
 
-/** At most one fault a call. */
-function drawn(rates) {
+/** At most one fault per call. */
+function randomFault(rates) {
   let chance = Math.random()
   for (const [name, fault] of Object.entries(FAULTS)) {
     chance -= rates[name] ?? 0
@@ -110,7 +109,7 @@ const json = (response, status, body, headers = {}) =>
 
 const later = () => ({ 'Retry-After': String(RETRY_AFTER_SECONDS) })
 
-/** Flags go before the environment. */
+/** Flags override the environment. */
 function settings() {
   const options = Object.fromEntries(
     ['port', ...Object.keys(FAULTS)].map((name) => [name, { type: 'string' }]),
@@ -123,7 +122,7 @@ function settings() {
 
 if (isMain(import.meta.url)) {
   const upstream = await startUpstream(settings())
-  console.log(`A directory of hospitals: ${upstream.url} (what it was asked: ${upstream.url}/report)`)
+  console.log(`The hospital directory runs at ${upstream.url}; its counts are at ${upstream.url}/report`)
   process.on('SIGINT', async () => {
     console.log(JSON.stringify(upstream.report()))
     await upstream.stop()

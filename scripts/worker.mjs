@@ -12,23 +12,23 @@ const STOPPED_WITHIN_MS = 5_000
 const CLOSED_WITHIN_MS = 10_000
 const POLL_MS = 50
 
-/** What wrangler prints is held back until `show`; only its end is kept. */
-const HELD_CHUNKS_MAX = 200
+/** Output is buffered until `show`; only the last chunks are kept. */
+const BUFFERED_CHUNKS_MAX = 200
 
 /**
- * `wrangler dev`: rebuilds at each change of the code, with a proxy in front that costs more than we do.
- * `settings` stand before what wrangler.toml says under [vars].
+ * `wrangler dev`: rebuilds after each change of the code; its proxy takes more time than the Worker.
+ * `settings` override [vars] of wrangler.toml.
  */
 export const startWorker = ({ port, stateDir, settings = {} }) =>
-  watch('wrangler dev', port, (options) => {
+  launch('wrangler dev', port, (options) => {
     const where = ['--ip', HOST, '--port', String(port), '--inspector-port', '0', '--persist-to', stateDir]
     const vars = Object.entries(settings).flatMap(([name, value]) => ['--var', `${name}:${value}`])
     return spawnWrangler(['dev', ...where, '--show-interactive-dev-session=false', ...vars], options)
   })
 
 /**
- * The bundled Worker on a socket of its own, without wrangler: for load, and for whoever hosts it themselves.
- * `settings` stand before what the configuration says under [vars].
+ * The bundled Worker on its own socket, without wrangler: for load tests and for self-hosting. `settings`
+ * override [vars] of the configuration.
  */
 export const serveWorker = ({
   port,
@@ -38,23 +38,23 @@ export const serveWorker = ({
   config = 'wrangler.toml',
   settings = {},
 }) =>
-  watch('The server', port, (options) => {
+  launch('The server', port, (options) => {
     const where = ['--state', stateDir, '--host', host, '--port', String(port)]
     const what = ['--bundle', bundle, '--config', config]
     const env = { ...process.env, ...settings }
     return spawnNode([join(ROOT, 'scripts', 'server.mjs'), ...where, ...what], { ...options, env })
   })
 
-/** Runs in a process group of its own: the workerd that it starts would outlive it and keep the port. */
-function watch(name, port, spawn) {
+/** Uses a new process group: otherwise the workerd that it starts would outlive it and keep the port. */
+function launch(name, port, spawn) {
   const child = spawn({ detached: true, stdio: ['ignore', 'pipe', 'pipe'] })
-  const output = holdBack(child)
+  const output = bufferOutput(child)
   const exited = once(child, 'exit').catch(() => [])
   const kill = (signal) => {
     try {
       process.kill(-child.pid, signal)
     } catch {
-      // The group is gone already.
+      // The group has already ended.
     }
   }
   const closed = () =>
@@ -65,9 +65,9 @@ function watch(name, port, spawn) {
     pid: child.pid,
     exited,
     show: output.show,
-    /** The end of what it has printed so far. */
-    printed: output.held,
-    /** Waits until `path` answers 200. Throws with what wrangler printed where it ends or takes too long. */
+    /** The last output so far. */
+    printed: output.text,
+    /** Waits until `path` answers 200. If the process ends or takes too long, throws its output. */
     async answers(path = '/health') {
       const isUp = () =>
         fetch(`http://${HOST}:${port}${path}`, { signal: AbortSignal.timeout(ANSWERS_WITHIN_MS) }).then(
@@ -76,9 +76,9 @@ function watch(name, port, spawn) {
         )
       const isOver = () => child.exitCode !== null || child.signalCode !== null
       await waitUntil(async () => isOver() || (await isUp()), HEALTHY_WITHIN_MS, path).catch((error) => {
-        throw new Error(`${error.message}\n${output.held()}`)
+        throw new Error(`${error.message}\n${output.text()}`)
       })
-      if (isOver()) throw new Error(`${name} ended before it answered:\n${output.held()}`)
+      if (isOver()) throw new Error(`${name} ended before it answered:\n${output.text()}`)
     },
     async stop() {
       kill('SIGTERM')
@@ -86,7 +86,7 @@ function watch(name, port, spawn) {
       kill('SIGKILL')
       await closed()
     },
-    /** As a power cut would. */
+    /** Ends it like a power cut. */
     async kill9() {
       kill('SIGKILL')
       await exited
@@ -95,28 +95,28 @@ function watch(name, port, spawn) {
   }
 }
 
-function holdBack(child) {
-  let held = []
+function bufferOutput(child) {
+  let buffered = []
   for (const [from, to] of [
     [child.stdout, process.stdout],
     [child.stderr, process.stderr],
   ])
     from.on('data', (chunk) => {
-      if (held) held = [...held, chunk].slice(-HELD_CHUNKS_MAX)
+      if (buffered) buffered = [...buffered, chunk].slice(-BUFFERED_CHUNKS_MAX)
       else to.write(chunk)
     })
   return {
-    held: () => Buffer.concat(held ?? []).toString(),
+    text: () => Buffer.concat(buffered ?? []).toString(),
     show: () => {
-      held = null
+      buffered = null
     },
   }
 }
 
-export async function waitUntil(isSo, withinMs, what) {
+export async function waitUntil(isTrue, withinMs, what) {
   const giveUpAt = Date.now() + withinMs
-  while (!(await isSo())) {
-    if (Date.now() > giveUpAt) throw new Error(`Waited ${withinMs / 1_000} s in vain for ${what}`)
+  while (!(await isTrue())) {
+    if (Date.now() > giveUpAt) throw new Error(`Waited ${withinMs / 1_000} s without success for ${what}`)
     await sleep(POLL_MS)
   }
 }

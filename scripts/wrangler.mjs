@@ -6,10 +6,10 @@ import { ROOT } from './root.mjs'
 const BIN = join(ROOT, 'node_modules', '.bin')
 const WRANGLER = join(ROOT, 'node_modules', 'wrangler', 'bin', 'wrangler.js')
 
-/** wrangler needs a newer Node than users need: it comes as a package, so nobody has to install it. */
+/** wrangler needs a newer Node than Doctorday; it comes as a package, so that no user has to install it. */
 const PACKAGED_NODE = join(ROOT, 'node_modules', 'node', 'bin', 'node')
 
-/** The first two keep wrangler from calling Cloudflare; a local run needs nothing from there. */
+/** The first two stop wrangler from calling Cloudflare, which a local run does not need. */
 const ENVIRONMENT = {
   CLOUDFLARE_CF_FETCH_ENABLED: 'false',
   WRANGLER_SEND_METRICS: 'false',
@@ -18,14 +18,14 @@ const ENVIRONMENT = {
 
 export const spawnWrangler = (args, options) => spawnNode([WRANGLER, ...args], options)
 
-/** A script under the packaged Node, with the packages' commands on its path. */
+/** Runs a script with the packaged Node and the packages' commands on its path. */
 export function spawnNode(args, { env = process.env, ...options }) {
   const node = existsSync(PACKAGED_NODE) ? PACKAGED_NODE : process.execPath
   const path = `${BIN}${delimiter}${env.PATH}`
   return spawn(node, args, { cwd: ROOT, env: { ...env, ...ENVIRONMENT, PATH: path }, ...options })
 }
 
-/** Runs wrangler to its end and returns what it printed to stdout. A failure throws all that it printed. */
+/** Runs wrangler to its end and returns its stdout. A failure throws an error with all its output. */
 export function runWrangler(args) {
   const child = spawnWrangler(args, { stdio: ['ignore', 'pipe', 'pipe'] })
   const [out, all] = [[], []]

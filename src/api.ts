@@ -22,30 +22,30 @@ import { events, webhooks } from './webhooks/routes'
 const ABOUT: About = {
   title: 'Doctorday',
   version: '0.1.0',
-  description: 'The clinic API at the edge: records, appointments, check-in, webhooks and hospital imports.',
+  description: 'A clinic API at the edge: records, appointments, check-in, webhooks and bulk imports.',
   tags: [
     { name: 'Medical tests', paths: /^\/tests/, description: 'Records of medical tests, by clinic.' },
-    { name: 'Webhook events', paths: /^\/(webhook|events)/, description: 'What other systems tell us.' },
+    { name: 'Webhook events', paths: /^\/(webhook|events)/, description: 'Events that other systems send.' },
     { name: 'Hospitals', paths: /\/hospitals/, description: 'The hospital directory and its bulk imports.' },
-    { name: 'Patients', paths: /\/patients/, description: 'Who is treated.' },
-    { name: 'Days', paths: /\/days\//, description: 'What happened on a doctor’s day, event by event.' },
-    { name: 'Doctors', paths: /^\/api\/v1\/doctors/, description: 'Who treats, and on which days.' },
+    { name: 'Patients', paths: /\/patients/, description: 'The patients of the clinic.' },
+    { name: 'Days', paths: /\/days\//, description: 'The state and the event log of a doctor’s day.' },
+    { name: 'Doctors', paths: /^\/api\/v1\/doctors/, description: 'Doctors and their availability.' },
     {
       name: 'Appointments',
       paths: /\/appointments/,
       description: 'Booked visits, each with a slot of a day.',
     },
-    { name: 'Check-ins', paths: /\/checkins/, description: 'Who has arrived, in which order.' },
-    { name: 'Access', paths: /\/(clinics|keys|audit)/, description: 'Clinics, API keys and the audit.' },
+    { name: 'Check-ins', paths: /\/checkins/, description: 'Patients who have arrived, and the queue.' },
+    { name: 'Access', paths: /\/(clinics|keys|audit)/, description: 'Clinics, API keys and the audit log.' },
     { name: 'Service', paths: /./, description: 'The service itself.' },
   ],
 }
 
-/** Everything above `authenticate` is open; everything below needs a key. */
+/** The routes above `authenticate` need no API key; the routes below it do. */
 const routes = new Hono<App>()
   .use(requestLog)
   .use(deadline)
-  .route('/', pages(ABOUT, document))
+  .route('/', pages(ABOUT, openApiDocument))
   .route('/api/v1/checkins/doctors/:doctor_id/queue', liveByTicket)
   .use(authenticate)
   .route('/tests', medicalTests)
@@ -70,10 +70,10 @@ export const api = routes
   })
   .onError(failure)
 
-let published: Promise<object> | undefined
+let builtDocument: Promise<object> | undefined
 
-/** Put together once per isolate: it depends on nothing but the code. */
-function document(): Promise<object> {
-  published ??= openApi(routes as unknown as Hono<App>, ABOUT)
-  return published
+/** Built once per isolate, because the document depends only on the code. */
+function openApiDocument(): Promise<object> {
+  builtDocument ??= openApi(routes as unknown as Hono<App>, ABOUT)
+  return builtDocument
 }

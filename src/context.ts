@@ -2,7 +2,7 @@ import type { Db } from './lib/db'
 import type { Claim, Once } from './once'
 import type { ProblemCode } from './problem'
 
-/** What every action is given. `now` is one instant for the whole request, in epoch milliseconds. */
+/** What every action receives. `now` is one instant for the whole request, in epoch milliseconds. */
 export interface Ctx {
   readonly env: Env
   readonly db: Db
@@ -11,16 +11,16 @@ export interface Ctx {
   readonly clinic: ActingClinic
   readonly actor: Actor
   readonly once: Once
-  /** Notes for the reply which operation this request turned out to be. */
-  claimed(claim: Claim): void
-  /** Work that may be lost with the isolate; nothing that must happen goes here. */
+  /** Stores the claim, so that the reply and its headers can name the operation. */
+  recordClaim(claim: Claim): void
+  /** Lets work continue after the answer. The isolate may end first, so this work must be optional. */
   later(work: Promise<unknown>): void
 }
 
 export interface ActingClinic {
   id: string
   timeZone: string
-  /** ISO 3166 alpha-2: how a phone number without country code is read. */
+  /** ISO 3166 alpha-2. A phone number without a country code belongs to this country. */
   country: string
 }
 
@@ -30,8 +30,8 @@ interface Actor {
 }
 
 /**
- * What Hono carries along: `ctx` after `authenticate`, `claim` once the action has claimed the key, `problem`
- * after a refusal or a failure. `liftDeadline` is for routes that take as long as their caller sends.
+ * Hono's variables of one request: `ctx` after `authenticate`, `claim` once the action has claimed the key,
+ * `problem` after a refusal or a failure. `liftDeadline` is for uploads, whose sender sets the pace.
  */
 export interface App {
   Bindings: Env

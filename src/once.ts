@@ -8,15 +8,10 @@ import { Problem } from './problem'
 
 const IDEMPOTENCY_TTL_MS = DAY_MS
 
-/**
- * Each claim clears this many expired keys of its clinic, so the table never holds much more than a day's.
- */
+/** Each claim deletes up to this many expired keys of its clinic, so the table holds about one day's keys. */
 const SWEPT_PER_CLAIM = 2
 
-/**
- * Which request a key stands for. The first one's ids are used by every retry, so that replies come out
- * equal.
- */
+/** The first request with each key. Every retry uses that request's ids, so that all replies are equal. */
 export const idempotencyKeys = sqliteTable(
   'idempotency_keys',
   {
@@ -36,13 +31,13 @@ export const idempotencyKeys = sqliteTable(
 
 type Statements = readonly Statement[]
 
-/** Which operation a request turned out to be, once its key was claimed. Without a key it is its own. */
+/** The operation of a request, known once its key is claimed. Without a key each request is an operation. */
 export interface Claim {
   key: string | null
   fingerprint: string
   expiresAt: number
   opId: string
-  /** The first request that came with this key; replies name it. */
+  /** The first request with this key; replies name it. */
   requestId: string
   /** When that first request claimed the key, in epoch milliseconds. */
   claimedAt: number
@@ -50,37 +45,34 @@ export interface Claim {
   replayed: boolean
 }
 
-/** How one request takes effect at most once, however often it is sent. */
+/** Lets a request take effect at most once, however often the caller sends it. */
 export interface Once {
   readonly key: string | null
   readonly fingerprint: string
-  /** The id under which this request's effect is known, unless an earlier request claimed the key. */
+  /** The id of this request's operation, unless an earlier request claimed the key. */
   readonly opId: string
   /**
-   * Claims the key and runs `statements` as one transaction in one round trip. What they write carries `op`,
-   * the id of the operation: where the key belongs to another request `op` is NULL, the column refuses it,
-   * and nothing at all is written.
+   * Claims the key and runs `statements` as one transaction in one round trip. Each row they write stores
+   * `op`, the id of the operation. If the key belongs to another request, `op` is NULL, the column refuses
+   * it, and the transaction writes nothing.
    */
   transact<const T extends Statements>(
     statements: (op: SQL<string>) => T,
   ): Promise<Claim & { results: BatchResponse<T> }>
 }
 
-/** The part of a Ctx that a claim needs. `claimed` lets the door note which operation the request is. */
-interface Acting {
+/** The part of a Ctx that a claim needs. */
+interface ClaimContext {
   db: Db
   now: number
   requestId: string
   clinic: { id: string }
-  claimed(claim: Claim): void
+  recordClaim(claim: Claim): void
 }
 
-/**
- * `fingerprint`: SHA-256 over method, path and validated input. Without a key each request is its own
- * operation.
- */
+/** `fingerprint`: SHA-256 over method, path and validated input. */
 export function once(
-  ctx: Acting,
+  ctx: ClaimContext,
   request: { key: string | null; fingerprint: string; ttlMs?: number; opId?: string },
 ): Once {
   const { key, fingerprint, ttlMs = IDEMPOTENCY_TTL_MS, opId = newId() } = request
@@ -93,7 +85,7 @@ export function once(
     async transact(statements) {
       if (key === null) {
         const results = await batch(ctx, statements(sql<string>`${opId}`))
-        ctx.claimed(own)
+        ctx.recordClaim(own)
         return { ...own, results }
       }
       const results = await batch(ctx, [
@@ -101,7 +93,7 @@ export function once(
         claimKey(ctx, key, own),
         ...statements(claimedOperation(ctx, key, fingerprint)),
         readClaim(ctx, key),
-      ]).catch(refuseForeignKey)
+      ]).catch(throwKeyReused)
       const row = (results.at(-1) as Awaited<ReturnType<typeof readClaim>>)[0]
       if (row?.fingerprint !== fingerprint) throw keyReused()
       const { opId: claimedOpId, requestId: firstRequestId, createdAt } = row
@@ -112,24 +104,24 @@ export function once(
         claimedAt: createdAt,
         replayed: claimedOpId !== opId,
       }
-      ctx.claimed(claim)
+      ctx.recordClaim(claim)
       return { ...claim, results: results.slice(2, -1) as never }
     },
   }
 }
 
-async function batch<T extends Statements>(ctx: Acting, statements: T): Promise<BatchResponse<T>> {
+async function batch<T extends Statements>(ctx: ClaimContext, statements: T): Promise<BatchResponse<T>> {
   const [first, ...rest] = statements
   return (first ? await ctx.db.batch([first, ...rest]) : []) as BatchResponse<T>
 }
 
-const sweep = (ctx: Acting) =>
+const sweep = (ctx: ClaimContext) =>
   ctx.db.delete(idempotencyKeys).where(
     sql`rowid IN (SELECT rowid FROM idempotency_keys WHERE clinic_id = ${ctx.clinic.id}
       AND expires_at <= ${ctx.now} ORDER BY expires_at LIMIT ${SWEPT_PER_CLAIM})`,
   )
 
-const claimKey = (ctx: Acting, key: string, { fingerprint, opId, expiresAt }: Claim) => {
+const claimKey = (ctx: ClaimContext, key: string, { fingerprint, opId, expiresAt }: Claim) => {
   const claimed = { fingerprint, opId, requestId: ctx.requestId, createdAt: ctx.now, expiresAt }
   return ctx.db
     .insert(idempotencyKeys)
@@ -142,13 +134,13 @@ const claimKey = (ctx: Acting, key: string, { fingerprint, opId, expiresAt }: Cl
 }
 
 const claimedOperation = (
-  ctx: Acting,
+  ctx: ClaimContext,
   key: string,
   fingerprint: string,
 ) => sql<string>`(SELECT op_id FROM idempotency_keys
   WHERE clinic_id = ${ctx.clinic.id} AND key = ${key} AND fingerprint = ${fingerprint})`
 
-const readClaim = (ctx: Acting, key: string) =>
+const readClaim = (ctx: ClaimContext, key: string) =>
   ctx.db
     .select()
     .from(idempotencyKeys)
@@ -157,8 +149,8 @@ const readClaim = (ctx: Acting, key: string) =>
 export const keyReused = () =>
   new Problem('idempotency_key_reused', 'This Idempotency-Key was used for another request; send a new key')
 
-/** Every table that a claimed operation writes to has a column `op_id`, which refuses NULL. */
-function refuseForeignKey(error: unknown): never {
+/** `op_id` is NOT NULL wherever an operation writes; its refusal means that another request has the key. */
+function throwKeyReused(error: unknown): never {
   const cause = error instanceof Error ? (error.cause ?? error) : error
   throw cause instanceof Error && /NOT NULL constraint failed: \w+\.op_id/.test(cause.message)
     ? keyReused()

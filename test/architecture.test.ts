@@ -76,7 +76,7 @@ test('only api.ts imports the routes of a feature; the routes that all imports s
   expect(shared.sort()).toEqual(['hospitals/routes.ts', 'patients/routes.ts'])
 })
 
-/** The rules of a day and what they know of it, the reader of CSV, the story of a log, the rules of a gate. */
+/** The rules of a day and what they know of it, the reader of CSV, the messages of a live stream, the rules of a gate. */
 const PURE_FOLDERS = ['doctor-day/rules', 'doctor-day/state']
 const PURE_FILES = ['imports/csv.ts', 'doctor-day/readers/live.ts', 'upstream/gate-rules.ts']
 const isPure = (path: string) => PURE_FOLDERS.includes(parent(path)) || PURE_FILES.includes(path)

@@ -36,8 +36,8 @@ test.each<[kind: string, file: string | Uint8Array, message: string | RegExp]>([
   ['0 bytes', '', 'The file is empty'],
   ['a header only', csv(), 'The file has a header and no rows'],
   ['a missing column', `name,phone\n${SECRET},1\n`, "Row 1: column 'address' is missing"],
-  ['a duplicate column', `name,address,NAME\n${SECRET},B,C\n`, "Row 1: column 'name' stands there twice"],
-  ['a ragged row', csv(GOOD, `${SECRET},B`), 'Row 3: 2 values stand under 3 columns'],
+  ['a duplicate column', `name,address,NAME\n${SECRET},B,C\n`, "Row 1: column 'name' occurs twice"],
+  ['a ragged row', csv(GOOD, `${SECRET},B`), 'Row 3: 2 values for 3 columns'],
   ['an unclosed quote', csv(GOOD, `"${SECRET},B,1`, GOOD), 'Row 3: a quote is opened and never closed'],
   [
     'a cell of 1 MiB',
@@ -64,7 +64,7 @@ test('two file parts: 400, and nothing is left', async () => {
   const form = new FormData()
   for (const name of ['a.csv', 'b.csv']) form.append('file', new File([csv(GOOD)], name))
   const reply = await clinic.send('POST', '/api/v1/hospitals/bulk', form, { 'Idempotency-Key': 'two' })
-  expect(refused(reply)).toEqual(badFile('There must be one file only'))
+  expect(refused(reply)).toEqual(badFile('Send one file only'))
   await expectNothingLeft(clinic)
 })
 

@@ -1,5 +1,5 @@
 import { expect, test, vi } from 'vitest'
-import { speakTo } from '../src/http/event-stream'
+import { answerLive } from '../src/http/event-stream'
 import { times } from './clinic'
 import { soon } from './soon'
 
@@ -10,7 +10,7 @@ const LONG = 'x'.repeat(10_000)
 function openStream(headers: Record<string, string> = {}) {
   const { 0: ours, 1: theirs } = new WebSocketPair()
   theirs.accept()
-  return { response: speakTo(new Request('https://clinic.test/', { headers }), ours), source: theirs }
+  return { response: answerLive(new Request('https://clinic.test/', { headers }), ours), source: theirs }
 }
 
 test('each message is an event with its number and name', async () => {

@@ -59,7 +59,7 @@ test.each<[string, (clinic: Client) => Promise<Reply>, RegExp]>([
   [
     'a column twice',
     (clinic) => upload(clinic, 'name,address,Name\nA,B,C\n'),
-    /column 'name' stands there twice/,
+    /column 'name' occurs twice/,
   ],
   [
     'too many columns',
@@ -69,12 +69,12 @@ test.each<[string, (clinic: Client) => Promise<Reply>, RegExp]>([
   [
     'a row with too many values',
     (clinic) => upload(clinic, csv('A,B,1', 'C,D,1,2')),
-    /^Row 3: 4 values stand under 3 columns$/,
+    /^Row 3: 4 values for 3 columns$/,
   ],
   [
     'a row with too few values',
     (clinic) => upload(clinic, csv('A,B')),
-    /^Row 2: 2 values stand under 3 columns$/,
+    /^Row 2: 2 values for 3 columns$/,
   ],
   ['a row without its address', (clinic) => upload(clinic, csv('A')), /^Row 2: 'address' is required$/],
   [
@@ -90,7 +90,7 @@ test.each<[string, (clinic: Client) => Promise<Reply>, RegExp]>([
   [
     'a quote inside a value',
     (clinic) => upload(clinic, csv('A"x,B,1')),
-    /^Row 2: a quote stands inside a value/,
+    /^Row 2: a quote is inside a value/,
   ],
   [
     'a huge cell',

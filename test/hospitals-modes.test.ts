@@ -54,7 +54,7 @@ test('a partial import takes the good rows and says of each bad one what is wron
       name: 'A',
       status: 'failed',
       reason: 'invalid',
-      faults: [{ field: 'file', rule: 'columns', message: 'Row 6: 4 values stand under 3 columns' }],
+      faults: [{ field: 'file', rule: 'columns', message: 'Row 6: 4 values for 3 columns' }],
     },
   ])
 })
@@ -128,7 +128,7 @@ test('a dry run counts against the file and the directory, and leaves nothing be
     total: 5,
     faults: [
       { row: 3, field: 'name', rule: 'required', message: "Row 3: 'name' is required" },
-      { row: 6, field: 'file', rule: 'columns', message: 'Row 6: 4 values stand under 3 columns' },
+      { row: 6, field: 'file', rule: 'columns', message: 'Row 6: 4 values for 3 columns' },
     ],
   })
   expect(await leftOf(clinic)).toEqual(before)

@@ -89,9 +89,9 @@ test('failed.csv sent back as it is fails the same rows with the same cells, for
 })
 
 test.each([
-  ['that did not fail', ['A,B,,2,'], 'Row 2: is no failed row of this import'],
-  ['that is not there', ['A,B,,1202,', 'A,C,,9999,'], 'Row 9999: is no failed row of this import'],
-  ['twice', ['A,B,,1202,', 'A,C,,1202,'], 'Row 1202: stands there twice'],
+  ['that did not fail', ['A,B,,2,'], 'Row 2: is not a failed row of this import'],
+  ['that is not there', ['A,B,,1202,', 'A,C,,9999,'], 'Row 9999: is not a failed row of this import'],
+  ['twice', ['A,B,,1202,', 'A,C,,1202,'], 'Row 1202: occurs twice'],
   ['without its number', ['A,B,,,'], "Record 2: 'row' must be the number of a row that failed"],
   ['that is still bad', ['A,B,,1202,', 'Hope,,,1204,'], "Row 1204: 'address' is required"],
 ])('a repair with a row %s is refused by its number, and changes nothing', async (_, rows, message) => {

@@ -1,16 +1,16 @@
 import { afterEach, beforeEach, expect, test, vi } from 'vitest'
 import {
   etaSeconds,
-  LOOK_EVERY_MS_MAX,
-  LOOK_EVERY_MS_MIN,
-  LOOK_MS_MAX,
+  type Measurement,
   type Pace,
   progressEvents,
+  READ_EVERY_MS_MAX,
+  READ_EVERY_MS_MIN,
+  READ_MS_MAX,
   rowsPerSecond,
-  type Sighting,
   STREAM_MS_MAX,
-  sighted,
   WINDOW_MS,
+  withMeasurement,
 } from '../src/imports/progress'
 import type { ImportFacts } from '../src/imports/status'
 import { times } from './clinic'
@@ -48,7 +48,8 @@ function watching(now: () => ImportFacts | Promise<ImportFacts>, first = factsOf
     return told.map(([, name = '', data = '']) => [name, JSON.parse(data)])
   }
   const read = async () => {
-    for await (const text of progressEvents({ first, look, tell }, leaving.signal)) texts.push(text)
+    for await (const text of progressEvents({ first, readJob: look, toEvent: tell }, leaving.signal))
+      texts.push(text)
     watcher.hasEnded = true
   }
   void read()
@@ -84,11 +85,11 @@ test('while nothing changes the looks get rare, and quick again when something d
   const watcher = watching(() => factsOf(created))
   await after(60_000)
   watcher.look.mockClear()
-  await after(10 * LOOK_EVERY_MS_MAX)
+  await after(10 * READ_EVERY_MS_MAX)
   expect(watcher.look).toHaveBeenCalledTimes(10)
   created = 1
   watcher.look.mockClear()
-  await after(2 * LOOK_EVERY_MS_MAX)
+  await after(2 * READ_EVERY_MS_MAX)
   expect(watcher.look.mock.calls.length).toBeGreaterThan(4)
   watcher.leave()
 })
@@ -106,9 +107,9 @@ test('a silent stream shows that it is alive', async () => {
 test('a stream ends in time, before it has asked D1 more than one request may', async () => {
   let created = 0
   const watcher = watching(() => factsOf(++created % 1_000))
-  await after(STREAM_MS_MAX - LOOK_EVERY_MS_MIN)
+  await after(STREAM_MS_MAX - READ_EVERY_MS_MIN)
   expect(watcher.hasEnded).toBe(false)
-  await after(LOOK_EVERY_MS_MAX)
+  await after(READ_EVERY_MS_MAX)
   expect([watcher.hasEnded, vi.getTimerCount()]).toEqual([true, 0])
   expect(watcher.look.mock.calls.length + QUERIES_BEFORE).toBeLessThan(QUERIES_MAX)
   expect(watcher.events().filter(([name]) => name === 'end')).toEqual([])
@@ -116,14 +117,14 @@ test('a stream ends in time, before it has asked D1 more than one request may', 
 
 test('a job that cannot be read ends the stream, so that whoever watches comes again', async () => {
   const watcher = watching(() => Promise.reject(new Error('D1_ERROR: Network connection lost.')))
-  await after(LOOK_EVERY_MS_MIN)
+  await after(READ_EVERY_MS_MIN)
   expect([watcher.hasEnded, vi.getTimerCount()]).toEqual([true, 0])
   expect(watcher.events().map(([name]) => name)).toEqual(['progress'])
 })
 
 test('a database that does not answer ends it too', async () => {
   const watcher = watching(() => new Promise(() => {}))
-  await after(LOOK_EVERY_MS_MIN + LOOK_MS_MAX - 1)
+  await after(READ_EVERY_MS_MIN + READ_MS_MAX - 1)
   expect(watcher.hasEnded).toBe(false)
   await after(1)
   expect([watcher.hasEnded, vi.getTimerCount()]).toEqual([true, 0])
@@ -134,7 +135,7 @@ test.each([
   ['during a look', () => new Promise<ImportFacts>(() => {})],
 ])('who goes %s ends it at once: nothing is looked at any more', async (_, now) => {
   const watcher = watching(now)
-  await after(LOOK_EVERY_MS_MIN)
+  await after(READ_EVERY_MS_MIN)
   watcher.leave()
   await after(0)
   expect([watcher.hasEnded, vi.getTimerCount()]).toEqual([true, 0])
@@ -176,10 +177,10 @@ test('a pause is told of, and so is its end', async () => {
   watcher.leave()
 })
 
-const seen = (...all: [at: number, done: number][]): Sighting[] =>
-  all.reduce<Sighting[]>((so, [at, done]) => sighted(so, { at: at * 1_000, done }), [])
+const seen = (...all: [at: number, done: number][]): Measurement[] =>
+  all.reduce<Measurement[]>((so, [at, done]) => withMeasurement(so, { at: at * 1_000, done }), [])
 
-test.each<[string, Sighting[], number]>([
+test.each<[string, Measurement[], number]>([
   ['nothing', [], 0],
   ['one sighting', seen([0, 5]), 0],
   ['two at one instant', seen([3, 5], [3, 9]), 0],

@@ -116,12 +116,12 @@ function askNames(answer: () => Promise<never>): { asked(): number } {
   let asked = 0
   vi.spyOn(prototype, 'prepare').mockImplementation(function (this: D1Database, query: string) {
     const statement = prepare.call(this, query)
-    if (!/^select "id", "name" from "patients"/.test(query)) return statement
+    if (!/^SELECT id, name FROM patients/.test(query)) return statement
     const told = () => {
       asked += 1
       return answer()
     }
-    return Object.assign(statement, { bind: () => ({ raw: told }) })
+    return Object.assign(statement, { bind: () => ({ all: told }) })
   })
   return { asked: () => asked }
 }

@@ -2,13 +2,13 @@ import fc from 'fast-check'
 import { expect, test } from 'vitest'
 import type { Command, StepName } from '../src/doctor-day/commands'
 import {
+  appendEvents,
+  emptyStreamLog,
   initialsOf,
   type LiveMessage,
   lensOf,
-  messagesBehind,
-  newStory,
-  type Story,
-  tell,
+  messagesAfter,
+  type StreamLog,
 } from '../src/doctor-day/readers/live'
 import { type CheckIn, emptyDay, type Recorded } from '../src/doctor-day/state/day'
 import { fold } from '../src/doctor-day/state/fold'
@@ -40,10 +40,10 @@ function logOf(commands: Command[]): Recorded[] {
   return log
 }
 
-function storyOf(log: Recorded[]): Story {
-  const story = newStory()
-  tell(story, log)
-  return story
+function streamLogOf(log: Recorded[]): StreamLog {
+  const streamLog = emptyStreamLog()
+  appendEvents(streamLog, log)
+  return streamLog
 }
 
 const shown = (log: Recorded[], lens: (typeof LENSES)[number]) =>
@@ -57,8 +57,8 @@ test('wherever the stream is cut: a snapshot and the events behind it fold to th
       const log = logOf(commands)
       const seq = cut % (log.length + 1)
       for (const lens of LENSES) {
-        const before = messagesBehind(storyOf(log.slice(0, seq)), null, lens, NAMES).messages
-        const behind = messagesBehind(storyOf(log), seq, lens, NAMES).messages
+        const before = messagesAfter(streamLogOf(log.slice(0, seq)), null, lens, NAMES).messages
+        const behind = messagesAfter(streamLogOf(log), seq, lens, NAMES).messages
         expect(before.map(({ type, seq }) => [type, seq])).toEqual([['snapshot', seq]])
         expect(behind.map((message) => message.seq)).toEqual(log.slice(seq).map((event) => event.seq))
         for (let told = 0; told <= behind.length; told += 1) {
@@ -77,13 +77,13 @@ test('who waits for names hears the same as who does not, in the same order, whe
       fc.nat(),
       fc.shuffledSubarray([...NAMES]),
       (commands, cut, order) => {
-        const story = storyOf(logOf(commands))
-        const since = cut % (story.told.length + 1)
-        const whole = messagesBehind(story, since, DESK, NAMES)
+        const streamLog = streamLogOf(logOf(commands))
+        const since = cut % (streamLog.events.length + 1)
+        const whole = messagesAfter(streamLog, since, DESK, NAMES)
         expect(whole.unnamed).toEqual([])
         const [known, heard]: [Map<string, string>, LiveMessage[]] = [new Map(), []]
         const hear = () => {
-          const part = messagesBehind(story, heard.at(-1)?.seq ?? since, DESK, known)
+          const part = messagesAfter(streamLog, heard.at(-1)?.seq ?? since, DESK, known)
           heard.push(...part.messages)
           return part.unnamed
         }
@@ -101,7 +101,7 @@ test('who waits for names hears the same as who does not, in the same order, whe
 
 test('the board tells of nothing but the queue, and of nobody by name or id', () => {
   const log = logOf([book(1), hold(1), arrive(1), next('r1'), step(1, 'serve'), book(2), step(2, 'no_show')])
-  const { messages } = messagesBehind(storyOf(log), 0, BOARD, NAMES)
+  const { messages } = messagesAfter(streamLogOf(log), 0, BOARD, NAMES)
   expect(messages.map((message) => message.type === 'event' && message.event)).toEqual([
     ...['other', 'other', 'other', 'other', 'other'],
     ...['checked_in', 'called', 'served', 'other', 'other'],
@@ -116,13 +116,13 @@ test('the board tells of nothing but the queue, and of nobody by name or id', ()
 })
 
 test('a number that the day has not come to gets the snapshot', () => {
-  const story = storyOf(logOf([walkIn(1)]))
-  const last = story.day.version
-  expect(messagesBehind(story, last, BOARD, NAMES).messages).toEqual([])
-  expect(messagesBehind(story, last + 1, BOARD, NAMES).messages).toMatchObject([
+  const streamLog = streamLogOf(logOf([walkIn(1)]))
+  const last = streamLog.day.version
+  expect(messagesAfter(streamLog, last, BOARD, NAMES).messages).toEqual([])
+  expect(messagesAfter(streamLog, last + 1, BOARD, NAMES).messages).toMatchObject([
     { type: 'snapshot', seq: last },
   ])
-  expect(messagesBehind(newStory(), null, DESK, NAMES).messages).toEqual([
+  expect(messagesAfter(emptyStreamLog(), null, DESK, NAMES).messages).toEqual([
     { type: 'snapshot', seq: 0, entries: [] },
   ])
 })

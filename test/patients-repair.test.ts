@@ -91,7 +91,7 @@ test('a repair of patients is refused by row and field, names none of them, and 
     await repair(clinic, job, [`Hedy Lamarr,${phoneOf(3)},perhaps,4`]),
   ]
   expect(refused.map(({ status, body }) => [status, body.message])).toEqual([
-    [400, 'Row 2: is no failed row of this import'],
+    [400, 'Row 2: is not a failed row of this import'],
     [400, "Row 4: 'phone' must be a phone number"],
     [400, "Row 4: 'shared_phone' must be true or false"],
   ])

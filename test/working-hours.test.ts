@@ -146,7 +146,7 @@ test.each<[string, Record<string, unknown>]>([
   const refused = await desk.say(DAY, terms)
   expect(refusalOf(refused)).toEqual([409, 'hours_in_use'])
   expect(refused.body.message).toBe(
-    'Slots are taken, and other working hours would move their times; only the end of the hours may change',
+    'Slots are taken, and these working hours would change their times; change only the end of the hours',
   )
   await desk.post(`${APPOINTMENTS}/${booked.id}/cancel`)
   const { body: hold } = await holdOf(desk)
@@ -168,11 +168,15 @@ test.each<[unknown, string, string]>([
   [{ ...HOURS, minutes_per_slot: 0 }, 'minutes_per_slot', 'must be a whole number from 1 to 1440'],
   [{ ...HOURS, minutes_per_slot: 1_441 }, 'minutes_per_slot', 'must be a whole number from 1 to 1440'],
   [{ ...HOURS, minutes_per_slot: 7.5 }, 'minutes_per_slot', 'must be a whole number from 1 to 1440'],
-  [{ ...HOURS, minutes_per_slot: 121 }, 'minutes_per_slot', 'must let a slot fit between from and to'],
+  [
+    { ...HOURS, minutes_per_slot: 121 },
+    'minutes_per_slot',
+    'must be small enough that one slot fits between from and to',
+  ],
   [
     { from: '00:00', to: '24:00', minutes_per_slot: 1 },
     'minutes_per_slot',
-    'must make at most 1000 slots of a day',
+    'must be large enough that a day has at most 1000 slots',
   ],
   ['nine to five', '', 'must be an object'],
 ])('working hours %j are 400 for a doctor and for a day', async (working_hours, key, rule) => {

@@ -7,7 +7,7 @@ import { ROOT } from '../../scripts/root.mjs'
 const ENTRY = join('bench', 'torture', 'worker', 'index.ts')
 
 /**
- * The torture build: the service as it stands, or a copy of its source with one bug planted. Returns what
+ * The torture build: the service as it is, or a copy of its source with one planted bug. Returns what
  * `serveWorker` needs to run it.
  */
 export async function build(planted) {
@@ -17,7 +17,7 @@ export async function build(planted) {
   return { bundle: await bundle(name, { config }), config }
 }
 
-/** wrangler.toml with another entry, so that bindings, limits and migrations are always the service's. */
+/** wrangler.toml with the torture entry, so that bindings, limits and migrations are always the service's. */
 function writeConfig(name, source) {
   const { rawConfig } = readRawConfig({ config: join(ROOT, 'wrangler.toml') })
   const { alias, assets, d1_databases, vars, build: _, ...config } = rawConfig
@@ -39,23 +39,23 @@ function writeConfig(name, source) {
   return file
 }
 
-/** A copy beside the other builds: from there the packages are found as they are from the root. */
+/** The copy is inside ROOT, so that imports find the packages of ROOT. */
 function plantedSource(name, planted) {
   const folder = join(ROOT, '.wrangler', `${name}-source`)
   rmSync(folder, { recursive: true, force: true })
   for (const path of ['src', join('bench', 'torture', 'worker')])
     cpSync(join(ROOT, path), join(folder, path), { recursive: true })
-  for (const [path, text] of patched(planted)) writeFileSync(join(folder, path), text)
+  for (const [path, text] of patchedFiles(planted)) writeFileSync(join(folder, path), text)
   return folder
 }
 
-/** The files of a planted bug as it makes them. Throws where the source has moved on and it fits no more. */
-export function patched({ name, edits }) {
+/** The files with the planted bug. Throws if the source has changed and an edit no longer fits. */
+export function patchedFiles({ name, edits }) {
   const texts = new Map()
   for (const [path, right, wrong] of edits) {
     const parts = (texts.get(path) ?? readFileSync(join(ROOT, path), 'utf8')).split(right)
     if (parts.length !== 2)
-      throw new Error(`Planted bug ${name}: ${path} has ${parts.length - 1} times: ${right}`)
+      throw new Error(`Planted bug ${name}: ${path} contains ${parts.length - 1} times: ${right}`)
     texts.set(path, parts.join(wrong))
   }
   return texts

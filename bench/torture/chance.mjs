@@ -1,6 +1,6 @@
 import { seeded } from './worker/seeded.ts'
 
-/** A generator of its own for each name, so that one that is asked more often moves no other. */
+/** Each name has its own generator, so that using one more often does not change the others. */
 export function chanceOf(seed, name) {
   const next = seeded(mixed(seed, name))
   const below = (bound) => Math.floor(next() * bound)
@@ -10,7 +10,7 @@ export function chanceOf(seed, name) {
     between: (least, most) => least + below(most - least + 1),
     happens: (rate) => next() < rate,
     pick: (list) => list[below(list.length)],
-    /** Of `{ name: weight }`. */
+    /** Picks a name from `{ name: weight }`. */
     weighted(weights) {
       let left = next() * Object.values(weights).reduce((sum, weight) => sum + weight, 0)
       for (const [wanted, weight] of Object.entries(weights)) {
@@ -22,7 +22,7 @@ export function chanceOf(seed, name) {
   }
 }
 
-/** FNV-1a over both. */
+/** FNV-1a over seed and name. */
 export function mixed(seed, name) {
   let hash = 0x811c9dc5
   for (const character of `${seed}/${name}`)

@@ -7,28 +7,28 @@ const GIVES_UP_AFTER_MS = 120_000
 const PAUSE_MS = 150
 const DOWN_POLL_MS = 20
 
-/** Where a run ended early, nobody waits for what its clients were about. */
+/** After a run has ended early, its clients wait here and do nothing more. */
 const NEVER = new Promise(() => {})
 
-const [CUT_REQUEST, CUT_REPLY, ASKED_AGAIN, ASKED_TWICE_AT_ONCE] = [0.02, 0.05, 0.12, 0.05]
+const [CUT_REQUEST, CUT_REPLY, REPEATED, SENT_TWICE_AT_ONCE] = [0.02, 0.05, 0.12, 0.05]
 const CUT_MS_MAX = 40
 
-const TOLD_CHARACTERS = 300
+const EXCERPT_MAX = 300
 const PAST_MAX = 200
 
-/** Less than the key of an upload lives. */
+/** Less than the TTL of an upload's key. */
 const UPLOAD_KEY_MS = 240_000
 
-/** What an answer says of the moment only: the client asks again. `internal` is a broken promise besides. */
-const PASSING = ['moving', 'unavailable', 'internal']
+/** Codes of a temporary state: the client retries. `internal` also breaks a promise. */
+const TEMPORARY_CODES = ['moving', 'unavailable', 'internal']
 
-/** Refusals that need not come again: the thing may be there, or be over, by then. */
-const MAY_CHANGE = ['not_found', 'import_over', 'import_not_finished', 'invalid_file']
+/** Refusals that may differ on a retry, because the record may exist or the job may have ended by then. */
+const CHANGING_CODES = ['not_found', 'import_over', 'import_not_finished', 'invalid_file']
 
 /**
- * One who uses the service, one request after the other, each with a key of its own and repeated until the
- * answer is definite. What it does depends on the run's seed, its own number and the answers it gets alone;
- * what befalls a request on the way has chances of its own, so that one more retry changes nothing later.
+ * A client of the service. It sends one request after another, each with its own key, and retries until the
+ * answer is definite. Its actions depend only on the run's seed, its number and the answers it gets. Each
+ * request draws its faults from a generator of its own, so that one more retry changes nothing later.
  */
 export function newClient({ world, rack, clinic, number }) {
   const chance = chanceOf(world.seed, `client ${number} of ${clinic.number}`)
@@ -36,7 +36,7 @@ export function newClient({ world, rack, clinic, number }) {
     ...{ world, clinic, number, chance, patients: [], appointments: [], called: [], holds: [], places: [] },
     imports: [],
     keys: 0,
-    /** Clinics use the same keys on purpose: they must not meet. */
+    /** Clinics use the same keys on purpose: a key must not reach across clinics. */
     newKey: () => {
       client.keys += 1
       return `key-${number}-${client.keys}`
@@ -57,38 +57,38 @@ export function newClient({ world, rack, clinic, number }) {
 }
 
 /**
- * Asks until the answer is definite, and now and then once more, or twice at the same time: the same key must
- * get the same answer. `statuses` are those that may be; any other breaks a promise.
+ * Retries until the answer is definite. Sometimes it repeats the request, or sends it twice at once: the same
+ * key must get the same answer. A status that is not in `statuses` breaks a promise.
  */
 async function ask(wanted) {
   const { world, chance, what, statuses, isRepeatable = true } = wanted
   const message = messageOf(wanted)
-  const twin = isRepeatable && chance.happens(ASKED_TWICE_AT_ONCE)
+  const twin = isRepeatable && chance.happens(SENT_TWICE_AT_ONCE)
   const [first, second] = await Promise.all([
-    definite(wanted, message),
-    twin ? definite(wanted, message) : null,
+    askUntilDefinite(wanted, message),
+    twin ? askUntilDefinite(wanted, message) : null,
   ])
-  const again = isRepeatable && chance.happens(ASKED_AGAIN) ? await definite(wanted, message) : null
+  const third = isRepeatable && chance.happens(REPEATED) ? await askUntilDefinite(wanted, message) : null
   world.count(what, first.code ?? first.status)
   if (!statuses.includes(first.status))
     world.breaks(
       'expected answer',
-      `${what} ${message.path} answered ${told(first)} to ${message.body?.slice(0, TOLD_CHARACTERS) ?? ''}`,
+      `${what} ${message.path} answered ${excerptOf(first)} to ${message.body?.slice(0, EXCERPT_MAX) ?? ''}`,
     )
-  for (const other of [second, again]) if (other) sameAnswer(world, what, message, first, other)
+  for (const other of [second, third]) if (other) checkSameAnswer(world, what, message, first, other)
   if (isRepeatable) remember(wanted, message, first)
   return { ...first, key: message.key }
 }
 
-/** So that it can be asked again much later, when a refusal might end differently. */
+/** Keeps the request, so that the client can repeat it much later, when a wrong answer is most likely. */
 function remember(wanted, message, first) {
   const { world, what, past, csv } = wanted
-  const askAgain = async () => {
-    world.count('ask again later', first.code ?? first.status)
-    sameAnswer(world, what, message, first, await definite(wanted, message))
+  const repeat = async () => {
+    world.count('repeat later', first.code ?? first.status)
+    checkSameAnswer(world, what, message, first, await askUntilDefinite(wanted, message))
   }
   const until = csv === undefined ? Number.POSITIVE_INFINITY : Date.now() + UPLOAD_KEY_MS
-  past.push({ isRefusal: first.status >= 400, until, askAgain })
+  past.push({ isRefusal: first.status >= 400, until, repeat })
   if (past.length > PAST_MAX) past.shift()
 }
 
@@ -102,37 +102,37 @@ function messageOf({ clinic, newKey, method = 'POST', path, body, csv, key = new
   return { key, method, path, headers, body: text }
 }
 
-function sameAnswer(world, what, { path, key }, first, other) {
-  if (MAY_CHANGE.includes(first.code) || MAY_CHANGE.includes(other.code)) return
+function checkSameAnswer(world, what, { path, key }, first, other) {
+  if (CHANGING_CODES.includes(first.code) || CHANGING_CODES.includes(other.code)) return
   if (first.status === other.status && isDeepStrictEqual(first.body, other.body)) return
   world.breaks(
     'same key, same answer',
-    `${what} ${path} with ${key} answered ${told(first)}, then ${told(other)}`,
+    `${what} ${path} with ${key} answered ${excerptOf(first)}, then ${excerptOf(other)}`,
   )
 }
 
-const told = ({ status, text }) => `${status} ${text.slice(0, TOLD_CHARACTERS)}`
+const excerptOf = ({ status, text }) => `${status} ${text.slice(0, EXCERPT_MAX)}`
 
-async function definite({ world, rack, chance, what }, message) {
+async function askUntilDefinite({ world, rack, chance, what }, message) {
   const giveUpAt = Date.now() + GIVES_UP_AFTER_MS
   for (;;) {
     while (!rack.isUp()) await (rack.isOver() ? NEVER : sleep(DOWN_POLL_MS))
-    const reply = await send(rack.port, message, cutOf(world, chance, message)).then(read, () => null)
+    const reply = await send(rack.port, message, cutOf(world, chance, message)).then(parseReply, () => null)
     world.requests += 1
     if (reply?.code === 'internal')
-      world.breaks('no internal error', `${what} ${message.path} answered ${told(reply)}`)
-    if (reply && reply.status < 500 && !PASSING.includes(reply.code)) return reply
+      world.breaks('no internal error', `${what} ${message.path} answered ${excerptOf(reply)}`)
+    if (reply && reply.status < 500 && !TEMPORARY_CODES.includes(reply.code)) return reply
     world.count(what, reply ? reply.code : 'no answer')
     if (Date.now() > giveUpAt) {
-      world.breaks('an answer at last', `${what} ${message.path} with ${message.key}: ${reply?.text}`)
+      world.breaks('every request ends', `${what} ${message.path} with ${message.key}: ${reply?.text}`)
       return { status: 0, text: '', body: null }
     }
     await sleep(chance.next() * PAUSE_MS)
   }
 }
 
-/** The service says everything in JSON, its failures too; anything else is workerd's own page of an error. */
-function read(reply) {
+/** The service answers everything in JSON, failures too; anything else is an error page of workerd. */
+function parseReply(reply) {
   try {
     const body = reply.text === '' ? null : JSON.parse(reply.text)
     return { ...reply, body, code: body?.type?.split?.(':').at(-1) }
@@ -141,7 +141,7 @@ function read(reply) {
   }
 }
 
-/** The client may go away in the middle of its own request, or while the service works on it. */
+/** The client may disconnect in the middle of its request, or while the service works on it. */
 function cutOf(world, chance, { body }) {
   if (world.isOver) return null
   const [inRequest, inReply] = [chance.happens(CUT_REQUEST), chance.happens(CUT_REPLY)]

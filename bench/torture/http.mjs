@@ -6,8 +6,8 @@ const PATIENCE_MS = 20_000
 const agent = new Agent({ keepAlive: true })
 
 /**
- * One request over a real connection, and its whole answer; throws where the connection ends before that.
- * `cut`: where the client itself ends it, `{ afterBytes }` of the body or `{ afterMs }`.
+ * Sends one request over a real connection and returns the whole answer; throws if the connection ends first.
+ * `cut`: when the client itself disconnects, `{ afterBytes }` of the body or `{ afterMs }`.
  */
 export function send(port, { method, path, headers, body }, cut = null) {
   const bytes = Buffer.from(body ?? '')
@@ -18,7 +18,7 @@ export function send(port, { method, path, headers, body }, cut = null) {
     method,
     path,
     headers: { ...headers, 'Content-Length': bytes.length },
-    // One that is cut must take nobody else's connection along.
+    // A request that will be cut needs a connection of its own, so that it ends no other request.
     agent: cut ? false : agent,
     timeout: PATIENCE_MS,
   })

@@ -1,5 +1,5 @@
-// Bugs that somebody could have written, each as edits of the source: [file, what is right, what is wrong].
-// They exist in the copy alone that a planted run builds.
+// Bugs that a developer could have written, each as edits of the source: [file, right text, wrong text].
+// They exist only in the copy that a planted run builds.
 // biome-ignore-all lint/suspicious/noTemplateCurlyInString: pieces of source, where the braces are theirs
 
 export const PLANTED = [
@@ -18,17 +18,17 @@ export const PLANTED = [
   },
   {
     name: 'key-not-claimed',
-    does: 'takes a retry for another operation',
+    does: 'treats a retry as a new operation',
     edits: [['src/once.ts', 'opId: claimedOpId,\n', 'opId,\n']],
   },
   {
     name: 'reply-of-another-clinic',
-    does: 'keeps replies in KV by their key alone',
+    does: 'stores replies in KV under the key without the clinic',
     edits: [['src/http/idempotency.ts', '[c.var.ctx.clinic.id, key]))}`', '[key]))}`']],
   },
   {
     name: 'key-fits-any-request',
-    does: 'does not look whether a key comes with the same request',
+    does: 'does not check whether a key comes with the same request',
     edits: [
       ['src/once.ts', 'row?.fingerprint !== fingerprint', 'row === undefined'],
       ['src/http/idempotency.ts', 'if (kept && kept.fingerprint !== fingerprint) throw keyReused()\n', ''],
@@ -36,7 +36,7 @@ export const PLANTED = [
   },
   {
     name: 'refusal-forgotten',
-    does: 'decides a refused operation anew when it is retried',
+    does: 'decides a refused operation again when it is retried',
     edits: [
       [
         'src/doctor-day/doctor-day.ts',
@@ -48,7 +48,7 @@ export const PLANTED = [
   },
   {
     name: 'copy-skips',
-    does: 'takes events for copied that D1 did not take',
+    does: 'counts events as copied when D1 did not store them',
     edits: [
       [
         'src/doctor-day/readers/copy.ts',
@@ -59,19 +59,19 @@ export const PLANTED = [
   },
   {
     name: 'log-not-chained',
-    does: 'leaves the hash before out of the next',
+    does: 'leaves the previous hash out of the next hash',
     edits: [['src/doctor-day/storage/log.ts', "hashOf(headOf(sql)?.hash ?? '', row)", "hashOf('', row)"]],
   },
   {
     name: 'two-rooms-one-patient',
-    does: 'calls whoever is in a room already',
+    does: 'calls a patient who is already in a room',
     edits: [
       ['src/doctor-day/rules/queue.ts', "status === 'waiting').sort", '/waiting|called/.test(status)).sort'],
     ],
   },
   {
     name: 'position-reused',
-    does: 'gives the position of somebody who was served to the next',
+    does: 'gives the position of a served patient to the next one',
     edits: [
       [
         'src/doctor-day/rules/queue.ts',
@@ -82,7 +82,7 @@ export const PLANTED = [
   },
   {
     name: 'one-slot-too-many',
-    does: 'books one more than fits',
+    does: 'books one appointment more than the capacity',
     edits: [
       [
         'src/doctor-day/rules/slots.ts',
@@ -104,7 +104,7 @@ export const PLANTED = [
   },
   {
     name: 'hold-never-lapses',
-    does: 'forgets when holds end',
+    does: 'sets no alarm for the end of holds',
     edits: [
       [
         'src/doctor-day/rules/rules.ts',
@@ -126,7 +126,7 @@ export const PLANTED = [
   },
   {
     name: 'counts-without-lease',
-    does: 'adds up what a chunk did, whoever holds its lease',
+    does: 'adds up the counts of a chunk without checking its lease',
     edits: [
       [
         'src/imports/work/consumer.ts',
@@ -143,7 +143,7 @@ export const PLANTED = [
   },
   {
     name: 'first-chunk-ends-job',
-    does: 'takes a job for complete when one of its chunks is',
+    does: 'marks a job completed when one of its chunks is completed',
     edits: [
       [
         'src/imports/work/consumer.ts',
@@ -154,19 +154,25 @@ export const PLANTED = [
   },
   {
     name: 'nobody-wakes',
-    does: 'does not send again what the queue has lost',
+    does: 'does not resend messages that the queue has lost',
     edits: [['src/imports/work/bulk-job.ts', 'await sendChunks(env, jobId, chunks)\n', '']],
   },
   {
     name: 'foreign-day-shown',
     does: 'shows a day to another clinic',
-    edits: [['src/doctor-day/doctor-day.ts', 'this.#day.place?.clinicId !== clinicId', '!this.#day.place']],
+    edits: [
+      ['src/doctor-day/doctor-day.ts', 'this.#day.identity?.clinicId !== clinicId', '!this.#day.identity'],
+    ],
   },
   {
     name: 'stream-repeats',
-    does: 'tells whoever comes again the last event once more',
+    does: 'sends the last event again after a reconnect',
     edits: [
-      ['src/doctor-day/readers/live.ts', 'story.told.slice(seq)', 'story.told.slice(Math.max(seq - 1, 0))'],
+      [
+        'src/doctor-day/readers/live.ts',
+        'streamLog.events.slice(seq)',
+        'streamLog.events.slice(Math.max(seq - 1, 0))',
+      ],
     ],
   },
 ]

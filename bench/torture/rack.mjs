@@ -2,21 +2,21 @@ import { freePort } from '../../scripts/port.mjs'
 import { serveWorker } from '../../scripts/worker.mjs'
 import { mixed } from './chance.mjs'
 
-/** Short, so that offers lapse while the run lasts. */
+/** Short, so that offers expire during the run. */
 const OFFER_SECONDS = 3
 
 const CONTROL = '/__torture'
 
-/** What hangs is killed as well. */
+/** If the service does not answer in this time, it is killed without its counts. */
 const COLLECT_MS_MAX = 2_000
 
 /**
- * The service on the rack: started, killed and started again on one state and one port. Each start draws its
- * faults from the run's seed and its own number.
+ * The service under test: the rack starts, kills and restarts it on one state and one port. Each start draws
+ * its faults from the run's seed and its own number.
  */
 export async function mount({ seed, stateDir, build }) {
   const port = await freePort()
-  const struck = {}
+  const faultCounts = {}
   let [worker, starts, isUp, isOver] = [null, 0, false, false]
 
   async function start(faults) {
@@ -31,21 +31,22 @@ export async function mount({ seed, stateDir, build }) {
     isUp = true
   }
 
-  /** What struck is in the memory that is about to go. */
+  /** Reads the counts of faults from the process before it is killed. */
   async function collect() {
     const signal = AbortSignal.timeout(COLLECT_MS_MAX)
     const counts = await fetch(`http://127.0.0.1:${port}${CONTROL}`, { signal })
       .then((reply) => reply.json())
       .catch(() => ({}))
-    for (const [fault, count] of Object.entries(counts)) struck[fault] = (struck[fault] ?? 0) + count
+    for (const [fault, count] of Object.entries(counts))
+      faultCounts[fault] = (faultCounts[fault] ?? 0) + count
   }
 
   return {
     port,
-    struck,
+    faultCounts,
     start,
     isUp: () => isUp,
-    /** It will not be up again. */
+    /** Whether the service will not start again. */
     isOver: () => isOver,
     async kill() {
       await collect()
@@ -58,11 +59,11 @@ export async function mount({ seed, stateDir, build }) {
       await worker?.kill9()
       worker = null
     },
-    /** For the very end of this process, where nothing can be waited for. */
+    /** For the exit handler of this process, which cannot wait. */
     abandon() {
       if (worker) process.kill(-worker.pid, 'SIGKILL')
     },
-    /** Rows of D1, past the faults. */
+    /** Reads rows of D1 without faults. */
     async select(sql) {
       const reply = await fetch(`http://127.0.0.1:${port}${CONTROL}`, { method: 'POST', body: sql })
       if (!reply.ok) throw new Error(`${sql}: ${await reply.text()}`)

@@ -1,28 +1,28 @@
 import { brokenLines } from './world.mjs'
 
-/** What a run did, what struck, and every promise that was broken. */
-export function report({ world, kills, struck, seed, seconds }) {
+/** The operations of a run, its faults, and every broken promise. */
+export function report({ world, kills, faultCounts, seed, seconds }) {
   const operations = Object.entries(world.done).sort(([one], [other]) => one.localeCompare(other))
-  const total = operations.reduce((sum, [, answers]) => sum + definite(answers), 0)
+  const total = operations.reduce((sum, [, answers]) => sum + countDefinite(answers), 0)
   return [
     '',
-    `What was done (seed ${seed}, ${seconds.toFixed(0)} s, ${world.requests} requests, ${total} operations)`,
+    `Operations (seed ${seed}, ${seconds.toFixed(0)} s, ${world.requests} requests, ${total} operations)`,
     ...operations.map(([what, answers]) => `  ${what.padEnd(28)} ${listed(answers)}`),
-    `What struck: ${kills} kills, ${world.cuts} connections cut`,
-    ...Object.entries(struck)
+    `Faults: ${kills} kills, ${world.cuts} connections cut`,
+    ...Object.entries(faultCounts)
       .sort(([one], [other]) => one.localeCompare(other))
       .map(([fault, count]) => `  ${fault.padEnd(28)} ${count}`),
     ...brokenLines(world),
     world.broken.length === 0
       ? 'No promise was broken.'
-      : `${world.broken.length} broken promises; again with: npm run torture -- --seed ${seed}`,
+      : `${world.broken.length} broken promises; to repeat: npm run torture -- --seed ${seed}`,
   ].join('\n')
 }
 
-const NO_END = ['no answer', 'unavailable', 'moving', 'internal']
+const UNCLEAR = ['no answer', 'unavailable', 'moving', 'internal']
 
-const definite = (answers) =>
-  Object.entries(answers).reduce((sum, [answer, count]) => (NO_END.includes(answer) ? sum : sum + count), 0)
+const countDefinite = (answers) =>
+  Object.entries(answers).reduce((sum, [answer, count]) => (UNCLEAR.includes(answer) ? sum : sum + count), 0)
 
 const listed = (answers) =>
   Object.entries(answers)

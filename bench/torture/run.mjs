@@ -7,9 +7,9 @@ import { newKey, partsOf } from '../../scripts/keys.mjs'
 import { chanceOf } from './chance.mjs'
 import { checkCopy, checkDays } from './checks/days.mjs'
 import { checkEffects } from './checks/effects.mjs'
-import { facts } from './checks/facts.mjs'
+import { readFacts } from './checks/facts.mjs'
 import { checkAudit, checkImports, checkRecords } from './checks/records.mjs'
-import { comeToRest } from './checks/rest.mjs'
+import { waitForRest } from './checks/rest.mjs'
 import { newClient } from './client.mjs'
 import { addDoctor } from './load/doctors.mjs'
 import { follow } from './load/followers.mjs'
@@ -23,41 +23,41 @@ const MINUTE_MS = 60_000
 const DAY_MS = 86_400_000
 const POLL_MS = 10
 
-/** Kills come after so many requests, and at the latest after so long: a slow machine is killed as well. */
+/** A kill comes after this many requests or this long, so that it also comes on a slow machine. */
 const KILL_AFTER_REQUESTS = { least: 200, most: 1_500 }
 const KILL_AFTER_MS = 9_000
 
-/** Sometimes the next one comes while the service still recovers from the last. */
-const AGAIN_RATE = 0.2
-const KILL_AGAIN_MS = 500
+/** Sometimes the next kill comes while the service still recovers from the last one. */
+const SOON_RATE = 0.2
+const KILL_SOON_MS = 500
 
-/** One run: load, faults and kills for so many minutes; then rest, and every promise is checked. */
-export async function run({ seed, minutes, build, stopsWhenBroken, tell }) {
+/** One run: load, faults and kills for `minutes`; then it waits for rest and checks every promise. */
+export async function run({ seed, minutes, build, stopsWhenBroken, log }) {
   const stateDir = mkdtempSync(join(tmpdir(), 'doctorday-torture-'))
   const world = newWorld(seed)
   const [built] = await Promise.all([build(), migrate(stateDir)])
   const rack = await mount({ seed, stateDir, build: built })
-  const letGo = () => {
+  const cleanUp = () => {
     rack.abandon()
     rmSync(stateDir, { recursive: true, force: true })
   }
-  process.once('exit', letGo)
+  process.once('exit', cleanUp)
   try {
     await rack.start('off')
     await openClinics(world, rack)
     await rack.kill()
     await rack.start('on')
-    const kills = await torture({ world, rack, minutes, stopsWhenBroken, tell })
-    tell('The load has ended; waiting for rest …')
+    const kills = await torture({ world, rack, minutes, stopsWhenBroken, log })
+    log('The load has ended; waiting for rest …')
     if (!stopsWhenBroken || world.broken.length === 0) await check(world, rack)
-    return { world, kills, struck: rack.struck }
+    return { world, kills, faultCounts: rack.faultCounts }
   } catch (error) {
-    // A service that does not come back, or says at rest that it cannot, breaks a promise, too.
-    world.breaks('it is there after a kill', error.stack)
-    return { world, kills: 0, struck: rack.struck }
+    // A service that does not restart, or that fails at rest, also breaks a promise.
+    world.breaks('the service restarts after a kill', error.stack)
+    return { world, kills: 0, faultCounts: rack.faultCounts }
   } finally {
     await rack.stop()
-    process.off('exit', letGo)
+    process.off('exit', cleanUp)
     rmSync(stateDir, { recursive: true, force: true })
   }
 }
@@ -71,14 +71,14 @@ async function openClinics(world, rack) {
   )
   for (let number = 1; number <= CLINICS; number += 1) {
     const clinic = { id: `clinic-${number}`, number, key: newKey(), doctors: [], dates, today: dates[0] }
-    for (const sql of opened(clinic, zone)) await rack.select(sql)
+    for (const sql of clinicRows(clinic, zone)) await rack.select(sql)
     world.clinics.push(clinic)
     const opener = newClient({ world, rack, clinic, number: 0 })
     for (let n = 0; n < DOCTORS_AT_FIRST; n += 1) await addDoctor(opener)
   }
 }
 
-function opened({ id, key }, zone) {
+function clinicRows({ id, key }, zone) {
   const { id: keyId, secretHash } = partsOf(key)
   const now = Date.now()
   return [
@@ -89,7 +89,7 @@ function opened({ id, key }, zone) {
   ]
 }
 
-async function torture({ world, rack, minutes, stopsWhenBroken, tell }) {
+async function torture({ world, rack, minutes, stopsWhenBroken, log }) {
   const endsAt = Date.now() + minutes * MINUTE_MS
   const clients = world.clinics.flatMap((clinic) =>
     Array.from({ length: CLIENTS_OF_CLINIC }, (_, n) => newClient({ world, rack, clinic, number: n + 1 })),
@@ -104,43 +104,43 @@ async function torture({ world, rack, minutes, stopsWhenBroken, tell }) {
     ...clients.map((client) => act(client, { endsAt })),
     ...followers.map((follower) => follow(follower, { endsAt })),
   ])
-  const kills = await killUntil(endsAt, { world, rack, stopsWhenBroken, tell })
+  const kills = await killUntil(endsAt, { world, rack, stopsWhenBroken, log })
   world.isOver = true
-  // What is under way is answered by a service that fails no more.
+  // Requests in flight get their answers from a service without faults.
   await rack.kill()
   await rack.start('off')
   await acting
-  // What is checked is what a process that has seen none of it reads from disk.
+  // The checks ask a new process, which has only what is on disk.
   await rack.kill()
   await rack.start('off')
   return kills + 2
 }
 
-async function killUntil(endsAt, { world, rack, stopsWhenBroken, tell }) {
+async function killUntil(endsAt, { world, rack, stopsWhenBroken, log }) {
   const chance = chanceOf(world.seed, 'kills')
   const isOver = () => Date.now() > endsAt || (stopsWhenBroken && world.broken.length > 0)
   let kills = 0
   while (!isOver()) {
-    const isAgain = kills > 0 && chance.happens(AGAIN_RATE)
+    const isSoon = kills > 0 && chance.happens(SOON_RATE)
     const wanted = chance.between(KILL_AFTER_REQUESTS.least, KILL_AFTER_REQUESTS.most)
-    const killAt = Date.now() + (isAgain ? chance.below(KILL_AGAIN_MS) : KILL_AFTER_MS)
-    const killAfter = world.requests + (isAgain ? Number.POSITIVE_INFINITY : wanted)
+    const killAt = Date.now() + (isSoon ? chance.below(KILL_SOON_MS) : KILL_AFTER_MS)
+    const killAfter = world.requests + (isSoon ? Number.POSITIVE_INFINITY : wanted)
     while (!isOver() && world.requests < killAfter && Date.now() < killAt) await sleep(POLL_MS)
     if (isOver()) break
     await rack.kill()
     await rack.start('on')
     kills += 1
-    tell(`kill ${kills} after ${world.requests} requests; ${world.broken.length} promises broken`)
+    log(`kill ${kills} after ${world.requests} requests; ${world.broken.length} promises broken`)
   }
   return kills
 }
 
 async function check(world, rack) {
-  // Promises that nobody put to the test were not kept.
-  if (world.all('appointment').length === 0 || !rack.struck['D1 failed after'])
-    world.breaks('the load is a load', `${world.requests} requests, ${JSON.stringify(rack.struck)}`)
-  await comeToRest(world, rack)
-  const seen = await facts(world, rack)
+  // Without load or faults no promise was tested, so the run must fail.
+  if (world.all('appointment').length === 0 || !rack.faultCounts['D1 failed after'])
+    world.breaks('load and faults', `${world.requests} requests, ${JSON.stringify(rack.faultCounts)}`)
+  await waitForRest(world, rack)
+  const seen = await readFacts(world, rack)
   checkDays(world, seen)
   checkCopy(world, seen)
   checkEffects(world, seen)

@@ -1,7 +1,7 @@
-// What the clients know: everything they asked for, what was acknowledged, and every promise they saw broken.
+// What the clients know: every request, every acknowledged fact, and every broken promise.
 
-/** Of each check; more of a kind would say no more. */
-const TOLD_MAX = 100
+/** The report shows this many broken promises of each check. */
+const SHOWN_MAX = 100
 
 export function newWorld(seed) {
   const broken = []
@@ -10,13 +10,13 @@ export function newWorld(seed) {
     seed,
     clinics: [],
     broken,
-    /** How often each thing was done, and how it was answered. */
+    /** The number of each answer, by operation. */
     done,
     requests: 0,
     cuts: 0,
-    /** Days on which a doctor was said to fall ill: the service itself moves appointments of those. */
-    struckDays: new Set(),
-    /** Facts by what they are of, as the service has told them. */
+    /** Days with a declared absence: the service itself moves their appointments. */
+    absenceDays: new Set(),
+    /** Facts by kind, as the service has acknowledged them. */
     acknowledged: new Map(),
     isOver: false,
     breaks(check, what) {
@@ -43,7 +43,7 @@ export function brokenLines({ broken }) {
   const byCheck = Object.groupBy(broken, ({ check }) => check)
   return Object.entries(byCheck).flatMap(([check, found]) => [
     `BROKEN ${check} (${found.length})`,
-    ...found.slice(0, TOLD_MAX).map(({ what }) => `  ${what}`),
-    ...(found.length > TOLD_MAX ? [`  and ${found.length - TOLD_MAX} more`] : []),
+    ...found.slice(0, SHOWN_MAX).map(({ what }) => `  ${what}`),
+    ...(found.length > SHOWN_MAX ? [`  and ${found.length - SHOWN_MAX} more`] : []),
   ])
 }

@@ -20,13 +20,13 @@ import {
   toKey,
 } from './model'
 
-/** A key touches its own clinic's records, or any clinic's with `clinics:*`. Others do not exist for it. */
-export function mayUse(ctx: Ctx, clinicId: string): void {
+/** A key may use its own clinic, or with `clinics:*` any. Every other clinic is 404. */
+export function requireClinic(ctx: Ctx, clinicId: string): void {
   if (clinicId !== ctx.clinic.id && !ctx.actor.scopes.includes('clinics:*'))
     throw notFound('clinic_id: clinic')
 }
 
-/** The date it is now at the clinic. */
+/** The current date at the clinic. */
 export const today = (ctx: Ctx): string => localDate(ctx.now, ctx.clinic.timeZone)
 
 export async function openClinic(ctx: Ctx, wanted: NewClinic): Promise<Clinic> {
@@ -60,7 +60,7 @@ export async function listClinics(ctx: Ctx, wanted: ListClinics): Promise<Page<C
   return cutPage(rows.map(toClinic), wanted.limit, (clinic) => [clinic.id])
 }
 
-/** Only the hash of the secret is kept, so a retry finds the key but can never be shown its secret again. */
+/** Only the hash of the secret is stored, so a retry finds the key but cannot show its secret again. */
 export async function createKey(ctx: Ctx, wanted: NewKey): Promise<CreatedKey> {
   const secret = newSecret()
   const id = `key_${ctx.once.opId.replaceAll('-', '')}`
@@ -79,7 +79,7 @@ export async function createKey(ctx: Ctx, wanted: NewKey): Promise<CreatedKey> {
   if (opId !== ctx.once.opId)
     throw new Problem(
       'key_shown_once',
-      'This key was created by the earlier request; delete it and create another',
+      'The first request with this Idempotency-Key created the key; revoke that key and create another',
     )
   return { id, key: `${id}.${secret}`, clinic_id: wanted.clinic_id, scopes: wanted.scopes }
 }
@@ -99,7 +99,7 @@ export async function listKeys(ctx: Ctx, wanted: ListKeys): Promise<Page<Key>> {
   return cutPage(rows.map(toKey), wanted.limit, (key) => [key.id])
 }
 
-/** Revoking again changes nothing and is no error: the caller wants the key dead, and it is. */
+/** Idempotent: revoking a revoked key changes nothing and is no error. */
 export async function revokeKey(ctx: Ctx, id: string): Promise<Key> {
   const [, , [key]] = await ctx.db
     .batch([
@@ -110,7 +110,7 @@ export async function revokeKey(ctx: Ctx, id: string): Promise<Key> {
       audited(ctx, 'key.revoked', id),
       ctx.db.select().from(apiKeys).where(eq(apiKeys.id, id)),
     ])
-    // Also where it failed: it may have been committed.
+    // Also after a failure, because D1 may have committed the change.
     .finally(() => forgetKey(id))
   if (!key) throw notFound('Key')
   return toKey(key)

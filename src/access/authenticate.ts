@@ -16,14 +16,14 @@ export const authenticate = createMiddleware<App>(async (c, next) => {
   const db = drizzle(c.env.DB)
   const found = await findKey(db, keyId)
   if (!found || !isDigestOf(secret, found.secretDigest))
-    throw new Problem('unauthenticated', 'This API key is not known here, or it was revoked')
+    throw new Problem('unauthenticated', 'This API key is unknown or revoked; send a valid one')
   c.set('ctx', contextOf(c, db, found.clinic, { keyId, scopes: found.key.scopes }))
   await next()
-  // What a key may see is for its holder alone: no browser and no proxy keeps it.
+  // A reply is for the holder of the key only: no browser and no proxy may store it.
   addHeader(c, 'Cache-Control', 'no-store')
 })
 
-/** A key reads `<id>.<secret>`: the id finds the row, the secret proves the caller. */
+/** A key has the form `<id>.<secret>`: the id finds the row, the secret proves the caller. */
 function credentials(c: Context<App>): [keyId: string, secret: string] {
   const bearer = c.req.header('Authorization')?.match(/^Bearer +(\S+)$/i)?.[1]
   const key = bearer ?? c.req.header('X-API-Key')?.trim()
@@ -41,19 +41,19 @@ function contextOf(c: Context<App>, db: Ctx['db'], clinic: typeof clinics.$infer
     requestId: c.var.requestId,
     clinic: { id: clinic.id, timeZone: clinic.timeZone, country: clinic.country },
     actor,
-    claimed: (claim: Claim) => c.set('claim', claim),
+    recordClaim: (claim: Claim) => c.set('claim', claim),
     later: (work: Promise<unknown>) => c.executionCtx.waitUntil(work),
   }
   return { ...acting, once: once(acting, { key: null, fingerprint: '' }) }
 }
 
-/** Lets a request pass whose key was granted all these scopes. */
+/** Refuses a request whose key does not have all these scopes. */
 export const needs = (...scopes: string[]) =>
   Object.assign(
     createMiddleware<App>(async (c, next) => {
       const missing = scopes.find((scope) => !isGranted(c.var.ctx.actor.scopes, scope))
       if (missing !== undefined)
-        throw new Problem('scope_missing', `This needs a key with the scope ${missing}`)
+        throw new Problem('scope_missing', `This request needs an API key with the scope ${missing}`)
       await next()
     }),
     {

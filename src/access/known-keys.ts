@@ -4,8 +4,8 @@ import { SECOND_MS } from '../lib/time'
 import { apiKeys, clinics } from './model'
 
 /**
- * How long what was read of a key counts. A key that another isolate revokes may open this one for as long;
- * asked for on each request, it would be a third of what a request costs.
+ * How long an isolate keeps a key in memory. A key that another isolate revokes stays valid here for as long.
+ * Reading the key on each request would be a third of what a request costs.
  */
 const KNOWN_MS = 10 * SECOND_MS
 
@@ -17,7 +17,7 @@ interface KnownKey {
   clinic: typeof clinics.$inferSelect
 }
 
-/** Of this isolate: keys that exist, whoever came with which secret. */
+/** Keys that this isolate has read. A caller's secret is compared on each request. */
 const known = new Map<string, KnownKey & { until: number }>()
 let revocations = 0
 
@@ -28,14 +28,14 @@ export async function findKey(db: Db, keyId: string): Promise<KnownKey | undefin
   if (kept && now < kept.until) return kept
   known.delete(keyId)
   const revocationsBefore = revocations
-  // The plain binding reads from the primary: no replica knows a revoked key for longer.
+  // The plain binding reads from the primary: a replica could still contain a revoked key.
   const [row] = await db
     .select({ key: apiKeys, clinic: clinics })
     .from(apiKeys)
     .innerJoin(clinics, eq(clinics.id, apiKeys.clinicId))
     .where(and(eq(apiKeys.id, keyId), isNull(apiKeys.revokedAt)))
   const found = row && { ...row, secretDigest: Buffer.from(row.key.secretHash, 'hex') }
-  // What was read before a revocation may be of the key that it revoked.
+  // A key that was read before a revocation may be the revoked one.
   if (found && revocations === revocationsBefore) keep(keyId, { ...found, until: now + KNOWN_MS })
   return found
 }
@@ -46,7 +46,7 @@ function keep(keyId: string, found: KnownKey & { until: number }): void {
   known.set(keyId, found)
 }
 
-/** From here on the key is read anew, also by a request that is reading it at this moment. */
+/** The next request reads the key from D1; a read that is in flight is not kept. */
 export function forgetKey(keyId: string): void {
   revocations += 1
   known.delete(keyId)

@@ -47,10 +47,10 @@ const SCOPES = [
   'audit:read',
 ] as const
 
-/** What reaches beyond one clinic is never part of `*`. */
+/** Scopes that reach beyond one clinic; `*` never includes them. */
 const GRANTED_BY_NAME = ['clinics:*', 'admin'] as const
 
-/** `*` is all of SCOPES. */
+/** `*` means all of SCOPES. */
 const Scope = v.picklist(['*', ...SCOPES, ...GRANTED_BY_NAME])
 
 /** Whether a key with the scopes `granted` has this one. */
@@ -61,7 +61,7 @@ const ClinicId = v.pipe(
   v.string(),
   v.regex(
     /^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$/,
-    'must be 1 to 64 letters, digits, dots, dashes or underscores',
+    'must be 1 to 64 letters, digits, dots, dashes or underscores, and start with a letter or digit',
   ),
 )
 
@@ -69,7 +69,7 @@ export const NewClinic = component('NewClinic', {
   id: ClinicId,
   name: text(200),
   time_zone: TimeZone,
-  /** How a phone number without country code is read. */
+  /** A phone number without a country code belongs to this country. */
   country: v.optional(
     v.pipe(v.string(), v.regex(/^[A-Z]{2}$/, 'must be two capital letters, like US')),
     'US',
@@ -105,7 +105,7 @@ export const NewKey = component('NewKey', {
 })
 export type NewKey = v.InferOutput<typeof NewKey>
 
-/** The only time the secret is seen. */
+/** The only reply that contains the secret. */
 export const CreatedKey = component('CreatedKey', {
   id: v.string(),
   key: v.string(),

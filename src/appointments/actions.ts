@@ -3,7 +3,7 @@ import { today } from '../access/actions'
 import type { Ctx } from '../context'
 import { decideOn, granted, moveOn, see } from '../doctor-day/client'
 import { type DayKey, dayKey, dayKeyOf, newIdOn } from '../doctor-day/storage/address'
-import { findDoctor, knownDoctor, opening, selectDoctor } from '../doctors/actions'
+import { findDoctor, opening, requireDoctor, selectDoctor } from '../doctors/actions'
 import { cutPage, type Page } from '../lib/page'
 import { SECOND_MS } from '../lib/time'
 import { selectPatientId } from '../patients/actions'
@@ -26,11 +26,11 @@ import {
   type Waiting,
 } from './model'
 
-/** One D1 round trip finds who is meant and claims the key; then the day alone decides. */
+/** One D1 round trip finds patient and doctor and claims the key; then the day alone decides. */
 export async function book(ctx: Ctx, wanted: BookAppointment): Promise<Appointment> {
   const { patient_id, doctor_id = '', date = '', hold_id, allow_another: allowAnother } = wanted
   if (hold_id !== undefined) return bookHeld(ctx, wanted, hold_id)
-  const { patientId, doctor, opId } = await introduce(ctx, { patient_id, doctor_id })
+  const { patientId, doctor, opId } = await findPatientAndDoctor(ctx, { patient_id, doctor_id })
   const day = dayKey(ctx.clinic.id, doctor.id, date)
   const appointment = await decideOn(ctx, day, opId, {
     type: 'book',
@@ -42,9 +42,9 @@ export async function book(ctx: Ctx, wanted: BookAppointment): Promise<Appointme
   return toAppointment(appointment)
 }
 
-/** A hold's id is its day's address, so doctor and date need no look-up. */
+/** A hold’s id contains its day’s key, so doctor and date need no look-up. */
 async function bookHeld(ctx: Ctx, wanted: BookAppointment, holdId: string): Promise<Appointment> {
-  const day = addressOf(holdId, 'Hold')
+  const day = requireDayKey(holdId, 'Hold')
   const { opId, results } = await ctx.once.transact(() => [selectPatientId(ctx, wanted.patient_id)])
   const [[patient]] = results
   if (!patient) throw notFound('Patient')
@@ -59,8 +59,8 @@ async function bookHeld(ctx: Ctx, wanted: BookAppointment, holdId: string): Prom
   return toAppointment(appointment)
 }
 
-/** Who and with whom, both of this clinic, and the operation that the key stands for. */
-export async function introduce(ctx: Ctx, wanted: { patient_id: string; doctor_id: string }) {
+/** The patient and the doctor, both of this clinic, and the id of the operation. */
+export async function findPatientAndDoctor(ctx: Ctx, wanted: { patient_id: string; doctor_id: string }) {
   const { opId, results } = await ctx.once.transact(() => [
     selectPatientId(ctx, wanted.patient_id),
     selectDoctor(ctx, wanted.doctor_id),
@@ -71,10 +71,10 @@ export async function introduce(ctx: Ctx, wanted: { patient_id: string; doctor_i
   return { patientId: patient.id, doctor, opId }
 }
 
-/** The slot is free at once, or offered to the first who waits. */
+/** The same step frees the slot, or offers it to the first patient on the waitlist. */
 export async function cancel(ctx: Ctx, id: string, { reason }: CancelAppointment): Promise<Appointment> {
   const { opId } = await ctx.once.transact(() => [])
-  const cancelled = await decideOn(ctx, addressOf(id, 'Appointment'), opId, {
+  const cancelled = await decideOn(ctx, requireDayKey(id, 'Appointment'), opId, {
     type: 'cancel',
     clinicId: ctx.clinic.id,
     appointmentId: id,
@@ -83,12 +83,9 @@ export async function cancel(ctx: Ctx, id: string, { reason }: CancelAppointment
   return toAppointment(cancelled)
 }
 
-/**
- * The appointment keeps its id, and its slot until the other day has given it one. Without a doctor it stays
- * with the one it has.
- */
+/** The appointment keeps its id, and it keeps its slot until the other day has reserved one. */
 export async function reschedule(ctx: Ctx, id: string, wanted: Reschedule): Promise<Appointment> {
-  const day = addressOf(id, 'Appointment')
+  const day = requireDayKey(id, 'Appointment')
   const doctorId = wanted.doctor_id ?? (await getAppointment(ctx, id)).doctor_id
   const { opId, doctor } = await findDoctor(ctx, doctorId)
   const moved = await moveOn(ctx, day, opId, {
@@ -114,7 +111,7 @@ export async function holdSlot(ctx: Ctx, wanted: NewHold): Promise<Hold> {
 }
 
 export async function releaseHold(ctx: Ctx, holdId: string): Promise<ReleasedHold> {
-  const { id } = await decideOn(ctx, addressOf(holdId, 'Hold'), ctx.once.opId, {
+  const { id } = await decideOn(ctx, requireDayKey(holdId, 'Hold'), ctx.once.opId, {
     type: 'release_hold',
     clinicId: ctx.clinic.id,
     holdId,
@@ -122,12 +119,12 @@ export async function releaseHold(ctx: Ctx, holdId: string): Promise<ReleasedHol
   return { hold_id: id, released: true }
 }
 
-/** Whoever waits already is answered with the place they have; `isNew` is false. */
+/** A patient who waits already gets the same place again, with `isNew` false. */
 export async function joinWaitlist(
   ctx: Ctx,
   wanted: JoinWaitlist,
 ): Promise<{ waiting: Waiting; isNew: boolean }> {
-  const { patientId, doctor, opId } = await introduce(ctx, wanted)
+  const { patientId, doctor, opId } = await findPatientAndDoctor(ctx, wanted)
   const day = dayKey(ctx.clinic.id, doctor.id, wanted.date)
   const waiting = await decideOn(ctx, day, opId, {
     type: 'wait',
@@ -139,7 +136,7 @@ export async function joinWaitlist(
 }
 
 export async function acceptOffer(ctx: Ctx, waitId: string): Promise<Appointment> {
-  const day = addressOf(waitId, 'Place in the waitlist')
+  const day = requireDayKey(waitId, 'Place in the waitlist')
   const { opId } = await ctx.once.transact(() => [])
   const appointment = await decideOn(ctx, day, opId, {
     type: 'accept_offer',
@@ -152,7 +149,7 @@ export async function acceptOffer(ctx: Ctx, waitId: string): Promise<Appointment
 
 export async function leaveWaitlist(ctx: Ctx, waitId: string): Promise<LeftWaitlist> {
   const { opId } = await ctx.once.transact(() => [])
-  const { id } = await decideOn(ctx, addressOf(waitId, 'Place in the waitlist'), opId, {
+  const { id } = await decideOn(ctx, requireDayKey(waitId, 'Place in the waitlist'), opId, {
     type: 'stop_waiting',
     clinicId: ctx.clinic.id,
     waitId,
@@ -160,9 +157,9 @@ export async function leaveWaitlist(ctx: Ctx, waitId: string): Promise<LeftWaitl
   return { id, status: 'declined' }
 }
 
-/** The id is the day's address: no look-up stands before the day. */
+/** The id contains the day’s key, so the day needs no look-up. */
 export async function getAppointment(ctx: Ctx, id: string): Promise<Appointment> {
-  const appointment = await see(ctx, addressOf(id, 'Appointment'), { view: 'appointment', id })
+  const appointment = await see(ctx, requireDayKey(id, 'Appointment'), { view: 'appointment', id })
   if (!appointment) throw notFound('Appointment')
   return toAppointment(appointment)
 }
@@ -171,15 +168,15 @@ export async function getAppointment(ctx: Ctx, id: string): Promise<Appointment>
 export async function listDay(ctx: Ctx, doctorId: string, date = today(ctx)): Promise<Appointment[]> {
   const [listed] = await Promise.all([
     see(ctx, dayKey(ctx.clinic.id, doctorId, date), { view: 'appointments' }),
-    knownDoctor(ctx, doctorId),
+    requireDoctor(ctx, doctorId),
   ])
   return listed.map(toAppointment)
 }
 
 /**
- * Across days, by date: read from D1's copy, which follows the days within a second in ordinary times. An id
- * begins with the day it was booked on, so those of one doctor's day stand together; and it never changes, so
- * a page repeats or skips none meanwhile but one that is rescheduled to another date.
+ * Across days, by date: read from D1’s copy, which follows the days within a second in ordinary times. An id
+ * begins with the key of the day it was booked on, so a doctor’s day is listed in one run. Ids never change,
+ * so pages repeat or skip only an appointment that is rescheduled to another date between two pages.
  */
 export async function listAppointments(ctx: Ctx, wanted: ListAppointments): Promise<Page<Appointment>> {
   const { patient_id, doctor_id, from, to, status, cursor } = wanted
@@ -203,8 +200,8 @@ export async function listAppointments(ctx: Ctx, wanted: ListAppointments): Prom
   return cutPage(rows.map(toAppointment), wanted.limit, (row) => [row.date, row.id])
 }
 
-/** The day an id leads to. An id that leads nowhere is as unknown as any other. */
-export function addressOf(id: string, what: string): DayKey {
+/** The key of the day in an id. An id without one is not found, like an unknown id. */
+export function requireDayKey(id: string, what: string): DayKey {
   const day = dayKeyOf(id)
   if (!day) throw notFound(what)
   return day

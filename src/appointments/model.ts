@@ -8,9 +8,9 @@ import { component, maxCharacters, text } from '../lib/schema'
 import { iso, LocalDate } from '../lib/time'
 
 /**
- * D1’s copy of the appointments of every day, for reading across days. The days own the facts: nothing is
- * decided from this table. `version` is the number of the day’s event that the row tells of; what two days
- * tell of one appointment is ordered by `moves` first.
+ * D1’s copy of the appointments of every day, for queries across days. The days own the facts: no decision
+ * reads this table. `version` is the number of the day’s last event that changed the row. When two days write
+ * the row of one appointment, the higher `moves` is newer.
  */
 export const appointments = sqliteTable(
   'appointments',
@@ -21,7 +21,7 @@ export const appointments = sqliteTable(
     patientId: textColumn('patient_id').notNull(),
     date: textColumn('date').notNull(),
     slot: integer('slot').notNull(),
-    /** With the offset of the day's zone; null where the day has no working hours. */
+    /** With the offset of the day’s time zone; null where the day has no working hours. */
     startsAt: textColumn('starts_at'),
     endsAt: textColumn('ends_at'),
     status: textColumn('status').$type<DayAppointment['status']>().notNull(),
@@ -40,17 +40,17 @@ export const appointments = sqliteTable(
 const Id = text(100)
 const AllowAnother = v.optional(v.boolean(), false)
 
-/** Either doctor and date, or a hold, which knows both. */
+/** Either doctor and date, or a hold, which has both. */
 export const BookAppointment = v.pipe(
   v.object({
     patient_id: Id,
     doctor_id: v.optional(Id),
     date: v.optional(LocalDate),
-    /** Books the slot that the hold keeps; doctor_id and date are not needed then. */
+    /** Books the held slot; doctor_id and date are not needed then. */
     hold_id: v.optional(Id),
     /** Means the same as the header Idempotency-Key. */
     idempotency_key: v.optional(v.string()),
-    /** A patient has one appointment with a doctor a day, unless this says that another is meant. */
+    /** A patient may have one appointment with a doctor a day; true allows another one. */
     allow_another: AllowAnother,
   }),
   v.rawCheck(({ dataset, addIssue }) => {
@@ -67,7 +67,7 @@ export const BookAppointment = v.pipe(
 )
 export type BookAppointment = v.InferOutput<typeof BookAppointment>
 
-/** Only there where the day has working hours; ISO 8601 with the offset of the clinic's zone. */
+/** Only on a day with working hours; ISO 8601 with the offset of the clinic’s time zone. */
 export const slotTimes = { starts_at: v.optional(v.string()), ends_at: v.optional(v.string()) }
 
 export const toSlotTimes = ({ startsAt, endsAt }: DaySlotTimes): { starts_at?: string; ends_at?: string } =>
@@ -117,7 +117,7 @@ export const CancelAppointment = component('CancelAppointment', {
 })
 export type CancelAppointment = v.InferOutput<typeof CancelAppointment>
 
-/** Without `doctor_id` the appointment stays with its doctor. */
+/** Without `doctor_id` the doctor stays the same. */
 export const Reschedule = component('Reschedule', {
   date: LocalDate,
   doctor_id: v.optional(Id),
@@ -161,7 +161,7 @@ export type ReleasedHold = v.InferOutput<typeof ReleasedHold>
 export const JoinWaitlist = component('JoinWaitlist', { patient_id: Id, doctor_id: Id, date: LocalDate })
 export type JoinWaitlist = v.InferOutput<typeof JoinWaitlist>
 
-/** `offer` is there where a slot is the patient's to take, until its deadline. */
+/** `offer` is a slot that the patient can accept until `expires_at`; null: no slot is offered yet. */
 export const Waiting = component('Waiting', {
   id: v.string(),
   patient_id: v.string(),

@@ -82,7 +82,7 @@ export const appointments = resource()
   )
   .post(
     '/holds',
-    doc('Hold a slot for a while', 201, Hold),
+    doc('Hold a slot for up to ten minutes', 201, Hold),
     refuses('not_found', 'doctor_absent', 'day_full'),
     needs('appointments:write'),
     body(NewHold),
@@ -98,7 +98,7 @@ export const appointments = resource()
   )
   .post(
     '/waitlist',
-    doc('Wait for a slot; who waits already is answered with 200', [201, 200], Waiting),
+    doc('Join the waitlist; 200 when the patient waits already', [201, 200], Waiting),
     refuses('not_found', 'already_booked'),
     needs('appointments:write'),
     body(JoinWaitlist),
@@ -110,7 +110,7 @@ export const appointments = resource()
   )
   .post(
     '/waitlist/:id/accept',
-    doc('Take the offered slot', 201, Appointment),
+    doc('Accept the offered slot', 201, Appointment),
     refuses('not_found', 'no_offer', 'offer_over', 'doctor_absent'),
     needs('appointments:write'),
     noBody,
@@ -119,7 +119,7 @@ export const appointments = resource()
   )
   .post(
     '/waitlist/:id/decline',
-    doc('Decline the offered slot, or stop waiting', 200, LeftWaitlist),
+    doc('Decline the offered slot, or leave the waitlist', 200, LeftWaitlist),
     refuses('not_found', 'offer_over'),
     needs('appointments:write'),
     noBody,
@@ -128,7 +128,7 @@ export const appointments = resource()
   )
   .get(
     '/doctors/:doctor_id/appointments',
-    doc('A doctor’s appointments of a day, by slot', 200, v.array(Appointment)),
+    doc('List a doctor’s appointments of a day, by slot', 200, v.array(Appointment)),
     refuses('not_found'),
     needs('appointments:read'),
     query(OnDate),

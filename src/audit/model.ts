@@ -6,7 +6,7 @@ import { cursor, limit } from '../lib/page'
 import { component } from '../lib/schema'
 import { iso } from '../lib/time'
 
-/** Who changed what and when, ids only. What happens on a doctor's day stands in that day's own log. */
+/** Which key changed what and when, as ids only. Changes of a doctor's day are in that day's own log. */
 export const audit = sqliteTable(
   'audit',
   {
@@ -21,10 +21,7 @@ export const audit = sqliteTable(
   (t) => [index('audit_by_clinic').on(t.clinicId, t.seq)],
 )
 
-/**
- * Goes directly behind the statement it records, in the same batch: it writes only where that one wrote a
- * row.
- */
+/** Must directly follow the statement that it records, in one batch: it writes only if that wrote a row. */
 export const audited = (ctx: Ctx, action: string, subject: string) =>
   ctx.db.insert(audit).select(sql`
     SELECT NULL, ${ctx.clinic.id}, ${ctx.now}, ${ctx.actor.keyId}, ${action}, ${subject}, ${ctx.requestId}

@@ -5,11 +5,12 @@ import { listAudit } from './actions'
 import { AuditEntry, ListAudit } from './model'
 
 /**
- * What happens on a doctor’s day is not here but in the day’s own log, /doctors/{id}/days/{date}/events.
+ * Who changed a record of the clinic. Changes of a doctor’s day are in the day’s own log instead:
+ * /doctors/{id}/days/{date}/events.
  */
 export const audit = resource().get(
   '/',
-  doc('Who changed what, newest first', 200, v.array(AuditEntry)),
+  doc('List the changes and the keys that made them, newest first', 200, v.array(AuditEntry)),
   needs('audit:read'),
   query(ListAudit),
   async (c) => replyPage(c, AuditEntry, await listAudit(c.var.ctx, c.req.valid('query'))),

@@ -1,10 +1,10 @@
 import { today } from '../access/actions'
-import { addressOf, introduce } from '../appointments/actions'
+import { findPatientAndDoctor, requireDayKey } from '../appointments/actions'
 import type { Ctx } from '../context'
 import { decideOn, see } from '../doctor-day/client'
 import { toQueueEntry } from '../doctor-day/readers/live'
 import { dayKey, newIdOn } from '../doctor-day/storage/address'
-import { findDoctor, knownDoctor, opening } from '../doctors/actions'
+import { findDoctor, opening, requireDoctor } from '../doctors/actions'
 import { newId } from '../lib/crypto'
 import { patientNames } from '../patients/actions'
 import { notFound } from '../problem'
@@ -22,9 +22,9 @@ import {
   type WalkIn,
 } from './model'
 
-/** The day knows its appointments, its date and its time zone: without a key this asks nobody else. */
+/** The day knows its appointments, date and time zone: without an Idempotency-Key no other store is read. */
 export async function checkIn(ctx: Ctx, wanted: CheckIn): Promise<CheckedIn> {
-  const day = addressOf(wanted.appointment_id, 'Appointment')
+  const day = requireDayKey(wanted.appointment_id, 'Appointment')
   const { opId } = await ctx.once.transact(() => [])
   const arrived = await decideOn(ctx, day, opId, {
     type: 'check_in',
@@ -37,9 +37,9 @@ export async function checkIn(ctx: Ctx, wanted: CheckIn): Promise<CheckedIn> {
   return toCheckedIn(arrived)
 }
 
-/** Books for today and checks in, if there is room. */
+/** Books for today and checks in, if a slot is free. */
 export async function walkIn(ctx: Ctx, wanted: WalkIn): Promise<CheckedIn> {
-  const { patientId, doctor, opId } = await introduce(ctx, wanted)
+  const { patientId, doctor, opId } = await findPatientAndDoctor(ctx, wanted)
   const date = today(ctx)
   const day = dayKey(ctx.clinic.id, doctor.id, date)
   const arrived = await decideOn(ctx, day, opId, {
@@ -53,7 +53,7 @@ export async function walkIn(ctx: Ctx, wanted: WalkIn): Promise<CheckedIn> {
   return toCheckedIn(arrived)
 }
 
-/** Null where nobody waits. */
+/** Null where no patient waits. */
 export async function callNext(ctx: Ctx, doctorId: string, wanted: CallNext): Promise<Queued | null> {
   const { date = today(ctx), room } = wanted
   const { opId, doctor } = await findDoctor(ctx, doctorId)
@@ -69,33 +69,33 @@ export async function callNext(ctx: Ctx, doctorId: string, wanted: CallNext): Pr
 }
 
 export async function takeStep(ctx: Ctx, appointmentId: string, path: string): Promise<Standing> {
-  const day = addressOf(appointmentId, 'Appointment')
+  const day = requireDayKey(appointmentId, 'Appointment')
   const { opId } = await ctx.once.transact(() => [])
-  const stands = await decideOn(ctx, day, opId, {
+  const result = await decideOn(ctx, day, opId, {
     type: 'step',
     clinicId: ctx.clinic.id,
     appointmentId,
     step: stepOf(path),
   })
-  return 'position' in stands
-    ? { appointment_id: appointmentId, status: stands.status, position: stands.position, room: stands.room }
+  return 'position' in result
+    ? { appointment_id: appointmentId, status: result.status, position: result.position, room: result.room }
     : { appointment_id: appointmentId, status: 'no_show', position: null, room: null }
 }
 
-/** How many are ahead, and how long that may take at the pace of this very day. */
+/** How many patients are ahead, and the estimated wait at the pace of this day. */
 export async function getWait(ctx: Ctx, appointmentId: string): Promise<Wait> {
-  const day = addressOf(appointmentId, 'Check-in')
+  const day = requireDayKey(appointmentId, 'Check-in')
   const arrivals = await see(ctx, day, { view: 'line', id: appointmentId })
   const own = arrivals?.find((arrival) => arrival.appointmentId === appointmentId)
   if (!arrivals || !own) throw notFound('Check-in')
   return toWait(own, estimateFor(own, arrivals))
 }
 
-/** Without a date: today, at the clinic. The day keeps no names; they are looked up for those who wait. */
+/** Without a date: today, at the clinic. The day stores no names, so this looks them up in D1. */
 export async function listQueue(ctx: Ctx, doctorId: string, date = today(ctx)): Promise<Queued[]> {
   const [queue] = await Promise.all([
     see(ctx, dayKey(ctx.clinic.id, doctorId, date), { view: 'arrivals' }),
-    knownDoctor(ctx, doctorId),
+    requireDoctor(ctx, doctorId),
   ])
   const names = await patientNames(
     ctx,

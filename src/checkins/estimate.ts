@@ -2,11 +2,11 @@ import { byTurn } from '../doctor-day/rules/queue'
 import type { CheckIn } from '../doctor-day/state/day'
 import { MINUTE_MS } from '../lib/time'
 
-/** Below this many visits a day says nothing of its own pace yet. */
+/** With fewer visits than this, the day’s own pace is not known yet. */
 const SAMPLES_MIN = 3
 
-/** Minutes per visit where the day itself does not tell: a usual one, and a slow one. */
-const VISIT_MINUTES_USUAL = { p50: 15, p90: 25 }
+/** Minutes per visit while the day’s own pace is unknown: an ordinary visit and a slow one. */
+const VISIT_MINUTES_DEFAULT = { p50: 15, p90: 25 }
 
 export interface Estimate {
   ahead: number
@@ -16,8 +16,8 @@ export interface Estimate {
 }
 
 /**
- * How long until this patient is called: those ahead in turn, times what a visit takes today, shared among
- * the rooms that have called somebody today. Who does not wait has nobody ahead.
+ * How long until this patient is called: the number of patients ahead, times the duration of a visit today,
+ * divided by the rooms that have called a patient today. A patient who does not wait has 0 ahead.
  */
 export function estimateFor(checkIn: CheckIn, arrivals: CheckIn[]): Estimate {
   const visits = arrivals
@@ -28,7 +28,7 @@ export function estimateFor(checkIn: CheckIn, arrivals: CheckIn[]): Estimate {
   const isKnown = visits.length >= SAMPLES_MIN
   const perVisit = isKnown
     ? { p50: percentile(visits, 0.5) / MINUTE_MS, p90: percentile(visits, 0.9) / MINUTE_MS }
-    : VISIT_MINUTES_USUAL
+    : VISIT_MINUTES_DEFAULT
   const waiting = arrivals.filter(({ status }) => status === 'waiting')
   const ahead =
     checkIn.status === 'waiting' ? waiting.filter((other) => byTurn(other, checkIn) < 0).length : 0

@@ -7,8 +7,8 @@ import { iso, LocalDate } from '../lib/time'
 import type { Estimate } from './estimate'
 
 /**
- * D1’s copy of the check-ins of every day, for reading across days. The days own the facts: nothing is
- * decided from this table. `version` is the number of the day’s event that the row tells of.
+ * D1’s copy of the check-ins of every day, for queries across days. The days own the facts: no decision reads
+ * this table. `version` is the number of the day’s last event that changed the row.
  */
 export const checkIns = sqliteTable(
   'check_ins',
@@ -73,11 +73,11 @@ export type Queued = v.InferOutput<typeof Queued>
 export const CallNext = component('CallNext', { date: v.optional(LocalDate), room: text(50) })
 export type CallNext = v.InferOutput<typeof CallNext>
 
-/** As a path says it; the rules write `no_show`. */
+/** The path has `no-show`; the rules have `no_show`. */
 export const STEP_PATH = ':step{serve|skip|requeue|no-show|recall}'
 export const stepOf = (path: string): StepName => path.replace('-', '_') as StepName
 
-/** Where somebody stands after a step. `position` is null for one who never came. */
+/** A patient’s status after a step. `position` is null for a patient who has not checked in. */
 export const Standing = component('Standing', {
   appointment_id: v.string(),
   status: v.picklist(['waiting', 'called', 'served', 'skipped', 'no_show']),

@@ -27,7 +27,7 @@ export const checkins = resource()
   )
   .post(
     '/doctors/:doctor_id/queue/next',
-    doc('Call the next patient into a room; 204 where nobody waits', [200, 204], Queued),
+    doc('Call the next patient into a room; 204 when no patient waits', [200, 204], Queued),
     refuses('not_found'),
     needs('checkins:write'),
     body(CallNext),
@@ -38,7 +38,7 @@ export const checkins = resource()
   )
   .post(
     `/:appointment_id/${STEP_PATH}`,
-    doc('Serve, skip, requeue, recall, or say that nobody came', 200, Standing),
+    doc('Serve, skip, requeue or recall a patient, or record a no-show', 200, Standing),
     refuses('not_found', 'illegal_step', 'wrong_date', 'moving'),
     needs('checkins:write'),
     noBody,
@@ -48,14 +48,14 @@ export const checkins = resource()
   )
   .get(
     '/:appointment_id',
-    doc('How many are ahead, and how long it may take', 200, Wait),
+    doc('Get the number of patients ahead and the estimated wait', 200, Wait),
     refuses('not_found'),
     needs('checkins:read'),
     async (c) => reply(c, Wait, await getWait(c.var.ctx, c.req.param('appointment_id'))),
   )
   .get(
     '/doctors/:doctor_id/queue',
-    doc('Who has checked in with a doctor, in order of arrival', 200, v.array(Queued)),
+    doc('List the check-ins with a doctor, in order of arrival', 200, v.array(Queued)),
     refuses('not_found'),
     needs('checkins:read'),
     query(OnDate),

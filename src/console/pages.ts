@@ -5,8 +5,8 @@ import type { App } from '../context'
 import { notFound } from '../problem'
 
 /**
- * The pages load from this origin and talk to nobody else. Scripts only from files; Swagger UI and Redoc
- * write styles into the page, and Redoc searches in a worker that it makes itself.
+ * The pages load from and connect to this origin only, and scripts come only from files. Swagger UI and Redoc
+ * write inline styles, and Redoc searches in a worker that it creates from a blob.
  */
 const HEADERS = {
   'Content-Security-Policy': [
@@ -58,9 +58,7 @@ ${head.join('\n')}
 export const page = (c: Context<App>, text: string) =>
   c.html(text, 200, { ...HEADERS, 'Cache-Control': 'no-cache' })
 
-/**
- * A script or style of a page (scripts/assets.mjs puts them there). What lies under a version never changes.
- */
+/** A script or style of a page, from scripts/assets.mjs. A file in a folder of its version never changes. */
 export async function pageFile(c: Context<App>, file: string): Promise<Response> {
   const found = await c.env.ASSETS.fetch(c.req.raw)
   if (found.status === 404) throw notFound('File')

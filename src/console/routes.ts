@@ -15,27 +15,27 @@ const Service = v.object({
 const Health = v.object({ status: v.literal('ok'), version: v.string() })
 const LINKS = { health: '/health', docs: '/docs', redoc: '/redoc', openapi: '/openapi.json' }
 
-/** Unlike the rest of the API these two answer with pages for people. */
+/** Documents a route that answers with HTML instead of JSON. */
 const docPage = (summary: string) =>
   describeRoute({
     summary,
     responses: { 200: { description: summary, content: { 'text/html': { schema: { type: 'string' } } } } },
   })
 
-/** What is open to everyone. `document` is the OpenAPI document of the whole API. */
+/** The routes that need no API key. `document` builds the OpenAPI document of the whole API. */
 export const pages = (
   { title, version }: Pick<About, 'title' | 'version'>,
   document: () => Promise<object>,
 ) =>
   resource()
-    .get('/', doc('Name, version and links', 200, Service), (c) =>
+    .get('/', doc('The name, version and links of the service', 200, Service), (c) =>
       reply(c, Service, { name: title, version, status: 'ok', links: LINKS }),
     )
-    .get('/health', doc('Whether the service and its database answer', 200, Health), async (c) => {
+    .get('/health', doc('Check that the service and its database answer', 200, Health), async (c) => {
       await drizzle(c.env.DB).run(sql`SELECT 1`)
       return reply(c, Health, { status: 'ok', version })
     })
     .get('/openapi.json', doc('This document', 200, v.looseObject({})), async (c) => c.json(await document()))
     .get('/docs', docPage('Interactive documentation'), (c) => page(c, swaggerPage))
-    .get('/redoc', docPage('Documentation to read'), (c) => page(c, redocPage))
+    .get('/redoc', docPage('API reference'), (c) => page(c, redocPage))
     .get('/:page{docs|redoc}/:file{.+}', (c) => pageFile(c, c.req.param('file')))

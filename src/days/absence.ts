@@ -7,12 +7,12 @@ import { opening, selectDoctor } from '../doctors/actions'
 import { invalid } from '../http/failure'
 import { newId } from '../lib/crypto'
 import { notFound } from '../problem'
-import { type Absence, type DayPath, type DeclareAbsence, toAbsence, type Why } from './model'
+import { type Absence, type DayPath, type DeclareAbsence, type MoveOutcome, toAbsence } from './model'
 
 /**
- * The doctor is absent, and each patient struck is moved to the other day, or waits for it where it is full,
- * or has to be called. One after the other, by slot: who comes first finds room first. Each step is an
- * operation of its own, so a retry goes on where the first try ended.
+ * Declares the doctor absent. Each affected patient is moved to the other day, or joins its waitlist where it
+ * is full, or has to be called: one after the other by slot, so that earlier slots find room first. Each step
+ * is its own operation, so a retry continues where the first try ended.
  */
 export async function declareAbsence(ctx: Ctx, day: DayPath, wanted: DeclareAbsence): Promise<Absence> {
   const { doctor_id, date } = day
@@ -26,23 +26,23 @@ export async function declareAbsence(ctx: Ctx, day: DayPath, wanted: DeclareAbse
   const [[doctor], [toDoctor]] = results
   if (!doctor || !toDoctor) throw notFound('Doctor')
   const key = dayKey(ctx.clinic.id, doctor_id, date)
-  const standing = await decideOn(ctx, key, opId, {
+  const outstanding = await decideOn(ctx, key, opId, {
     type: 'declare_absence',
     opening: opening(ctx, doctor, date),
     id: newId(),
     reason,
   })
   const to = move_to ? opening(ctx, toDoctor, move_to.date) : null
-  const whys = new Map<string, Why>()
-  for (const { appointmentId, patientId, isCheckedIn } of standing) {
-    const struck = { key, opId: `${opId}:${appointmentId}`, appointmentId, patientId, reason }
-    if (isCheckedIn) whys.set(appointmentId, 'checked_in')
-    else if (to) whys.set(appointmentId, await rehome(ctx, struck, to))
+  const outcomes = new Map<string, MoveOutcome>()
+  for (const { appointmentId, patientId, isCheckedIn } of outstanding) {
+    const affected = { key, opId: `${opId}:${appointmentId}`, appointmentId, patientId, reason }
+    if (isCheckedIn) outcomes.set(appointmentId, 'checked_in')
+    else if (to) outcomes.set(appointmentId, await moveOrWaitlist(ctx, affected, to))
   }
-  return toAbsence(day, await see(ctx, key, { view: 'absence' }), whys)
+  return toAbsence(day, await see(ctx, key, { view: 'absence' }), outcomes)
 }
 
-interface StruckPatient {
+interface AffectedPatient {
   key: string
   opId: string
   appointmentId: string
@@ -50,39 +50,39 @@ interface StruckPatient {
   reason: string
 }
 
-/** Moves the appointment, or has its patient wait; else tells why neither could be. */
-async function rehome(ctx: Ctx, struck: StruckPatient, to: Opening): Promise<Why> {
-  const { key, opId, appointmentId } = struck
+/** Moves the appointment, or puts its patient on the waitlist; otherwise returns why neither was possible. */
+async function moveOrWaitlist(ctx: Ctx, affected: AffectedPatient, to: Opening): Promise<MoveOutcome> {
+  const { key, opId, appointmentId } = affected
   const clinicId = ctx.clinic.id
   const wanted = { type: 'begin_move', clinicId, appointmentId, to, allowAnother: false } as const
   const moved = await moveOn(ctx, key, opId, wanted)
   if (moved.ok) return 'moved'
-  if (moved.refused !== 'day_full') return whyOf(moved.refused)
-  return waitInstead(ctx, struck, to)
+  if (moved.refused !== 'day_full') return outcomeOf(moved.refused)
+  return waitInstead(ctx, affected, to)
 }
 
-/** First a place in the other line, then the appointment is given up: never neither. */
-async function waitInstead(ctx: Ctx, struck: StruckPatient, to: Opening): Promise<Why> {
-  const { key, opId, appointmentId, patientId, reason } = struck
+/** Joins the other waitlist first, then cancels the appointment: the patient always has one of the two. */
+async function waitInstead(ctx: Ctx, affected: AffectedPatient, to: Opening): Promise<MoveOutcome> {
+  const { key, opId, appointmentId, patientId, reason } = affected
   const { clinicId, doctorId, date } = to
-  const there = dayKey(clinicId, doctorId, date)
-  const place = await performOn(ctx, there, `${opId}:wait`, {
+  const toKey = dayKey(clinicId, doctorId, date)
+  const joined = await performOn(ctx, toKey, `${opId}:wait`, {
     type: 'wait',
     opening: to,
-    waitId: newIdOn(there),
+    waitId: newIdOn(toKey),
     patientId,
   })
-  if (!place.ok) return whyOf(place.refused)
-  const { id: waitId, isNew } = place.reply
+  if (!joined.ok) return outcomeOf(joined.refused)
+  const { id: waitId, isNew } = joined.reply
   const waiting = { waitId, doctorId, date }
   const command = { type: 'cancel', clinicId, appointmentId, reason, waiting } as const
-  const givenUp = await performOn(ctx, key, `${opId}:give-up`, command)
-  if (givenUp.ok) return 'waitlisted'
-  if (isNew) await performOn(ctx, there, `${opId}:stop`, { type: 'stop_waiting', clinicId, waitId })
-  return whyOf(givenUp.refused)
+  const cancelled = await performOn(ctx, key, `${opId}:give-up`, command)
+  if (cancelled.ok) return 'waitlisted'
+  if (isNew) await performOn(ctx, toKey, `${opId}:stop`, { type: 'stop_waiting', clinicId, waitId })
+  return outcomeOf(cancelled.refused)
 }
 
-const WHYS: Partial<Record<Refusal, Why>> = {
+const OUTCOMES: Partial<Record<Refusal, MoveOutcome>> = {
   already_booked: 'already_booked',
   already_checked_in: 'checked_in',
   already_cancelled: 'cancelled',
@@ -90,14 +90,14 @@ const WHYS: Partial<Record<Refusal, Why>> = {
   moving: 'moving',
 }
 
-/** What is no reason to call a patient is one to try the whole again. */
-function whyOf(refused: Refusal): Why {
-  const why = WHYS[refused]
-  if (!why) throw problemOf({ ok: false, refused })
-  return why
+/** A refusal that is no reason to call the patient fails the request, so that the caller retries. */
+function outcomeOf(refused: Refusal): MoveOutcome {
+  const outcome = OUTCOMES[refused]
+  if (!outcome) throw problemOf({ ok: false, refused })
+  return outcome
 }
 
 const sameDay = () =>
   invalid([
-    { field: 'move_to', rule: 'another_day', message: 'move_to must be another day, or another doctor' },
+    { field: 'move_to', rule: 'another_day', message: 'move_to must name another day or another doctor' },
   ])

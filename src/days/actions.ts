@@ -1,9 +1,9 @@
 import type { Ctx } from '../context'
 import { onDay, operation, see } from '../doctor-day/client'
-import { untouched } from '../doctor-day/state/fold'
+import { unusedDay } from '../doctor-day/state/fold'
 import { ledgerOf } from '../doctor-day/state/views'
 import { dayKey } from '../doctor-day/storage/address'
-import { findDoctor, knownDoctor, opening } from '../doctors/actions'
+import { findDoctor, opening, requireDoctor } from '../doctors/actions'
 import type { Page } from '../lib/page'
 import { instantOf } from '../lib/time'
 import {
@@ -19,16 +19,16 @@ import {
   type Verdict,
 } from './model'
 
-/** The numbers of a day, now or as of an instant. Where nobody has touched it, its doctor's terms hold. */
+/** The figures of a day, now or at an instant. For an unused day they follow from the doctor’s terms. */
 export async function getDay(ctx: Ctx, day: DayPath, { at }: AskDay): Promise<Ledger> {
   const [ledger, doctor] = await Promise.all([
     see(ctx, keyOf(ctx, day), { view: 'ledger' }, at ? Date.parse(instantOf(at)) : null),
-    knownDoctor(ctx, day.doctor_id),
+    requireDoctor(ctx, day.doctor_id),
   ])
-  return toLedger(ledger ?? ledgerOf(untouched(opening(ctx, doctor, day.date))))
+  return toLedger(ledger ?? ledgerOf(unusedDay(opening(ctx, doctor, day.date))))
 }
 
-/** Oldest first. The number of the last one leads on: a log has no gaps, so nothing is missed or repeated. */
+/** Oldest first. `next` is the last event’s number: a log has no gaps, so pages skip and repeat nothing. */
 export async function listDayEvents(
   ctx: Ctx,
   day: DayPath,
@@ -36,7 +36,7 @@ export async function listDayEvents(
 ): Promise<Page<DayEvent>> {
   const [events] = await Promise.all([
     onDay(ctx.env, keyOf(ctx, day), (object) => object.history(since, limit + 1)),
-    knownDoctor(ctx, day.doctor_id),
+    requireDoctor(ctx, day.doctor_id),
   ])
   const rows = events.slice(0, limit).map(toDayEvent)
   return { rows, next: events.length > limit ? String(rows.at(-1)?.seq) : null }
@@ -45,12 +45,12 @@ export async function listDayEvents(
 export async function verifyDay(ctx: Ctx, day: DayPath): Promise<Verdict> {
   const [verdict] = await Promise.all([
     onDay(ctx.env, keyOf(ctx, day), (object) => object.verify()),
-    knownDoctor(ctx, day.doctor_id),
+    requireDoctor(ctx, day.doctor_id),
   ])
   return toVerdict(verdict)
 }
 
-/** The day sends its log to D1's copy again: behind the reply, and until D1 has taken all of it. */
+/** The day copies its log to D1 again, after the reply, and retries until D1 has stored all of it. */
 export async function resyncDay(ctx: Ctx, day: DayPath): Promise<Resync> {
   const { opId } = await findDoctor(ctx, day.doctor_id)
   return { events: await onDay(ctx.env, keyOf(ctx, day), (object) => object.resync(operation(ctx, opId))) }

@@ -1,4 +1,3 @@
-import { integer, primaryKey, sqliteTable, text as textColumn } from 'drizzle-orm/sqlite-core'
 import * as v from 'valibot'
 import { slotTimes, toSlotTimes } from '../appointments/model'
 import type { Recorded } from '../doctor-day/state/day'
@@ -8,33 +7,15 @@ import { limit, PAGE_MAX } from '../lib/page'
 import { component, text } from '../lib/schema'
 import { IsoInstant, iso, LocalDate } from '../lib/time'
 
-/**
- * D1’s copy of the figures of every day, for reading across days. The days own the facts: nothing is decided
- * from this table. `version` is the number of the day’s event that the row tells of.
- */
-export const days = sqliteTable(
-  'days',
-  {
-    clinicId: textColumn('clinic_id').notNull(),
-    doctorId: textColumn('doctor_id').notNull(),
-    date: textColumn('date').notNull(),
-    isPresent: integer('is_present', { mode: 'boolean' }).notNull(),
-    capacity: integer('capacity').notNull(),
-    taken: integer('taken').notNull(),
-    version: integer('version').notNull(),
-  },
-  (t) => [primaryKey({ columns: [t.clinicId, t.doctorId, t.date] })],
-)
-
 /** One doctor on one local date. */
 export const DayPath = v.object({ doctor_id: v.string(), date: LocalDate })
 export type DayPath = v.InferOutput<typeof DayPath>
 
-/** `?at=`: the day as it stood at that instant. */
+/** `?at=`: the day at that instant. */
 export const AskDay = v.object({ at: v.optional(IsoInstant) })
 export type AskDay = v.InferOutput<typeof AskDay>
 
-/** `state` says who has the slot; the id is the appointment's, the hold's or the waiting patient's place. */
+/** `id`: of the appointment, the hold, the waiting patient’s place or the move that the slot is taken by. */
 const Slot = v.object({
   slot: v.number(),
   ...slotTimes,
@@ -42,7 +23,7 @@ const Slot = v.object({
   id: v.nullable(v.string()),
 })
 
-/** booked + held + offered + remaining = capacity, at every version. `waiting` have no offer yet. */
+/** booked + held + offered + remaining = capacity, at every version. `waiting`: patients without an offer. */
 export const Ledger = component('Ledger', {
   date: v.string(),
   time_zone: v.string(),
@@ -72,7 +53,7 @@ export const toLedger = ({ timeZone, isPresent, slots, ...ledger }: DayLedger): 
   })),
 })
 
-/** `since`: the number of the last event the caller knows. */
+/** `since`: the number of the last event that the caller has. */
 export const ListDayEvents = v.object({
   since: v.optional(
     v.pipe(v.string(), v.regex(/^\d{1,15}$/, 'must be a whole number'), v.transform(Number)),
@@ -82,7 +63,7 @@ export const ListDayEvents = v.object({
 })
 export type ListDayEvents = v.InferOutput<typeof ListDayEvents>
 
-/** `seq` counts 1, 2, 3 … without a gap; `actor` is the API key; `data` is what an event of `type` tells. */
+/** `seq` counts 1, 2, 3 … without a gap; `actor` is the API key; `data` holds the fields of that `type`. */
 export const DayEvent = component('DayEvent', {
   seq: v.number(),
   at: v.string(),
@@ -100,7 +81,7 @@ export const toDayEvent = ({ seq, at, actor, type, ...data }: Recorded): DayEven
   data: inSnakeCase(data) as Record<string, unknown>,
 })
 
-/** The log speaks camelCase; whatever an event holds, JSON is snake_case. */
+/** Events are stored in camelCase; the API’s JSON is snake_case. */
 function inSnakeCase(value: unknown): unknown {
   if (Array.isArray(value)) return value.map(inSnakeCase)
   if (typeof value !== 'object' || value === null) return value
@@ -114,8 +95,8 @@ const snakeCase = (name: string): string => name.replace(/[A-Z]/g, (letter) => `
 const chain = { head: v.nullable(v.string()), count: v.number() }
 
 /**
- * `head` is the hash of the last event (null on a day that nobody has touched) and `count` how many there
- * are, both as noted when it was appended. `bad_seq` is the first event that was changed, dropped or put in.
+ * `head` is the hash of the last event (null on an unused day) and `count` the number of events, both as
+ * stored when that event was appended. `bad_seq` is the first event that was changed, deleted or inserted.
  */
 export const Verdict = v.pipe(
   v.variant('ok', [
@@ -133,63 +114,63 @@ export const toVerdict = (verdict: LogVerdict): Verdict => {
 
 const Reason = text(500)
 
-/** Without `move_to` nobody is moved. Without its `doctor_id` it is another day of the same doctor. */
+/** Without `move_to` no appointment is moved. Without `doctor_id` in it, the doctor stays the same. */
 export const DeclareAbsence = component('DeclareAbsence', {
   reason: Reason,
   move_to: v.optional(v.object({ date: LocalDate, doctor_id: v.optional(text(100)) })),
 })
 export type DeclareAbsence = v.InferOutput<typeof DeclareAbsence>
 
-const WHYS = ['no_move_to', 'checked_in', 'already_booked', 'doctor_absent', 'moving'] as const
-const struck = { appointment_id: v.string(), patient_id: v.string() }
+const CALL_REASONS = ['no_move_to', 'checked_in', 'already_booked', 'doctor_absent', 'moving'] as const
+const affected = { appointment_id: v.string(), patient_id: v.string() }
 
 /**
- * Every patient whose appointment the absence struck is in exactly one list. `moved` and `waitlisted` tell of
- * the other day; who waits has given up the appointment of this one. `to_call` still stand on this day.
+ * Every affected patient is in exactly one list. `moved` and `waitlisted` describe the other day; for the
+ * waitlisted, the appointment on this day is cancelled. Those in `to_call` are still booked on this day.
  */
 export const Absence = component('Absence', {
   doctor_id: v.string(),
   date: v.string(),
   is_present: v.literal(false),
-  moved: v.array(v.object({ ...struck, doctor_id: v.string(), date: v.string(), slot: v.number() })),
+  moved: v.array(v.object({ ...affected, doctor_id: v.string(), date: v.string(), slot: v.number() })),
   waitlisted: v.array(
-    v.object({ ...struck, doctor_id: v.string(), date: v.string(), waitlist_id: v.string() }),
+    v.object({ ...affected, doctor_id: v.string(), date: v.string(), waitlist_id: v.string() }),
   ),
-  to_call: v.array(v.object({ ...struck, slot: v.number(), why: v.picklist(WHYS) })),
+  to_call: v.array(v.object({ ...affected, slot: v.number(), why: v.picklist(CALL_REASONS) })),
 })
 export type Absence = v.InferOutput<typeof Absence>
 
-/** How the try to find a patient another place ended. */
-export type Why = (typeof WHYS)[number] | 'moved' | 'waitlisted' | 'cancelled'
+/** How the move of one affected patient ended. */
+export type MoveOutcome = (typeof CALL_REASONS)[number] | 'moved' | 'waitlisted' | 'cancelled'
 
-export function toAbsence(day: DayPath, absence: DayAbsence, whys: Map<string, Why>): Absence {
-  const struckOf = (one: { appointmentId: string; patientId: string }) => ({
+export function toAbsence(day: DayPath, absence: DayAbsence, outcomes: Map<string, MoveOutcome>): Absence {
+  const idsOf = (one: { appointmentId: string; patientId: string }) => ({
     appointment_id: one.appointmentId,
     patient_id: one.patientId,
   })
-  const whyOf = ({ appointmentId, isCheckedIn }: DayAbsence['toCall'][number]) => {
-    const why = WHYS.find((known) => known === whys.get(appointmentId))
-    return why ?? (isCheckedIn ? 'checked_in' : 'no_move_to')
+  const reasonOf = ({ appointmentId, isCheckedIn }: DayAbsence['toCall'][number]) => {
+    const reason = CALL_REASONS.find((known) => known === outcomes.get(appointmentId))
+    return reason ?? (isCheckedIn ? 'checked_in' : 'no_move_to')
   }
   return {
     ...day,
     is_present: false,
     moved: absence.moved.map(({ doctorId, date, slot, ...one }) => ({
-      ...struckOf(one),
+      ...idsOf(one),
       doctor_id: doctorId,
       date,
       slot,
     })),
     waitlisted: absence.waitlisted.map(({ doctorId, date, waitId, ...one }) => ({
-      ...struckOf(one),
+      ...idsOf(one),
       doctor_id: doctorId,
       date,
       waitlist_id: waitId,
     })),
-    to_call: absence.toCall.map((one) => ({ ...struckOf(one), slot: one.slot, why: whyOf(one) })),
+    to_call: absence.toCall.map((one) => ({ ...idsOf(one), slot: one.slot, why: reasonOf(one) })),
   }
 }
 
-/** `events`: how many are on their way to the copy again. */
+/** `events`: how many events are being copied again. */
 export const Resync = component('Resync', { events: v.number() })
 export type Resync = v.InferOutput<typeof Resync>

@@ -19,7 +19,7 @@ import {
 export const days = resource()
   .get(
     '/:date',
-    doc('The numbers of a day, now or as of an instant', 200, Ledger),
+    doc('Get the slots and figures of a day, now or at an instant', 200, Ledger),
     refuses('not_found'),
     needs('appointments:read'),
     path(DayPath),
@@ -28,7 +28,7 @@ export const days = resource()
   )
   .get(
     '/:date/events',
-    doc('What happened on a day, oldest first', 200, v.array(DayEvent)),
+    doc('List the events of a day, oldest first', 200, v.array(DayEvent)),
     refuses('not_found'),
     needs('audit:read'),
     path(DayPath),
@@ -41,7 +41,7 @@ export const days = resource()
   )
   .get(
     '/:date/verify',
-    doc('Whether a day’s events are as they were written', 200, Verdict),
+    doc('Verify that the events of a day are unchanged', 200, Verdict),
     refuses('not_found', 'invalid_request'),
     needs('audit:read'),
     path(DayPath),
@@ -49,7 +49,7 @@ export const days = resource()
   )
   .post(
     '/:date/absence',
-    doc('Say that a doctor is absent, and find each patient of the day another place', 200, Absence),
+    doc('Declare a doctor absent, and move each patient of the day or put them on a waitlist', 200, Absence),
     refuses('not_found'),
     needs('appointments:write', 'doctors:write'),
     path(DayPath),
@@ -60,7 +60,7 @@ export const days = resource()
   )
   .post(
     '/:date/resync',
-    doc('Send a day to the searchable copy again', 202, Resync),
+    doc('Copy the events of a day to the searchable copy again', 202, Resync),
     refuses('not_found', 'invalid_request'),
     needs('appointments:write'),
     path(DayPath),

@@ -1,30 +1,27 @@
 import type { Ctx } from '../context'
-import { inTime } from '../lib/outage'
+import { withTimeout } from '../lib/outage'
 import { SECOND_MS } from '../lib/time'
 import { Problem } from '../problem'
 import type { Answer, Command, MoveWanted, Operation, Refusal, Refused, ReplyTo } from './commands'
-import { ASK_HEADER, type Ask } from './readers/sockets'
+import { FOLLOW_HEADER, type FollowRequest } from './readers/sockets'
 import type { Appointment } from './state/day'
-import type { Gone, Query, Seen } from './state/views'
+import type { HasMoved, Query, Seen } from './state/views'
 import { type DayKey, dayKey } from './storage/address'
 
-/** How everything outside a doctor’s day calls it. */
+/** How all code outside a doctor’s day calls it. */
 
 const TRIES_MAX = 3
 const PAUSE_MS = 50
 
-/**
- * To give a move up takes two calls of this length, and its caller must hear of it before the request’s own
- * limit.
- */
+/** Abandoning a move takes two calls of this length, within the time limit of the caller’s request. */
 const OTHER_DAY_MS_MAX = 3 * SECOND_MS
 
-/** The object as its callers see it: each method answers a promise of a structured clone. */
+/** The object as its callers see it: each method returns a promise of a structured clone. */
 export type RemoteDay = ReturnType<Env['DOCTOR_DAY']['get']>
 
 /**
- * Calls the object that owns a day. A reset breaks its stub, so each try takes a fresh one. Another try is
- * safe because an operation carries its id. An overloaded object gets no further try.
+ * Calls the object that owns a day. A reset breaks the stub, so each try uses a new one. A retry is safe
+ * because an operation carries its id. An overloaded object gets no retry.
  */
 export async function onDay<Reply>(
   env: Pick<Env, 'DOCTOR_DAY'>,
@@ -36,43 +33,43 @@ export async function onDay<Reply>(
     try {
       return await call(namespace.get(namespace.idFromName(key)))
     } catch (error) {
-      if (attempt === TRIES_MAX || !isWorthAnother(error)) throw error
+      if (attempt === TRIES_MAX || !isRetryable(error)) throw error
       await scheduler.wait(PAUSE_MS * attempt * (0.5 + Math.random()))
     }
   }
 }
 
 /**
- * How one day calls another. The calling day holds an appointment between two days, so it cannot wait for
- * ever. A call that was given up may still arrive, even after later ones.
+ * How one day calls another. An appointment is in the middle of a move during the call, so each call has a
+ * time limit. An abandoned call may still arrive, even after later ones.
  */
 export const otherDays = (env: Pick<Env, 'DOCTOR_DAY'>) => ({
   perform: <C extends Command>(key: DayKey, operation: Operation, command: C) =>
-    inTime(
+    withTimeout(
       onDay(env, key, (day) => day.perform(operation, command)),
       OTHER_DAY_MS_MAX,
     ) as Promise<Answer<ReplyTo<C>>>,
   see: <Q extends Query>(key: DayKey, clinicId: string, query: Q) =>
-    inTime(
+    withTimeout(
       onDay(env, key, (day) => day.see(clinicId, query)),
       OTHER_DAY_MS_MAX,
     ) as Promise<Seen<Q>>,
 })
 export type OtherDays = ReturnType<typeof otherDays>
 
-function isWorthAnother(error: unknown): boolean {
+function isRetryable(error: unknown): boolean {
   const flags = error as { retryable?: boolean; durableObjectReset?: boolean; overloaded?: boolean }
   return Boolean(flags.retryable || flags.durableObjectReset) && !flags.overloaded
 }
 
-/** `via` makes it another operation on each day that the request is led to: a retry takes the same path. */
+/** `via` gives each day that the request reaches its own operation id; a retry takes the same path. */
 export const operation = (ctx: Ctx, id: string, via: string | null = null): Operation => ({
   id: via ? `${id}:${via}` : id,
   actor: ctx.actor.keyId,
   isKeyed: ctx.once.key !== null,
 })
 
-/** Has the day decide. Where the appointment has moved, the day that it moved to decides. */
+/** Lets the day decide. Where the appointment has moved, the day that it moved to decides. */
 export const performOn = <C extends Command>(
   ctx: Ctx,
   key: DayKey,
@@ -91,7 +88,7 @@ export const moveOn = (
 ): Promise<Answer<Appointment>> =>
   reach(ctx, key, (day, via) => day.move(operation(ctx, opId, via), wanted, via))
 
-/** Has the day decide, and throws what it refuses. */
+/** Lets the day decide, and throws its refusal as a Problem. */
 export async function decideOn<C extends Command>(
   ctx: Ctx,
   key: DayKey,
@@ -106,19 +103,19 @@ export function granted<Reply>(answer: Answer<Reply>): Reply {
   return answer.reply
 }
 
-/** What a view shows of the caller’s own clinic. */
+/** What a view shows of a day of the caller’s own clinic. */
 export const see = <Q extends Query>(
   ctx: Ctx,
   key: DayKey,
   query: Q,
   at: number | null = null,
-): Promise<Exclude<Seen<Q>, Gone>> =>
-  reach(ctx, key, (day, via) => day.see(ctx.clinic.id, query, at, via)) as Promise<Exclude<Seen<Q>, Gone>>
+): Promise<Exclude<Seen<Q>, HasMoved>> =>
+  reach(ctx, key, (day, via) => day.see(ctx.clinic.id, query, at, via)) as Promise<Exclude<Seen<Q>, HasMoved>>
 
-/** An appointment’s first day knows where it is now, or nearly; each day that it has left knows the next. */
+/** The first day of an appointment knows its current or an earlier day; each day it left knows the next. */
 const DAYS_REACHED_MAX = 20
 
-/** Asks the day of this key, and while an appointment has moved on, the day that it moved to. */
+/** Asks the day of this key and, where the appointment has moved, the day that it moved to. */
 async function reach<Reply>(
   ctx: Ctx,
   key: DayKey,
@@ -127,7 +124,7 @@ async function reach<Reply>(
   let [at, via]: [DayKey, string | null] = [key, null]
   for (let reached = 0; ; reached += 1) {
     const reply = await onDay(ctx.env, at, (day) => ask(day, via))
-    const next = (reply as Partial<Gone> | null)?.movedTo
+    const next = (reply as Partial<HasMoved> | null)?.movedTo
     if (!next || reached === DAYS_REACHED_MAX) return reply
     at = dayKey(ctx.clinic.id, next.doctorId, next.date)
     via = next.moveId
@@ -135,11 +132,15 @@ async function reach<Reply>(
 }
 
 /**
- * A socket, not yet accepted, on which the day sends its events to a follower that it has admitted. A remote
- * call cannot carry a socket; a request can.
+ * Opens a socket, not yet accepted, on which the day sends its events to an admitted follower. A remote call
+ * cannot carry a socket; a request can.
  */
-export async function openStream(env: Pick<Env, 'DOCTOR_DAY'>, key: DayKey, ask: Ask): Promise<WebSocket> {
-  const headers = { Upgrade: 'websocket', [ASK_HEADER]: encodeURIComponent(JSON.stringify(ask)) }
+export async function openStream(
+  env: Pick<Env, 'DOCTOR_DAY'>,
+  key: DayKey,
+  wanted: FollowRequest,
+): Promise<WebSocket> {
+  const headers = { Upgrade: 'websocket', [FOLLOW_HEADER]: encodeURIComponent(JSON.stringify(wanted)) }
   const answer = await onDay(env, key, (day) => day.fetch('https://day/live', { headers }))
   if (answer.webSocket) return answer.webSocket
   const code = (await answer.text()) as keyof typeof STREAM_REFUSALS
@@ -148,33 +149,33 @@ export async function openStream(env: Pick<Env, 'DOCTOR_DAY'>, key: DayKey, ask:
 
 const STREAM_REFUSALS = {
   unauthenticated: 'This ticket is not valid for this day and view, or it has expired; ask for a new one',
-  not_found: 'Nothing of that id was found on this day',
-  live_full: 'This day has as many followers as it takes; try again later',
+  not_found: 'No record with this id was found on this day; check the id',
+  live_full: 'Too many clients follow this day already; try again later',
 }
 
-/** What a caller is told of a day’s refusal. */
+/** The Problem that a caller gets for a day’s refusal. */
 export function problemOf({ refused, transition }: Refused): Problem {
-  // `reach` follows an appointment that has moved. Here it gave up, because the moves did not end.
+  // `reach` asks the day that an appointment moved to. Here it stopped after DAYS_REACHED_MAX days.
   const code = refused === 'moved' ? 'unavailable' : refused
   return new Problem(code, REFUSALS[code], transition && { transition })
 }
 
 const REFUSALS: Record<Exclude<Refusal, 'moved'>, string> = {
-  not_found: 'Nothing of that id was found on this day',
+  not_found: 'No record with this id was found on this day; check the id',
   doctor_absent: 'The doctor is not available on that date',
-  already_booked: 'The patient is booked that day already; for a second visit send allow_another: true',
+  already_booked: 'The patient is already booked that day; to book another visit, send allow_another: true',
   already_cancelled: 'The appointment is no longer booked',
   day_full: 'The doctor has no available slots on that date',
-  capacity_below_taken: 'Slots beyond that capacity are taken already',
+  capacity_below_taken: 'Slots above this capacity are already taken; send a higher capacity',
   hours_in_use:
-    'Slots are taken, and other working hours would move their times; only the end of the hours may change',
-  hold_over: 'The hold was used, released or has expired',
+    'Slots are taken, and these working hours would change their times; change only the end of the hours',
+  hold_over: 'The hold was used or released, or it has expired; hold a slot again',
   no_offer: 'No slot is offered yet; the patient keeps waiting',
-  offer_over: 'The offer was accepted, declined or has lapsed',
+  offer_over: 'The offer was accepted or declined, or it has expired; it cannot be used again',
   wrong_patient: 'This appointment does not belong to the patient',
   already_checked_in: 'The patient has already checked in',
   wrong_date: 'Check-in is only allowed on appointment date, and a no-show cannot be recorded before it',
-  illegal_step: 'This step is not possible from the current status; `allowed` lists the steps that are',
+  illegal_step: 'This step is not possible from the current status; `allowed` lists the possible statuses',
   moving: 'The appointment is being moved to another day; try again in a moment',
   unavailable:
     'The other day cannot be reached, and nothing was moved; try again with the same Idempotency-Key',

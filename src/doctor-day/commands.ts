@@ -7,33 +7,30 @@ import type {
   Event,
   Hold,
   Move,
+  MovedTo,
   Opening,
-  PlaceInLine,
   Priority,
   Reservation,
-  Traveller,
+  Transfer,
   Waiting,
-  Whereabouts,
+  WaitlistPlace,
 } from './state/day'
 import type { WorkingHours } from './state/slot-times'
 
 /** What a doctor’s day can be asked to do, what it answers, and how it refuses. */
 
-/** When, by which API key, and how long an offer made now lasts. */
+/** The time of the decision, the API key that asks for it, and how long an offer made now lasts. */
 export interface Moment {
   at: number
   actor: string
   offerMs: number
 }
 
-/** Which operation this is (a retry finds its first reply) and which API key asks for it. */
+/** The id of the operation, by which a retry finds the first reply, and the API key that asks for it. */
 export interface Operation {
   id: string
   actor: string
-  /**
-   * The caller sent an Idempotency-Key. Then the day remembers every answer, refusals as well, so that a
-   * retry cannot end otherwise.
-   */
+  /** The caller sent an Idempotency-Key: the day remembers refusals too, so a retry gets the same answer. */
   isKeyed: boolean
 }
 
@@ -50,8 +47,8 @@ export interface Commands {
     patientId: string
     allowAnother: boolean
   }
-  /** `waiting`: where the patient waits instead. */
-  cancel: { clinicId: string; appointmentId: string; reason: string | null; waiting?: PlaceInLine }
+  /** `waiting`: the patient’s place on another day’s waitlist instead. */
+  cancel: { clinicId: string; appointmentId: string; reason: string | null; waiting?: WaitlistPlace }
   hold: { opening: Opening; holdId: string; ttlMs: number }
   release_hold: { clinicId: string; holdId: string }
   wait: { opening: Opening; waitId: string; patientId: string }
@@ -84,7 +81,7 @@ export interface Commands {
   }
   call_next: { opening: Opening; room: string }
   step: { clinicId: string; appointmentId: string; step: StepName }
-  /** Asked of the day that holds the slot: that day coordinates the move. */
+  /** Sent to the day that has the appointment: that day coordinates the move. */
   begin_move: {
     clinicId: string
     appointmentId: string
@@ -100,13 +97,13 @@ export interface Commands {
   }
   /** The other day has acknowledged the end. */
   settle_move: { clinicId: string; moveId: string }
-  /** Asked of the day that the appointment is to move to. */
-  reserve: Traveller & { opening: Opening; moveId: string; from: DoctorDate; allowAnother: boolean }
+  /** Sent to the day that the appointment is to move to. */
+  reserve: Transfer & { opening: Opening; moveId: string; from: DoctorDate; allowAnother: boolean }
   confirm_move: { clinicId: string; moveId: string }
-  /** May name a move that this day has not heard of; the day then refuses that move’s late `reserve`. */
+  /** May name a move that this day does not know; the day then refuses a late `reserve` of that move. */
   release_move: { opening: Opening; moveId: string }
-  /** Tells the day on which an appointment was first booked, and to which its id leads, where it is now. */
-  point: { clinicId: string; appointmentId: string; to: Whereabouts }
+  /** Sent to the day of an appointment’s first booking, which its id leads to: where the appointment is. */
+  point: { clinicId: string; appointmentId: string; to: MovedTo }
   /** Time has passed: holds and offers beyond their deadline end. */
   lapse: object
 }
@@ -114,12 +111,12 @@ export interface Commands {
 export type CommandOf<Type extends keyof Commands> = { type: Type } & Commands[Type]
 export type Command = { [Type in keyof Commands]: CommandOf<Type> }[keyof Commands]
 
-/** What a caller asks for. Each try of it is a move with an id of its own. */
+/** The move that a caller asks for. Each try is a move with its own id. */
 export type MoveWanted = Omit<CommandOf<'begin_move'>, 'moveId'>
 
-/** What became of a move. While it is under way, its operation has no reply yet. */
+/** The state of a move. While it is under way, its operation has no final reply yet. */
 export type MoveReply =
-  | { state: 'under_way'; move: Move; traveller: Traveller; from: DoctorDate }
+  | { state: 'under_way'; move: Move; transfer: Transfer; from: DoctorDate }
   | { state: 'moved'; appointment: Appointment }
   | { state: 'refused'; refused: Refusal }
 
@@ -133,7 +130,7 @@ export interface Replies {
   accept_offer: Appointment
   stop_waiting: { id: string }
   set_availability: Availability
-  /** The appointments of the day that are booked and not over, by slot. */
+  /** The booked appointments of the day whose visit has not taken place yet, by slot. */
   declare_absence: { appointmentId: string; patientId: string; isCheckedIn: boolean }[]
   check_in: CheckIn
   walk_in: CheckIn
@@ -151,7 +148,7 @@ export interface Replies {
 }
 export type ReplyTo<C extends Command> = Replies[C['type']]
 
-/** Why a day refuses; client.ts has the sentences. `moved`: the caller asks the day named beside it. */
+/** Why a day refuses; client.ts has the sentences. `moved`: the caller asks the day named in `movedTo`. */
 export type Refusal =
   | 'not_found'
   | 'doctor_absent'
@@ -171,12 +168,12 @@ export type Refusal =
   | 'moved'
   | 'unavailable'
 
-/** `movedTo` comes with `moved`: the day to ask instead. */
+/** `movedTo` is set with `moved` only: the day to ask instead. */
 export interface Refused {
   ok: false
   refused: Refusal
   transition?: Transition
-  movedTo?: Whereabouts
+  movedTo?: MovedTo
 }
 
 /** A decision that is under way is not the operation’s final answer, and the day does not remember it. */

@@ -5,8 +5,8 @@ import { otherDays } from './client'
 import type { Answer, Command, Decision, MoveWanted, Operation, ReplyTo } from './commands'
 import { moving } from './moving/moving'
 import { copyReader } from './readers/copy'
-import { following, hear } from './readers/sockets'
-import { isPassing } from './rules/facts'
+import { countMessage, liveStream } from './readers/sockets'
+import { isTransient } from './rules/facts'
 import { decide, nextDeadline } from './rules/rules'
 import { type Appointment, type Day, type Event, emptyDay, type Recorded } from './state/day'
 import { evolve, fold, foldUntil } from './state/fold'
@@ -14,28 +14,28 @@ import { type Query, type Seen, view } from './state/views'
 import * as log from './storage/log'
 import * as tickets from './storage/tickets'
 
-/** Should a write's own copy to D1 fail, or its isolate die, the alarm comes this much later. */
+/** When the copy to D1 right after a write fails, or its isolate dies, the alarm runs this much later. */
 const COPY_GRACE_MS = 5 * SECOND_MS
 
-/** How long setting availability waits for the copy, so that a list of doctors read right after shows it. */
+/** Setting availability waits this long for the copy, so that a list of doctors read right after shows it. */
 const COPY_WAIT_MS = SECOND_MS
 
-/** A log that cannot be folded will not fold a second later either; somebody has to look. */
+/** A log that cannot be folded cannot be folded a second later either; the operator has to repair it. */
 const LAPSE_RETRY_MS = MINUTE_MS
 
-const OFFER_SECONDS_USUAL = 15 * 60
+const OFFER_SECONDS_DEFAULT = 15 * 60
 
-/** Who ends what nobody ended in time. */
+/** The actor of events that the day appends because time has passed. */
 const CLOCK = 'clock'
 
 /**
- * One doctor on one local date. This class is the shell: storage, remote calls, the alarm. What may happen
- * stands in rules.ts. No `await` lies between reading the state and appending to the log, so nobody can come
- * between.
+ * One doctor on one local date. This class is the shell: storage, remote calls, the alarm. rules.ts decides
+ * what may happen. There is no `await` between reading the state and appending to the log, so no other
+ * request can run in between.
  */
 export class DoctorDay extends DurableObject<Env> {
   readonly #sql = this.ctx.storage.sql
-  readonly #offerMs = (Number(this.env.WAITLIST_OFFER_SECONDS) || OFFER_SECONDS_USUAL) * SECOND_MS
+  readonly #offerMs = (Number(this.env.WAITLIST_OFFER_SECONDS) || OFFER_SECONDS_DEFAULT) * SECOND_MS
   #isOpen = log.isOpen(this.#sql)
   #folded: Day | null = null
   #alarmAt = Number.POSITIVE_INFINITY
@@ -53,7 +53,7 @@ export class DoctorDay extends DurableObject<Env> {
     others: otherDays(this.env),
     wakeAt: (instant) => this.#arm(instant),
   })
-  readonly #following = following({
+  readonly #liveStream = liveStream({
     ctx: this.ctx,
     env: this.env,
     day: () => this.#day,
@@ -66,7 +66,7 @@ export class DoctorDay extends DurableObject<Env> {
     if (this.#isOpen) this.#wake()
   }
 
-  /** Folded when first asked for: a log too damaged to fold must still be there to verify. */
+  /** Folded at first use: `verify` must still work on a log that is too damaged to fold. */
   get #day(): Day {
     this.#folded ??= fold(this.#isOpen ? log.readEvents(this.#sql) : [])
     return this.#folded
@@ -74,38 +74,38 @@ export class DoctorDay extends DurableObject<Env> {
 
   #wake(): void {
     try {
-      this.#moving.undo()
+      this.#moving.abortInterrupted()
       this.#arm(nextDeadline(this.#day))
       if (this.#day.moves.size + this.#day.reservations.size > 0) this.#arm(Date.now())
       if (this.#copy.isBehind()) this.#arm(Date.now() + COPY_GRACE_MS)
-      this.#arm(this.#following.dueAt())
+      this.#arm(this.#liveStream.dueAt())
     } catch (error) {
       logFailure('log_damaged', error, { day: this.ctx.id.name })
     }
   }
 
-  /** Every change of the day comes through here. `via`: the move that led the caller here. */
+  /** Every change of the day goes through this method. `via`: the move that led the caller to this day. */
   async perform<C extends Command>(
     operation: Operation,
     command: C,
     via: string | null = null,
   ): Promise<Answer<ReplyTo<C>>> {
-    if (via) this.#moving.arrive(via)
+    if (via) this.#moving.confirmReservation(via)
     const answer = this.#perform(operation, command)
     if (['set_availability', 'declare_absence'].includes(command.type))
       await Promise.race([this.#catchUp(), scheduler.wait(COPY_WAIT_MS)])
     return answer
   }
 
-  /** Moves an appointment of this day to another, and coordinates both. */
+  /** Moves an appointment of this day to another day. This day coordinates the move. */
   move(operation: Operation, wanted: MoveWanted, via: string | null = null): Promise<Answer<Appointment>> {
-    if (via) this.#moving.arrive(via)
+    if (via) this.#moving.confirmReservation(via)
     return this.#moving.move(operation, wanted)
   }
 
   /**
-   * What a view shows of the day, now or as it stood at an instant (epoch ms). For another clinic it is a day
-   * that nobody has touched.
+   * What a view shows of the day, now or at an instant (epoch ms). A caller of another clinic sees an unused
+   * day.
    */
   see<Q extends Query>(
     clinicId: string,
@@ -113,12 +113,12 @@ export class DoctorDay extends DurableObject<Env> {
     at: number | null = null,
     via: string | null = null,
   ): Seen<Q> {
-    if (via) this.#moving.arrive(via)
-    if (this.#day.place?.clinicId !== clinicId) return view(emptyDay(), query)
+    if (via) this.#moving.confirmReservation(via)
+    if (this.#day.identity?.clinicId !== clinicId) return view(emptyDay(), query)
     return view(at === null ? this.#day : foldUntil(log.readEvents(this.#sql), at), query)
   }
 
-  /** Events behind `since`, oldest first. Who asks names clinic, doctor and date; no id leads here. */
+  /** Events after `since`, oldest first. The day’s address contains the caller’s clinic: no check needed. */
   history(since: number, max: number): Recorded[] {
     return this.#isOpen ? log.readEvents(this.#sql, since, max) : []
   }
@@ -127,7 +127,7 @@ export class DoctorDay extends DurableObject<Env> {
     return log.verify(this.#sql)
   }
 
-  /** The copy reads the log again from its start. Answers how many events that is. */
+  /** Copies the whole log to D1 again. Returns how many events the log has. */
   resync(operation: Operation): number {
     if (!this.#isOpen) return 0
     const known = log.recallReply(this.#sql, operation.id)
@@ -142,20 +142,20 @@ export class DoctorDay extends DurableObject<Env> {
     return events
   }
 
-  /** A follower comes. The Worker knows who it is, or brings its ticket. */
+  /** Opens a live stream. The Worker has authenticated the caller, or passes on the caller’s ticket. */
   override fetch(request: Request): Response {
-    return this.#following.open(request)
+    return this.#liveStream.open(request)
   }
 
   override webSocketMessage(socket: WebSocket): void {
-    hear(socket)
+    countMessage(socket)
   }
 
-  issueTicket(operation: Operation, ticket: tickets.NewTicket): tickets.Issued {
+  issueTicket(operation: Operation, ticket: tickets.HashedTicket): tickets.IssueOutcome {
     return this.ctx.storage.transactionSync(() => tickets.issue(this.#sql, operation, ticket, Date.now()))
   }
 
-  /** Ends what is due and sees to the copy. Never throws: after seven throws an alarm is dropped for good. */
+  /** Ends what is due, then runs the readers. Never throws: Cloudflare drops an alarm after seven throws. */
   override async alarm(): Promise<void> {
     this.#alarmAt = Number.POSITIVE_INFINITY
     try {
@@ -169,7 +169,7 @@ export class DoctorDay extends DurableObject<Env> {
     await this.#catchUp()
   }
 
-  /** Known operation: its reply. Else what is due ends first, then the rules decide. */
+  /** A known operation gets its first reply. Otherwise what is due ends first, then the rules decide. */
   #perform<C extends Command>(operation: Operation, command: C): Answer<ReplyTo<C>> {
     const known = this.#isOpen ? log.recallReply(this.#sql, operation.id) : undefined
     if (known !== undefined) return JSON.parse(known) as Answer<ReplyTo<C>>
@@ -177,10 +177,10 @@ export class DoctorDay extends DurableObject<Env> {
     this.#lapse(now)
     const decision = decide(this.#day, command, this.#moment(now, operation.actor))
     const answer: Answer<ReplyTo<C>> = decision.ok ? { ok: true, reply: decision.reply } : decision
-    const events = this.#recorded(decision.ok ? decision.events : [], operation.actor, now)
-    const isLastWord = !(decision.ok && decision.isUnderWay)
+    const events = this.#toRecorded(decision.ok ? decision.events : [], operation.actor, now)
+    const isFinal = !(decision.ok && decision.isUnderWay)
     const isRemembered =
-      isLastWord && (events.length > 0 || (operation.isKeyed && this.#mayRemember(command, decision)))
+      isFinal && (events.length > 0 || (operation.isKeyed && this.#mayRemember(command, decision)))
     this.#commit(events, isRemembered ? [operation.id, JSON.stringify(answer)] : null, now)
     return answer
   }
@@ -188,10 +188,10 @@ export class DoctorDay extends DurableObject<Env> {
   #lapse(now: number): void {
     if (nextDeadline(this.#day) > now) return
     const decision = decide(this.#day, { type: 'lapse' }, this.#moment(now, CLOCK))
-    this.#commit(this.#recorded(decision.ok ? decision.events : [], CLOCK, now), null, now)
+    this.#commit(this.#toRecorded(decision.ok ? decision.events : [], CLOCK, now), null, now)
   }
 
-  /** Append, remember and arm as one transaction; then the memory; then the copy. */
+  /** Appends, remembers the reply and sets the alarm in one transaction; then updates memory and copy. */
   #commit(events: Recorded[], remembered: [opId: string, reply: string] | null, at: number): void {
     if (events.length === 0 && !remembered) return
     try {
@@ -202,7 +202,7 @@ export class DoctorDay extends DurableObject<Env> {
         if (events.length > 0) this.#arm(at + COPY_GRACE_MS)
       })
     } catch (error) {
-      // What was undone may have been the alarm, too.
+      // The rollback may have undone the alarm as well.
       this.#alarmAt = Number.POSITIVE_INFINITY
       throw error
     }
@@ -212,13 +212,13 @@ export class DoctorDay extends DurableObject<Env> {
     if (events.length > 0) this.ctx.waitUntil(this.#catchUp())
   }
 
-  /** Whether an answer that changed nothing may be stored: guessing ids must not create storage. */
+  /** Whether the day may store an answer that changed nothing: guessing ids must not create storage. */
   #mayRemember(command: Command, decision: Decision<unknown>): boolean {
-    if (!decision.ok && isPassing(decision.refused)) return false
+    if (!decision.ok && isTransient(decision.refused)) return false
     return this.#isOpen || 'opening' in command
   }
 
-  #recorded(events: Event[], actor: string, at: number): Recorded[] {
+  #toRecorded(events: Event[], actor: string, at: number): Recorded[] {
     const first = this.#day.version + 1
     return events.map((event, index) => ({ ...event, at, actor, seq: first + index }))
   }
@@ -228,10 +228,10 @@ export class DoctorDay extends DurableObject<Env> {
   }
 
   async #catchUp(): Promise<void> {
-    if (this.#isOpen) await Promise.all([this.#following.catchUp(), this.#copy.catchUp()])
+    if (this.#isOpen) await Promise.all([this.#liveStream.catchUp(), this.#copy.catchUp()])
   }
 
-  /** The earliest wish wins; an alarm that finds nothing to do costs less than taking one back. */
+  /** The earliest request wins: an alarm with nothing to do costs less than cancelling one. */
   #arm(at: number): void {
     if (at >= this.#alarmAt) return
     this.#alarmAt = at

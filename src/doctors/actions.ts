@@ -2,7 +2,6 @@ import { and, asc, eq, gt } from 'drizzle-orm'
 import { today } from '../access/actions'
 import { audited } from '../audit/model'
 import type { Ctx } from '../context'
-import { days } from '../days/model'
 import { decideOn, see } from '../doctor-day/client'
 import type { Opening } from '../doctor-day/state/day'
 import { slotsThatFit, usualSlots } from '../doctor-day/state/slot-times'
@@ -14,16 +13,17 @@ import {
   type Availability,
   type ChangeDoctor,
   type Doctor,
+  days,
+  defaultAvailability,
   doctors,
   type ListDoctors,
   type ListedDoctor,
   type NewDoctor,
   type SetAvailability,
-  SLOTS_USUAL,
+  SLOTS_DEFAULT,
   toAvailability,
   toDayHours,
   toDoctor,
-  usualAvailability,
 } from './model'
 
 type DoctorRow = typeof doctors.$inferSelect
@@ -40,7 +40,7 @@ export async function addDoctor(ctx: Ctx, wanted: NewDoctor): Promise<Doctor> {
         name,
         code,
         specialty,
-        ...usualDay(wanted),
+        ...termsOfNewDays(wanted),
         createdAt: ctx.now,
         opId: op,
       })
@@ -52,14 +52,15 @@ export async function addDoctor(ctx: Ctx, wanted: NewDoctor): Promise<Doctor> {
       .where(and(eq(doctors.clinicId, ctx.clinic.id), eq(doctors.code, wanted.code))),
   ])
   const [doctor] = results[2]
-  if (doctor?.opId !== opId) throw new Problem('doctor_code_taken', 'A doctor with this code already exists')
+  if (doctor?.opId !== opId)
+    throw new Problem('doctor_code_taken', 'A doctor with this code already exists; send another code')
   return toDoctor(doctor)
 }
 
-/** A number that somebody said counts; else the hours make it, on each date anew. */
-function usualDay({ capacity, working_hours }: Pick<NewDoctor, 'capacity' | 'working_hours'>) {
+/** A capacity in the request counts. Without one, the working hours decide, separately for each date. */
+function termsOfNewDays({ capacity, working_hours }: Pick<NewDoctor, 'capacity' | 'working_hours'>) {
   const workingHours = working_hours ? toDayHours(working_hours) : null
-  const usual = workingHours ? usualSlots(workingHours) : SLOTS_USUAL
+  const usual = workingHours ? usualSlots(workingHours) : SLOTS_DEFAULT
   return {
     workingHours,
     capacity: capacity ?? usual,
@@ -67,7 +68,7 @@ function usualDay({ capacity, working_hours }: Pick<NewDoctor, 'capacity' | 'wor
   }
 }
 
-/** Days that somebody has touched keep the terms they began with. */
+/** Days that are in use keep the terms that they started with. */
 export async function changeDoctor(ctx: Ctx, id: string, wanted: ChangeDoctor): Promise<Doctor> {
   const { name, specialty } = wanted
   const [, , rows] = await ctx.db.batch([
@@ -76,22 +77,22 @@ export async function changeDoctor(ctx: Ctx, id: string, wanted: ChangeDoctor): 
       .set({
         ...(name !== undefined && { name }),
         ...(specialty !== undefined && { specialty }),
-        ...changedDay(wanted),
+        ...changedTerms(wanted),
       })
       .where(and(eq(doctors.clinicId, ctx.clinic.id), eq(doctors.id, id))),
     audited(ctx, 'doctor.changed', id),
     selectDoctor(ctx, id),
   ])
-  return toDoctor(known(rows))
+  return toDoctor(firstOrNotFound(rows))
 }
 
-function changedDay({ capacity, working_hours }: ChangeDoctor) {
-  if (working_hours) return usualDay({ capacity, working_hours })
-  const said = capacity === undefined ? {} : { capacity, capacityByHours: false }
-  return working_hours === null ? { ...said, workingHours: null, capacityByHours: false } : said
+function changedTerms({ capacity, working_hours }: ChangeDoctor) {
+  if (working_hours) return termsOfNewDays({ capacity, working_hours })
+  const fixed = capacity === undefined ? {} : { capacity, capacityByHours: false }
+  return working_hours === null ? { ...fixed, workingHours: null, capacityByHours: false } : fixed
 }
 
-/** With a date, whether each is present that day: read from D1's copy of the days, in the same query. */
+/** With a date, the same query reads from D1’s copy of the days whether each doctor is present that day. */
 export async function listDoctors(ctx: Ctx, wanted: ListDoctors): Promise<Page<ListedDoctor>> {
   const { date } = wanted
   const rows = await ctx.db
@@ -112,10 +113,10 @@ export async function listDoctors(ctx: Ctx, wanted: ListDoctors): Promise<Page<L
 }
 
 export async function getDoctor(ctx: Ctx, id: string): Promise<Doctor> {
-  return toDoctor(await knownDoctor(ctx, id))
+  return toDoctor(await requireDoctor(ctx, id))
 }
 
-/** The day itself keeps this; D1's copy follows. */
+/** The day owns its availability; D1’s copy follows. */
 export async function setAvailability(
   ctx: Ctx,
   doctorId: string,
@@ -142,12 +143,12 @@ export async function getAvailability(
 ): Promise<Availability> {
   const date = on ?? today(ctx)
   const [doctor, availability] = await Promise.all([
-    knownDoctor(ctx, doctorId),
+    requireDoctor(ctx, doctorId),
     see(ctx, dayKey(ctx.clinic.id, doctorId, date), { view: 'availability' }),
   ])
   return availability
     ? toAvailability(doctorId, date, availability)
-    : usualAvailability(opening(ctx, doctor, date))
+    : defaultAvailability(opening(ctx, doctor, date))
 }
 
 export const selectDoctor = (ctx: Ctx, id: string) =>
@@ -159,18 +160,18 @@ export const selectDoctor = (ctx: Ctx, id: string) =>
 /** One D1 round trip finds the doctor and claims the key. */
 export async function findDoctor(ctx: Ctx, id: string): Promise<{ opId: string; doctor: DoctorRow }> {
   const { opId, results } = await ctx.once.transact(() => [selectDoctor(ctx, id)])
-  return { opId, doctor: known(results[0]) }
+  return { opId, doctor: firstOrNotFound(results[0]) }
 }
 
-export const knownDoctor = async (ctx: Ctx, id: string): Promise<DoctorRow> =>
-  known(await selectDoctor(ctx, id))
+export const requireDoctor = async (ctx: Ctx, id: string): Promise<DoctorRow> =>
+  firstOrNotFound(await selectDoctor(ctx, id))
 
-function known([doctor]: DoctorRow[]): DoctorRow {
+function firstOrNotFound([doctor]: DoctorRow[]): DoctorRow {
   if (!doctor) throw notFound('Doctor')
   return doctor
 }
 
-/** What a day of the doctor starts with. How many slots fit into hours depends on the date: clocks change. */
+/** What a day of the doctor starts with. Clock changes alter how many slots fit into the hours of a date. */
 export function opening(ctx: Ctx, doctor: DoctorRow, date: string): Opening {
   const { timeZone } = ctx.clinic
   const { workingHours: hours, capacity, capacityByHours } = doctor

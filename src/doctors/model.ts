@@ -1,4 +1,4 @@
-import { integer, sqliteTable, text as textColumn, uniqueIndex } from 'drizzle-orm/sqlite-core'
+import { integer, primaryKey, sqliteTable, text as textColumn, uniqueIndex } from 'drizzle-orm/sqlite-core'
 import * as v from 'valibot'
 import type { Availability as DayAvailability, Opening } from '../doctor-day/state/day'
 import {
@@ -11,11 +11,11 @@ import { cursor, limit } from '../lib/page'
 import { component, maxCharacters, text } from '../lib/schema'
 import { DAY_MS, iso, LocalDate, MINUTE_MS } from '../lib/time'
 
-export const SLOTS_USUAL = 10
+export const SLOTS_DEFAULT = 10
 
 /**
- * `capacity`: how many slots a day of this doctor has unless the day says otherwise. With `capacityByHours`
- * nobody has said a number: a day has as many as fit into its hours, and `capacity` tells what is usual.
+ * `capacity`: how many slots a day of this doctor has, unless the day sets its own number. With
+ * `capacityByHours` a day has as many slots as fit into its hours, and `capacity` is the usual number.
  */
 export const doctors = sqliteTable(
   'doctors',
@@ -37,6 +37,24 @@ export const doctors = sqliteTable(
   ],
 )
 
+/**
+ * D1’s copy of the figures of every day, for queries across days. The days own the facts: no decision reads
+ * this table. `version` is the number of the day’s last event in the row.
+ */
+export const days = sqliteTable(
+  'days',
+  {
+    clinicId: textColumn('clinic_id').notNull(),
+    doctorId: textColumn('doctor_id').notNull(),
+    date: textColumn('date').notNull(),
+    isPresent: integer('is_present', { mode: 'boolean' }).notNull(),
+    capacity: integer('capacity').notNull(),
+    taken: integer('taken').notNull(),
+    version: integer('version').notNull(),
+  },
+  (t) => [primaryKey({ columns: [t.clinicId, t.doctorId, t.date] })],
+)
+
 const SLOTS_RULE = `must be a whole number from 1 to ${SLOTS_MAX}`
 const Capacity = v.pipe(
   v.number(),
@@ -49,7 +67,7 @@ const MINUTES_PER_SLOT_MAX = DAY_MS / MINUTE_MS
 const MINUTES_RULE = `must be a whole number from 1 to ${MINUTES_PER_SLOT_MAX}`
 const CLOCK = '(?:[01]\\d|2[0-3]):[0-5]\\d'
 
-/** When a doctor works, by the clock on the clinic's wall, within one date. Slots follow without a break. */
+/** When a doctor works, in the clinic’s local time, within one date. There are no breaks between slots. */
 const WorkingHours = v.pipe(
   v.object({
     from: v.pipe(v.string(), v.regex(new RegExp(`^${CLOCK}$`), 'must be a time like 09:00')),
@@ -82,8 +100,10 @@ type WorkingHours = v.InferOutput<typeof WorkingHours>
 function brokenHours(hours: DayHours): ['to' | 'minutes_per_slot', string] | null {
   const slots = usualSlots(hours)
   if (minutesOf(hours.from) >= minutesOf(hours.to)) return ['to', 'must be later than from']
-  if (slots < 1) return ['minutes_per_slot', 'must let a slot fit between from and to']
-  return slots > SLOTS_MAX ? ['minutes_per_slot', `must make at most ${SLOTS_MAX} slots of a day`] : null
+  if (slots < 1) return ['minutes_per_slot', 'must be small enough that one slot fits between from and to']
+  return slots > SLOTS_MAX
+    ? ['minutes_per_slot', `must be large enough that a day has at most ${SLOTS_MAX} slots`]
+    : null
 }
 
 export const toDayHours = ({ from, to, minutes_per_slot }: WorkingHours): DayHours => ({
@@ -102,15 +122,15 @@ export const NewDoctor = component('NewDoctor', {
   name: text(200),
   code: text(50),
   specialty: v.nullish(text(200), null),
-  /** How many slots a day has: else as many as fit into the working hours, or 10 without any. */
+  /** How many slots a day has. Default: as many as fit into the working hours, or 10 without hours. */
   capacity: v.optional(Capacity),
   working_hours: v.nullish(WorkingHours),
 })
 export type NewDoctor = v.InferOutput<typeof NewDoctor>
 
 /**
- * What is not named stays. Working hours that come without a capacity bring as many slots as fit; null takes
- * them away and leaves the number of slots.
+ * Fields that are not sent stay as they are. Working hours without a capacity set as many slots as fit; null
+ * removes the working hours and leaves the number of slots.
  */
 export const ChangeDoctor = v.pipe(
   v.object({
@@ -121,7 +141,7 @@ export const ChangeDoctor = v.pipe(
   }),
   v.check(
     (wanted) => Object.values(wanted).some((value) => value !== undefined),
-    'must name something to change',
+    'must contain at least one field to change',
   ),
   v.metadata({ ref: 'ChangeDoctor' }),
 )
@@ -140,7 +160,7 @@ const doctorFields = {
 export const Doctor = component('Doctor', doctorFields)
 export type Doctor = v.InferOutput<typeof Doctor>
 
-/** `is_available` is there where a date was asked for: whether the doctor is present that day. */
+/** `is_available` is set where the request has a date: whether the doctor is present that day. */
 export const ListedDoctor = component('ListedDoctor', {
   ...doctorFields,
   is_available: v.optional(v.boolean()),
@@ -172,11 +192,11 @@ export const SetAvailability = component('SetAvailability', {
   date: LocalDate,
   is_present: v.boolean(),
   notes: v.nullish(v.pipe(v.string(), maxCharacters(2_000)), null),
-  /** How many slots this day has; null leaves it as it is. */
+  /** How many slots this day has; null leaves the number as it is. */
   capacity: v.nullish(Capacity, null),
   /**
-   * This day's own hours, and as many slots as fit into them unless `capacity` says how many. Null takes
-   * the hours away and leaves the number of slots; without it the hours stay as they are.
+   * This day’s own hours, with as many slots as fit into them unless `capacity` sets a number. Null removes
+   * the hours and leaves the number of slots; without this field the hours stay as they are.
    */
   working_hours: v.nullish(WorkingHours),
 })
@@ -207,8 +227,8 @@ export const toAvailability = (doctorId: string, date: string, day: DayAvailabil
   updated_at: iso(day.updatedAt),
 })
 
-/** What holds for a day of which nobody has said anything. */
-export const usualAvailability = ({ doctorId, date, capacity, hours }: Opening): Availability => ({
+/** The availability of a day for which none was set. */
+export const defaultAvailability = ({ doctorId, date, capacity, hours }: Opening): Availability => ({
   id: null,
   doctor_id: doctorId,
   date,

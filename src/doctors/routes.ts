@@ -24,7 +24,7 @@ export const doctors = resource()
   )
   .get(
     '/',
-    doc('List doctors; with a date, who is available', 200, v.array(ListedDoctor)),
+    doc('List doctors; with a date, whether each is available', 200, v.array(ListedDoctor)),
     needs('doctors:read'),
     query(ListDoctors),
     async (c) => replyPage(c, ListedDoctor, await listDoctors(c.var.ctx, c.req.valid('query'))),
@@ -34,7 +34,7 @@ export const doctors = resource()
   )
   .patch(
     '/:id',
-    doc('Change a doctor; days that were touched keep their terms', 200, Doctor),
+    doc('Change a doctor; days in use keep their capacity and hours', 200, Doctor),
     refuses('not_found'),
     needs('doctors:write'),
     body(ChangeDoctor),
@@ -42,7 +42,7 @@ export const doctors = resource()
   )
   .post(
     '/:id/availability',
-    doc('Say whether a doctor is present on a day, when, and for how many', 200, Availability),
+    doc('Set whether a doctor is present on a day, the working hours and the capacity', 200, Availability),
     refuses('not_found', 'capacity_below_taken', 'hours_in_use'),
     needs('doctors:write'),
     body(SetAvailability),
@@ -51,7 +51,7 @@ export const doctors = resource()
   )
   .get(
     '/:id/availability',
-    doc('Whether a doctor is present on a day', 200, Availability),
+    doc('Get whether a doctor is present on a day', 200, Availability),
     refuses('not_found'),
     needs('doctors:read'),
     query(OnDate),

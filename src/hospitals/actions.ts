@@ -22,7 +22,7 @@ export async function listHospitals(ctx: Ctx, wanted: ListHospitals): Promise<Pa
         eq(hospitals.clinicId, ctx.clinic.id),
         gt(hospitals.id, wanted.cursor?.[0] ?? ''),
         isNotNull(imports.activatedAt),
-        // No LIKE: D1 takes patterns of 50 bytes only, and in a word of the caller's % and _ mean themselves.
+        // No LIKE: D1 allows patterns of 50 bytes only, and % and _ in a caller's word are not wildcards.
         sql`NOT EXISTS (SELECT 1 FROM json_each(${JSON.stringify(words)})
           WHERE instr(${hospitals.folded}, value) = 0)`,
       ),
@@ -50,8 +50,8 @@ export async function getHospital(ctx: Ctx, id: string): Promise<Hospital> {
 const ofBatch = and(eq(imports.clinicId, hospitals.clinicId), eq(imports.batchId, hospitals.batchId))
 
 /**
- * One row changes and with it every hospital of the batch; with an upstream, only once it has done the same.
- * Again, it changes nothing and says the same.
+ * Changes one row, which activates every hospital of the batch; an upstream must activate the batch first.
+ * A repeated call changes nothing and gets the same answer.
  */
 export async function activateBatch(ctx: Ctx, batchId: string): Promise<ActivatedBatch> {
   const ofBatchId = and(
@@ -59,7 +59,7 @@ export async function activateBatch(ctx: Ctx, batchId: string): Promise<Activate
     eq(imports.kind, 'hospitals'),
     eq(imports.batchId, batchId),
   )
-  await activateThere(ctx, ofBatchId)
+  await activateInDirectory(ctx, ofBatchId)
   const [, , [job]] = await ctx.db.batch([
     ctx.db
       .update(imports)
@@ -76,12 +76,12 @@ export async function activateBatch(ctx: Ctx, batchId: string): Promise<Activate
   return { batch_id: batchId, activated: true, message: 'The hospitals of the batch are active' }
 }
 
-/** A request has ten seconds in all, and may wait five for its turn. */
+/** A request has ten seconds in all and may wait five of them at the gate. */
 const ACTIVATION_MS_MAX = 4 * SECOND_MS
 const RETRY_AFTER_SECONDS = 5
 
-/** Nothing where no upstream is configured, and for a batch that is active, unknown or not ready anyway. */
-async function activateThere(ctx: Ctx, ofBatchId: SQL | undefined): Promise<void> {
+/** Does nothing without an upstream, or for a batch that is active, unknown or not finished. */
+async function activateInDirectory(ctx: Ctx, ofBatchId: SQL | undefined): Promise<void> {
   const directory = directoryOf(ctx.env)
   if (!directory) return
   const isEnded = notInArray(imports.state, ['pending', 'processing'])
@@ -90,12 +90,12 @@ async function activateThere(ctx: Ctx, ofBatchId: SQL | undefined): Promise<void
     .from(imports)
     .where(and(ofBatchId, isNull(imports.activatedAt), isEnded))
   if (!job) return
-  const passed = await throughGate(ctx.env, directory.gate, async (turn) => {
-    await turn()
+  const passed = await throughGate(ctx.env, directory.gate, async (untilTurn) => {
+    await untilTurn()
     return directory.activate(job.batchId, ACTIVATION_MS_MAX)
   })
   if ('reply' in passed && passed.reply?.is === 'done') return
-  const waitMs = 'halt' in passed ? passed.halt.until - Date.now() : 0
+  const waitMs = 'delay' in passed ? passed.delay.until - Date.now() : 0
   throw new Problem('unavailable', 'The directory of hospitals did not activate the batch; try again', {
     retryAfterSeconds: Math.max(RETRY_AFTER_SECONDS, Math.ceil(waitMs / SECOND_MS)),
   })

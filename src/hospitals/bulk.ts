@@ -1,6 +1,6 @@
 import { sql } from 'drizzle-orm'
 import type { Kind } from '../imports/kind'
-import { newRecordId, standsEarlier } from '../imports/model'
+import { newRecordId, repeatsEarlierRow } from '../imports/model'
 import { toE164 } from '../lib/phone'
 import { directoryOf } from './directory'
 import { foldHospital, HospitalRow, hospitals } from './model'
@@ -9,7 +9,7 @@ export const HOSPITAL_WORDS = {
   records: 'hospitals',
   statusPath: '/api/v1/hospitals/status/',
   created: ['created', 'created_and_activated'],
-  /** The last three are those of an upstream: it refused, it was out of reach, or its answer was lost. */
+  /** The last three come from an upstream: it refused, was out of reach, or its reply was lost. */
   reasons: [
     'duplicate_in_file',
     'duplicate_in_directory',
@@ -21,7 +21,7 @@ export const HOSPITAL_WORDS = {
   hasBatch: true,
 } as const
 
-/** Hospitals as a kind of import: what a row is, what is kept of it, and how rows become a directory. */
+/** Hospitals as a kind of import: the rules of a row, and how rows become hospitals. */
 export const HOSPITALS: Kind<HospitalRow> = {
   name: 'hospitals',
   columns: [
@@ -46,11 +46,11 @@ export const HOSPITALS: Kind<HospitalRow> = {
           SELECT i.clinic_id, ${newRecordId('r')}, i.batch_id, r.cells->>'name', r.cells->>'address',
             r.cells->>'phone', r.cells->>'phone_e164', r.identity, ${now}
           FROM staged_rows r JOIN imports i ON i.id = r.job_id
-          WHERE ${rows} AND i.clinic_id = ${clinicId} AND NOT ${standsEarlier('r')} AND ${isLeased}
+          WHERE ${rows} AND i.clinic_id = ${clinicId} AND NOT ${repeatsEarlierRow('r')} AND ${isLeased}
           ORDER BY r.row`)
         .onConflictDoNothing(),
       isCreated,
-      reason: sql`CASE WHEN ${standsEarlier('staged_rows')} THEN 'duplicate_in_file'
+      reason: sql`CASE WHEN ${repeatsEarlierRow('staged_rows')} THEN 'duplicate_in_file'
         ELSE 'duplicate_in_directory' END`,
     }
   },

@@ -18,19 +18,19 @@ const Created = v.object({
   creation_batch_id: v.nullish(v.string()),
 })
 
-/** What is staged of a row, without what only our copy has. */
+/** The staged cells of a row, without those that only our copy has. */
 const StagedHospital = v.object({ name: v.string(), address: v.string(), phone: v.nullable(v.string()) })
 
 /**
- * The directory of hospitals that another service keeps, where one is configured. Our own table follows it as
- * a copy: search goes on working, and a hospital that was imported before is not sent again.
+ * The directory of hospitals in another service, if one is configured. Our own table is then a copy of it:
+ * search still works, and a hospital that was imported before is not sent again.
  */
 export function directoryOf(env: Pick<Env, 'HOSPITAL_DIRECTORY_URL'>): Upstream | null {
   const configured: string = env.HOSPITAL_DIRECTORY_URL ?? ''
   if (configured === '') return null
   const url = URL.parse(configured)
   if (!url || !/^https?:$/.test(url.protocol))
-    throw new Error('HOSPITAL_DIRECTORY_URL is neither http nor https')
+    throw new Error('HOSPITAL_DIRECTORY_URL must be an http or https URL')
   const base = `${url.origin}${url.pathname.replace(/\/+$/, '')}`
   return {
     gate: base,

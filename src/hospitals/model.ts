@@ -6,9 +6,9 @@ import { foldName } from '../lib/text'
 import { iso } from '../lib/time'
 
 /**
- * The directory. `id` is the import and the row it came from, so a chunk that runs twice finds its own
- * hospitals. `folded` is name and address as `foldHospital` writes them: what is searched, and what makes two
- * hospitals one. Whether a hospital is active is no column here: its batch says so (imports.activated_at).
+ * The directory. `id` is the import and row of the hospital, so a chunk that runs twice finds its own
+ * hospitals. `folded` is name and address as `foldHospital` writes them: it is searched, and two hospitals
+ * with the same text are one. Its batch says whether a hospital is active (imports.activated_at).
  */
 export const hospitals = sqliteTable(
   'hospitals',
@@ -29,7 +29,7 @@ export const hospitals = sqliteTable(
   ],
 )
 
-/** A row of the file. The phone is kept as it was given; E.164 stands beside it where it can be read. */
+/** A row of the file. The phone is stored as written, and also as E.164 if it can be parsed. */
 export const HospitalRow = v.object({
   name: requiredCell(200),
   address: requiredCell(500),
@@ -37,9 +37,7 @@ export const HospitalRow = v.object({
 })
 export type HospitalRow = v.InferOutput<typeof HospitalRow>
 
-/**
- * Equal for two hospitals that are one. The line break keeps a name's end and an address's beginning apart.
- */
+/** Equal for two rows that mean one hospital. The line break separates the name from the address. */
 export const foldHospital = ({ name, address }: HospitalRow): string =>
   `${foldName(name)}\n${foldName(address)}`
 
@@ -69,7 +67,7 @@ export const toHospital = (
   created_at: iso(hospital.createdAt),
 })
 
-/** `?q=`: every one of its words must occur in name or address, in any order, whatever case and accents. */
+/** `?q=`: each of its words must occur in name or address, in any order, with any case and accents. */
 export const ListHospitals = v.object({
   q: v.optional(v.pipe(v.string(), maxCharacters(200))),
   limit: limit(100),

@@ -8,14 +8,14 @@ import type { TextPage } from '../lib/db'
 import type { Page } from '../lib/page'
 import { Problem, type ProblemCode } from '../problem'
 import { invalid, parse } from './failure'
-import { idempotencyKey, identify } from './idempotency'
+import { idempotencyKey, prepareOnce } from './idempotency'
 import { JSON_BYTES_MAX, readText } from './limits'
 
 type Schema = v.GenericSchema<unknown, unknown>
 
 export const resource = () => new Hono<App>()
 
-/** What the document says of a route: what it does, and what it answers. */
+/** Documents a route: its summary and its successful answers. */
 export const doc = (summary: string, statuses: number | number[], reply: Schema | null) =>
   describeRoute({
     summary,
@@ -24,10 +24,7 @@ export const doc = (summary: string, statuses: number | number[], reply: Schema 
     ),
   })
 
-/**
- * Which refusals of its own a route knows. Those that every such route shares (no key, bad JSON …) are added
- * where the document is put together.
- */
+/** Documents a route's own refusals. openapi.ts adds those that such routes share (no key, bad JSON …). */
 export const refuses = (...problems: ProblemCode[]) =>
   describeRoute({ 'x-problems': problems } as Parameters<typeof describeRoute>[0])
 
@@ -47,35 +44,33 @@ type Validated<Target extends string, S extends Schema> = {
   out: { [K in Target]: v.InferOutput<S> }
 }
 
-/**
- * Reads and validates a JSON body, whatever Content-Type says, and learns which operation this request is.
- */
+/** Reads and validates a JSON body, whatever its Content-Type, and gives the action its `once`. */
 export const body = <S extends Schema>(schema: S) =>
   documented<'json', S>('json', schema, async (c, next) => {
     const input = parse(schema, await readJson(c))
     const { idempotency_key, ...wanted } = input as { idempotency_key?: string }
-    identify(c, idempotencyKey(c, idempotency_key), wanted)
+    prepareOnce(c, idempotencyKey(c, idempotency_key), wanted)
     c.req.addValidatedData('json', input as object)
     await next()
   })
 
-/** Validates the query string. A parameter given twice counts once, the first. */
+/** Validates the query string. If a parameter is given twice, its first value counts. */
 export const query = <S extends Schema>(schema: S) =>
   documented<'query', S>('query', schema, async (c, next) => {
     c.req.addValidatedData('query', parse(schema, c.req.query()) as object)
     await next()
   })
 
-/** Validates what stands in the path. A value that cannot be is 400, not a record that was not found. */
+/** Validates the path's parameters. A malformed value is 400; only a well-formed unknown one is 404. */
 export const path = <S extends Schema>(schema: S) =>
   documented<'param', S>('param', schema, async (c, next) => {
     c.req.addValidatedData('param', parse(schema, c.req.param()) as object)
     await next()
   })
 
-/** For a POST whose path says all: learns which operation this request is, and reads no body. */
+/** For a POST that needs no body: gives the action its `once` and reads nothing. */
 export const noBody = createMiddleware<App>(async (c, next) => {
-  identify(c, idempotencyKey(c), null)
+  prepareOnce(c, idempotencyKey(c), null)
   await next()
 })
 
@@ -89,7 +84,7 @@ function documented<Target extends 'json' | 'query' | 'param', S extends Schema>
   })
 }
 
-/** Always an object, so that a schema's own checks may look into it. */
+/** Always an object, so that a schema's own checks can read its fields. */
 async function readJson(c: Context<App>): Promise<object> {
   const text = await readText(c.req.raw, JSON_BYTES_MAX)
   const value = parsed(text)
@@ -102,11 +97,11 @@ function parsed(text: string): unknown {
   try {
     return text.trim() === '' ? {} : JSON.parse(text)
   } catch {
-    throw new Problem('invalid_json', 'The body must be JSON')
+    throw new Problem('invalid_json', 'The body must be valid JSON')
   }
 }
 
-/** Answers with what the schema names and nothing else: a field that is not documented cannot leave. */
+/** Answers with the schema's fields only, so that an undocumented field cannot leave. */
 export function reply<S extends Schema, Status extends ContentfulStatusCode = 200>(
   c: Context<App>,
   schema: S,
@@ -116,13 +111,13 @@ export function reply<S extends Schema, Status extends ContentfulStatusCode = 20
   return c.json(v.parse(schema, value) as never, status ?? 200) as never
 }
 
-/** Answers with a bare array; `Link: <…>; rel="next"` leads on. */
+/** Answers with a bare array; `Link: <…>; rel="next"` points to the next page. */
 export function replyPage<S extends Schema>(c: Context<App>, row: S, page: Page<v.InferInput<S>>) {
   linkNext(c, page.next)
   return reply(c, v.array(row), page.rows)
 }
 
-/** As `replyPage`, for rows that are JSON already; what they hold was chosen where they were selected. */
+/** As `replyPage`, for rows that are already JSON; the query that selected them chose their fields. */
 export function replyTextPage<S extends Schema>(
   c: Context<App>,
   _row: S,
@@ -140,8 +135,8 @@ export function linkNext(c: Context<App>, value: string | null, parameter = 'cur
 }
 
 /**
- * For an answer that is made already. `c.header` would first make another of it, whose body is a stream: of a
- * page of 1,000 records that is a copy more.
+ * Adds a header to a finished response. `c.header` would first build another response whose body is a stream:
+ * one more copy of a page of 1,000 records.
  */
 export const addHeader = (c: Context<App>, name: string, value: string): void =>
   c.res.headers.set(name, value)

@@ -5,12 +5,12 @@ import { SECOND_MS } from '../lib/time'
 /** Proxies drop a connection that is silent for a minute, some sooner. */
 export const PULSE_MS = 15 * SECOND_MS
 
-/** What a slow reader may leave unread here; then it has to come again and go on where it was. */
+/** A slow reader may leave this much unread; then the stream ends, and the reader must reconnect. */
 const UNREAD_BYTES_MAX = 1024 * 1024
 
 const HEADERS = { 'Content-Type': 'text/event-stream', 'Cache-Control': 'no-store' }
 
-/** What the document says of a stream of events, which is no JSON. `more`: its other answers. */
+/** Documents a route that answers with an event stream instead of JSON. `more`: its other answers. */
 export const sendsEvents = (
   stream: { summary?: string; description: string[]; lastEventId: string },
   event: v.GenericSchema,
@@ -38,19 +38,19 @@ export const sendsEvents = (
     'x-problems': ['not_found'],
   } as Parameters<typeof describeRoute>[0])
 
-/** Server-sent events want each message numbered and named. */
-interface Numbered {
+/** In an event stream each event has a number and a type. */
+interface Message {
   type: string
   seq: number
 }
 
-/** The socket itself for whoever asked for one; for anybody else the same messages as an event stream. */
-export const speakTo = (request: Request, socket: WebSocket): Response =>
+/** Answers with the socket if the client asked for a WebSocket, else with its messages as an event stream. */
+export const answerLive = (request: Request, socket: WebSocket): Response =>
   request.headers.get('Upgrade')?.toLowerCase() === 'websocket'
     ? new Response(null, { status: 101, webSocket: socket })
     : eventStream(socket)
 
-/** Ends when the socket does; when the reader goes away, so does the socket. */
+/** The stream ends when the socket closes, and the socket closes when the reader leaves. */
 function eventStream(socket: WebSocket): Response {
   let pulse: ReturnType<typeof setInterval> | undefined
   const body = new ReadableStream<Uint8Array>(
@@ -63,16 +63,16 @@ function eventStream(socket: WebSocket): Response {
           socket.close()
           controller.close()
         }
-        const say = (text: string) => {
+        const send = (text: string) => {
           controller.enqueue(new TextEncoder().encode(text))
           if ((controller.desiredSize ?? 0) <= 0) end()
         }
-        pulse = setInterval(() => say(': still here\n\n'), PULSE_MS)
-        socket.addEventListener('message', ({ data }) => pulse !== undefined && say(framed(String(data))))
+        pulse = setInterval(() => send(': still here\n\n'), PULSE_MS)
+        socket.addEventListener('message', ({ data }) => pulse !== undefined && send(eventText(String(data))))
         socket.addEventListener('close', end)
         socket.addEventListener('error', end)
         socket.accept()
-        say(': here\n\n')
+        send(': here\n\n')
       },
       cancel() {
         clearInterval(pulse)
@@ -85,20 +85,20 @@ function eventStream(socket: WebSocket): Response {
   return new Response(body, { headers: HEADERS })
 }
 
-/** What is told one after the other, to a reader who may go at any time: then `left` is aborted. */
-export function streamEvents(tell: (left: AbortSignal) => AsyncGenerator<string>): Response {
+/** Streams the texts that `generate` yields. When the reader leaves, its signal is aborted. */
+export function streamEvents(generate: (left: AbortSignal) => AsyncGenerator<string>): Response {
   const leaving = new AbortController()
-  return new Response(streamOf(tell(leaving.signal), leaving), { headers: HEADERS })
+  return new Response(streamOf(generate(leaving.signal), leaving), { headers: HEADERS })
 }
 
-function framed(message: string): string {
-  const { type, seq } = JSON.parse(message) as Numbered
+function eventText(message: string): string {
+  const { type, seq } = JSON.parse(message) as Message
   return `id: ${seq}\nevent: ${type}\ndata: ${message}\n\n`
 }
 
 /**
- * Asks for the next text when the client has taken the last one; ends it when the client goes. `leaving` says
- * so to whoever is still making one.
+ * Asks the generator for the next text when the client has taken the last one. When the client leaves, the
+ * generator ends and `leaving` is aborted, which also stops the work on the next text.
  */
 export function streamOf(
   texts: AsyncGenerator<string>,

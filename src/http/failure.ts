@@ -29,20 +29,20 @@ export function failure(error: Error, c: Context<App>): Response {
   return c.body(JSON.stringify(body), status)
 }
 
-/** What the caller may know of an error. A bug or a library's message stays inside. */
+/** The part of an error that the caller may see. A bug's or a library's message is never part of it. */
 function problemOf(error: Error, c: Context<App>): Problem {
   if (error instanceof Problem) return error
   logFailure('failure', error, { request_id: c.var.requestId })
   if (isOutage(error) || isTimeout(error))
-    return new Problem('unavailable', 'Try again with the same Idempotency-Key; nothing will happen twice')
-  return new Problem('internal', 'Something went wrong here; the request id finds it in our log')
+    return new Problem('unavailable', 'Retry with the same Idempotency-Key; it takes effect only once')
+  return new Problem('internal', 'The service failed; report the request_id, which is also in our log')
 }
 
-/** What `deadline` throws. */
+/** Whether it is the error that `deadline` throws. */
 const isTimeout = (error: Error): boolean => error.name === 'TimeoutError'
 
-// valibot's own sentences repeat the value received. Ours never do: where a schema gives no sentence, the
-// rule's name has to serve.
+// valibot's own messages repeat the received value, which can be personal. So a rule without a message of
+// ours reports only its name.
 v.setGlobalMessage((issue) => `breaks the rule ${issue.type}`)
 
 const EXPECTED: Record<string, string> = {
@@ -53,7 +53,7 @@ const EXPECTED: Record<string, string> = {
   object: 'must be an object',
 }
 
-/** What is wrong with an input, each fault with its field; nothing of the input itself. */
+/** Names the field and the rule of each fault, and repeats nothing of the input. */
 const faultsOf = (issues: readonly v.BaseIssue<unknown>[]): Fault[] =>
   issues.map((issue) => {
     const field = v.getDotPath(issue) ?? 'body'
@@ -82,6 +82,6 @@ export function parse<Schema extends v.GenericSchema>(
   throw invalid(faultsOf(parsed.issues), code)
 }
 
-/** One Problem for all faults; its sentence is theirs, one after the other. */
+/** One Problem for all faults; its sentence joins their messages. */
 export const invalid = (faults: Fault[], code: ProblemCode = 'invalid_request') =>
   new Problem(code, faults.map((fault) => fault.message).join('; '), { faults })

@@ -11,20 +11,17 @@ import { invalid } from './failure'
 const KEY = /^[\x21-\x7e]{1,255}$/
 const KEY_FAULT = { field: 'Idempotency-Key', rule: 'idempotency_key' }
 
-/** KV refuses a shorter life. */
+/** KV refuses a shorter TTL. */
 const KV_TTL_MIN_SECONDS = 60
 
-interface KeptReply {
+interface StoredReply {
   fingerprint: string
   status: number
   contentType: string
   body: string
 }
 
-/**
- * The caller's key: the header, or `idempotency_key` in the body, which means the same. Null where there is
- * none.
- */
+/** The caller's key: the header, or `idempotency_key` in the body, which means the same. Null if absent. */
 export function idempotencyKey(c: Context<App>, fieldOfBody?: string): string | null {
   const header = c.req.header('Idempotency-Key')?.trim() || undefined
   if (header && fieldOfBody && header !== fieldOfBody)
@@ -35,11 +32,8 @@ export function idempotencyKey(c: Context<App>, fieldOfBody?: string): string | 
   return key
 }
 
-/**
- * Gives the action its `once`: which operation this request is. `input` is validated, so that spelling is no
- * matter.
- */
-export function identify(c: Context<App>, key: string | null, input: unknown): void {
+/** Gives the action its `once`. `input` is validated, so that two spellings of it have one fingerprint. */
+export function prepareOnce(c: Context<App>, key: string | null, input: unknown): void {
   const { ctx } = c.var
   const fingerprint = key === null ? '' : fingerprintOf(c, input)
   c.set('ctx', { ...ctx, once: once(ctx, { key, fingerprint }) })
@@ -48,23 +42,26 @@ export function identify(c: Context<App>, key: string | null, input: unknown): v
 export const fingerprintOf = (c: Context<App>, input: unknown): string =>
   sha256(JSON.stringify([c.req.method, c.req.path, input]))
 
-/** For routes whose work is too large to be asked for twice by mistake. */
+/** For routes whose work is too large to run twice by mistake. */
 export function requiredKey(c: Context<App>): string {
   const key = idempotencyKey(c)
   if (key === null)
-    throw new Problem('idempotency_key_required', 'Send an Idempotency-Key header, any text of your own')
+    throw new Problem(
+      'idempotency_key_required',
+      'Send an Idempotency-Key header: 1 to 255 visible ASCII characters of your choice',
+    )
   return key
 }
 
 /**
- * For routes whose reply holds ids and statuses only: KV answers a repeated key with the first reply, byte
- * for byte. KV is eventually consistent and may be out of reach, so a miss means nothing: the action then
- * finds the key in D1.
+ * For routes whose reply contains only ids and statuses: KV answers a repeated key with the first reply, byte
+ * for byte. KV is eventually consistent and may not be reachable, so a miss proves nothing: the action then
+ * looks for the key in D1.
  */
 export const replay = createMiddleware<App>(async (c, next) => {
   const { key, fingerprint } = c.var.ctx.once
   if (key === null) return next()
-  const kept = await recall(c, key)
+  const kept = await findReply(c, key)
   if (kept && kept.fingerprint !== fingerprint) throw keyReused()
   if (kept) return replayed(kept)
   await next()
@@ -72,43 +69,43 @@ export const replay = createMiddleware<App>(async (c, next) => {
 })
 
 /**
- * As `replay`, for an upload: what it is shows only in the digest of its file. `inputOf` reads the body, and
- * only where KV knows the key; otherwise the action reads it, once, and gives the request its `once`.
+ * As `replay`, for an upload, whose fingerprint needs the digest of its file. `inputOf` reads the body only
+ * if KV knows the key; otherwise the action reads the body, once, and prepares its `once` itself.
  */
 export const replayUpload = (inputOf: (c: Context<App>) => Promise<unknown>) =>
   createMiddleware<App>(async (c, next) => {
     const key = requiredKey(c)
-    const kept = await recall(c, key)
+    const kept = await findReply(c, key)
     if (kept && kept.fingerprint !== fingerprintOf(c, await inputOf(c))) throw keyReused()
     if (kept) return replayed(kept)
     await next()
     if (c.res.ok) keepReply(c, key)
   })
 
-const replayed = ({ body, status, contentType }: KeptReply): Response =>
+const replayed = ({ body, status, contentType }: StoredReply): Response =>
   new Response(body || null, {
     status,
     headers: { 'Content-Type': contentType, 'Idempotency-Replayed': 'true' },
   })
 
-/** The kept reply, or null: KV only saves work, so its failure is no failure of the request. */
-const recall = (c: Context<App>, key: string): Promise<KeptReply | null> =>
-  c.env.REPLIES.get<KeptReply>(replyName(c, key), 'json').catch(() => null)
+/** The stored reply, or null: KV only saves work, so a failure of KV does not fail the request. */
+const findReply = (c: Context<App>, key: string): Promise<StoredReply | null> =>
+  c.env.REPLIES.get<StoredReply>(replyName(c, key), 'json').catch(() => null)
 
 /**
- * Only the reply of the request that claimed the key is kept. A replayed one is as old as its key, and kept
- * from now on it would outlive the key. A dry run claims no key: its reply is true of one moment only.
+ * Keeps only the reply of the request that claimed the key. A replayed reply would start a new TTL and so
+ * outlive its key. A dry run claims no key, because its reply is true at that moment only.
  */
 function keepReply(c: Context<App>, key: string): void {
   const { claim, ctx } = c.var
-  if (claim && !claim.replayed) ctx.later(keep(c, key, claim))
+  if (claim && !claim.replayed) ctx.later(storeReply(c, key, claim))
 }
 
-/** A failure costs the next retry a look into D1. */
-async function keep(c: Context<App>, key: string, claim: Claim): Promise<void> {
+/** If this fails, the next retry has to ask D1. */
+async function storeReply(c: Context<App>, key: string, claim: Claim): Promise<void> {
   const reply = c.res.clone()
   const { fingerprint, claimedAt, expiresAt } = claim
-  const kept: KeptReply = {
+  const stored: StoredReply = {
     fingerprint,
     status: reply.status,
     contentType: reply.headers.get('Content-Type') ?? '',
@@ -116,13 +113,13 @@ async function keep(c: Context<App>, key: string, claim: Claim): Promise<void> {
   }
   const ttlSeconds = Math.ceil((expiresAt - claimedAt) / SECOND_MS)
   const options = { expirationTtl: Math.max(ttlSeconds, KV_TTL_MIN_SECONDS) }
-  await c.env.REPLIES.put(replyName(c, key), JSON.stringify(kept), options).catch(notKept)
+  await c.env.REPLIES.put(replyName(c, key), JSON.stringify(stored), options).catch(logNotKept)
 }
 
-const notKept = (error: unknown) => logFailure('reply_not_kept', error)
+const logNotKept = (error: unknown) => logFailure('reply_not_kept', error)
 
 const replyName = (c: Context<App>, key: string) =>
   `reply:${sha256(JSON.stringify([c.var.ctx.clinic.id, key]))}`
 
-/** A success, or a refusal by the owner of the fact. */
+/** Whether a retry must get this reply: a success, or a refusal that the owner of the fact decided. */
 const isFinal = (c: Context<App>): boolean => (c.error instanceof Problem ? c.error.isFinal : c.res.ok)

@@ -6,7 +6,7 @@ import { Problem } from '../problem'
 /** How long a caller waits for a dependency that neither answers nor fails. */
 const REQUEST_MS_MAX = 10 * SECOND_MS
 
-/** Every request is answered in time, if only with 503, unless its route lifts the deadline. */
+/** Answers every request in time, at worst with 503, unless its route lifts the deadline. */
 export const deadline = createMiddleware<App>(async (c, next) => {
   let timer: ReturnType<typeof setTimeout> | undefined
   const late = new Promise<never>((_, reject) => {
@@ -17,18 +17,18 @@ export const deadline = createMiddleware<App>(async (c, next) => {
   await Promise.race([next(), late]).finally(stop)
 })
 
-/** An upload takes as long as its sender does. */
+/** For uploads, which take as long as their sender needs. */
 export const noDeadline = createMiddleware<App>(async (c, next) => {
   c.var.liftDeadline()
   await next()
 })
 
-/** A JSON body. The longest legal one (a test result) needs a tenth of this. */
+/** The longest valid JSON body (a test result) needs a tenth of this. */
 export const JSON_BYTES_MAX = 1024 * 1024
 
 /**
- * The whole body as text. Counts what arrives, because Content-Length is only what the caller says.
- * Throws body_too_large, or invalid_json where the bytes are not UTF-8.
+ * Reads the whole body as text. It counts the bytes that arrive, because Content-Length can be wrong.
+ * Throws body_too_large, or invalid_json if the bytes are not UTF-8.
  */
 export async function readText(request: Request, bytesMax: number): Promise<string> {
   const decoder = new TextDecoder('utf-8', { fatal: true, ignoreBOM: false })
@@ -45,6 +45,6 @@ function decode(decoder: TextDecoder, chunk?: Uint8Array): string {
   try {
     return chunk ? decoder.decode(chunk, { stream: true }) : decoder.decode()
   } catch {
-    throw new Problem('invalid_json', 'The body must be JSON in UTF-8')
+    throw new Problem('invalid_json', 'The body must be JSON encoded as UTF-8')
   }
 }

@@ -16,7 +16,7 @@ export interface About {
   tags: { name: string; paths: RegExp; description: string }[]
 }
 
-/** OpenAPI 3.1 of every route, from the schemas that validate and the table of problems that refuses. */
+/** Builds the OpenAPI 3.1 document of all routes from their validating schemas and the table of problems. */
 export async function openApi(app: Hono<App>, { tags, ...info }: About): Promise<Document> {
   const { paths, components, ...document } = await generateSpecs(app, {
     defaultValidationErrorResponse: false,
@@ -28,7 +28,7 @@ export async function openApi(app: Hono<App>, { tags, ...info }: About): Promise
   })
   for (const [path, item] of Object.entries(paths)) {
     const tag = tags.find(({ paths: pattern }) => pattern.test(path))?.name
-    for (const [method, operation] of Object.entries(item)) finish(method, operation as Operation, tag)
+    for (const [method, operation] of Object.entries(item)) complete(method, operation as Operation, tag)
   }
   return {
     ...document,
@@ -45,13 +45,13 @@ export async function openApi(app: Hono<App>, { tags, ...info }: About): Promise
   }
 }
 
-function finish(method: string, operation: Operation, tag: string | undefined): void {
+function complete(method: string, operation: Operation, tag: string | undefined): void {
   const { 'x-problems': own = [], 'x-scope': scope } = operation
   operation.tags = tag === undefined ? [] : [tag]
   operation.security ??= []
   operation.responses = {
     ...operation.responses,
-    ...problemResponses([...own, ...shared(method, operation)]),
+    ...problemResponses([...own, ...sharedProblems(method, operation)]),
   }
   if (scope)
     operation.description = [operation.description, `Scope: \`${scope}\`.`].filter(Boolean).join('\n\n')
@@ -62,16 +62,16 @@ function finish(method: string, operation: Operation, tag: string | undefined): 
   delete operation['x-scope']
 }
 
-/** Refusals that no route names because each of its kind knows them. */
-function shared(method: string, operation: Operation): ProblemCode[] {
+/** Refusals that all routes of a kind share, so that no route has to list them. */
+function sharedProblems(method: string, operation: Operation): ProblemCode[] {
   const takesJson =
     operation.requestBody &&
     'content' in operation.requestBody &&
     'application/json' in operation.requestBody.content
-  const asksQuery = operation.parameters?.some((p) => 'in' in p && p.in === 'query')
+  const hasQuery = operation.parameters?.some((p) => 'in' in p && p.in === 'query')
   return [
     ...(takesJson ? (['invalid_json', 'invalid_request', 'body_too_large'] as const) : []),
-    ...(asksQuery ? (['invalid_request'] as const) : []),
+    ...(hasQuery ? (['invalid_request'] as const) : []),
     ...(method === 'post' ? (['idempotency_key_reused'] as const) : []),
     ...(operation.security?.length ? (['unauthenticated', 'scope_missing'] as const) : []),
     'internal',
@@ -103,8 +103,8 @@ const PROBLEM = toJsonSchema(
     message: v.string(),
     request_id: v.string(),
     from: v.optional(v.pipe(v.string(), v.description('With illegal_step: the current status'))),
-    to: v.optional(v.pipe(v.string(), v.description('With illegal_step: the status that was asked for'))),
-    allowed: v.optional(v.pipe(v.array(v.string()), v.description('With illegal_step: what is possible'))),
+    to: v.optional(v.pipe(v.string(), v.description('With illegal_step: the requested status'))),
+    allowed: v.optional(v.pipe(v.array(v.string()), v.description('With illegal_step: possible statuses'))),
     errors: v.optional(
       v.array(
         v.strictObject({
@@ -122,6 +122,6 @@ const IDEMPOTENCY_KEY: OpenAPIV3_1.ParameterObject = {
   name: 'Idempotency-Key',
   in: 'header',
   required: false,
-  description: 'Any text of your own. The same key and body again within 24 hours get the first answer.',
+  description: 'Any text of your choice. The same key and body within 24 hours get the first answer.',
   schema: { type: 'string', minLength: 1, maxLength: 255 },
 }

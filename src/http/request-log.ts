@@ -5,16 +5,14 @@ import { newId } from '../lib/crypto'
 import { log } from '../lib/log'
 import { addHeader } from './endpoint'
 
-/** What we take for a request id from outside; anything else could forge log lines or blow them up. */
-const SANE_REQUEST_ID = /^[A-Za-z0-9._-]{8,128}$/
+/** A caller's request id must look like this; any other text could forge log lines or make them huge. */
+const VALID_REQUEST_ID = /^[A-Za-z0-9._-]{8,128}$/
 
-/**
- * One line per request, of ids, codes and the route's pattern: the path itself can hold what a caller typed.
- */
+/** Logs ids, codes and the route's pattern of each request; the path itself can contain personal text. */
 export const requestLog = createMiddleware<App>(async (c, next) => {
   const startedAt = Date.now()
   const given = c.req.header('X-Request-Id')
-  const requestId = given && SANE_REQUEST_ID.test(given) ? given : newId()
+  const requestId = given && VALID_REQUEST_ID.test(given) ? given : newId()
   c.set('requestId', requestId)
   await next()
   const { claim, ctx, problem } = c.var

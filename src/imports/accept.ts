@@ -4,13 +4,13 @@ import type { Ctx } from '../context'
 import { newId } from '../lib/crypto'
 import { brokeConstraint } from '../lib/db'
 import { log } from '../lib/log'
-import { inTime } from '../lib/outage'
+import { withTimeout } from '../lib/outage'
 import { MINUTE_MS } from '../lib/time'
 import { idempotencyKeys, once } from '../once'
 import { Problem } from '../problem'
 import type { Kind } from './kind'
 import { FIRST_ROW, importChunks, imports, type Mode } from './model'
-import { badRows, discard, exists, ofClinic, receiving, removeRows, stage } from './staging'
+import { badRows, discard, isJobOfClinic, jobExists, receiveUpload, removeRows, stage } from './staging'
 import { CHUNK_ROWS, MESSAGES_MAX, sendChunks } from './work/chunk'
 
 const IMPORT_KEY_TTL_MS = 5 * MINUTE_MS
@@ -20,47 +20,51 @@ export interface Upload {
   mode: Mode
   key: string
   file: AsyncIterable<Uint8Array>
-  /** What makes a retry the same request, given the digest of its file. */
+  /** Equal for a retry of the same request, given the digest of its file. */
   fingerprint(sha256: string): string
 }
 
-/** The same for every retry: nothing in it changes. */
+/** Every retry of the request gets the same values. */
 export interface Accepted {
   jobId: string
   rows: number
 }
 
 /**
- * The whole file is staged first, under an id that is no job yet. Then one transaction claims the key and
- * makes it a job with chunks, or finds that an equal request did so before. The object watches from the first
- * row on: what a crash leaves behind, rows without a job or a job without messages, is its to clear or to
- * finish.
+ * Stages the whole file first, under an id that is no job yet. Then one transaction claims the key and makes
+ * the upload a job with chunks, unless an equal request has already done so. The BulkJob object watches from
+ * the first row on: after a crash it removes rows without a job and sends the missing messages of a job.
  */
 export async function startImport(ctx: Ctx, upload: Upload): Promise<Accepted> {
   const jobId = newId()
-  return receiving(ctx, jobId, async () => {
+  return receiveUpload(ctx, jobId, async () => {
     const { sha256, rows, invalid, faults, faultCount } = await stage(ctx, upload.kind, jobId, upload.file, {
       keepsBad: upload.mode === 'partial',
     })
     if (invalid === rows) throw badRows(faults, faultCount)
-    const arrived = onceUploaded(ctx, upload, sha256, jobId)
-    const owner = await accept(arrived, upload, jobId, rows)
-    if (owner !== jobId) await discard(arrived, jobId)
-    return await announce(arrived, owner)
+    const uploadedCtx = contextAfterUpload(ctx, upload, sha256, jobId)
+    const owner = await accept(uploadedCtx, upload, jobId, rows)
+    if (owner !== jobId) await discard(uploadedCtx, jobId)
+    return await queueJob(uploadedCtx, owner)
   })
 }
 
 /**
- * The request as of now. An upload can take minutes; a key that counted from its beginning could be born
- * expired.
+ * The request's context with the time after the upload. An upload can take minutes: a key whose lifetime
+ * started before it could expire before it is stored.
  */
-export function onceUploaded(ctx: Ctx, upload: Omit<Upload, 'mode'>, sha256: string, opId: string): Ctx {
+export function contextAfterUpload(
+  ctx: Ctx,
+  upload: Omit<Upload, 'mode'>,
+  sha256: string,
+  opId: string,
+): Ctx {
   const acting = { ...ctx, now: Date.now() }
   const fingerprint = upload.fingerprint(sha256)
   return { ...acting, once: once(acting, { key: upload.key, fingerprint, ttlMs: IMPORT_KEY_TTL_MS, opId }) }
 }
 
-/** The id of the job that owns the key: this one, or that of an equal request which came first. */
+/** The id of the job that owns the key: this job, or the job of an equal request that came first. */
 async function accept(ctx: Ctx, { kind, mode }: Upload, jobId: string, rows: number): Promise<string> {
   const { opId } = await ctx.once
     .transact((op) => [
@@ -73,15 +77,15 @@ async function accept(ctx: Ctx, { kind, mode }: Upload, jobId: string, rows: num
         SELECT ${jobId}, value->>0, ${ctx.clinic.id}, value->>1, value->>2, 'pending', NULL, 0, 0, 0,
           (SELECT count(*) FROM staged_rows r WHERE r.job_id = ${jobId}
             AND r.row BETWEEN value->>1 AND value->>2 AND r.status = 'failed'), ${kind.name}, 0
-        FROM json_each(${JSON.stringify(chunksOf(rows))})
-        WHERE ${exists(jobId)}`),
+        FROM json_each(${JSON.stringify(chunkRanges(rows))})
+        WHERE ${jobExists(jobId)}`),
     ])
     .catch(refuseIncomplete)
   if (opId === jobId) log('import.accepted', { clinic: ctx.clinic.id, job: jobId, rows })
   return opId
 }
 
-/** NULL, which the column refuses, where rows are missing: then the object took the upload for dead. */
+/** NULL, which the column refuses, if rows are missing: the object removed them as those of a dead upload. */
 const ifAllStaged = (jobId: string, rows: number) =>
   sql`(SELECT CASE WHEN count(*) = ${rows} THEN ${rows} END FROM staged_rows WHERE job_id = ${jobId})`
 
@@ -92,7 +96,7 @@ function refuseIncomplete(error: unknown): never {
 }
 
 /** `[chunk, first row, last row]`. */
-function chunksOf(rows: number): [number, number, number][] {
+function chunkRanges(rows: number): [number, number, number][] {
   const lastRow = FIRST_ROW + rows - 1
   return Array.from({ length: Math.ceil(rows / CHUNK_ROWS) }, (_, chunk) => {
     const firstRow = FIRST_ROW + chunk * CHUNK_ROWS
@@ -101,18 +105,18 @@ function chunksOf(rows: number): [number, number, number][] {
 }
 
 /**
- * A job is only ever promised once the queue has taken its first messages. Equal requests all come through
- * here: whoever marks the job as queued first decides that it stays, whoever withdraws it first that all of
+ * A caller gets a job only after the queue has taken its first messages. Equal requests all come through
+ * here: if one of them marks the job as queued first, the job stays; if one withdraws the job first, all of
  * them fail.
  */
-async function announce(ctx: Ctx, jobId: string): Promise<Accepted> {
-  const [job] = await ctx.db.select().from(imports).where(ofClinic(ctx, jobId))
+async function queueJob(ctx: Ctx, jobId: string): Promise<Accepted> {
+  const [job] = await ctx.db.select().from(imports).where(isJobOfClinic(ctx, jobId))
   if (!job) throw withdrawn()
   if (job.state !== 'pending' || job.queuedAt !== null) return { jobId: job.id, rows: job.totalRows }
-  const chunks = chunksOf(job.totalRows).map(([chunk]) => chunk)
+  const chunks = chunkRanges(job.totalRows).map(([chunk]) => chunk)
   const isQueued = await sendInTime(ctx.env, jobId, chunks)
-  const stays = isQueued ? await markQueued(ctx, jobId) : !(await withdraw(ctx, jobId))
-  if (!stays) throw withdrawn()
+  const isKept = isQueued ? await markQueued(ctx, jobId) : !(await withdraw(ctx, jobId))
+  if (!isKept) throw withdrawn()
   ctx.later(sendChunks(ctx.env, jobId, chunks.slice(MESSAGES_MAX)).catch(() => {}))
   return { jobId: job.id, rows: job.totalRows }
 }
@@ -121,24 +125,24 @@ async function markQueued(ctx: Ctx, jobId: string): Promise<boolean> {
   const marked = await ctx.db
     .update(imports)
     .set({ queuedAt: ctx.now })
-    .where(ofClinic(ctx, jobId))
+    .where(isJobOfClinic(ctx, jobId))
     .returning({ id: imports.id })
   return marked.length > 0
 }
 
-/** Whether the job is gone, and its key with it. It stays where a message came through after all. */
+/** Whether the job and its key were deleted. A job that a late message has already started stays. */
 async function withdraw(ctx: Ctx, jobId: string): Promise<boolean> {
   const [, , , , left] = await ctx.db.batch([
     ctx.db
       .delete(imports)
-      .where(and(ofClinic(ctx, jobId), eq(imports.state, 'pending'), isNull(imports.queuedAt))),
+      .where(and(isJobOfClinic(ctx, jobId), eq(imports.state, 'pending'), isNull(imports.queuedAt))),
     audited(ctx, 'import.withdrawn', jobId),
     ctx.db.delete(idempotencyKeys).where(
       sql`clinic_id = ${ctx.clinic.id} AND key = ${ctx.once.key} AND op_id = ${jobId}
-          AND NOT ${exists(jobId)}`,
+          AND NOT ${jobExists(jobId)}`,
     ),
-    ctx.db.delete(importChunks).where(sql`job_id = ${jobId} AND NOT ${exists(jobId)}`),
-    ctx.db.select({ id: imports.id }).from(imports).where(ofClinic(ctx, jobId)),
+    ctx.db.delete(importChunks).where(sql`job_id = ${jobId} AND NOT ${jobExists(jobId)}`),
+    ctx.db.select({ id: imports.id }).from(imports).where(isJobOfClinic(ctx, jobId)),
     removeRows(ctx.db, jobId),
   ])
   log('import.queue_unreachable', { clinic: ctx.clinic.id, job: jobId, withdrawn: left.length === 0 })
@@ -148,16 +152,14 @@ async function withdraw(ctx: Ctx, jobId: string): Promise<boolean> {
 const withdrawn = () =>
   queueUnreachable('The import could not be queued and nothing was kept; send the file again')
 
-/**
- * How long the queue may take before it counts as out of reach. The caller hears of it within two seconds.
- */
+/** A queue that takes longer counts as out of reach, so that the caller gets an answer within two seconds. */
 const QUEUE_WAIT_MS = 1_200
 const RETRY_AFTER_SECONDS = 5
 
-/** Whether the queue took the first messages in time. What it does later is nobody's concern any more. */
+/** Whether the queue took the first messages in time. A later success or failure is ignored. */
 export async function sendInTime(env: Env, jobId: string, chunks: readonly number[]): Promise<boolean> {
   const sent = sendChunks(env, jobId, chunks.slice(0, MESSAGES_MAX))
-  return inTime(sent, QUEUE_WAIT_MS).then(
+  return withTimeout(sent, QUEUE_WAIT_MS).then(
     () => true,
     () => false,
   )

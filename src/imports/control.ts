@@ -11,12 +11,12 @@ import { watcherOf } from './staging'
 import { getImport, type ImportFacts, isJob, type Job, jobOf } from './status'
 import { MESSAGES_MAX } from './work/chunk'
 
-/** Far longer than a request may take: until then the watcher stays, even where the job seems to be over. */
+/** Far longer than a request may take: until then the watcher stays, even if the job is over. */
 const REOPENING_MS_MAX = MINUTE_MS
 
 /**
- * No chunk is begun from now on. One that is worked on at this moment may still end, and counts; all others
- * stay as they are. Again, it changes nothing and says the same.
+ * No new chunk starts after this. A chunk in flight may still finish, and its rows count; all other chunks
+ * stay as they are. A repeated cancel changes nothing and gets the same answer.
  */
 export async function cancelImport(ctx: Ctx, kind: Kind, jobId: string): Promise<ImportFacts> {
   const { results } = await ctx.once.transact((op) => [
@@ -37,13 +37,13 @@ export async function cancelImport(ctx: Ctx, kind: Kind, jobId: string): Promise
   ])
   const [job] = results[2]
   if (!job) throw notFound('Job')
-  if (job.state === 'completed' || job.state === 'failed') throw over(job)
+  if (job.state === 'completed' || job.state === 'failed') throw jobOver(job)
   return getImport(ctx, kind.name, jobId)
 }
 
 /**
- * Goes on with what is pending of a job that was cancelled or given up; its clock starts anew. The key is
- * claimed only where the job was so.
+ * Continues the pending chunks of a cancelled or failed job and restarts its clock. A job in any other state
+ * is refused and the key stays unclaimed.
  */
 export async function resumeImport(ctx: Ctx, kind: Kind, jobId: string): Promise<void> {
   await jobOf(ctx, kind.name, jobId)
@@ -55,7 +55,7 @@ export async function resumeImport(ctx: Ctx, kind: Kind, jobId: string): Promise
       ctx.db
         .update(imports)
         .set({
-          // NULL, which the column refuses, where there is nothing to resume; then the key stays free.
+          // NULL, which the column refuses, if there is nothing to resume: then the key stays unclaimed.
           state: sql`CASE WHEN state NOT IN ('cancelled', 'failed') THEN NULL WHEN NOT ${isPending}
             THEN 'completed' WHEN started_at IS NULL THEN 'pending' ELSE 'processing' END`,
           startedAt: sql`CASE WHEN started_at IS NULL OR NOT ${isPending} THEN started_at
@@ -76,21 +76,19 @@ export async function resumeImport(ctx: Ctx, kind: Kind, jobId: string): Promise
         ),
     ])
     .catch(async (error: unknown) => {
-      throw isStateRefused(error) ? over(await jobOf(ctx, kind.name, jobId)) : error
+      throw isStateRefused(error) ? jobOver(await jobOf(ctx, kind.name, jobId)) : error
     })
   await wakeChunks(ctx, jobId)
 }
 
 /**
- * Before the job is reopened, so that a crash right behind it costs no more than one wake, and after it is
- * known to be the clinic's own.
+ * Call it before the job is reopened, so that a crash right after that only delays the job until the next
+ * alarm, and after the job is known to belong to the clinic.
  */
 export const watchReopened = (ctx: Ctx, jobId: string): Promise<void> =>
   watcherOf(ctx, jobId).watch(ctx.clinic.id, ctx.now, ctx.now + REOPENING_MS_MAX)
 
-/**
- * The watcher sends what is not sent here. Where the queue is out of reach, a repeated request sends again.
- */
+/** The watcher sends what is not sent here. If the queue is out of reach, a retry of the request sends it. */
 export async function wakeChunks(ctx: Ctx, jobId: string): Promise<void> {
   const pending = await ctx.db
     .select({ chunk: importChunks.chunk })
@@ -106,13 +104,15 @@ export async function wakeChunks(ctx: Ctx, jobId: string): Promise<void> {
     .limit(MESSAGES_MAX)
   const chunks = pending.map(({ chunk }) => chunk)
   if (!(await sendInTime(ctx.env, jobId, chunks)))
-    throw queueUnreachable('The import goes on once the queue can be reached; the same key asks again')
+    throw queueUnreachable(
+      'The queue is out of reach, so the import continues later; retry with the same key',
+    )
 }
 
-/** Whether a statement wrote NULL for the job’s state: its way to refuse, which undoes the whole batch. */
+/** Whether a statement wrote NULL as the job’s state: so it refuses, and the whole batch is undone. */
 export const isStateRefused = (error: unknown): boolean => brokeConstraint(error, 'imports.state')
 
-const over = ({ state }: Job): Problem =>
+const jobOver = ({ state }: Job): Problem =>
   state === 'pending' || state === 'processing'
     ? new Problem('import_not_finished', 'The import is running; there is nothing to resume')
     : new Problem('import_over', `The import is over: it is ${state}`)

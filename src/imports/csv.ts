@@ -1,22 +1,20 @@
 import { type CsvError, type Parser, parse } from 'csv-parse'
 import type { Fault } from '../problem'
 
-/** A record of a file longer than this is no row of a table but a quote that was never closed. */
+/** A longer record is not a row but a quote that was never closed. */
 const RECORD_CHARACTERS_MAX = 64 * 1024
 
-/**
- * What a record may take of the file. Bounds its columns too, which hold no characters where they are empty.
- */
+/** Bytes of the file per record. This limits empty columns too, which add no characters to a record. */
 const RECORD_BYTES_MAX = 4 * RECORD_CHARACTERS_MAX
 
-/** How much of the file is parsed at a time, so that what waits for the reader stays small. */
+/** Bytes that are parsed at a time, so that few parsed records wait in memory for the reader. */
 const PIECE_BYTES = 64 * 1024
 
 const FILE_COLUMNS_MAX = 256
 
 /**
- * Every line end is known beforehand: a parser that learns it from the first line reads mixed files as one
- * record.
+ * All line ends are listed: a parser that detects the line end from the first line reads a file with mixed
+ * line ends as one record.
  */
 const DIALECT = {
   record_delimiter: ['\r\n', '\n', '\r'],
@@ -31,23 +29,23 @@ export interface Column<Name extends string> {
 }
 
 /**
- * One record under its columns, or what is wrong with it. `row` counts records; the header is row 1. A fault
- * with cells is that row's alone; one without is the file's.
+ * One record by column name, or its fault. `row` counts records; the header is row 1. A fault with cells is
+ * about that row only; a fault without cells is about the whole file.
  */
 type Row<Name extends string> =
   | { row: number; cells: Record<Name, string>; fault?: undefined }
   | { row: number; cells?: Record<Name, string>; fault: Fault }
 
-/** What ends the reading: nothing behind it can be trusted. */
-interface Broken {
+/** A fault that ends the reading, because nothing after it can be trusted. */
+interface CsvFault {
   rule: string
   sentence: string
 }
 
 /**
- * Reads CSV (RFC 4180, comma, UTF-8 with or without BOM) as it arrives. A record is a row even where a quoted
- * line break spreads it over several lines; lines without text are no rows. A missing column or a broken
- * quote is the last thing told. Faults never repeat what a cell holds.
+ * Reads CSV (RFC 4180, comma, UTF-8 with or without BOM) as it arrives. A record is one row even if a quoted
+ * line break spreads it over several lines; lines without text are no rows. Reading ends at a missing column
+ * or a broken quote. Faults never repeat the content of a cell.
  */
 export async function* readCsv<Name extends string>(
   bytes: AsyncIterable<Uint8Array>,
@@ -63,14 +61,14 @@ export async function* readCsv<Name extends string>(
     }
     row += 1
     if (header) {
-      yield underColumns(row, record, header)
+      yield rowOf(row, record, header)
       continue
     }
     header = readHeader(record, columns)
     for (const fault of header.faults) yield { row, fault }
     if (header.faults.length > 0) return
   }
-  if (row < 2) yield { row: row + 1, fault: emptiness(row) }
+  if (row < 2) yield { row: row + 1, fault: emptyFile(row) }
 }
 
 interface Header<Name extends string> {
@@ -90,7 +88,7 @@ function readHeader<Name extends string>(record: string[], columns: readonly Col
   const faults = columns.flatMap(({ name, isRequired }) => {
     if (isRequired && !names.includes(name)) return [fault(name, 'column', `column '${name}' is missing`)]
     if (names.indexOf(name) !== names.lastIndexOf(name))
-      return [fault(name, 'column', `column '${name}' stands there twice`)]
+      return [fault(name, 'column', `column '${name}' occurs twice`)]
     return []
   })
   if (names.length > FILE_COLUMNS_MAX)
@@ -99,51 +97,49 @@ function readHeader<Name extends string>(record: string[], columns: readonly Col
   return { width: names.length, places, faults }
 }
 
-/** A record too short for a required column goes on with that cell empty: "is required" says it best. */
-function underColumns<Name extends string>(row: number, record: string[], header: Header<Name>): Row<Name> {
+/** A record too short for a required column gets an empty cell there: "is required" is the clearest fault. */
+function rowOf<Name extends string>(row: number, record: string[], header: Header<Name>): Row<Name> {
   const cells = Object.fromEntries(
     header.places.map(({ name, place }) => [name, record[place] ?? '']),
   ) as Record<Name, string>
   const lacksRequired = header.places.some(({ isRequired, place }) => isRequired && place >= record.length)
   if (record.length !== header.width && !lacksRequired) {
-    const message = `Row ${row}: ${record.length} values stand under ${header.width} columns`
+    const message = `Row ${row}: ${record.length} values for ${header.width} columns`
     return { row, cells, fault: { row, field: 'file', rule: 'columns', message } }
   }
   return { row, cells }
 }
 
-function emptiness(rows: number): Fault {
+function emptyFile(rows: number): Fault {
   const message = rows === 0 ? 'The file is empty' : 'The file has a header and no rows'
   return { field: 'file', rule: 'empty', message }
 }
 
-/** Bytes → records. Everything parsed before a fault is told before it. */
-async function* records(bytes: AsyncIterable<Uint8Array>): AsyncGenerator<string[] | Broken> {
-  const arrived: string[][] = []
+/** Bytes → records. Yields every record that was parsed before a fault, then the fault. */
+async function* records(bytes: AsyncIterable<Uint8Array>): AsyncGenerator<string[] | CsvFault> {
+  const parsed: string[][] = []
   const parser = openParser((record) => {
-    if (record.length > 1 || record[0]?.trim()) arrived.push(record)
+    if (record.length > 1 || record[0]?.trim()) parsed.push(record)
   })
   const decoder = new TextDecoder('utf-8', { fatal: true, ignoreBOM: false })
   let unfinishedBytes = 0
-  let seen = 0
+  let finishedBefore = 0
   for await (const piece of pieces(bytes)) {
     const text = decode(decoder, piece)
-    const broken = (await push(parser, text ?? readable(piece))) ?? (text === null ? NOT_UTF8 : null)
-    yield* arrived.splice(0)
-    if (broken) return yield broken
+    const fault = (await push(parser, text ?? validStart(piece))) ?? (text === null ? NOT_UTF8 : null)
+    yield* parsed.splice(0)
+    if (fault) return yield fault
     const finished = parser.info.records + parser.info.empty_lines
-    unfinishedBytes = finished === seen ? unfinishedBytes + piece.byteLength : 0
-    seen = finished
+    unfinishedBytes = finished === finishedBefore ? unfinishedBytes + piece.byteLength : 0
+    finishedBefore = finished
     if (unfinishedBytes > RECORD_BYTES_MAX) return yield TOO_LONG
   }
-  const broken = decode(decoder) === null ? NOT_UTF8 : await end(parser)
-  yield* arrived.splice(0)
-  if (broken) yield broken
+  const fault = decode(decoder) === null ? NOT_UTF8 : await end(parser)
+  yield* parsed.splice(0)
+  if (fault) yield fault
 }
 
-/**
- * csv-parse hands each record over while it is written to, and passes nothing on: there is no second queue.
- */
+/** csv-parse passes each record to `take` during the write and outputs nothing: there is no second queue. */
 function openParser(take: (record: string[]) => void): Parser {
   const parser = parse({
     ...DIALECT,
@@ -152,19 +148,19 @@ function openParser(take: (record: string[]) => void): Parser {
       return null
     },
   })
-  // The callback of the write that fails tells the error; without a listener it would be thrown as well.
+  // The callback of the failed write reports the error; without a listener it would be thrown as well.
   parser.on('error', () => {})
   return parser
 }
 
-const push = (parser: Parser, text: string): Promise<Broken | null> =>
+const push = (parser: Parser, text: string): Promise<CsvFault | null> =>
   text === ''
     ? Promise.resolve(null)
-    : new Promise((resolve) => parser.write(text, (error) => resolve(error ? brokenBy(error) : null)))
+    : new Promise((resolve) => parser.write(text, (error) => resolve(error ? csvFaultOf(error) : null)))
 
-const end = (parser: Parser): Promise<Broken | null> =>
+const end = (parser: Parser): Promise<CsvFault | null> =>
   new Promise((resolve) => {
-    parser.on('error', (error) => resolve(brokenBy(error)))
+    parser.on('error', (error) => resolve(csvFaultOf(error)))
     parser.end(() => resolve(null))
   })
 
@@ -182,40 +178,40 @@ function decode(decoder: TextDecoder, piece?: Uint8Array): string | null {
   }
 }
 
-/** What stands before the first bytes that are no UTF-8: the fault is told of the row that they are in. */
-const readable = (piece: Uint8Array): string => new TextDecoder().decode(piece).split('\uFFFD', 1)[0] ?? ''
+/** The text before the first bytes that are not UTF-8, so that the fault names the row of those bytes. */
+const validStart = (piece: Uint8Array): string => new TextDecoder().decode(piece).split('\uFFFD', 1)[0] ?? ''
 
-const NOT_UTF8: Broken = { rule: 'utf8', sentence: 'from here on the file is not UTF-8' }
-const TOO_LONG: Broken = {
+const NOT_UTF8: CsvFault = { rule: 'utf8', sentence: 'from here on the file is not UTF-8' }
+const TOO_LONG: CsvFault = {
   rule: 'record_size',
   sentence: `a row may have at most ${RECORD_CHARACTERS_MAX} characters`,
 }
 
-const BROKEN: Partial<Record<CsvError['code'], Broken>> = {
+const CSV_FAULTS: Partial<Record<CsvError['code'], CsvFault>> = {
   CSV_QUOTE_NOT_CLOSED: { rule: 'quote', sentence: 'a quote is opened and never closed' },
   CSV_INVALID_CLOSING_QUOTE: { rule: 'quote', sentence: 'text follows a closing quote' },
-  INVALID_OPENING_QUOTE: { rule: 'quote', sentence: 'a quote stands inside a value without quotes' },
+  INVALID_OPENING_QUOTE: { rule: 'quote', sentence: 'a quote is inside a value without quotes' },
   CSV_MAX_RECORD_SIZE: TOO_LONG,
 }
 
-const brokenBy = (error: Error): Broken =>
-  BROKEN[(error as CsvError).code] ?? { rule: 'csv', sentence: 'this is not CSV' }
+const csvFaultOf = (error: Error): CsvFault =>
+  CSV_FAULTS[(error as CsvError).code] ?? { rule: 'csv', sentence: 'this is not CSV' }
 
 /**
- * CSV as it leaves (RFC 4180), safe to open in a spreadsheet: a cell that would be read as a formula is led
- * by a single quote. So that reading it back gives the very same text, a cell that already looks so led gets
- * one more, and the reader takes exactly one away.
+ * CSV that is sent (RFC 4180), safe to open in a spreadsheet: a cell that a spreadsheet would read as a
+ * formula gets a single quote in front. A cell that already has such a quote gets one more, and the reader
+ * removes exactly one, so that reading the file back gives the same text.
  */
 
 const LOOKS_LIKE_FORMULA = /^'*[=+\-@\t\r]/
-const LED_BY_QUOTE = /^'+[=+\-@\t\r]/
+const FORMULA_AFTER_QUOTE = /^'+[=+\-@\t\r]/
 const NEEDS_QUOTES = /[",\r\n]/
 
 /** `+1 202 …` → `'+1 202 …` */
 export const disarm = (cell: string): string => (LOOKS_LIKE_FORMULA.test(cell) ? `'${cell}` : cell)
 
-/** Undoes `disarm`, and leaves alone what never went through it. */
-export const rearm = (cell: string): string => (LED_BY_QUOTE.test(cell) ? cell.slice(1) : cell)
+/** Undoes `disarm`; leaves a cell unchanged that `disarm` did not change. */
+export const rearm = (cell: string): string => (FORMULA_AFTER_QUOTE.test(cell) ? cell.slice(1) : cell)
 
 /** One record and its line end. */
 export const csvLine = (cells: readonly string[]): string => `${cells.map(disarmedField).join()}\r\n`

@@ -7,15 +7,15 @@ import { Problem } from '../problem'
 
 const FIELD = 'file'
 
-/** What a multipart body may hold beside the file: boundaries, headers and fields that nobody reads. */
+/** What a multipart body may hold besides the file: boundaries, headers and fields that are ignored. */
 const MULTIPART_OVERHEAD_BYTES_MAX = 64 * 1024
 const MULTIPART_PARTS_MAX = 20
 
 const FILE_BYTES_MAX_USUAL = 32 * 1024 * 1024
 
 /**
- * How much of a refused body is still read, and thrown away. A client that is still sending hears of a
- * refusal only when its bytes are taken; whoever sends more than this is cut off.
+ * How much of a refused body is still read and discarded. A client reads the refusal only after it has sent
+ * its body, so its bytes must be read; a client that sends more than this is cut off.
  */
 const DRAINED_BYTES_MAX = 64 * 1024 * 1024
 
@@ -28,22 +28,20 @@ export async function* fileBytes(request: Request, env: Env): AsyncGenerator<Uin
   const isForm = /^multipart\/form-data\b/i.test(contentType)
   if (!request.body || !(isForm || /^text\/csv\b/i.test(contentType))) throw noFile()
   const reader = request.body.getReader()
-  const read = oneAfterAnother(() => reader.read())
-  const body = chunksOf(read)
+  const read = oneAtATime(() => reader.read())
+  const body = bytesOf(read)
   try {
-    yield* upTo(bytesMax, isForm ? multipartFile(body, contentType, bytesMax) : body, bytesMax)
+    yield* limitBytes(bytesMax, isForm ? multipartFile(body, contentType, bytesMax) : body, bytesMax)
   } finally {
-    // A body that breaks off here has been refused already, and that refusal is what is told.
+    // A body that breaks off here was already read or refused, and the client gets that answer.
     await drain(read, () => reader.cancel()).catch(() => {})
   }
 }
 
 type Read = () => Promise<ReadableStreamReadResult<Uint8Array>>
 
-/**
- * A request's body refuses a second read while one is under way, as one is where a parser was stopped midway.
- */
-function oneAfterAnother(read: Read): Read {
+/** A body refuses a second read while a first is in flight, which is so after a parser stopped midway. */
+function oneAtATime(read: Read): Read {
   let last: Promise<unknown> = Promise.resolve()
   return () => {
     const next = last.then(read)
@@ -52,8 +50,8 @@ function oneAfterAnother(read: Read): Read {
   }
 }
 
-/** Unlike the stream's own iterator, does not cancel the body when its reader has had enough. */
-async function* chunksOf(read: Read): AsyncGenerator<Uint8Array> {
+/** Unlike the stream's own iterator, this does not cancel the body when its reader stops early. */
+async function* bytesOf(read: Read): AsyncGenerator<Uint8Array> {
   for (let next = await read(); !next.done; next = await read()) yield next.value
 }
 
@@ -72,33 +70,33 @@ async function* multipartFile(
   bytesMax: number,
 ): AsyncGenerator<Uint8Array> {
   const busboy = openBusboy(contentType)
-  const whole = Readable.from(upTo(bytesMax + MULTIPART_OVERHEAD_BYTES_MAX, body, bytesMax))
+  const limited = Readable.from(limitBytes(bytesMax + MULTIPART_OVERHEAD_BYTES_MAX, body, bytesMax))
   const files: BusboyFileStream[] = []
   let refusal: unknown
-  const read = pipeline(whole, busboy).catch((error: unknown) => {
+  const parsing = pipeline(limited, busboy).catch((error: unknown) => {
     refusal = error instanceof Problem ? error : malformed()
     for (const file of files) file.destroy()
   })
   const found = new Promise<{ stream: BusboyFileStream; name: string } | null>((resolve) => {
     busboy.on('file', (field, stream, name) => {
-      stream.on('error', () => {}) // `read` learns of it too, and without a listener it would be thrown.
+      stream.on('error', () => {}) // `parsing` gets the error too; without a listener it would be thrown.
       if (field !== FIELD || files.push(stream) > 1) stream.resume()
       else resolve({ stream, name })
     })
-    void read.then(() => resolve(null))
+    void parsing.then(() => resolve(null))
   })
   try {
     const file = await found
     if (!file) throw refusal ?? noFile()
     if (!/\.csv$/i.test(file.name)) throw badFile('file_name', 'The file’s name must end with .csv')
     yield* file.stream as AsyncIterable<Uint8Array>
-    // Only the closing boundary proves that the file arrived whole.
-    await read
-    if (files.length > 1) throw badFile('file', 'There must be one file only')
+    // Only the closing boundary proves that the file is complete.
+    await parsing
+    if (files.length > 1) throw badFile('file', 'Send one file only')
   } catch (error) {
     throw refusal ?? error
   } finally {
-    whole.destroy()
+    limited.destroy()
   }
 }
 
@@ -113,8 +111,8 @@ function openBusboy(contentType: string) {
   }
 }
 
-/** Counts what arrives, because Content-Length is only what the caller says. */
-async function* upTo(countMax: number, bytes: AsyncIterable<Uint8Array>, bytesMax: number) {
+/** Counts the bytes, because a caller can send a wrong Content-Length. */
+async function* limitBytes(countMax: number, bytes: AsyncIterable<Uint8Array>, bytesMax: number) {
   let count = 0
   for await (const chunk of bytes) {
     count += chunk.byteLength
@@ -133,7 +131,7 @@ const noFile = () =>
 
 const malformed = () => badFile('multipart', 'The multipart body is broken or incomplete')
 
-/** What the document says of a route whose body is a file: it insists on a key. */
+/** The OpenAPI text of a route whose body is a file and which requires an Idempotency-Key. */
 export const takesFile = (columns: string) =>
   describeRoute({
     requestBody: {
@@ -156,7 +154,7 @@ export const takesFile = (columns: string) =>
         in: 'header',
         required: true,
         description:
-          'Any text of your own. The same key and file again within 300 seconds get the first answer.',
+          'Any text you choose. A retry with the same key and file within 300 seconds gets the first answer.',
         schema: { type: 'string', minLength: 1, maxLength: 255 },
       },
     ],

@@ -6,8 +6,8 @@ import type { UpstreamReply } from '../upstream/call'
 import type { Column } from './csv'
 import type { KindName } from './model'
 
-/** A chunk of staged rows whose turn has come. `rows` picks them as `r`; `isLeased` is the lease’s fence. */
-interface Turn {
+/** Rows to make records of. `rows` selects them as `r`; `isLeased` is true while the caller has the lease. */
+interface RowsToCommit {
   jobId: string
   clinicId: string
   now: number
@@ -15,39 +15,39 @@ interface Turn {
   isLeased: SQL
 }
 
-type Home = Pick<ActingClinic, 'country'>
+type ClinicCountry = Pick<ActingClinic, 'country'>
 
-/** What the machinery has to know of what it imports: a row, and two functions. */
+/** What the import code must know about a kind of records: its rows, and how they become records. */
 export interface Kind<Cells extends object = object> {
   name: KindName
   columns: readonly Column<string>[]
-  /** What a row must be: for some kinds that depends on where the clinic is. */
-  row(clinic: Home): v.GenericSchema<unknown, Cells>
+  /** The rules of a row. For some kinds they depend on the clinic's country. */
+  row(clinic: ClinicCountry): v.GenericSchema<unknown, Cells>
   /**
-   * What is kept of a row until its turn, each column under its own name, and what makes two rows of a file
-   * one (never '').
+   * `cells`: what is stored of a row until it is imported, each column under its own name. `identity`: equal
+   * for two rows of a file that mean the same record (never '').
    */
-  stage(cells: Cells, clinic: Home): { cells: object; identity: string }
-  /** Makes records of the rows: one statement, and how to tell afterwards what became of a row. */
-  commit(db: Db, turn: Turn): { statement: Statement; isCreated: SQL; reason: SQL }
-  /** Whether the clinic has what a row of `staged_rows` would make. */
+  stage(cells: Cells, clinic: ClinicCountry): { cells: object; identity: string }
+  /** One statement that makes records of the rows; then `isCreated`, or `reason` why a row failed. */
+  commit(db: Db, rows: RowsToCommit): { statement: Statement; isCreated: SQL; reason: SQL }
+  /** Whether the clinic already has the record that a row of `staged_rows` would make. */
   isKnown(clinicId: string): SQL
-  /** The id of the record that became of a row of `staged_rows`. */
+  /** The id of the record made from a row of `staged_rows`. */
   recordId: SQL
-  /** Where the records are made, if not here; null where none is configured. */
+  /** The other system that makes the records; null if none is configured: then they are made here. */
   upstream?(env: Env): Upstream | null
 }
 
-/** A row as it is sent. The key is the same on every try, so that tries make one record. */
+/** A row as it is sent. Every try carries the same key, so that all tries together make one record. */
 interface SentRow {
   key: string
   batchId: string
   cells: string
 }
 
-/** Another system that holds the records of a kind. Ours are a copy then. */
+/** Another system that owns the records of a kind. Our own table is then a copy. */
 export interface Upstream {
-  /** Names the gate that all calls pass. */
+  /** The name of the UpstreamGate that all calls must pass. */
   gate: string
   create(row: SentRow): Promise<UpstreamReply<{ id: string }>>
   activate(batchId: string, timeoutMs?: number): Promise<UpstreamReply<unknown>>

@@ -1,14 +1,14 @@
 import { type SQL, sql } from 'drizzle-orm'
 import { index, integer, primaryKey, sqliteTable, text, uniqueIndex } from 'drizzle-orm/sqlite-core'
 
-/** What can be imported. Each kind tells the machinery here what its rows are and what becomes of them. */
+/** What can be imported. kind.ts says what each kind must define. */
 const KINDS = ['hospitals', 'patients'] as const
 export type KindName = (typeof KINDS)[number]
 
 export const MODES = ['strict', 'partial'] as const
 export type Mode = (typeof MODES)[number]
 
-/** One per job. A file that is still arriving has no row here, so it is no job yet, for anybody. */
+/** One row per job. A file that is still arriving has no row here, so no reader can see it as a job. */
 export const imports = sqliteTable(
   'imports',
   {
@@ -18,18 +18,16 @@ export const imports = sqliteTable(
     state: text('state', { enum: ['pending', 'processing', 'completed', 'failed', 'cancelled'] }).notNull(),
     totalRows: integer('total_rows').notNull(),
     createdAt: integer('created_at').notNull(),
-    /**
-     * When the queue took the first message. A job that never got so far may be withdrawn, any other may not.
-     */
+    /** When the queue took the first message. Only a job without this may be withdrawn. */
     queuedAt: integer('queued_at'),
     startedAt: integer('started_at'),
     completedAt: integer('completed_at'),
     activatedAt: integer('activated_at'),
     error: text('error', { enum: ['chunk_failed'] }),
     kind: text('kind', { enum: KINDS }).notNull().default('hospitals'),
-    /** What becomes of a file with bad rows: `strict` refuses it, `partial` takes its good ones. */
+    /** How a file with bad rows is handled: `strict` refuses it, `partial` imports its good rows. */
     mode: text('mode', { enum: MODES }).notNull().default('strict'),
-    /** Until when the work rests because an upstream cannot be reached. */
+    /** Until when the job is paused because an upstream cannot be reached. */
     pausedUntil: integer('paused_until'),
   },
   (t) => [
@@ -38,7 +36,7 @@ export const imports = sqliteTable(
   ],
 )
 
-/** A slice of an import's rows. What an import has done is the sum over these, never a counter of its own. */
+/** A range of an import's rows. An import's counts are sums over its chunks, never counters of its own. */
 export const importChunks = sqliteTable(
   'import_chunks',
   {
@@ -54,15 +52,15 @@ export const importChunks = sqliteTable(
     created: integer('created').notNull(),
     failed: integer('failed').notNull(),
     kind: text('kind', { enum: KINDS }).notNull().default('hospitals'),
-    /** Not to be worked on before: whatever it waits for is not there yet. */
+    /** The earliest time to work on the chunk: a retry waits for its backoff or for the upstream. */
     notBefore: integer('not_before').notNull().default(0),
   },
   (t) => [primaryKey({ columns: [t.jobId, t.chunk] })],
 )
 
 /**
- * The file's rows as they were staged: `cells` is JSON of the kind's own, `identity` what makes two rows one.
- * `reason` says why a row failed.
+ * The file's rows as they were staged. `cells` is JSON in the kind's own form; two rows with one `identity`
+ * mean the same record; `reason` says why a row failed.
  */
 export const stagedRows = sqliteTable(
   'staged_rows',
@@ -73,9 +71,9 @@ export const stagedRows = sqliteTable(
     identity: text('identity').notNull(),
     status: text('status', { enum: ['created', 'failed'] }),
     reason: text('reason'),
-    /** Of the record that became of the row, where it has an id of its own elsewhere. */
+    /** The id of the row's record in the upstream, if there is one. */
     recordId: text('record_id'),
-    /** JSON, of a row that broke a rule: each with field, rule and message. */
+    /** JSON, if the row broke rules: the faults, each with field, rule and message. */
     faults: text('faults'),
     tries: integer('tries').notNull().default(0),
   },
@@ -85,14 +83,14 @@ export const stagedRows = sqliteTable(
   ],
 )
 
-/** The rows of a file that count: the header is row 1. */
+/** The number of the first data row: the header is row 1. */
 export const FIRST_ROW = 2
 
-/** The same thing on an earlier row of the file. The first one counts, whatever order chunks run in. */
-export const standsEarlier = (row: 'r' | 'staged_rows'): SQL =>
+/** Whether an earlier row of the file means the same record. The first row counts, in any order of chunks. */
+export const repeatsEarlierRow = (row: 'r' | 'staged_rows'): SQL =>
   sql.raw(`EXISTS (SELECT 1 FROM staged_rows e
     WHERE e.job_id = ${row}.job_id AND e.identity = ${row}.identity AND e.row < ${row}.row)`)
 
-/** What is made of a row gets this id. Padded, so that a list by id is a list by import and row. */
+/** The id of the record made from a row. The row is padded, so that ids sort by import and row. */
 export const newRecordId = (row: 'r' | 'staged_rows'): SQL =>
   sql.raw(`${row}.job_id || printf('-%07d', ${row}.row)`)

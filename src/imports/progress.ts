@@ -4,24 +4,24 @@ import { logFailure } from '../lib/log'
 import { MINUTE_MS, SECOND_MS } from '../lib/time'
 import { type ImportFacts, isOver, pausedUntil } from './status'
 
-/** Each look is a query of D1, of which one request may make 1,000: this many minutes are 600 at most. */
+/** Each read of the job is a query, and D1 allows 1,000 per request: these minutes need 600 at most. */
 export const STREAM_MS_MAX = 5 * MINUTE_MS
 
-/** While nothing changes, the looks come less and less often. */
-export const LOOK_EVERY_MS_MIN = SECOND_MS / 2
-export const LOOK_EVERY_MS_MAX = 5 * SECOND_MS
+/** While nothing changes, the stream reads the job less and less often. */
+export const READ_EVERY_MS_MIN = SECOND_MS / 2
+export const READ_EVERY_MS_MAX = 5 * SECOND_MS
 const SLOWDOWN = 1.5
 
-/** A database that neither answers nor fails must not leave anybody waiting. */
-export const LOOK_MS_MAX = 10 * SECOND_MS
+/** A database that neither answers nor fails must not keep a client waiting. */
+export const READ_MS_MAX = 10 * SECOND_MS
 
-/** When a browser that was cut off comes again. */
+/** How long a browser waits before it reconnects. */
 const RETRY_MS = 2 * SECOND_MS
 
-/** The id of the event after which nothing comes. */
+/** The id of the last event. */
 export const END = 'end'
 
-/** What is measured, beside what a status tells. `eta_seconds` is null where nobody can tell. */
+/** Measured values that a status does not have. `eta_seconds` is null if it cannot be estimated. */
 export const PACE = {
   rows_per_second: v.number(),
   eta_seconds: v.nullable(v.number()),
@@ -29,53 +29,53 @@ export const PACE = {
 }
 export type Pace = v.InferOutput<v.ObjectSchema<typeof PACE, undefined>>
 
-/** A job that a client follows: `look` reads it again, `tell` says it in the words of its kind. */
-export interface Followed {
+/** A job that a client follows: `readJob` reads it again, `toEvent` uses the field names of its kind. */
+export interface FollowedJob {
   first: ImportFacts
-  look(): Promise<ImportFacts>
-  tell(facts: ImportFacts, pace: Pace): object
+  readJob(): Promise<ImportFacts>
+  toEvent(facts: ImportFacts, pace: Pace): object
 }
 
 /**
- * The job as server-sent events, one for each change. Ends behind the event that says it is over, after a
- * while, when it cannot be read any more, and as soon as `left` says that nobody listens.
+ * The job as server-sent events, one for each change. The stream ends after the event of the job's end, after
+ * STREAM_MS_MAX, when the job cannot be read, and when `disconnected` says that the client is gone.
  */
 export async function* progressEvents(
-  { first, look, tell }: Followed,
-  left: AbortSignal,
+  { first, readJob, toEvent }: FollowedJob,
+  disconnected: AbortSignal,
 ): AsyncGenerator<string> {
   const endsAt = Date.now() + STREAM_MS_MAX
   let facts: ImportFacts | null = first
-  let seen: Sighting[] = []
-  let [told, toldAt, lookEveryMs] = ['', endsAt, LOOK_EVERY_MS_MIN]
+  let measured: Measurement[] = []
+  let [sent, sentAt, readEveryMs] = ['', endsAt, READ_EVERY_MS_MIN]
   yield `retry: ${RETRY_MS}\n\n`
   while (facts) {
     const now = Date.now()
-    seen = sighted(seen, { at: now, done: facts.created + facts.failed })
-    const pace = paceOf(facts, seen, now)
-    const news = changeable(facts, pace)
-    if (news !== told) {
-      yield event(isOver(facts), tell(facts, pace))
-      ;[told, toldAt, lookEveryMs] = [news, now, LOOK_EVERY_MS_MIN]
+    measured = withMeasurement(measured, { at: now, done: facts.created + facts.failed })
+    const pace = paceOf(facts, measured, now)
+    const current = changesOf(facts, pace)
+    if (current !== sent) {
+      yield event(isOver(facts), toEvent(facts, pace))
+      ;[sent, sentAt, readEveryMs] = [current, now, READ_EVERY_MS_MIN]
     } else {
-      lookEveryMs = Math.min(lookEveryMs * SLOWDOWN, LOOK_EVERY_MS_MAX)
-      if (now - toldAt >= PULSE_MS) {
+      readEveryMs = Math.min(readEveryMs * SLOWDOWN, READ_EVERY_MS_MAX)
+      if (now - sentAt >= PULSE_MS) {
         yield ': still here\n\n'
-        toldAt = now
+        sentAt = now
       }
     }
     if (isOver(facts) || now >= endsAt) return
-    await pause(lookEveryMs, left)
-    facts = left.aborted ? null : await lookInTime({ first, look }, left)
+    await pause(readEveryMs, disconnected)
+    facts = disconnected.aborted ? null : await readInTime({ first, readJob }, disconnected)
   }
 }
 
 const event = (isLast: boolean, data: object): string =>
   `${isLast ? `id: ${END}\nevent: end` : 'event: progress'}\ndata: ${JSON.stringify(data)}\n\n`
 
-/** Nobody knows when another directory that cannot be reached is well again. */
-function paceOf(facts: ImportFacts, seen: Sighting[], now: number): Pace {
-  const [rate, rowsLeft] = [rowsPerSecond(seen), facts.job.totalRows - facts.created - facts.failed]
+/** A paused job has no estimate: it is unknown when its upstream will work again. */
+function paceOf(facts: ImportFacts, measured: Measurement[], now: number): Pace {
+  const [rate, rowsLeft] = [rowsPerSecond(measured), facts.job.totalRows - facts.created - facts.failed]
   const paused = pausedUntil(facts.job, now)
   return {
     rows_per_second: Math.round(rate * 10) / 10,
@@ -84,25 +84,25 @@ function paceOf(facts: ImportFacts, seen: Sighting[], now: number): Pace {
   }
 }
 
-/** A rate that is a little other than before is no news; that there is none any more is. */
-const changeable = ({ job, created, failed }: ImportFacts, { rows_per_second, paused_until }: Pace): string =>
+/** Equal while nothing changed that is worth an event. A slightly different rate is not; a rate of 0 is. */
+const changesOf = ({ job, created, failed }: ImportFacts, { rows_per_second, paused_until }: Pace): string =>
   JSON.stringify([job.state, created, failed, paused_until, rows_per_second > 0])
 
-/** Null where the job cannot be read: whoever watches it comes again, and hears of it then. */
-async function lookInTime(
-  { first, look }: Pick<Followed, 'first' | 'look'>,
-  left: AbortSignal,
+/** Null if the job cannot be read: then the stream ends, and the client reconnects. */
+async function readInTime(
+  { first, readJob }: Pick<FollowedJob, 'first' | 'readJob'>,
+  disconnected: AbortSignal,
 ): Promise<ImportFacts | null> {
-  const looked = new AbortController()
-  const late = pause(LOOK_MS_MAX, AbortSignal.any([left, looked.signal])).then(() => null)
-  const found = look().catch((error: unknown) => {
+  const isRead = new AbortController()
+  const late = pause(READ_MS_MAX, AbortSignal.any([disconnected, isRead.signal])).then(() => null)
+  const found = readJob().catch((error: unknown) => {
     logFailure('import.watch', error, { clinic: first.job.clinicId, job: first.job.id })
     return null
   })
-  return Promise.race([found, late]).finally(() => looked.abort())
+  return Promise.race([found, late]).finally(() => isRead.abort())
 }
 
-/** Over at once where `ended` is aborted. */
+/** Ends at once when `ended` is aborted. */
 function pause(ms: number, ended: AbortSignal): Promise<void> {
   if (ended.aborted) return Promise.resolve()
   return new Promise((resolve) => {
@@ -116,28 +116,28 @@ function pause(ms: number, ended: AbortSignal): Promise<void> {
   })
 }
 
-/** Long enough to even out chunks, whose rows all count at once; short enough to notice a standstill. */
+/** Long enough to average over chunks, whose rows all count at once; short enough to notice a stop. */
 export const WINDOW_MS = 30 * SECOND_MS
 
 /** How many rows were done at an instant (epoch ms). */
-export interface Sighting {
+export interface Measurement {
   at: number
   done: number
 }
 
-/** With one more. Of those before the window only the youngest is kept, for the window to start from. */
-export function sighted(seen: readonly Sighting[], last: Sighting): Sighting[] {
-  const all = [...seen, last]
+/** Adds one. Of those before the window it keeps only the newest, as the start of the window. */
+export function withMeasurement(measured: readonly Measurement[], last: Measurement): Measurement[] {
+  const all = [...measured, last]
   return all.filter((_, index) => (all[index + 1]?.at ?? last.at) > last.at - WINDOW_MS)
 }
 
-/** Over the window; 0 where nothing was measured yet. Rows that run again after a repair are no progress. */
-export function rowsPerSecond(seen: readonly Sighting[]): number {
-  const [first, last] = [seen[0], seen.at(-1)]
+/** The rate over the window; 0 before two measurements. Rows that run again after a repair do not count. */
+export function rowsPerSecond(measured: readonly Measurement[]): number {
+  const [first, last] = [measured[0], measured.at(-1)]
   if (!first || !last || last.at <= first.at) return 0
   return Math.max(0, last.done - first.done) / ((last.at - first.at) / SECOND_MS)
 }
 
-/** Null where nobody can tell. */
+/** Null while there is no rate. */
 export const etaSeconds = (rowsLeft: number, perSecond: number): number | null =>
   perSecond > 0 ? Math.ceil(rowsLeft / perSecond) : null

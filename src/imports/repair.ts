@@ -5,51 +5,51 @@ import type { Ctx } from '../context'
 import { newId } from '../lib/crypto'
 import { log } from '../lib/log'
 import { type Fault, Problem } from '../problem'
-import { onceUploaded, type Upload } from './accept'
+import { contextAfterUpload, type Upload } from './accept'
 import { isStateRefused, wakeChunks, watchReopened } from './control'
 import { readCsv, rearm } from './csv'
 import type { Kind } from './kind'
 import { importChunks, imports, stagedRows } from './model'
-import { badRows, checked, discard, hashed, receiving, stagingOf } from './staging'
+import { badRows, discard, hashed, openStaging, receiveUpload, validateRow } from './staging'
 import { isJob, jobOf } from './status'
 
 const ROW = 'row'
 const ROW_NUMBER = /^[1-9]\d{0,6}$/
 
-/** Faults told one by one. */
+/** Faults that the reply lists. */
 const FAULTS_MAX = 1_000
 
 /**
- * Rows that failed run again as they stand in the file: `failed.csv`, corrected, or a part of it. It is
- * staged under an id of its own first. Then one transaction claims the key, reopens the job and gives those
- * rows their new cells, or does nothing at all. Only a completed job is repaired, so of two repairs at once
- * the second waits. Answers how many rows.
+ * Runs failed rows again with the cells of the file: `failed.csv`, corrected, or a part of it. The file is
+ * staged under its own id first. Then one transaction claims the key, reopens the job and gives those rows
+ * their new cells, or changes nothing. Only a completed job can be repaired, so of two repairs at the same
+ * time the second is refused until the first has completed. Returns the number of rows.
  */
 export async function repairImport(ctx: Ctx, jobId: string, upload: Omit<Upload, 'mode'>): Promise<number> {
   const { kind, file } = upload
   await jobOf(ctx, kind.name, jobId)
   const repairId = newId()
-  return receiving(ctx, repairId, async () => {
+  return receiveUpload(ctx, repairId, async () => {
     const { sha256, rows } = await stageRepair(ctx, kind, repairId, file)
-    const arrived = onceUploaded(ctx, upload, sha256, repairId)
-    await watchReopened(arrived, jobId)
-    await reopen(arrived, kind, jobId, repairId, rows)
-    await discard(arrived, repairId)
-    await wakeChunks(arrived, jobId)
+    const uploadedCtx = contextAfterUpload(ctx, upload, sha256, repairId)
+    await watchReopened(uploadedCtx, jobId)
+    await reopen(uploadedCtx, kind, jobId, repairId, rows)
+    await discard(uploadedCtx, repairId)
+    await wakeChunks(uploadedCtx, jobId)
     return rows
   })
 }
 
-/** Every row must be good, and say which row of the job it is. */
+/** Every row must be valid and must name a row of the job. */
 async function stageRepair(ctx: Ctx, kind: Kind, repairId: string, file: AsyncIterable<Uint8Array>) {
   const hash = createHash('sha256')
-  const staged = stagingOf(ctx, kind, repairId)
+  const staged = openStaging(ctx, kind, repairId)
   const schema = kind.row(ctx.clinic)
   const columns = [...kind.columns, { name: ROW, isRequired: true }]
   const seen = new Set<number>()
   const faults: Fault[] = []
   for await (const read of readCsv(hashed(file, hash), columns)) {
-    const row = read.fault ? { faults: [read.fault] } : repaired(schema, read.cells, read.row, seen)
+    const row = read.fault ? { faults: [read.fault] } : parseRow(schema, read.cells, read.row, seen)
     if ('faults' in row) faults.push(...row.faults.slice(0, FAULTS_MAX - faults.length))
     else if (faults.length === 0) await staged.add(row.number, row.cells)
   }
@@ -58,8 +58,8 @@ async function stageRepair(ctx: Ctx, kind: Kind, repairId: string, file: AsyncIt
   return { sha256: hash.digest('hex'), rows: seen.size }
 }
 
-/** `line` is the record's place in the repair; its faults name the row of the job. */
-function repaired(
+/** `line` is the record's number in the repair file; the faults name the row of the job. */
+function parseRow(
   schema: ReturnType<Kind['row']>,
   cells: Record<string, string>,
   line: number,
@@ -71,10 +71,10 @@ function repaired(
     return { faults: [{ row: line, field: ROW, rule: 'row_number', message }] }
   }
   const number = Number(given)
-  if (seen.has(number)) return { faults: [rowFault(number, 'unique', 'stands there twice')] }
+  if (seen.has(number)) return { faults: [rowFault(number, 'unique', 'occurs twice')] }
   seen.add(number)
   const rearmed = Object.entries(cells).map(([name, cell]) => [name, rearm(cell)])
-  const row = checked(schema, number, Object.fromEntries(rearmed))
+  const row = validateRow(schema, number, Object.fromEntries(rearmed))
   return 'faults' in row ? row : { number, cells: row.cells }
 }
 
@@ -86,30 +86,30 @@ const rowFault = (row: number, rule: string, sentence: string): Fault => ({
 })
 
 /**
- * Where an equal request did it before, nothing but the rows staged for this one is touched. The chunks that
- * hold the rows are pending again; what else they did stands, and stays counted.
+ * Does nothing if an equal request has already reopened the job. The chunks that hold the rows are pending
+ * again; their other rows stay as they are and stay counted.
  */
 async function reopen(ctx: Ctx, kind: Kind, jobId: string, repairId: string, rows: number) {
   const { opId } = await ctx.once
     .transact((op) => {
-      const isOurs = sql`${op} = ${repairId}`
+      const ownsKey = sql`${op} = ${repairId}`
       return [
         ctx.db
           .update(imports)
           .set({
-            // NULL, which the column refuses, undoes the batch: then the key stays free.
+            // NULL, which the column refuses, undoes the batch: then the key stays unclaimed.
             state: sql`CASE WHEN state = 'completed' AND ${rows} = ${failedRows(jobId, repairId)}
               THEN 'processing' END`,
             startedAt: ctx.now,
             completedAt: null,
           })
-          .where(and(isJob(ctx, kind.name, jobId), isOurs)),
+          .where(and(isJob(ctx, kind.name, jobId), ownsKey)),
         audited(ctx, 'import.repaired', jobId),
         ctx.db
           .update(stagedRows)
           .set({
-            cells: newOf('cells', repairId),
-            identity: newOf('identity', repairId),
+            cells: newValueOf('cells', repairId),
+            identity: newValueOf('identity', repairId),
             status: null,
             reason: null,
             faults: null,
@@ -117,7 +117,7 @@ async function reopen(ctx: Ctx, kind: Kind, jobId: string, repairId: string, row
             tries: 0,
           })
           .where(
-            sql`job_id = ${jobId} AND ${isOurs}
+            sql`job_id = ${jobId} AND ${ownsKey}
               AND row IN (SELECT n.row FROM staged_rows n WHERE n.job_id = ${repairId})`,
           ),
         ctx.db
@@ -131,19 +131,19 @@ async function reopen(ctx: Ctx, kind: Kind, jobId: string, repairId: string, row
             failed: STILL_FAILED,
           })
           .where(
-            sql`job_id = ${jobId} AND clinic_id = ${ctx.clinic.id} AND ${isOurs} AND EXISTS
+            sql`job_id = ${jobId} AND clinic_id = ${ctx.clinic.id} AND ${ownsKey} AND EXISTS
               (SELECT 1 FROM staged_rows n WHERE n.job_id = ${repairId}
                 AND n.row BETWEEN import_chunks.first_row AND import_chunks.last_row)`,
           ),
       ]
     })
     .catch(async (error: unknown) => {
-      throw isStateRefused(error) ? await refusal(ctx, kind, jobId, repairId) : error
+      throw isStateRefused(error) ? await refusalOf(ctx, kind, jobId, repairId) : error
     })
   if (opId === repairId) log('import.repaired', { clinic: ctx.clinic.id, job: jobId, rows })
 }
 
-const newOf = (column: 'cells' | 'identity', repairId: string) =>
+const newValueOf = (column: 'cells' | 'identity', repairId: string) =>
   sql`(SELECT n.${sql.raw(column)} FROM staged_rows n
     WHERE n.job_id = ${repairId} AND n.row = staged_rows.row)`
 
@@ -154,15 +154,12 @@ const failedRows = (jobId: string, repairId: string) =>
   sql`(SELECT count(*) FROM staged_rows n JOIN staged_rows r ON r.job_id = ${jobId} AND r.row = n.row
     WHERE n.job_id = ${repairId} AND r.status = 'failed')`
 
-/** Why nothing was repaired: the job is not completed, rows did not fail in it, or their upload is gone. */
-async function refusal(ctx: Ctx, kind: Kind, jobId: string, repairId: string): Promise<Problem> {
+/** Why nothing was repaired: the job is not completed, rows did not fail in it, or the upload was removed. */
+async function refusalOf(ctx: Ctx, kind: Kind, jobId: string, repairId: string): Promise<Problem> {
   const { state } = await jobOf(ctx, kind.name, jobId)
   if (state !== 'completed')
-    return new Problem(
-      'import_not_finished',
-      `Rows are repaired once the import is completed; it is ${state}`,
-    )
-  const strangers = await ctx.db
+    return new Problem('import_not_finished', `Only a completed import can be repaired; this one is ${state}`)
+  const notFailed = await ctx.db
     .select({ row: stagedRows.row })
     .from(stagedRows)
     .where(
@@ -171,7 +168,7 @@ async function refusal(ctx: Ctx, kind: Kind, jobId: string, repairId: string): P
     )
     .orderBy(stagedRows.row)
     .limit(FAULTS_MAX)
-  const faults = strangers.map(({ row }) => rowFault(row, 'failed_row', 'is no failed row of this import'))
+  const faults = notFailed.map(({ row }) => rowFault(row, 'failed_row', 'is not a failed row of this import'))
   if (faults.length > 0) return badRows(faults, faults.length)
   return new Problem('unavailable', 'The upload took too long; send the file again')
 }

@@ -6,11 +6,18 @@ import type { Accepted } from './accept'
 import { MODES } from './model'
 import { PACE, type Pace } from './progress'
 import { FAULT } from './staging'
-import { type ImportFacts, PROGRESS, pausedUntil, processingSeconds, sentence, toProgress } from './status'
+import {
+  type ImportFacts,
+  PROGRESS,
+  pausedUntil,
+  processingSeconds,
+  statusMessage,
+  toProgress,
+} from './status'
 
-/** What an import of each kind is asked, and what it answers. Counts and lists carry the name of the kind. */
+/** The requests and replies of an import of any kind. Counts and lists are named after the kind. */
 
-/** `mode`: what becomes of a file with bad rows. `dry_run`: only tell what the import would do. */
+/** `mode`: how a file with bad rows is handled. `dry_run`: only report what the import would do. */
 export const UploadOptions = v.object({
   mode: v.optional(v.picklist(MODES), 'strict'),
   dry_run: v.optional(
@@ -24,35 +31,35 @@ export const UploadOptions = v.object({
 
 export const JobPath = v.object({ job_id: v.string() })
 
-/** Of an import that goes on. Depends on nothing that changes, so that every retry reads the same bytes. */
+/** Reply of a resume or repair. It depends on nothing that changes, so every retry gets the same bytes. */
 export const ReopenedImport = component('ReopenedImport', {
   job_id: v.string(),
   status: v.literal('processing'),
   message: v.string(),
 })
 
-/** How a kind of import speaks. */
+/** The words of one kind of import in paths and replies. */
 export interface Words<Records extends string> {
-  /** What rows become: `hospitals`. Names the counts, the list of rows and the schemas. */
+  /** What the rows become, like `hospitals`: part of the names of counts, lists and schemas. */
   records: Records
-  /** Where a job’s status is read, followed by its id. */
+  /** The path of a job’s status, without the id at its end. */
   statusPath: string
-  /** The status of a row that became a record: while its batch is inactive, and once it is active. */
+  /** The status of an imported row: while its batch is inactive, and after its activation. */
   created: readonly [inactive: string, active: string]
   /** Why a row may fail. */
   reasons: readonly string[]
-  /** Whether records wait for the activation of their batch. */
+  /** Whether records stay inactive until their batch is activated. */
   hasBatch: boolean
 }
 
 type Counts<Records extends string> = Record<`${'total' | 'processed' | 'failed'}_${Records}`, number>
-/** Of kinds whose records wait for the activation of their batch. */
+/** Only for kinds that have `hasBatch`. */
 type Batch = { batch_id?: string; batch_activated?: boolean }
 type Timed = { processing_time_seconds: number | null }
-type Told<Records extends string> = v.InferOutput<typeof Progress> & Counts<Records>
+type JobFields<Records extends string> = v.InferOutput<typeof Progress> & Counts<Records>
 const Progress = v.object(PROGRESS)
 
-/** `reason` comes with failed rows only, `faults` with those that broke a rule. */
+/** Only failed rows have a `reason`; only rows that broke a rule have `faults`. */
 interface Row {
   row: number
   name: string
@@ -67,16 +74,16 @@ type AcceptedOf<Records extends string> = Record<`total_${Records}`, number> & {
   message: string
 }
 type ResultOf<Records extends string> = Batch & Counts<Records> & Timed & Record<Records, Row[]>
-/** `result` is there once the job is completed. Until `paused_until` the work rests, then it goes on. */
-type StatusOf<Records extends string> = Told<Records> &
+/** `result` is null until the job is completed. The job is paused until `paused_until`, then continues. */
+type StatusOf<Records extends string> = JobFields<Records> &
   Timed & { message: string; result: ResultOf<Records> | null; paused_until: string | null }
-type ProgressOf<Records extends string> = Told<Records> & Pace
+type ProgressOf<Records extends string> = JobFields<Records> & Pace
 type JobsOf<Records extends string> = {
   total_jobs: number
-  jobs: (Told<Records> & Batch & { created_at: string })[]
+  jobs: (JobFields<Records> & Batch & { created_at: string })[]
 }
 
-/** The schemas of one kind, and what makes their values: parsed, so that nothing undocumented can leave. */
+/** The schemas and replies of one kind: parsed, so only documented fields leave. */
 export function repliesOf<const Records extends string>(words: Words<Records>) {
   const { records, statusPath, created, reasons, hasBatch } = words
   const [total, processed, failed] = [`total_${records}`, `processed_${records}`, `failed_${records}`]
@@ -114,7 +121,7 @@ export function repliesOf<const Records extends string>(words: Words<Records>) {
     jobs: v.array(Summary),
   })
 
-  const told = (facts: ImportFacts) => ({
+  const jobFields = (facts: ImportFacts) => ({
     ...toProgress(facts),
     [total]: facts.job.totalRows,
     [processed]: facts.created,
@@ -124,44 +131,44 @@ export function repliesOf<const Records extends string>(words: Words<Records>) {
     batch_id: job.batchId,
     batch_activated: job.activatedAt !== null,
   })
-  const readAt = (jobId: string) => `Use the job_id to check status at ${statusPath}${jobId}`
+  const statusHint = (jobId: string) => `Use the job_id to check status at ${statusPath}${jobId}`
 
   return {
     Accepted,
     Status,
     Progress,
     Jobs,
-    /** Depends on nothing that changes, so that every retry reads the same bytes. */
+    /** Depends on nothing that changes, so every retry gets the same bytes. */
     accepted: ({ jobId, rows }: Accepted) =>
       v.parse(Accepted, {
         job_id: jobId,
         status: 'pending',
-        message: `Import accepted. ${readAt(jobId)}`,
+        message: `Import accepted. ${statusHint(jobId)}`,
         [total]: rows,
       }),
-    /** Depends on nothing that changes, as `accepted`. */
+    /** Depends on nothing that changes, like `accepted`. */
     reopened: (jobId: string, sentence: string) =>
       v.parse(ReopenedImport, {
         job_id: jobId,
         status: 'processing',
-        message: `${sentence}. ${readAt(jobId)}`,
+        message: `${sentence}. ${statusHint(jobId)}`,
       }),
-    /** `now` ends the clock of a job that is still running. */
+    /** The processing time of a running job is counted until `now`. */
     status(facts: ImportFacts, now: number) {
-      const timed = { ...told(facts), processing_time_seconds: processingSeconds(facts.job, now) }
+      const timed = { ...jobFields(facts), processing_time_seconds: processingSeconds(facts.job, now) }
       return v.parse(Status, {
         ...timed,
-        message: sentence(facts, records),
+        message: statusMessage(facts, records),
         result: facts.job.state === 'completed' ? { ...batchOf(facts), ...timed, [records]: [] } : null,
         paused_until: pausedUntil(facts.job, now),
       })
     },
-    progress: (facts: ImportFacts, pace: Pace) => v.parse(Progress, { ...told(facts), ...pace }),
+    progress: (facts: ImportFacts, pace: Pace) => v.parse(Progress, { ...jobFields(facts), ...pace }),
     jobs: (all: number, page: ImportFacts[]) =>
       v.parse(Jobs, {
         total_jobs: all,
         jobs: page.map((facts) => ({
-          ...told(facts),
+          ...jobFields(facts),
           ...batchOf(facts),
           created_at: iso(facts.job.createdAt),
         })),
@@ -169,7 +176,7 @@ export function repliesOf<const Records extends string>(words: Words<Records>) {
   }
 }
 
-/** Named after the kind: `HospitalsStatus`. Entries with computed names have no type of their own. */
+/** Names schemas after the kind: `HospitalsStatus`. TypeScript cannot infer entries with computed names. */
 const schemasOf =
   (records: string) =>
   <Value extends object = object>(name: string, entries: v.ObjectEntries) =>

@@ -13,12 +13,12 @@ import { END, progressEvents } from './progress'
 import { repairImport } from './repair'
 import { JobPath, ReopenedImport, repliesOf, UploadOptions, type Words } from './replies'
 import { type Outcome, rowsAsCsv, sendsCsv, statusText } from './rows'
-import { DryRun, forecast, sha256Of } from './staging'
+import { DryRun, dryRunImport, sha256Of } from './staging'
 import { getImport, isOver, ListImports, ListRows, listImports } from './status'
 
 /**
- * The routes of one kind of import. `uploads` takes files, `status` tells of one job (its path names
- * `job_id`), `jobs` lists all and controls each.
+ * The routes of one kind of import. `uploads` takes files, `status` shows one job (its path must have
+ * `:job_id`), `jobs` lists all jobs and controls each.
  */
 export function importRoutes<const Records extends string>(kind: Kind, words: Words<Records>) {
   const { records } = words
@@ -39,7 +39,7 @@ export function importRoutes<const Records extends string>(kind: Kind, words: Wo
     async (c) => {
       const { mode, dry_run } = c.req.valid('query')
       const file = fileOf(c)
-      if (dry_run) return reply(c, DryRun, await forecast(c.var.ctx, kind, file))
+      if (dry_run) return reply(c, DryRun, await dryRunImport(c.var.ctx, kind, file))
       const accepted = await startImport(c.var.ctx, {
         kind,
         mode,
@@ -62,17 +62,19 @@ export function importRoutes<const Records extends string>(kind: Kind, words: Wo
       async (c) => {
         const facts = await getImport(c.var.ctx, kind.name, c.req.valid('param').job_id)
         const listed = { list: records, created: words.created[facts.job.activatedAt === null ? 0 : 1] }
-        const told = replies.status(facts, c.var.ctx.now)
-        const { text, next } = await statusText(c.var.ctx, facts.job, told, listed, c.req.valid('query'))
+        const shown = replies.status(facts, c.var.ctx.now)
+        const { text, next } = await statusText(c.var.ctx, facts.job, shown, listed, c.req.valid('query'))
         linkNext(c, next)
         return c.body(text, 200, { 'Content-Type': 'application/json' })
       },
     )
     .get('/live', sendsEvents(STREAM, replies.Progress, STREAM_OVER), mayRead, path(JobPath), async (c) => {
-      const look = () => getImport(c.var.ctx, kind.name, c.req.valid('param').job_id)
-      const first = await look()
+      const readJob = () => getImport(c.var.ctx, kind.name, c.req.valid('param').job_id)
+      const first = await readJob()
       if (isOver(first) && c.req.header('Last-Event-ID') === END) return c.body(null, 204)
-      return streamEvents((left) => progressEvents({ first, look, tell: replies.progress }, left))
+      return streamEvents((disconnected) =>
+        progressEvents({ first, readJob, toEvent: replies.progress }, disconnected),
+      )
     })
 
   const jobs = resource()
@@ -102,7 +104,7 @@ export function importRoutes<const Records extends string>(kind: Kind, words: Wo
     .post(
       '/:job_id/rows',
       noDeadline,
-      doc('Run failed rows again, corrected: the body is failed.csv, or a part of it', 202, ReopenedImport),
+      doc('Repair an import: send its failed.csv, or a part of it, with corrected rows', 202, ReopenedImport),
       refuses('idempotency_key_required', 'invalid_file', 'not_found', 'import_not_finished'),
       takesFile(`${columns} and row`),
       mayWrite,
@@ -132,7 +134,7 @@ export function importRoutes<const Records extends string>(kind: Kind, words: Wo
     )
     .post(
       '/:job_id/resume',
-      doc('Go on with an import that was cancelled or failed', 202, ReopenedImport),
+      doc('Resume an import that was cancelled or failed', 202, ReopenedImport),
       refuses('not_found', 'import_over', 'import_not_finished'),
       mayWrite,
       noBody,
@@ -140,7 +142,7 @@ export function importRoutes<const Records extends string>(kind: Kind, words: Wo
       async (c) => {
         const jobId = c.req.param('job_id')
         await resumeImport(c.var.ctx, kind, jobId)
-        return c.json(replies.reopened(jobId, 'The import goes on'), 202)
+        return c.json(replies.reopened(jobId, 'The import continues'), 202)
       },
     )
 
@@ -151,22 +153,22 @@ const STREAM = {
   summary: 'Follow an import as it runs',
   description: [
     'Server-sent events: `progress` at once and after each change, `end` when the import is over.',
-    'After `end`, close the stream: an EventSource that reconnects all the same gets 204.',
-    'A stream that ends without `end` (after five minutes at the latest) goes on when you reconnect.',
+    'After `end`, close the stream: an EventSource that reconnects anyway gets 204.',
+    'A stream ends after five minutes at the latest. If it ends without `end`, reconnect to continue.',
     '`eta_seconds` is null while no rate is known.',
   ],
-  lastEventId: 'Browsers send it by themselves.',
+  lastEventId: 'A browser sends it when it reconnects.',
 }
-const STREAM_OVER = { 204: { description: 'The import is over, and `Last-Event-ID` says that you know' } }
+const STREAM_OVER = { 204: { description: 'The import is over, and you have received `end`' } }
 
-/** `name, address and, if you like, phone` */
+/** `name, address and optionally phone` */
 function columnsOf({ columns }: Kind): string {
   const names = (isRequired: boolean) =>
     columns.flatMap((column) => (column.isRequired === isRequired ? [column.name] : [])).join(', ')
-  return `${names(true)} and, if you like, ${names(false)}`
+  return `${names(true)} and optionally ${names(false)}`
 }
 
-/** What makes two uploads one request. The same file under another mode is another request. */
+/** Equal for two uploads that are one request. The same file in another mode is another request. */
 const uploadInput = (c: Context<App>, sha256: string) => [
   sha256,
   c.req.query('mode') ?? 'strict',

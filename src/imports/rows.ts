@@ -9,11 +9,11 @@ import type { Kind } from './kind'
 import { FIRST_ROW, imports, stagedRows } from './model'
 import { type Job, jobOf, type ListRows } from './status'
 
-/** Rows per read of D1, and the most that are ever in memory: far below the 2 MB that one value may have. */
+/** Rows per read of D1 and in memory at once: far below the 2 MB that D1 allows for one value. */
 const PAGE_ROWS = 1_000
 
-/** Where a result lists its rows, and what it calls one that became a record. */
-interface Listed {
+/** The field that lists the rows, and the status of an imported row. */
+interface RowWords {
   list: string
   created: string
 }
@@ -24,27 +24,27 @@ interface StatusText {
 }
 
 /**
- * The status as JSON. A completed job lists every row of its file, which can be 100,000: they pass through as
- * text, page by page, and are never objects here. With `rows` it lists one page of them.
+ * The status as JSON. A completed job lists every row of its file, up to 100,000: D1 makes their JSON, which
+ * is streamed as text page by page and never parsed here. With `rows` the status lists one page of rows.
  */
 export async function statusText(
   ctx: Ctx,
   job: Job,
   status: object,
-  { list, created }: Listed,
+  { list, created }: RowWords,
   wanted: ListRows,
 ): Promise<StatusText> {
   const text = JSON.stringify(status)
   if (job.state !== 'completed') return { text, next: null }
-  const hole = `"${list}":[`
-  const at = text.indexOf(hole) + hole.length
+  const listStart = `"${list}":[`
+  const at = text.indexOf(listStart) + listStart.length
   const [head, tail] = [text.slice(0, at), text.slice(at)]
-  if (!wanted.rows) return { text: streamOf(inside(head, rowsOf(ctx, job, created), tail)), next: null }
+  if (!wanted.rows) return { text: streamOf(wrapped(head, rowsOf(ctx, job, created), tail)), next: null }
   const { rows, next } = await onePage(ctx, job, created, wanted)
   return { text: head + rows.join() + tail, next }
 }
 
-async function* inside(head: string, rows: AsyncIterable<string>, tail: string): AsyncGenerator<string> {
+async function* wrapped(head: string, rows: AsyncIterable<string>, tail: string): AsyncGenerator<string> {
   yield head
   yield* rows
   yield tail
@@ -58,7 +58,7 @@ async function* rowsOf(ctx: Ctx, job: Job, created: string): AsyncGenerator<stri
   }
 }
 
-/** One page of its rows, and where the next one starts. */
+/** One page of the job's rows, and the cursor of the next page. */
 async function onePage(ctx: Ctx, job: Job, created: string, wanted: ListRows): Promise<Page<string>> {
   const status = wanted.rows === 'all' ? undefined : eq(stagedRows.status, wanted.rows ?? 'failed')
   const found = await selectRows(ctx, job, created, wanted.cursor?.[0] ?? 0, wanted.limit + 1, status)
@@ -74,7 +74,7 @@ async function jsonPage(ctx: Ctx, job: Job, created: string, after: number): Pro
   return found?.rows ?? ''
 }
 
-/** Of a row its number and name, what became of it, and why not where it failed. Nothing else. */
+/** Each row has its number, name and status, and the reason if it failed; no other cells. */
 function selectRows(ctx: Ctx, job: Job, created: string, after: number, count: number, status?: SQL) {
   const ofJob = and(eq(imports.clinicId, ctx.clinic.id), eq(stagedRows.jobId, job.id))
   return ctx.db
@@ -97,7 +97,7 @@ function selectRows(ctx: Ctx, job: Job, created: string, after: number, count: n
 
 export type Outcome = 'failed' | 'succeeded'
 
-/** Its rows as they were given, with the number of each and what became of it. Read page by page. */
+/** The rows as they were uploaded, each with its number and its reason or record id. Read page by page. */
 export async function rowsAsCsv(
   ctx: Ctx,
   kind: Kind,
@@ -105,10 +105,10 @@ export async function rowsAsCsv(
   outcome: Outcome,
 ): Promise<AsyncGenerator<string>> {
   const job = await jobOf(ctx, kind.name, jobId)
-  return lines(ctx, kind, job.id, outcome)
+  return csvLines(ctx, kind, job.id, outcome)
 }
 
-async function* lines(ctx: Ctx, kind: Kind, jobId: string, outcome: Outcome): AsyncGenerator<string> {
+async function* csvLines(ctx: Ctx, kind: Kind, jobId: string, outcome: Outcome): AsyncGenerator<string> {
   const names = kind.columns.map(({ name }) => name)
   yield csvLine([...names, 'row', outcome === 'failed' ? 'reason' : 'id'])
   for (let after: number | undefined = FIRST_ROW - 1; after !== undefined; ) {
@@ -143,13 +143,13 @@ async function csvPage(ctx: Ctx, kind: Kind, jobId: string, outcome: Outcome, af
 const sentences = (faults: string | null): string[] =>
   faults === null ? [] : (JSON.parse(faults) as Fault[]).map(({ message }) => message)
 
-/** What the document says of a route that sends rows as CSV. */
+/** The OpenAPI text of a route that sends rows as CSV. */
 export const sendsCsv = (summary: string, columns: string) =>
   describeRoute({
     summary,
     responses: {
       200: {
-        description: `CSV with ${columns}. A cell that a spreadsheet would take for a formula is led by '.`,
+        description: `CSV with ${columns}. A cell that a spreadsheet would read as a formula starts with '.`,
         content: { 'text/csv': { schema: { type: 'string' } } },
       },
     },

@@ -12,36 +12,35 @@ import { type Fault, Problem } from '../problem'
 import { readCsv } from './csv'
 import { badFile } from './file'
 import type { Kind } from './kind'
-import { imports, stagedRows, standsEarlier } from './model'
+import { imports, repeatsEarlierRow, stagedRows } from './model'
 
 /**
- * A statement takes as many rows as fit in so much of a request to D1, by measurement (bench/tried.md):
- * smaller ones leave more behind, call by call, and from about 380 KiB on they pile up before V8 collects
- * them.
+ * The rows of one INSERT as bytes of a request to D1, by measurement (bench/tried.md): smaller statements
+ * leave more garbage in all, and from about 380 KiB on they pile up before V8 collects them.
  */
 const STAGED_BYTES = 320 * 1024
 
-/** Faults told one by one. A file with more of them is told how many there are. */
+/** Faults that the reply lists. For a file with more faults it adds their number. */
 const FAULTS_MAX = 10_000
 
 const ROWS_MAX_USUAL = 100_000
 
-/** Of a row that broke a rule: it is nobody's duplicate, and no identity of a kind is empty. */
+/** The identity of a row that broke a rule: it duplicates no row, because no kind has empty identities. */
 const NO_IDENTITY = ''
 
 interface Staged {
   sha256: string
   rows: number
   invalid: number
-  /** Of the bad rows that were kept, the first FAULTS_MAX. */
+  /** Of the bad rows that were stored, the first FAULTS_MAX. */
   faults: Fault[]
   faultCount: number
 }
 
 /**
- * Reads the file once: every row validated, and packed into D1. A bad row is kept as one that failed, or
- * where `keepsBad` is not said, it refuses the file, and nothing behind it is packed. A file that is broken
- * as a file is refused either way.
+ * Reads the file once: validates every row and packs it into D1. With `keepsBad` a bad row is stored as a
+ * failed row; without it, a bad row refuses the file and no later row is packed. A file with a fault of the
+ * whole file, like a missing column, is always refused.
  */
 export async function stage(
   ctx: Ctx,
@@ -53,11 +52,11 @@ export async function stage(
   const rowsMax = Number(ctx.env.BULK_ROWS_MAX) || ROWS_MAX_USUAL
   const hash = createHash('sha256')
   const schema = kind.row(ctx.clinic)
-  const staged = stagingOf(ctx, kind, jobId)
+  const staged = openStaging(ctx, kind, jobId)
   const faults: Fault[] = []
   let [rows, invalid, faultCount, isBroken] = [0, 0, 0, false]
   for await (const read of readCsv(hashed(file, hash), kind.columns)) {
-    const row = read.fault ? { faults: [read.fault] } : checked(schema, read.row, read.cells)
+    const row = read.fault ? { faults: [read.fault] } : validateRow(schema, read.row, read.cells)
     if ('faults' in row) {
       invalid += 1
       faultCount += row.faults.length
@@ -72,7 +71,7 @@ export async function stage(
   return { sha256: hash.digest('hex'), rows, invalid, faults, faultCount }
 }
 
-/** SHA-256 of the file's own bytes: what makes a retry the same request, whatever its multipart boundary. */
+/** SHA-256 of the file's bytes only: a retry with another multipart boundary is still the same request. */
 export async function sha256Of(file: AsyncIterable<Uint8Array>): Promise<string> {
   const hash = createHash('sha256')
   for await (const chunk of file) hash.update(chunk)
@@ -86,7 +85,7 @@ export async function* hashed(file: AsyncIterable<Uint8Array>, hash: ReturnType<
   }
 }
 
-export function checked(
+export function validateRow(
   schema: ReturnType<Kind['row']>,
   row: number,
   cells: object,
@@ -101,14 +100,14 @@ export function checked(
   return { faults }
 }
 
-/** Rows gather here until they are worth a statement. One JSON parameter holds them all, as arrays. */
-export function stagingOf(ctx: Ctx, kind: Kind, jobId: string) {
-  let waiting: string[] = []
+/** Collects rows until they fill a statement. One JSON parameter holds all of them, as arrays. */
+export function openStaging(ctx: Ctx, kind: Kind, jobId: string) {
+  let packedRows: string[] = []
   let bytes = 0
   const flush = async () => {
-    if (waiting.length === 0) return
-    const packed = `[${waiting.join()}]`
-    waiting = []
+    if (packedRows.length === 0) return
+    const packed = `[${packedRows.join()}]`
+    packedRows = []
     bytes = 0
     await ctx.db.insert(stagedRows).select(sql`
       SELECT ${jobId}, value->>0, value->>1, value->>2, iif(value->>3 IS NULL, NULL, 'failed'),
@@ -117,7 +116,7 @@ export function stagingOf(ctx: Ctx, kind: Kind, jobId: string) {
   }
   const pack = async (row: number, cells: object, identity: string, faults: string | null) => {
     const packed = JSON.stringify([row, JSON.stringify(cells), identity, faults])
-    waiting.push(packed)
+    packedRows.push(packed)
     bytes += Buffer.byteLength(JSON.stringify(packed))
     if (bytes >= STAGED_BYTES) await flush()
   }
@@ -126,8 +125,8 @@ export function stagingOf(ctx: Ctx, kind: Kind, jobId: string) {
     await pack(row, staged.cells, staged.identity, null)
   }
   const addBad = async (row: number, cells: object, faults: Fault[]) => {
-    const told = faults.map(({ field, rule, message }) => ({ field, rule, message }))
-    await pack(row, cells, NO_IDENTITY, JSON.stringify(told))
+    const stored = faults.map(({ field, rule, message }) => ({ field, rule, message }))
+    await pack(row, cells, NO_IDENTITY, JSON.stringify(stored))
   }
   return { add, addBad, flush }
 }
@@ -139,14 +138,14 @@ export function badRows(all: Fault[], count: number): Problem {
   return new Problem('invalid_file', sentences.join('; '), { faults })
 }
 
-/** After this an upload that never became a job is taken for dead, and its rows are removed. */
+/** An upload that is no job after this time counts as dead, and its rows are removed. */
 const UPLOAD_MS_MAX = 15 * MINUTE_MS
 
 /**
- * Receives a file under an id that is no job. The object watches from the first row on, so that rows which a
- * crash leaves behind are removed; those of a refused file are removed here.
+ * Receives a file under an id that is no job. The BulkJob object watches from the first row on, so that it
+ * removes the rows after a crash; the rows of a refused file are removed here.
  */
-export async function receiving<Received>(
+export async function receiveUpload<Received>(
   ctx: Ctx,
   uploadId: string,
   receive: () => Promise<Received>,
@@ -160,12 +159,12 @@ export async function receiving<Received>(
   }
 }
 
-/** Removes rows that no job owns, and ends the supervision of the upload. */
+/** Removes rows that no job owns, and ends the watch of the upload. */
 export async function discard(ctx: Ctx, uploadId: string): Promise<void> {
   if (await removeUpload(ctx.db, uploadId)) await watcherOf(ctx, uploadId).forget()
 }
 
-/** Whether the upload is gone. If it became a job in this very moment, its rows stay. */
+/** Whether the upload was removed. If it has just become a job, its rows stay. */
 export async function removeUpload(db: Db, uploadId: string): Promise<boolean> {
   const [, job] = await db.batch([
     removeRows(db, uploadId),
@@ -175,21 +174,21 @@ export async function removeUpload(db: Db, uploadId: string): Promise<boolean> {
 }
 
 export const removeRows = (db: Db, uploadId: string) =>
-  db.delete(stagedRows).where(sql`job_id = ${uploadId} AND NOT ${exists(uploadId)}`)
+  db.delete(stagedRows).where(sql`job_id = ${uploadId} AND NOT ${jobExists(uploadId)}`)
 
-export const exists = (jobId: string): SQL => sql`EXISTS (SELECT 1 FROM imports WHERE id = ${jobId})`
+export const jobExists = (jobId: string): SQL => sql`EXISTS (SELECT 1 FROM imports WHERE id = ${jobId})`
 
-export const ofClinic = (ctx: Ctx, jobId: string) =>
+export const isJobOfClinic = (ctx: Ctx, jobId: string) =>
   and(eq(imports.clinicId, ctx.clinic.id), eq(imports.id, jobId))
 
 export const watcherOf = (ctx: Ctx, jobId: string) => ctx.env.BULK_JOB.getByName(jobId)
 
-/** Of a trial run, which is there to be read by people. */
-const FAULTS_TOLD = 1_000
+/** Faults that a dry run lists, for people to read. */
+const FAULTS_SHOWN = 1_000
 
 export const FAULT = { field: v.string(), rule: v.string(), message: v.string() }
 
-/** `create + duplicate + invalid = total`. Of the faults, the first 1,000. */
+/** `create + duplicate + invalid = total`. `faults` has the first 1,000. */
 export const DryRun = component('DryRun', {
   create: v.number(),
   duplicate: v.number(),
@@ -199,27 +198,27 @@ export const DryRun = component('DryRun', {
 })
 
 /**
- * What an import of the file would do if it ran now, and nothing is kept: the rows are staged under an id
- * that never becomes a job, and go again, at the latest by the hand of the object that watches every upload.
+ * Reports what an import of the file would do now, and keeps nothing: the rows are staged under an id that
+ * never becomes a job, then removed; after a crash the BulkJob object removes them.
  */
-export function forecast(
+export function dryRunImport(
   ctx: Ctx,
   kind: Kind,
   file: AsyncIterable<Uint8Array>,
 ): Promise<v.InferOutput<typeof DryRun>> {
   const uploadId = newId()
-  return receiving(ctx, uploadId, async () => {
+  return receiveUpload(ctx, uploadId, async () => {
     const { rows, invalid, faults } = await stage(ctx, kind, uploadId, file, { keepsBad: true })
     const [counted] = await ctx.db
       .select({ duplicate: sql<number>`count(*)` })
       .from(stagedRows)
       .where(
         sql`job_id = ${uploadId} AND status IS NULL
-          AND (${standsEarlier('staged_rows')} OR ${kind.isKnown(ctx.clinic.id)})`,
+          AND (${repeatsEarlierRow('staged_rows')} OR ${kind.isKnown(ctx.clinic.id)})`,
       )
     await discard(ctx, uploadId)
     const duplicate = counted?.duplicate ?? 0
-    const told = faults.slice(0, FAULTS_TOLD)
-    return { create: rows - invalid - duplicate, duplicate, invalid, total: rows, faults: told }
+    const shown = faults.slice(0, FAULTS_SHOWN)
+    return { create: rows - invalid - duplicate, duplicate, invalid, total: rows, faults: shown }
   })
 }

@@ -6,7 +6,7 @@ import { iso, SECOND_MS } from '../lib/time'
 import { notFound } from '../problem'
 import { imports, type KindName } from './model'
 
-/** What is known of an import, and how it is read. */
+/** How an import's job is read, and what its status says. */
 
 export type Job = typeof imports.$inferSelect
 
@@ -22,7 +22,7 @@ const ofChunks = (column: 'created' | 'failed') =>
 
 const IMPORT_FACTS = { job: imports, created: ofChunks('created'), failed: ofChunks('failed') }
 
-/** Of this kind only: under another kind’s path the job does not exist. */
+/** Finds a job of this kind only: under another kind’s path the job does not exist. */
 export async function getImport(
   ctx: Pick<Ctx, 'db' | 'clinic'>,
   kind: KindName,
@@ -73,11 +73,11 @@ const isOfKind = ({ clinic }: Pick<Ctx, 'clinic'>, kind: KindName) =>
 
 export const isOver = ({ job }: ImportFacts): boolean => job.state !== 'pending' && job.state !== 'processing'
 
-/** Until when the work rests, ISO 8601. A pause that is over counts as none, so nothing has to clear it. */
+/** Until when the job is paused, ISO 8601. A pause in the past counts as none, so nothing has to clear it. */
 export const pausedUntil = ({ state, pausedUntil: until }: Job, now: number): string | null =>
   state === 'processing' && until !== null && until > now ? iso(until) : null
 
-/** What every status of a job tells. Each kind adds its counts under its own name. */
+/** The fields of every status. Each kind adds its counts under its own name. */
 export const PROGRESS = {
   job_id: v.string(),
   status: v.picklist(['pending', 'processing', 'completed', 'failed', 'cancelled']),
@@ -101,20 +101,20 @@ const percentage = (total: number, done: number): number => Math.floor((done / t
 
 const isoOrNull = (ms: number | null): string | null => (ms === null ? null : iso(ms))
 
-/** `now` ends the clock of a job that is still running. */
+/** The time of a running job is counted until `now`. */
 export const processingSeconds = ({ startedAt, completedAt }: Job, now: number) =>
   startedAt === null ? null : Math.max(0, (completedAt ?? now) - startedAt) / SECOND_MS
 
-/** `records`: what rows become. */
-export function sentence({ job, created, failed }: ImportFacts, records: string): string {
+/** `records`: what the rows become, like `hospitals`. */
+export function statusMessage({ job, created, failed }: ImportFacts, records: string): string {
   const done = `${created} ${records} created, ${failed} rows failed`
   switch (job.state) {
     case 'pending':
-      return 'The import waits for its turn'
+      return 'The import has not started yet'
     case 'processing':
       return `The import is running: ${done} of ${job.totalRows} rows so far`
     case 'failed':
-      return `The import was given up because a part of it failed again and again: ${done}`
+      return `The import failed because a part of it failed too often: ${done}`
     case 'cancelled':
       return `The import was cancelled: ${done}, ${job.totalRows - created - failed} rows are not done`
     case 'completed':
@@ -122,7 +122,7 @@ export function sentence({ job, created, failed }: ImportFacts, records: string)
   }
 }
 
-/** `?rows=`: a page of a completed job’s rows with that outcome. Without it the result lists all rows. */
+/** `?rows=`: one page of a completed job’s rows with that status. Without it the result lists all rows. */
 export const ListRows = v.object({
   rows: v.optional(v.picklist(['failed', 'created', 'all'])),
   limit: limit(100),

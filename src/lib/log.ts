@@ -6,8 +6,8 @@ export function log(event: string, facts: Record<string, Loggable>): void {
 }
 
 /**
- * Logs a failure by its class and its place in the code. Its message stays out: a library's message about
- * input holds the input (drizzle's the parameters, valibot's the value, JWT's the token).
+ * Logs a failure by its class and its place in the code, without its message: a library's message about
+ * input contains the input (drizzle's the parameters, valibot's the value, JWT's the token).
  */
 export function logFailure(event: string, error: unknown, facts: Record<string, Loggable> = {}): void {
   const { name, stack } = error instanceof Error ? error : { name: typeof error, stack: '' }

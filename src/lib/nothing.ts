@@ -1,2 +1,2 @@
-// Stands in for optional packages of hono-openapi that this project does not use (wrangler.toml, [alias]).
+// Replaces optional packages of hono-openapi that this project does not use (wrangler.toml, [alias]).
 export default {}

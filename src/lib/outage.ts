@@ -1,4 +1,4 @@
-const LOST = [
+const OUTAGE_MESSAGES = [
   'Network connection lost',
   'storage caused object to be reset',
   'D1 DB is overloaded',
@@ -10,25 +10,24 @@ const LOST = [
   'SQLITE_BUSY',
 ]
 
-/**
- * Whether a binding was out of reach (come again) rather than misused (a bug). Looks through the chain of
- * causes.
- */
+/** Whether a binding could not be reached (retry) rather than was misused (a bug). Checks all causes too. */
 export function isOutage(error: unknown): boolean {
   if (!(error instanceof Error)) return false
   const flags = error as { retryable?: boolean; overloaded?: boolean; durableObjectReset?: boolean }
   if (flags.retryable || flags.overloaded || flags.durableObjectReset) return true
-  // drizzle's own message holds the parameters, so a caller could write a sign into it; its cause is the
-  // platform's.
+  // drizzle's own message contains the parameters, so a caller could put one of these texts into it; its
+  // cause is the platform's error.
   const isPlatforms = error.name !== 'DrizzleQueryError'
-  return (isPlatforms && LOST.some((sign) => error.message.includes(sign))) || isOutage(error.cause)
+  return (
+    (isPlatforms && OUTAGE_MESSAGES.some((text) => error.message.includes(text))) || isOutage(error.cause)
+  )
 }
 
 /**
- * What the work comes to, or a failure where it takes longer. Nothing calls the work off: it may still have
- * its effect later, and whoever stops waiting must be able to live with that.
+ * The result of the work, or a TimeoutError after `limitMs`. The work is not cancelled: it may still take
+ * effect later, and the caller must tolerate that.
  */
-export async function inTime<Result>(work: Promise<Result>, limitMs: number): Promise<Result> {
+export async function withTimeout<Result>(work: Promise<Result>, limitMs: number): Promise<Result> {
   let timer: ReturnType<typeof setTimeout> | undefined
   const late = new Promise<never>((_, reject) => {
     timer = setTimeout(() => reject(new DOMException('Took too long', 'TimeoutError')), limitMs)

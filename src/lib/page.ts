@@ -5,14 +5,14 @@ export const PAGE_MAX = 1_000
 /** The longest sort key of any list needs a tenth of this. */
 const CURSOR_CHARACTERS_MAX = 1_000
 
-/** A page: its rows, and the place where the next one starts (none on the last page). */
+/** A page: its rows, and the cursor of the next page (null on the last page). */
 export interface Page<Row> {
   rows: Row[]
   next: string | null
 }
 
 /** `?limit=`: a whole number from 1 to PAGE_MAX. */
-export const limit = (usual: number) =>
+export const limit = (standard: number) =>
   v.optional(
     v.pipe(
       v.string(),
@@ -21,7 +21,7 @@ export const limit = (usual: number) =>
       v.minValue(1, 'must be at least 1'),
       v.maxValue(PAGE_MAX, `must be at most ${PAGE_MAX}`),
     ),
-    String(usual),
+    String(standard),
   )
 
 /** `?cursor=`: the sort key of the last row seen, as `cutPage` wrote it. Opaque to clients. */
@@ -29,13 +29,13 @@ export const cursor = <const Parts extends v.TupleItems>(...parts: Parts) =>
   v.optional(
     v.pipe(
       v.string(),
-      v.maxLength(CURSOR_CHARACTERS_MAX, 'is not a cursor of this list'),
+      v.maxLength(CURSOR_CHARACTERS_MAX, 'must be a cursor that this list returned'),
       v.transform(readCursor),
-      v.tuple(parts, 'is not a cursor of this list'),
+      v.tuple(parts, 'must be a cursor that this list returned'),
     ),
   )
 
-/** Cuts the one row read beyond `size`; its presence means that another page follows. */
+/** Removes the row that was read beyond `size`; if there is one, another page follows. */
 export function cutPage<Row>(rows: Row[], size: number, sortKey: (row: Row) => unknown[]): Page<Row> {
   const page = rows.slice(0, size)
   const last = page.at(-1)

@@ -3,7 +3,7 @@ import * as v from 'valibot'
 
 const [CHARACTERS_MIN, CHARACTERS_MAX] = [10, 20]
 
-/** A phone as people write it. Whether it can be one depends on the clinic’s country: `toE164`. */
+/** A phone number as people write it. Whether it is possible depends on the clinic’s country: `toE164`. */
 export const PhoneText = v.pipe(
   v.string(),
   v.trim(),
@@ -12,8 +12,8 @@ export const PhoneText = v.pipe(
 )
 
 /**
- * E.164, or null where no phone can have this number. `country` reads numbers without a country code. Only
- * the length is judged: the stricter check refuses numbers newer than the library, and every fictional one.
+ * E.164, or null if no phone can have this number. A number without a country code belongs to `country`. Only
+ * the length is checked: the stricter check refuses numbers newer than the library, and every fictional one.
  */
 export function toE164(phone: string, country: string): string | null {
   const number = parsePhoneNumberFromString(phone, country as CountryCode)

@@ -2,7 +2,7 @@ import * as v from 'valibot'
 
 /** The kinds of schema that all features share. */
 
-/** An object that the OpenAPI document knows by this name. */
+/** An object that has this name in the OpenAPI document. */
 export const component = <const Entries extends v.ObjectEntries>(
   ref: string,
   entries: Entries,
@@ -13,12 +13,12 @@ export const component = <const Entries extends v.ObjectEntries>(
 export const text = (max: number) =>
   v.pipe(v.string(), v.regex(/\S/, 'must not be blank'), maxCharacters(max), v.trim())
 
-/** What a cell of a file may hold. */
+/** The text of a cell in a file. */
 export const cell = (max: number) =>
   v.pipe(v.string(), v.trim(), v.check(hasNoNul, 'must not hold a NUL'), maxCharacters(max))
 export const requiredCell = (max: number) => v.pipe(cell(max), v.nonEmpty('is required'))
 
-/** SQLite's text functions stop at the first NUL, so what follows it could never be found again. */
+/** SQLite's text functions stop at the first NUL, so a search could never find the text after it. */
 const hasNoNul = (text: string): boolean => !text.includes('\0')
 
 /** `maxLength` that counts as JSON Schema does, in code points: an emoji is one character and not two. */

@@ -1,7 +1,9 @@
 /**
  * Two spellings of one name fold to the same text: case, runs of spaces and the accents of Latin letters do
- * not count. Marks of other scripts stay, because there they are vowels: without them two people would become
- * one.
+ * not count. Marks of other scripts stay, because they are vowels there: without them two different names
+ * would become equal.
+ *
+ * `José  NÚÑEZ` → `jose nunez`
  */
 export const foldName = (name: string): string =>
   name

@@ -14,10 +14,10 @@ export const localDate = (ms: number, timeZone: string): string =>
   Temporal.Instant.fromEpochMilliseconds(ms).toZonedDateTimeISO(timeZone).toPlainDate().toString()
 
 /**
- * When the clocks of a zone show `HH:MM` on a date, in epoch ms. A time that they jump over comes as much
- * later as they jump; of one that they show twice, the first counts (Temporal's `compatible`). 00:00 is the
- * beginning of the date and 24:00 its end, whatever clocks show then. Nothing lies beyond that end: a date
- * that a zone left out (30 December 2011 in Apia) begins and ends in one instant.
+ * The instant, in epoch ms, at which a zone's clocks show `HH:MM` on a date. A time that the clocks skip is
+ * moved later by the length of the gap; of a time that they show twice, the first counts (Temporal's
+ * `compatible`). 00:00 is the beginning of the date and 24:00 its end, whatever the clocks show. No result is
+ * after that end: a date that a zone skipped (30 December 2011 in Apia) begins and ends at one instant.
  */
 export function instantAt(date: string, time: string, timeZone: string): number {
   const day = Temporal.PlainDate.from(date)
@@ -28,14 +28,14 @@ export function instantAt(date: string, time: string, timeZone: string): number 
   return (at.toPlainDate().equals(day) ? at : end()).epochMilliseconds
 }
 
-/** What clocks are ahead of UTC from an instant on (epoch ms), and how ISO 8601 writes it: `-04:00`. */
+/** How far clocks are ahead of UTC, since which instant (epoch ms), and how ISO 8601 writes it: `-04:00`. */
 export interface Offset {
   since: number
   aheadMs: number
   written: string
 }
 
-/** The offset at `from` and each that follows, until `until`: one search for each change of clocks. */
+/** The offset at `from` and each later one until `until`. Each change of the clocks costs one search. */
 export function offsetsBetween(from: number, until: number, timeZone: string): Offset[] {
   const offsets: Offset[] = []
   let at: Temporal.ZonedDateTime | null =
@@ -48,14 +48,14 @@ export function offsetsBetween(from: number, until: number, timeZone: string): O
   return offsets
 }
 
-/** To the minute: local mean time, before 1940, had seconds that ISO 8601 cannot write. */
+/** Rounded to minutes: local mean time, before 1940, had seconds that ISO 8601 cannot write. */
 function writtenOffset(aheadMs: number): string {
   const minutes = Math.round(Math.abs(aheadMs) / MINUTE_MS)
   const parts = [Math.floor(minutes / 60), minutes % 60].map((part) => String(part).padStart(2, '0'))
   return `${aheadMs < 0 ? '-' : '+'}${parts.join(':')}`
 }
 
-/** As clocks show it, to the second: `2026-03-08T09:00:00-04:00`. Before the first offset, in UTC. */
+/** Local time to the second: `2026-03-08T09:00:00-04:00`. Before the first offset it is UTC. */
 export function isoAt(ms: number, offsets: Offset[]): string {
   const offset = offsets.findLast(({ since }) => since <= ms)
   return offset ? iso(ms + offset.aheadMs).slice(0, -'.000Z'.length) + offset.written : iso(ms)
@@ -70,14 +70,14 @@ const accepts = (parse: () => unknown): boolean => {
   }
 }
 
-/** A day that exists in the calendar, `YYYY-MM-DD`. */
+/** A date that exists, `YYYY-MM-DD`. */
 export const LocalDate = v.pipe(
   v.string(),
   v.regex(/^\d{4}-\d{2}-\d{2}$/, 'must be a date like 2026-03-14'),
-  v.check((text) => accepts(() => Temporal.PlainDate.from(text)), 'must be a day of the calendar'),
+  v.check((text) => accepts(() => Temporal.PlainDate.from(text)), 'must be a date that exists'),
 )
 
-/** A name of the IANA time zone database, `Asia/Kolkata`. Offsets are refused: they know no summer time. */
+/** A name of the IANA time zone database, `Asia/Kolkata`. Offsets are refused: they have no summer time. */
 export const TimeZone = v.pipe(
   v.string(),
   v.regex(/^[A-Za-z]/, 'must be an IANA time zone like Europe/Berlin'),
@@ -98,7 +98,7 @@ const DATE = [
 const TIME = String.raw`(?:[01]\d|2[0-3]):[0-5]\d(?::[0-5]\d(?:[.,]\d{1,9})?)?`
 const ZONE = String.raw`(?:[Zz]|[+-](?:[01]\d|2[0-3])(?::?[0-5]\d)?)`
 
-/** Date, time and zone, ISO 8601. The calendar stands in the pattern, so a JSON Schema can say all of it. */
+/** Date, time and zone, ISO 8601. The pattern includes the calendar, so that a JSON Schema can express it. */
 const ISO_INSTANT = new RegExp(`^(?:${DATE})[Tt ]${TIME}${ZONE}$`)
 
 export const IsoInstant = v.pipe(

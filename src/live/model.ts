@@ -4,14 +4,11 @@ import type { View } from '../doctor-day/readers/live'
 import { component } from '../lib/schema'
 import { LocalDate } from '../lib/time'
 
-/** `desk` is for those who work there, with names; `board` is for everybody in the waiting room. */
+/** `desk` is for the staff, with names; `board` is for a screen in the waiting room. */
 const VIEWS: View[] = ['desk', 'board']
 const WantedView = v.picklist(VIEWS)
 
-/**
- * What a screen in a waiting room may show. No id leads from it to a patient or an appointment, and no time
- * tells who came when. `initials` is null unless the service was set up to show them.
- */
+/** For a screen in a waiting room: no ids, no times of arrival. `initials` is null unless configured. */
 export const BoardEntry = component('BoardEntry', {
   position: v.number(),
   status: v.picklist(['waiting', 'called', 'served', 'skipped', 'no_show']),
@@ -20,7 +17,7 @@ export const BoardEntry = component('BoardEntry', {
 })
 const AnyEntry = v.union([Queued, BoardEntry])
 
-/** `entries` are all, by position; an `entry` takes the place of the one with its position. */
+/** `entries` is the whole queue, by position; an `entry` replaces the one with the same position. */
 export const LiveMessage = v.pipe(
   v.variant('type', [
     v.object({ type: v.literal('snapshot'), seq: v.number(), entries: v.array(AnyEntry) }),
@@ -29,7 +26,7 @@ export const LiveMessage = v.pipe(
       seq: v.number(),
       /** Not on the board. */
       at: v.optional(v.string()),
-      /** On the board `other`, where it is not about the queue. */
+      /** On the board `other`, where the event is not about the queue. */
       event: v.string(),
       entry: v.nullable(AnyEntry),
     }),
@@ -40,8 +37,8 @@ export const LiveMessage = v.pipe(
 export const FollowPath = v.object({ doctor_id: v.string() })
 
 /**
- * `since`: the number of the last message the caller knows; the stream goes on behind it. Without it, or with
- * one that this day has not come to, it starts with a snapshot.
+ * `since`: the `seq` of the last message that the caller has; the stream continues after it. Without it, or
+ * with a number above the day’s last event, the stream starts with a snapshot.
  */
 export const Follow = v.object({
   date: v.optional(LocalDate),
@@ -51,7 +48,7 @@ export const Follow = v.object({
 })
 export type Follow = v.InferOutput<typeof Follow>
 
-/** Null for everything that is no number of an event. */
+/** Null for every text that cannot be the number of an event. */
 export const sinceOf = (text: string | undefined): number | null =>
   text !== undefined && /^\d{1,15}$/.test(text) ? Number(text) : null
 
@@ -61,7 +58,7 @@ export const NewTicket = component('NewTicket', {
 })
 export type NewTicket = v.InferOutput<typeof NewTicket>
 
-/** `url` is the path to open, ticket included. The only time the ticket is seen. */
+/** `url` is the path to open, ticket included. The ticket is shown in this reply only. */
 export const Ticket = component('Ticket', {
   ticket: v.string(),
   url: v.string(),

@@ -1,6 +1,6 @@
 import { needs } from '../access/authenticate'
 import { body, doc, path, query, refuses, reply, resource } from '../http/endpoint'
-import { sendsEvents, speakTo } from '../http/event-stream'
+import { answerLive, sendsEvents } from '../http/event-stream'
 import { parse } from '../http/failure'
 import { followByTicket, followQueue, issueTicket } from './actions'
 import { Follow, FollowPath, LiveMessage, NewTicket, Ticket } from './model'
@@ -8,19 +8,19 @@ import { Follow, FollowPath, LiveMessage, NewTicket, Ticket } from './model'
 /** One stream in two protocols, neither of which is JSON. */
 const STREAM = {
   description: [
-    'With `Upgrade: websocket` each message is a text frame, else a server-sent event whose id is `seq`:',
+    'With `Upgrade: websocket` each message is a text frame, otherwise a server-sent event with `seq` as id:',
     'a snapshot of the queue, then one message per event of the day.',
     'To continue after the last message seen, send its `seq` as `since` or `Last-Event-ID`.',
-    'The view is `desk` unless `view=board`. With `ticket` no key is needed, and `date` is.',
+    'The view is `desk` unless `view=board`. With `ticket`, send `date`, and no key is needed.',
   ],
-  lastEventId: 'As `since`, and before it: browsers send it by themselves.',
+  lastEventId: 'The same as `since`, and it overrides `since`. Browsers send this header by themselves.',
 }
 const SOCKET = { 101: { description: 'The same messages on a WebSocket' } }
 
-type Asked = { req: { raw: Request; header(name: string): string | undefined } }
+type StreamRequest = { req: { raw: Request; header(name: string): string | undefined } }
 
-/** A browser that comes again repeats its first address; what it has seen since stands in the header. */
-const resumed = (c: Asked, wanted: Follow): Follow => ({
+/** A browser that reconnects repeats its first URL; the header names the last message that it received. */
+const resumed = (c: StreamRequest, wanted: Follow): Follow => ({
   ...wanted,
   since: c.req.header('Last-Event-ID') ?? wanted.since,
 })
@@ -36,13 +36,13 @@ export const live = resource()
     query(Follow),
     async (c) => {
       const { doctor_id } = c.req.valid('param')
-      return speakTo(c.req.raw, await followQueue(c.var.ctx, doctor_id, resumed(c, c.req.valid('query'))))
+      return answerLive(c.req.raw, await followQueue(c.var.ctx, doctor_id, resumed(c, c.req.valid('query'))))
     },
   )
   .post(
     '/tickets',
     doc(
-      'Issue a ticket, with which a browser follows one day without a key; it is shown this once',
+      'Issue a ticket that lets a browser follow one day without a key; the ticket is shown only once',
       201,
       Ticket,
     ),
@@ -56,10 +56,10 @@ export const live = resource()
     },
   )
 
-/** Stands above `authenticate`: whoever shows a ticket is let in by the day, anybody else needs a key. */
+/** Runs before `authenticate`: the day checks a caller with a ticket; every other caller needs a key. */
 export const liveByTicket = resource().get('/live', async (c, next) => {
   if (c.req.query('ticket') === undefined) return next()
   const wanted = resumed(c, parse(Follow, c.req.query()))
   const { doctor_id } = parse(FollowPath, c.req.param())
-  return speakTo(c.req.raw, await followByTicket(c.env, doctor_id, wanted))
+  return answerLive(c.req.raw, await followByTicket(c.env, doctor_id, wanted))
 })

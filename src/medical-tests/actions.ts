@@ -1,5 +1,5 @@
 import { and, eq, sql } from 'drizzle-orm'
-import { mayUse } from '../access/actions'
+import { requireClinic } from '../access/actions'
 import { audited } from '../audit/model'
 import type { Ctx } from '../context'
 import { type TextPage, textPage } from '../lib/db'
@@ -9,14 +9,14 @@ import {
   medicalTestAsJson,
   medicalTests,
   type NewMedicalTest,
-  receipt,
+  replyColumns,
   type StoredMedicalTest,
   toStored,
 } from './model'
 
-/** A record is written once and never changed: the same test_id again is refused, whatever its body says. */
+/** A record is stored once and never changed: a second POST of its test_id is refused, whatever its body. */
 export async function storeMedicalTest(ctx: Ctx, wanted: NewMedicalTest): Promise<StoredMedicalTest> {
-  mayUse(ctx, wanted.clinic_id)
+  requireClinic(ctx, wanted.clinic_id)
   const { opId, results } = await ctx.once.transact((op) => [
     ctx.db
       .insert(medicalTests)
@@ -31,27 +31,27 @@ export async function storeMedicalTest(ctx: Ctx, wanted: NewMedicalTest): Promis
         opId: op,
       })
       .onConflictDoNothing()
-      .returning(receipt),
+      .returning(replyColumns),
     audited(ctx, 'medical_test.stored', wanted.test_id),
   ])
-  const stored = results[0][0] ?? (await storedBefore(ctx, wanted.test_id))
+  const stored = results[0][0] ?? (await findStored(ctx, wanted.test_id))
   if (stored?.opId !== opId)
     throw new Problem('medical_test_exists', 'A medical test with this test_id already exists')
   return toStored(stored)
 }
 
-/** By this very request, where its answer was lost, or by another. */
-async function storedBefore(ctx: Ctx, testId: string) {
+/** The stored record is from an earlier attempt of this request, or from another request. */
+async function findStored(ctx: Ctx, testId: string) {
   const [stored] = await ctx.db
-    .select(receipt)
+    .select(replyColumns)
     .from(medicalTests)
     .where(and(eq(medicalTests.ownerId, ctx.clinic.id), eq(medicalTests.testId, testId)))
   return stored
 }
 
-/** A clinic's records in the order they were stored, whoever posted them; each as JSON. */
+/** A clinic's records in the order they were stored, whichever key posted them; each as JSON. */
 export async function listMedicalTests(ctx: Ctx, wanted: ListMedicalTests): Promise<TextPage> {
-  mayUse(ctx, wanted.clinic_id)
+  requireClinic(ctx, wanted.clinic_id)
   const { clinicId, seq } = medicalTests
   return textPage(
     ctx.db,

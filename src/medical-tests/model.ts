@@ -5,7 +5,7 @@ import { cursor, limit, PAGE_MAX } from '../lib/page'
 import { component, text } from '../lib/schema'
 import { iso } from '../lib/time'
 
-/** `ownerId` is the clinic whose key posted: `testId` is unique there. `clinicId` is whose record it is. */
+/** `ownerId` is the clinic whose key posted; `testId` is unique in it. The record belongs to `clinicId`. */
 export const medicalTests = sqliteTable(
   'medical_tests',
   {
@@ -34,7 +34,7 @@ export const NewMedicalTest = component('NewMedicalTest', {
 })
 export type NewMedicalTest = v.InferOutput<typeof NewMedicalTest>
 
-/** Ids and a status only: replies are kept for retries, and results are not. */
+/** Only ids and a status: replies are kept for retries, and results must not be. */
 export const StoredMedicalTest = component('StoredMedicalTest', {
   status: v.literal('success'),
   message: v.string(),
@@ -57,8 +57,8 @@ type Row = typeof medicalTests.$inferSelect
 
 const { result: _, ...withoutResult } = getTableColumns(medicalTests)
 
-/** All that an answer needs: what may be long stays in the database. */
-export const receipt = withoutResult
+/** The columns that a reply needs. The result may be long and stays in the database. */
+export const replyColumns = withoutResult
 
 export const toStored = (row: Omit<Row, 'result'>): StoredMedicalTest => ({
   status: 'success',

@@ -10,9 +10,9 @@ import { notFound, Problem } from '../problem'
 import { type NewPatient, type Patient, patients, toPatient } from './model'
 
 /**
- * The same name on the same phone is the same patient, whatever the case, spaces and accents: the existing
- * one is answered, `created` is false. Another name on a known phone is refused unless it says that it shares
- * the phone.
+ * The same name on the same phone is the same patient, with any case, spaces and accents: then the existing
+ * patient is returned and `created` is false. Another name on a known phone is refused unless the request has
+ * `shared_phone`.
  */
 export async function registerPatient(
   ctx: Ctx,
@@ -64,7 +64,7 @@ export async function getPatient(ctx: Ctx, id: string): Promise<Patient> {
 
 const isPatient = (ctx: Ctx, id: string) => and(eq(patients.clinicId, ctx.clinic.id), eq(patients.id, id))
 
-/** Whether there is such a patient; of who it is nothing is read. */
+/** Whether the patient exists; reads no personal data. */
 export const selectPatientId = (ctx: Ctx, id: string) =>
   ctx.db.select({ id: patients.id }).from(patients).where(isPatient(ctx, id))
 

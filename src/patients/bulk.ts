@@ -1,7 +1,7 @@
 import { sql } from 'drizzle-orm'
 import * as v from 'valibot'
 import type { Kind } from '../imports/kind'
-import { newRecordId, standsEarlier } from '../imports/model'
+import { newRecordId, repeatsEarlierRow } from '../imports/model'
 import { PhoneText, toE164 } from '../lib/phone'
 import { cell, requiredCell } from '../lib/schema'
 import { foldName } from '../lib/text'
@@ -11,15 +11,15 @@ export const PATIENT_WORDS = {
   records: 'patients',
   statusPath: '/api/v1/patients/bulk/',
   created: ['created', 'created'],
-  /** `duplicate_in_directory`: the patient was registered before, and nothing of the record was changed. */
+  /** `duplicate_in_directory`: the patient was already registered, and the record was not changed. */
   reasons: ['duplicate_in_file', 'duplicate_in_directory', 'phone_in_use', 'invalid'],
   hasBatch: false,
 } as const
 
 /**
- * Patients as a kind of import, under the rules of `registerPatient`: the same name on the same phone is the
- * same patient, another name on a known phone has to say that it shares it. Within a file the first row with
- * a phone has it, and the first row of a patient counts, whatever order chunks run in.
+ * Patients as a kind of import, with the rules of `registerPatient`: the same name on the same phone is the
+ * same patient; another name on a known phone needs `shared_phone`. In a file the first row with a phone owns
+ * it, and the first row of a patient counts, in any order of chunks.
  */
 export const PATIENTS: Kind<PatientRow> = {
   name: 'patients',
@@ -47,21 +47,21 @@ export const PATIENTS: Kind<PatientRow> = {
           SELECT t.id, ${clinicId}, t.cells->>'name', t.cells->>'folded', t.phone,
             CASE WHEN t.place > 1 THEN NULL
               WHEN t.is_shared AND ${owner()} THEN NULL
-              WHEN ${owner(OF_A_LATER_ROW)} THEN NULL
+              WHEN ${owner(IS_LATER_SHARING_ROW)} THEN NULL
               ELSE t.phone END,
             t.cells->>'age', t.cells->>'gender', t.cells->>'email', ${now}, t.job_id
           FROM (SELECT ${newRecordId('r')} AS id, r.job_id, r.row, r.cells, r.cells->>'phone' AS phone,
               r.cells->>'shared_phone' AS is_shared,
               row_number() OVER (PARTITION BY r.cells->>'phone' ORDER BY r.row) AS place
             FROM staged_rows r
-            WHERE ${rows} AND NOT ${standsEarlier('r')} AND ${isLeased}
-              AND (r.cells->>'shared_phone' OR NOT ${PHONE_STANDS_EARLIER})) t
+            WHERE ${rows} AND NOT ${repeatsEarlierRow('r')} AND ${isLeased}
+              AND (r.cells->>'shared_phone' OR NOT ${PHONE_ON_EARLIER_ROW})) t
           WHERE true
           ORDER BY t.row`)
         .onConflictDoNothing(),
       isCreated: sql`EXISTS (SELECT 1 FROM patients p
         WHERE p.clinic_id = ${clinicId} AND p.id = ${newRecordId('staged_rows')})`,
-      reason: sql`CASE WHEN ${standsEarlier('staged_rows')} THEN 'duplicate_in_file'
+      reason: sql`CASE WHEN ${repeatsEarlierRow('staged_rows')} THEN 'duplicate_in_file'
         WHEN ${isKnown(clinicId)} THEN 'duplicate_in_directory' ELSE 'phone_in_use' END`,
     }
   },
@@ -73,20 +73,22 @@ const isKnown = (clinicId: string) => sql`EXISTS (SELECT 1 FROM patients p WHERE
   AND p.phone = staged_rows.cells->>'phone' AND p.name_folded = staged_rows.cells->>'folded')`
 
 /**
- * Of a row that shares the phone and was worked on sooner than the row that has it by right. A row that a
- * repair gave this phone has no such right over one that does not share.
+ * Whether the phone's owner is a row of this import that shares the phone and ran before this row, which is
+ * the first in the file: then this row is not refused. It is refused if the owner does not share the phone,
+ * as when a repair gave this row the phone.
  */
-const OF_A_LATER_ROW = sql.raw(`AND p.op_id = t.job_id AND (SELECT s.cells->>'shared_phone' FROM staged_rows s
+const IS_LATER_SHARING_ROW =
+  sql.raw(`AND p.op_id = t.job_id AND (SELECT s.cells->>'shared_phone' FROM staged_rows s
   WHERE s.job_id = t.job_id AND s.row = CAST(substr(p.id, length(t.job_id) + 2) AS INTEGER))`)
 
-/** Identities start with the phone and a line break, so that a phone is a range of their index. */
-const PHONE_STANDS_EARLIER = sql.raw(`EXISTS (SELECT 1 FROM staged_rows e
+/** Identities start with the phone and a line break, so the rows of a phone are a range of the index. */
+const PHONE_ON_EARLIER_ROW = sql.raw(`EXISTS (SELECT 1 FROM staged_rows e
   WHERE e.job_id = r.job_id AND e.row < r.row
     AND e.identity > (r.cells->>'phone') || char(10) AND e.identity < (r.cells->>'phone') || char(11))`)
 
 const orNull = (text: string): string | null => text || null
 
-/** The rules of NewPatient for text: an empty cell says nothing. */
+/** The rules of NewPatient for text cells; an empty cell is an absent value. */
 const patientRow = (country: string) =>
   v.object({
     name: requiredCell(200),

@@ -5,9 +5,9 @@ import { component, maxCharacters, text } from '../lib/schema'
 import { iso } from '../lib/time'
 
 /**
- * Two indexes hold the rule of who is who. `patients_identity`: one row for one name on one phone.
- * `phoneOwner` is the phone on the first row that has it and NULL on those who share it, so that a second
- * name on a phone is refused unless it says that it shares.
+ * Two unique indexes decide whether two patients are one. `patients_identity`: one row for one name on one
+ * phone. `phoneOwner` is the phone for the first patient with it and NULL for those who share it, so a second
+ * name on a phone is refused unless it shares the phone.
  */
 export const patients = sqliteTable(
   'patients',
@@ -44,7 +44,7 @@ export const NewPatient = component('NewPatient', {
   ),
   gender: v.nullish(text(50), null),
   email: v.nullish(Email, null),
-  /** Families share phones: says that another patient with this phone is another person. */
+  /** Families share phones: true says that another patient with this phone is another person. */
   shared_phone: v.optional(v.boolean(), false),
 })
 export type NewPatient = v.InferOutput<typeof NewPatient>

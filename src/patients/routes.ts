@@ -10,7 +10,7 @@ const { uploads, status, jobs } = importRoutes(PATIENTS, PATIENT_WORDS)
 export const patients = resource()
   .post(
     '/',
-    doc('Register a patient; a known one is answered with 200', [201, 200], Patient),
+    doc('Register a patient; a known patient gets 200', [201, 200], Patient),
     refuses('phone_in_use'),
     needs('patients:write'),
     body(NewPatient),

@@ -4,12 +4,12 @@ import { SECOND_MS } from '../lib/time'
 const CALL_MS_MAX = 30 * SECOND_MS
 const REPLY_BYTES_MAX = 64 * 1024
 
-/** Statuses of the 400s that another try may change: timeout, too early, too many. */
-const PASSING = [408, 425, 429]
+/** The 4xx statuses that a retry may change: timeout, too early, too many. */
+const RETRYABLE = [408, 425, 429]
 
 /**
- * `refused`: not done, and never will be. `not_now`: answered, but not with success; `isWell` where the
- * upstream only wants less or later. `unknown`: it may be done or not, nobody said so in words we understand.
+ * `refused`: not done, and a retry cannot change it. `not_now`: no success, but a retry may succeed; `isWell`
+ * if the upstream only wants fewer or later calls. `unknown`: no valid reply says whether it was done.
  */
 export type UpstreamReply<Body> =
   | { is: 'done'; body: Body }
@@ -21,12 +21,12 @@ interface UpstreamCall<Body> {
   method: 'POST' | 'PATCH'
   key?: string
   body?: object
-  /** What a success must say; null where nothing need be said. */
+  /** The body of a success; null stands for an empty body. */
   expects: v.GenericSchema<unknown, Body>
   timeoutMs?: number
 }
 
-/** One try. Follows no redirect, waits no longer and reads no more than said above. Never throws. */
+/** One try: follows no redirect, and has a limited time and a limited reply. Never throws. */
 export async function callUpstream<Body>(
   url: string,
   call: UpstreamCall<Body>,
@@ -52,27 +52,27 @@ export async function callUpstream<Body>(
     const parsed = v.safeParse(call.expects, text === '' ? null : JSON.parse(text))
     return parsed.success ? { is: 'done', body: parsed.output } : { is: 'unknown' }
   } catch {
-    // A reset, the time limit, a body that is cut off or no JSON: nothing says whether it was done.
+    // A reset, the time limit, or a body that is cut off or not JSON: it is unknown whether it was done.
     return { is: 'unknown' }
   }
 }
 
-/** A redirect is a refusal as well: what it points at is nobody's address that was configured. */
+/** A redirect counts as a refusal: it points to an address that is not configured. */
 function failureOf({ status, headers }: Response): UpstreamReply<never> {
-  if (status < 500 && !PASSING.includes(status)) return { is: 'refused', status }
-  const asked = status === 429 || status === 503 ? headers.get('Retry-After') : null
-  return { is: 'not_now', isWell: status < 500, retryAfterMs: retryAfterMs(asked, Date.now()) }
+  if (status < 500 && !RETRYABLE.includes(status)) return { is: 'refused', status }
+  const header = status === 429 || status === 503 ? headers.get('Retry-After') : null
+  return { is: 'not_now', isWell: status < 500, retryAfterMs: retryAfterMs(header, Date.now()) }
 }
 
-/** Seconds or an HTTP date, as milliseconds from now; 0 for what is neither, or over. */
-export function retryAfterMs(asked: string | null, now: number): number {
-  if (asked === null) return 0
-  if (/^\s*\d+\s*$/.test(asked)) return Number(asked) * SECOND_MS
-  const at = Date.parse(asked)
+/** Seconds or an HTTP date as milliseconds from now; 0 for other texts and past dates. */
+export function retryAfterMs(header: string | null, now: number): number {
+  if (header === null) return 0
+  if (/^\s*\d+\s*$/.test(header)) return Number(header) * SECOND_MS
+  const at = Date.parse(header)
   return Number.isNaN(at) ? 0 : Math.max(0, at - now)
 }
 
-/** Null where there is more of it than anybody would send in good faith. */
+/** Null if the reply is longer than REPLY_BYTES_MAX. */
 async function textOf(response: Response): Promise<string | null> {
   if (!response.body) return ''
   const decoder = new TextDecoder('utf-8', { fatal: true, ignoreBOM: false })

@@ -1,14 +1,13 @@
 import { DurableObject } from 'cloudflare:workers'
 import { logFailure } from '../lib/log'
 import type { UpstreamReply } from './call'
-import { type Gate, type Heard, NEW_GATE, type Permit, permit, report } from './gate-rules'
+import { type CallResult, type Gate, NEW_GATE, type Permit, permit, report } from './gate-rules'
 
 const PER_SECOND_USUAL = 10
 
 /**
- * The one gate before an upstream, for all consumers and jobs: its rate, its breaker, its Retry-After. This
- * class only stores; gate-rules.ts decides. Storage is synchronous, so nobody comes between reading and
- * writing.
+ * The gate of one upstream for all consumers and jobs: its rate, its breaker, its Retry-After. This class
+ * only stores; gate-rules.ts decides. Storage is synchronous: no call runs between a read and its write.
  */
 export class UpstreamGate extends DurableObject<Env> {
   readonly #perSecond = Number(this.env.HOSPITAL_DIRECTORY_PER_SECOND) || PER_SECOND_USUAL
@@ -19,8 +18,8 @@ export class UpstreamGate extends DurableObject<Env> {
     return permitted
   }
 
-  async report(id: number, heard: Heard): Promise<void> {
-    this.#gate = report(this.#gate, id, heard, Date.now())
+  async report(id: number, result: CallResult): Promise<void> {
+    this.#gate = report(this.#gate, id, result, Date.now())
   }
 
   get #gate(): Gate {
@@ -32,24 +31,24 @@ export class UpstreamGate extends DurableObject<Env> {
   }
 }
 
-/** The gate did not open: when to come again, and whether it is closed rather than crowded. */
-export interface Halt {
+/** The gate refused the call: when to retry, and whether it is closed or only too many callers wait. */
+export interface Delay {
   until: number
   isClosed: boolean
 }
 
 /**
- * Makes one call when its turn has come, and tells the gate what came of it. `call` awaits `turn` right
- * before it sends, so what it has to write first costs no time; null says that it sent nothing.
+ * Makes one call at its turn and reports the result to the gate. `call` must await `untilTurn` right before
+ * it sends, so that its writes before that use the waiting time; it returns null if it sent nothing.
  */
 export async function throughGate<Reply extends UpstreamReply<unknown>>(
   env: Pick<Env, 'UPSTREAM_GATE'>,
   name: string,
-  call: (turn: () => Promise<void>) => Promise<Reply | null>,
-): Promise<{ reply: Reply | null } | { halt: Halt }> {
+  call: (untilTurn: () => Promise<void>) => Promise<Reply | null>,
+): Promise<{ reply: Reply | null } | { delay: Delay }> {
   const gate = env.UPSTREAM_GATE.getByName(name)
   const permit: Permit = await gate.permit()
-  if (!permit.ok) return { halt: { until: permit.until, isClosed: permit.isClosed } }
+  if (!permit.ok) return { delay: { until: permit.until, isClosed: permit.isClosed } }
   const turnAt = Date.now() + permit.waitMs
   let isSent = false
   let reply: Reply | null = null
@@ -60,14 +59,14 @@ export async function throughGate<Reply extends UpstreamReply<unknown>>(
     })
     return { reply }
   } finally {
-    // A report that is lost harms nobody: the gate replaces a probe it hears nothing of.
+    // A lost report does no harm: the gate replaces a probe without a report.
     await gate
-      .report(permit.id, isSent ? heardIn(reply) : { is: 'unused' })
+      .report(permit.id, isSent ? resultOf(reply) : { is: 'unused' })
       .catch((error: unknown) => logFailure('upstream.report', error))
   }
 }
 
-function heardIn(reply: UpstreamReply<unknown> | null): Heard {
+function resultOf(reply: UpstreamReply<unknown> | null): CallResult {
   if (!reply || reply.is === 'unknown') return { is: 'failed' }
   if (reply.is !== 'not_now') return { is: 'answered' }
   return { is: reply.isWell ? 'answered' : 'failed', retryAfterMs: reply.retryAfterMs }

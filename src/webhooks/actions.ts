@@ -16,7 +16,7 @@ import {
   webhookEvents,
 } from './model'
 
-/** One event per appointment and instant: senders repeat themselves, and the second time is told so. */
+/** Stores one event per appointment and instant. Senders repeat events, and a repeated one is refused. */
 export async function receiveEvent(ctx: Ctx, event: NewWebhookEvent): Promise<AcceptedEvent> {
   const id = newId()
   const instant = instantOf(event.timestamp)
@@ -40,14 +40,14 @@ export async function receiveEvent(ctx: Ctx, event: NewWebhookEvent): Promise<Ac
       .returning(),
     audited(ctx, 'webhook_event.received', id),
   ])
-  const stored = results[0][0] ?? (await storedBefore(ctx, event.appointment_id, instant))
+  const stored = results[0][0] ?? (await findStored(ctx, event.appointment_id, instant))
   if (stored?.opId !== opId)
-    throw new Problem('event_exists', 'An event of this appointment at this timestamp is stored already')
+    throw new Problem('event_exists', 'An event for this appointment_id and timestamp is already stored')
   return toAccepted(stored)
 }
 
-/** By this very request, where its answer was lost, or by another. */
-async function storedBefore(ctx: Ctx, appointmentId: string, instant: string) {
+/** The stored event is from an earlier attempt of this request, or from another request. */
+async function findStored(ctx: Ctx, appointmentId: string, instant: string) {
   const { clinicId } = webhookEvents
   const isSame = and(eq(webhookEvents.appointmentId, appointmentId), eq(webhookEvents.instant, instant))
   const [stored] = await ctx.db

@@ -4,9 +4,7 @@ import { cursor, limit } from '../lib/page'
 import { component, maxCharacters, text } from '../lib/schema'
 import { IsoInstant, iso } from '../lib/time'
 
-/**
- * `instant` is `timestamp` in one spelling, so that the same moment is the same event however it is written.
- */
+/** `instant` is `timestamp` in one spelling, so that two spellings of one moment are the same event. */
 export const webhookEvents = sqliteTable(
   'webhook_events',
   {
@@ -32,9 +30,7 @@ export const webhookEvents = sqliteTable(
 const EVENT_TYPES = ['appointment.scheduled', 'appointment.cancelled', 'appointment.updated'] as const
 const SHORT_FORMS = ['scheduled', 'cancelled', 'updated'] as const
 
-/**
- * What a sender posts. Published as JSON Schema too (routes.ts), so it says nothing that JSON Schema cannot.
- */
+/** The body that a sender posts. It is published, so it has only rules that JSON Schema can express. */
 export const NewWebhookEvent = component('NewWebhookEvent', {
   event_type: v.picklist([...EVENT_TYPES, ...SHORT_FORMS]),
   appointment_id: text(200),

@@ -6,7 +6,7 @@ import { replay } from '../http/idempotency'
 import { listEvents, receiveEvent } from './actions'
 import { AcceptedEvent, ListEvents, NewWebhookEvent, WebhookEvents } from './model'
 
-/** From the schema that validates. Trimming changes no verdict, so JSON Schema need not know it. */
+/** From the schema that validates. Trimming never decides whether an event is valid, so it is left out. */
 const EVENT_SCHEMA = {
   ...toJsonSchema(NewWebhookEvent, { typeMode: 'input', ignoreActions: ['trim', 'metadata'] }),
   title: 'Appointment event',

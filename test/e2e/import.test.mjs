@@ -34,7 +34,7 @@ test('npm run import', async (t) => {
     const again = await run([write('good.csv', hospitals('good', 2_500))])
     const elsewhere = await run(['good.csv'], { XDG_STATE_HOME: join(desk.folder, 'elsewhere') })
     assert.deepEqual([again.code, elsewhere.code], [0, 0])
-    assert.match(again.err, /--again would import it anew/)
+    assert.match(again.err, /To import it again, add --again/)
     assert.deepEqual(await imports(), before)
     assert.equal((await run(['good.csv', '--again', '--failed', 'again.csv'])).code, 1)
     assert.equal((await imports()).length, before.length + 1)
@@ -107,7 +107,7 @@ test('npm run import', async (t) => {
     child.kill('SIGINT')
     const ended = await child.ended
     assert.equal(ended.code, 130)
-    assert.match(ended.err, /Import \S+ goes on\. To watch it, call the same command again\./)
+    assert.match(ended.err, /Import \S+ continues\. To watch it, run the same command again\./)
     assert.equal((await run(['stopped.csv'])).code, 0)
   })
 

@@ -1,7 +1,7 @@
-import { sums } from '../load/doctors.mjs'
+import { checkLedger } from '../load/doctors.mjs'
 import { tally } from './facts.mjs'
 
-/** Each day by itself: its log, its numbers, its slots, its queue. */
+/** Checks each day by itself: its log, its ledger, its slots, its queue. */
 export function checkDays(world, { days }) {
   checkFollowed(world, days)
   for (const day of days) {
@@ -12,31 +12,31 @@ export function checkDays(world, { days }) {
         'every log verifies',
         `${name}: ${events.length} events, ${ledger.version}, ${verdict.count}`,
       )
-    sums(world, name, ledger)
-    if (ledger.held > 0) world.breaks('holds lapse and moves end', `${name}: ${ledger.held} held`)
+    checkLedger(world, name, ledger)
+    if (ledger.held > 0) world.breaks('holds expire and moves end', `${name}: ${ledger.held} held`)
     checkSlots(world, day)
     checkPositions(world, day)
     checkOffers(world, day)
   }
 }
 
-/** Whoever followed a day was told what stands in its log, and nothing that was undone. */
+/** Each event that a follower received is in the day's log. */
 function checkFollowed(world, days) {
   const logs = new Map(days.map(({ clinic, name, events }) => [`${clinic.id} ${name}`, events]))
   for (const { clinic, day, messages } of world.all('followed day'))
     for (const { seq, event } of messages) {
       const type = logs.get(`${clinic.id} ${day}`)?.[seq - 1]?.type
       if (type !== event)
-        world.breaks('each event is heard once', `${day} ${seq}: ${event}, but it is ${type}`)
+        world.breaks('each event is sent once', `${day} ${seq}: ${event}, but it is ${type}`)
     }
 }
 
-/** Who has a slot by the ledger is who is listed with it. */
+/** The ledger and the list give each slot to the same appointment. */
 function checkSlots(world, { name, ledger, listed }) {
-  const standing = listed.filter(({ status }) => status === 'booked')
+  const booked = listed.filter(({ status }) => status === 'booked')
   const [bySlot, byList] = [
     ledger.slots.filter(({ state }) => state === 'booked'),
-    standing.map(({ id, slot }) => ({ id, slot })),
+    booked.map(({ id, slot }) => ({ id, slot })),
   ].map((list) => list.map(({ id, slot }) => `${slot} ${id}`).sort())
   if (bySlot.join() !== byList.join())
     world.breaks('a slot is given once', `${name}: slots ${bySlot.join()}, listed ${byList.join()}`)
@@ -48,10 +48,10 @@ function checkPositions(world, { name, queue }) {
     world.breaks('positions count 1, 2, 3', `${name}: ${positions.join()}`)
 }
 
-/** Far longer than an alarm may be late here, and shorter than what passes between load and checks. */
+/** Far longer than an alarm may be late here, and shorter than the time between load and checks. */
 const OVERDUE_MS = 2_500
 
-/** Where one has lapsed the next in line has one, so some may be open; none for longer than it is good. */
+/** An expired offer goes to the next patient, so some offers may be open, but none after its deadline. */
 function checkOffers(world, { name, ledger, events }) {
   const offers = events.flatMap(({ type, data }) =>
     type === 'offered' ? [[data.wait_id, data.deadline]] : [],
@@ -59,10 +59,10 @@ function checkOffers(world, { name, ledger, events }) {
   const deadlines = new Map(offers)
   for (const { state, id } of ledger.slots)
     if (state === 'offered' && !(deadlines.get(id) > Date.now() - OVERDUE_MS))
-      world.breaks('offers lapse', `${name}: ${id}, due at ${deadlines.get(id)}`)
+      world.breaks('offers expire', `${name}: ${id}, due at ${deadlines.get(id)}`)
 }
 
-/** D1's copy against what the days say themselves. */
+/** Compares D1's copy with the days themselves. */
 export function checkCopy(world, { days, copy }) {
   const lines = (list, line) => list.map(line).sort()
   const compare = (what, expected, found) => {

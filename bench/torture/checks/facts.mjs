@@ -2,22 +2,22 @@ import { setTimeout as sleep } from 'node:timers/promises'
 import { send } from '../http.mjs'
 import { dayName } from '../world.mjs'
 
-// What the service says once it is at rest: every day by itself, and D1's copy of all of them.
+// What the service answers at rest: every day by itself, and D1's copy of all days.
 
 const AT_ONCE = 12
 
-/** Longer than D1 may be behind a day on which an offer goes from one to the next at this very moment. */
-const [LOOKS_MAX, LOOK_AGAIN_MS] = [20, 500]
+/** Longer than D1 may be behind a day on which an offer is just passed on to the next patient. */
+const [READS_MAX, READ_AGAIN_MS] = [20, 500]
 
-/** Of one moment: a day that went on while D1 was read is read again. */
-export async function facts(world, rack) {
+/** Reads a consistent state: a day that has changed since D1 was read is read again. */
+export async function readFacts(world, rack) {
   let days = await inTurns(touchedDays(world), (day) => dayFacts(rack, day))
-  for (let look = 1; ; look += 1) {
+  for (let reads = 1; ; reads += 1) {
     const copy = await copyFacts(rack)
     const versions = new Map(copy.days.map((day) => [dayName(dayOf(day)), day.version]))
     const isCopied = ({ name, ledger }) => ledger.version === (versions.get(name) ?? 0)
-    if (days.every(isCopied) || look === LOOKS_MAX) return { days, events: eventsIn(days), copy }
-    await sleep(LOOK_AGAIN_MS)
+    if (days.every(isCopied) || reads === READS_MAX) return { days, events: eventsIn(days), copy }
+    await sleep(READ_AGAIN_MS)
     days = await inTurns(days, (day) => (isCopied(day) ? day : dayFacts(rack, day)))
   }
 }

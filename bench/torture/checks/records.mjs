@@ -1,6 +1,6 @@
 import { tally } from './facts.mjs'
 
-// What D1 keeps: records, imports, and the audit of both.
+// What D1 owns: records, imports, and the audit of both.
 
 export async function checkRecords(world, rack) {
   const tables = {
@@ -22,7 +22,7 @@ export async function checkRecords(world, rack) {
   await checkContents(world, rack)
 }
 
-/** What stands there is what was sent. */
+/** Each stored record is what the client sent. */
 async function checkContents(world, rack) {
   const contents = {
     patient: 'SELECT clinic_id AS clinic, id, name, phone, age FROM patients',
@@ -41,7 +41,7 @@ async function checkContents(world, rack) {
   }
 }
 
-/** Every job has ended, and its numbers are those of its rows and of what they became. */
+/** Every job has ended, and its totals are those of its rows and of its records. */
 export async function checkImports(world, rack) {
   const jobs = await rack.select(`
     SELECT i.id, i.kind, i.state, i.total_rows AS total,
@@ -70,7 +70,7 @@ export async function checkImports(world, rack) {
     world.breaks('totals are exact', `hospitals of no job: ${JSON.stringify(stray)}`)
 }
 
-/** As often as this a chunk is tried; where it failed each time the job may have given up. */
+/** A job may give up a chunk after this many failed attempts. */
 const ATTEMPTS_MAX = 5
 
 function endsOf({ cancels, resumes }, { attempts }) {
@@ -91,7 +91,7 @@ function checkTotals(world, job, { unique, failing }) {
   if (!isRight) world.breaks('totals are exact', `${JSON.stringify(job)} of ${unique} + ${failing} rows`)
 }
 
-/** Whatever was written has one row in the audit, and the audit tells of nothing else. */
+/** Every write has one row in the audit, and the audit has no other rows. */
 export async function checkAudit(world, rack) {
   const rows = await rack.select('SELECT clinic_id, action, subject FROM audit')
   const found = tally(rows.map(({ clinic_id, action, subject }) => `${action} ${clinic_id} ${subject}`))
@@ -111,7 +111,7 @@ export async function checkAudit(world, rack) {
   for (const [row, count] of expected)
     if (found.get(row) !== count)
       world.breaks('audit = effects', `${row}: ${found.get(row) ?? 0} rows, ${count} effects`)
-  // An upload that the queue did not take leaves two rows: that it was accepted, and that it was withdrawn.
+  // An upload that the queue refused leaves two rows: import.accepted and import.withdrawn.
   const jobs = new Set(world.all('import').map(({ clinic, id }) => `${clinic.id} ${id}`))
   const withdrawn = (job) =>
     !jobs.has(job) &&

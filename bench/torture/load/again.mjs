@@ -1,8 +1,8 @@
-/** What was answered once is answered so for good: after other requests, after a kill, after KV forgot. */
-export async function askAgain({ chance, past }) {
+/** An answer stays the same: after other requests, after a kill, and after KV has lost it. */
+export async function repeatRequest({ chance, past }) {
   const wantsRefusal = chance.happens(0.6)
-  const asked = chance.pick(
+  const request = chance.pick(
     past.filter(({ isRefusal, until }) => isRefusal === wantsRefusal && Date.now() < until),
   )
-  await asked?.askAgain()
+  await request?.repeat()
 }

@@ -1,7 +1,7 @@
 import { dayName } from '../world.mjs'
 
-// What a front desk does with appointments. Each client touches its own patients' appointments only, so it
-// knows how each must stand; only a doctor's absence may change one behind its back.
+// What a front desk does with appointments. Each client changes only its own patients' appointments, so it
+// knows the state of each; only a doctor's absence may change one without the client.
 
 const APPOINTMENTS = '/api/v1/appointments'
 
@@ -19,7 +19,7 @@ export async function register(client) {
   world.acknowledge('patient', { clinic, id: reply.body.id, wanted })
 }
 
-/** Ten digits that nobody else of the clinic makes. */
+/** Ten digits that no other client of the clinic uses. */
 export function newPhone(client) {
   client.phones = (client.phones ?? 0) + 1
   return `+1${2_000_000_000 + client.number * 10_000_000 + client.phones}`
@@ -28,23 +28,23 @@ export function newPhone(client) {
 export async function book(client) {
   const { chance } = client
   const patient = chance.pick(client.patients)
-  const day = aDay(client)
+  const day = pickDay(client)
   const isAnother = chance.happens(0.1)
-  const had = standing(client).find((one) => one.patient === patient && dayName(one) === dayName(day))
+  const had = stillBooked(client).find((one) => one.patient === patient && dayName(one) === dayName(day))
   const reply = await client.ask('book', {
     path: APPOINTMENTS,
     body: { patient_id: patient, doctor_id: day.doctor, date: day.date, allow_another: isAnother },
     statuses: [201, 409, 422],
   })
   if (reply.status !== 201) return
-  if (had && !isAnother && !isStruck(client, had))
-    client.world.breaks('one appointment a day', `${reply.body.id} beside ${had.id}`)
-  keep(client, reply.body, patient)
+  if (had && !isAnother && !mayBeMoved(client, had))
+    client.world.breaks('one appointment a day', `${reply.body.id} and ${had.id}`)
+  track(client, reply.body, patient)
 }
 
 export async function hold(client) {
   const { chance, clinic, world } = client
-  const day = aDay(client)
+  const day = pickDay(client)
   const reply = await client.ask('hold', {
     path: `${APPOINTMENTS}/holds`,
     body: { doctor_id: day.doctor, date: day.date, ttl_seconds: chance.between(1, 4) },
@@ -68,7 +68,7 @@ async function bookHeld(client, { hold_id, slot, expires_at }) {
   if (reply.status !== 201) return
   if (reply.body.slot !== slot)
     client.world.breaks('a hold keeps its slot', `${hold_id}: ${slot}, ${reply.body.slot}`)
-  keep(client, reply.body, patient)
+  track(client, reply.body, patient)
 }
 
 const release = (client, id) =>
@@ -81,7 +81,7 @@ const release = (client, id) =>
 export async function wait(client) {
   const { chance, clinic, world } = client
   const patient = chance.pick(client.patients)
-  const day = aDay(client)
+  const day = pickDay(client)
   const reply = await client.ask('wait for a slot', {
     path: `${APPOINTMENTS}/waitlist`,
     body: { patient_id: patient, doctor_id: day.doctor, date: day.date },
@@ -102,61 +102,61 @@ export async function answerOffer(client) {
     return
   }
   const reply = await client.ask('accept', { path: `${path}/accept`, statuses: [201, 409, 410, 422] })
-  if (reply.status === 201) keep(client, reply.body, place.patient)
+  if (reply.status === 201) track(client, reply.body, place.patient)
   else if (reply.code === 'no_offer') client.places.push(place)
 }
 
 export async function cancel(client) {
-  const appointment = client.chance.pick(standing(client))
+  const appointment = client.chance.pick(stillBooked(client))
   if (!appointment) return
   const { clinic, world } = client
   const reason = `cancel ${client.number} ${client.keys}`
   const reply = await client.ask('cancel', {
     path: `${APPOINTMENTS}/${appointment.id}/cancel`,
     body: { reason },
-    statuses: [200, ...ifStruck(client, appointment, 409)],
+    statuses: [200, ...ifMoved(client, appointment, 409)],
   })
   if (reply.status === 200) world.acknowledge('cancel', { clinic, id: appointment.id, reason })
   appointment.status = 'cancelled'
 }
 
 export async function reschedule(client) {
-  const appointment = client.chance.pick(standing(client))
+  const appointment = client.chance.pick(stillBooked(client))
   if (!appointment) return
-  const to = aDay(client)
+  const to = pickDay(client)
   const reply = await client.ask('reschedule', {
     path: `${APPOINTMENTS}/${appointment.id}/reschedule`,
     body: { doctor_id: to.doctor, date: to.date, allow_another: client.chance.happens(0.5) },
     statuses: [200, 409, 422],
   })
-  if (reply.code === 'already_cancelled') return gone(client, appointment, reply)
+  if (reply.code === 'already_cancelled') return markCancelled(client, appointment, reply)
   if (reply.status !== 200) return
   if (dayName(appointment) !== dayName(to)) appointment.moves += 1
   Object.assign(appointment, { doctor: to.doctor, date: to.date, slot: reply.body.slot })
   appointment.days.push(dayName(to))
 }
 
-/** What was acknowledged is what one reads. */
-export async function look(client) {
-  const appointment = client.chance.pick(standing(client))
+/** A read returns what was acknowledged. */
+export async function readAppointment(client) {
+  const appointment = client.chance.pick(stillBooked(client))
   if (!appointment) return
-  const { body } = await client.ask('look at an appointment', {
+  const { body } = await client.ask('read an appointment', {
     method: 'GET',
     path: `${APPOINTMENTS}/${appointment.id}`,
     statuses: [200],
     isRepeatable: false,
   })
-  if (!body || isStruck(client, appointment)) return
+  if (!body || mayBeMoved(client, appointment)) return
   const { doctor, date, slot, status } = appointment
   const [expected, found] = [
     [doctor, date, slot, status],
     [body.doctor_id, body.date, body.slot, body.status],
   ].map((facts) => facts.join(' '))
   if (expected !== found)
-    client.world.breaks('one reads what was answered', `${appointment.id}: ${expected}, but ${found}`)
+    client.world.breaks('reads show acknowledged writes', `${appointment.id}: ${expected}, but ${found}`)
 }
 
-export function keep(client, body, patient, more = {}) {
+export function track(client, body, patient, more = {}) {
   const { clinic, world } = client
   const { id, doctor_id: doctor, date, slot } = body
   const appointment = { clinic, id, patient, doctor, date, slot, status: 'booked', moves: 0, ...more }
@@ -166,23 +166,23 @@ export function keep(client, body, patient, more = {}) {
   return appointment
 }
 
-/** Booked, and nobody has come yet. */
-export const standing = (client) =>
-  client.appointments.filter(({ status, hasCome }) => status === 'booked' && !hasCome)
+/** Booked appointments without a check-in. */
+export const stillBooked = (client) =>
+  client.appointments.filter(({ status, hasArrived }) => status === 'booked' && !hasArrived)
 
-/** Whether an absence may have moved it, or made its patient wait instead. */
-export const isStruck = ({ world }, { days }) => days.some((day) => world.struckDays.has(day))
+/** Whether an absence may have moved the appointment, or put its patient on the waitlist. */
+export const mayBeMoved = ({ world }, { days }) => days.some((day) => world.absenceDays.has(day))
 
-export const ifStruck = (client, appointment, ...statuses) => (isStruck(client, appointment) ? statuses : [])
+export const ifMoved = (client, appointment, ...statuses) => (mayBeMoved(client, appointment) ? statuses : [])
 
-export function gone(client, appointment, reply) {
-  if (!isStruck(client, appointment))
+export function markCancelled(client, appointment, reply) {
+  if (!mayBeMoved(client, appointment))
     client.world.breaks('no acknowledged write lost', `${appointment.id}: ${reply.text}`)
   appointment.status = 'cancelled'
 }
 
-/** The newest doctors have room; of the older ones' days some are always full. */
-export function aDay({ clinic, chance }) {
+/** The newest doctors have free slots; some days of the older ones are always full. */
+export function pickDay({ clinic, chance }) {
   const newest = clinic.doctors.slice(-3)
   const doctor = chance.pick(chance.happens(0.7) ? newest : clinic.doctors)
   return { doctor, date: chance.pick(clinic.dates) }

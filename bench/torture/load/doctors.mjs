@@ -1,7 +1,7 @@
 import { dayName } from '../world.mjs'
-import { aDay } from './desk.mjs'
+import { pickDay } from './desk.mjs'
 
-// Doctors: who is new, who is there, who falls ill, and the numbers of their days.
+// Doctors: new ones, their availability, their absences, and the ledgers of their days.
 
 export async function addDoctor(client) {
   const { chance, clinic, world } = client
@@ -16,8 +16,8 @@ export async function addDoctor(client) {
   clinic.doctors.push(reply.body.id)
 }
 
-/** Each says something of its own, so that the day's log tells which one took effect. */
-export async function setAvailability(client, day = aDay(client), isPresent = client.chance.happens(0.7)) {
+/** Each has its own notes, so that the day's log shows which one took effect. */
+export async function setAvailability(client, day = pickDay(client), isPresent = client.chance.happens(0.7)) {
   const { chance, clinic, world } = client
   const notes = `availability ${client.number} ${client.keys}`
   const isSized = chance.happens(0.4)
@@ -36,22 +36,22 @@ export async function setAvailability(client, day = aDay(client), isPresent = cl
   if (!isPresent) await setAvailability(client, day, true)
 }
 
-/** An absence changes appointments behind their clients' backs; of all others they know how they stand. */
-const DOCTORS_PER_SICKLY_ONE = 3
+/** Only every third doctor is ever absent: clients cannot check appointments that an absence changes. */
+const ABSENT_EVERY = 3
 
-/** Ill on one day; patients are moved to another, or wait for it. Then the doctor is well again. */
-export async function fallIll(client) {
+/** An absence of one day moves patients or puts them on the waitlist; then the doctor is present again. */
+export async function declareAbsence(client) {
   const { chance, clinic, world } = client
-  const sickly = clinic.doctors.filter((_, n) => n % DOCTORS_PER_SICKLY_ONE === 0).slice(-2)
-  const [day, other] = [{ doctor: chance.pick(sickly), date: chance.pick(clinic.dates) }, aDay(client)]
+  const candidates = clinic.doctors.filter((_, n) => n % ABSENT_EVERY === 0).slice(-2)
+  const [day, other] = [{ doctor: chance.pick(candidates), date: chance.pick(clinic.dates) }, pickDay(client)]
   if (dayName(day) === dayName(other)) return
   const reason = `absence ${client.number} ${client.keys}`
-  world.struckDays.add(dayName(day))
+  world.absenceDays.add(dayName(day))
   const reply = await client.ask('declare an absence', {
     path: `/api/v1/doctors/${day.doctor}/days/${day.date}/absence`,
     body: { reason, ...(chance.happens(0.8) && { move_to: { date: other.date, doctor_id: other.doctor } }) },
     statuses: [200, 409, 422],
-    // The lists tell how the patients stand by now.
+    // The lists show the current state of the patients, so a repeated answer may differ.
     isRepeatable: false,
   })
   if (reply.status === 200) {
@@ -65,19 +65,19 @@ export async function fallIll(client) {
   await setAvailability(client, day, true)
 }
 
-/** The ledger sums, whenever one looks. */
-export async function sample(client) {
-  const { doctor, date } = aDay(client)
-  const reply = await client.ask('look at a day', {
+/** The numbers of the ledger add up at every moment. */
+export async function readDay(client) {
+  const { doctor, date } = pickDay(client)
+  const reply = await client.ask('read a day', {
     method: 'GET',
     path: `/api/v1/doctors/${doctor}/days/${date}`,
     statuses: [200],
     isRepeatable: false,
   })
-  if (reply.status === 200) sums(client.world, `${doctor} ${date}`, reply.body)
+  if (reply.status === 200) checkLedger(client.world, `${doctor} ${date}`, reply.body)
 }
 
-export function sums(world, name, ledger) {
+export function checkLedger(world, name, ledger) {
   const { capacity, booked, held, offered, remaining, slots } = ledger
   const ids = slots.flatMap(({ id }) => id ?? [])
   const count = (wanted) => slots.filter(({ state }) => state === wanted).length
@@ -89,17 +89,17 @@ export function sums(world, name, ledger) {
     count('booked') === booked &&
     count('held') === held &&
     count('offered') === offered
-  if (!isRight) world.breaks('the ledger sums', `${name}: ${JSON.stringify(ledger)}`)
+  if (!isRight) world.breaks('the ledger adds up', `${name}: ${JSON.stringify(ledger)}`)
 }
 
-/** A day of the other clinic is one that nobody has touched, whoever knows its doctor. */
-export async function pry(client) {
+/** An appointment of the other clinic is 404, even for a caller who knows its id. */
+export async function readForeignAppointment(client) {
   const { chance, world, clinic } = client
   const foreign = world.clinics.find((other) => other !== clinic)
   const known = world.all('appointment', foreign)
   if (known.length === 0) return
   const { id } = chance.pick(known)
-  await client.ask('look at a foreign appointment', {
+  await client.ask('read a foreign appointment', {
     method: 'GET',
     path: `/api/v1/appointments/${id}`,
     statuses: [404],

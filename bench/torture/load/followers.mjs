@@ -1,8 +1,8 @@
 import { setTimeout as sleep } from 'node:timers/promises'
 import { dayName } from '../world.mjs'
 
-// Screens that follow the queue of a day, as browsers do: where the stream ends they come again with the
-// number of the last message.
+// Screens that follow the queue of a day as browsers do: when the stream ends, they reconnect with the number
+// of the last message.
 
 const FOLLOWS_MS = { least: 2_000, most: 15_000 }
 const CONNECTION_MS_MAX = 4_000
@@ -17,12 +17,12 @@ export async function follow({ world, rack, clinic, chance }, { endsAt }) {
     const until = Date.now() + chance.between(FOLLOWS_MS.least, FOLLOWS_MS.most)
     while (!isOver() && Date.now() < until) {
       const leaving = AbortSignal.timeout(chance.between(1, CONNECTION_MS_MAX))
-      // However the connection ends, by either side: what counts is what was heard.
+      // Either side may end the connection; only the received messages count.
       if (rack.isUp()) await listen({ world, rack, followed, day, leaving }).catch(() => {})
       await sleep(chance.below(PAUSE_MS))
     }
     world.acknowledge('followed day', followed)
-    world.count('follow a day', followed.messages.length > 0 ? 'events heard' : 'silence')
+    world.count('follow a day', followed.messages.length > 0 ? 'events received' : 'no events')
   }
 }
 
@@ -38,15 +38,15 @@ async function listen({ world, rack, followed, day: { doctor, date }, leaving })
     const blocks = (rest + part).split('\n\n')
     rest = blocks.pop()
     const messages = blocks.flatMap((block) => /^data: (.+)$/m.exec(block)?.[1] ?? [])
-    for (const message of messages) hear(world, followed, JSON.parse(message))
+    for (const message of messages) receive(world, followed, JSON.parse(message))
   }
 }
 
-/** Each message is the next one; only who knows nothing yet is told how all stands. */
-function hear(world, followed, { type, seq, event }) {
+/** Each message has the next number; only a follower without any message gets a snapshot. */
+function receive(world, followed, { type, seq, event }) {
   const { seq: last, day } = followed
   const isNext = type === 'snapshot' ? last === null : seq === last + 1
-  if (!isNext) world.breaks('each event is heard once', `${day}: ${type} ${seq} behind ${last}`)
+  if (!isNext) world.breaks('each event is sent once', `${day}: ${type} ${seq} after ${last}`)
   if (type === 'event') followed.messages.push({ seq, event })
   followed.seq = seq
 }

@@ -40,16 +40,16 @@ export async function startImport(client) {
   if (reply.body[`total_${kind}`] !== unique + failing.length)
     world.breaks('totals are exact', `${job.id}: ${reply.text}`)
   world.acknowledge('import', job)
-  if (kind === 'hospitals' && chance.happens(0.4)) await stop(client, job)
+  if (kind === 'hospitals' && chance.happens(0.4)) await cancelAndResume(client, job)
 }
 
-/** Another client may come to it later; this one has the last word on its own imports. */
-async function stop(client, job) {
+/** Cancels the import, and mostly resumes it. Only the client that started an import does this. */
+async function cancelAndResume(client, job) {
   const path = `/api/v1/hospitals/jobs/${job.id}`
   const stopped = await client.ask('cancel an import', {
     path: `${path}/cancel`,
     statuses: [200, 409],
-    // What it answers is how the import stands by now.
+    // The answer is the current state of the import, so a repeated answer may differ.
     isRepeatable: false,
   })
   if (stopped.status !== 200) return

@@ -1,15 +1,15 @@
-import { askAgain } from './again.mjs'
+import { repeatRequest } from './again.mjs'
 import * as desk from './desk.mjs'
 import * as doctors from './doctors.mjs'
 import { startImport } from './imports.mjs'
 import * as queue from './queue.mjs'
 import * as records from './records.mjs'
 
-/** What a client does, and how often one thing against another. */
+/** The actions of a client, and how often it chooses each, relative to the others. */
 const WEIGHTS = new Map([
   [desk.register, 4],
   [desk.book, 26],
-  [desk.look, 6],
+  [desk.readAppointment, 6],
   [desk.cancel, 7],
   [desk.reschedule, 10],
   [desk.hold, 5],
@@ -22,20 +22,20 @@ const WEIGHTS = new Map([
   [queue.noShow, 1],
   [doctors.addDoctor, 0.5],
   [doctors.setAvailability, 3],
-  [doctors.fallIll, 0.8],
-  [doctors.sample, 5],
-  [doctors.pry, 1],
+  [doctors.declareAbsence, 0.8],
+  [doctors.readDay, 5],
+  [doctors.readForeignAppointment, 1],
   [records.storeTest, 6],
-  [records.tellEvent, 5],
+  [records.sendEvent, 5],
   [records.reuseKey, 1],
   [startImport, 3],
-  [askAgain, 7],
+  [repeatRequest, 7],
 ])
 
 const ACTIONS = Object.fromEntries([...WEIGHTS.keys()].map((action) => [action.name, action]))
 const BY_NAME = Object.fromEntries([...WEIGHTS].map(([action, weight]) => [action.name, weight]))
 
-/** Acts until the load is over; what it has begun by then it brings to an end. */
+/** Acts until the load is over, and finishes the action that it has begun. */
 export async function act(client, { endsAt }) {
   for (let n = 0; n < 2; n += 1) await desk.register(client)
   while (!client.world.isOver && Date.now() < endsAt) {

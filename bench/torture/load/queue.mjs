@@ -1,22 +1,22 @@
 import { dayName } from '../world.mjs'
-import { gone, ifStruck, isStruck, keep, standing, takeOne } from './desk.mjs'
+import { ifMoved, markCancelled, mayBeMoved, stillBooked, takeOne, track } from './desk.mjs'
 
-// Who has come, and whose turn it is.
+// Check-ins, and the steps of the queue.
 
 const CHECKINS = '/api/v1/checkins'
 
 export async function checkIn(client) {
   const { chance, clinic, world } = client
-  const appointment = chance.pick(standing(client).filter(({ date }) => date === clinic.today))
+  const appointment = chance.pick(stillBooked(client).filter(({ date }) => date === clinic.today))
   if (!appointment) return
   const reply = await client.ask('check in', {
     path: CHECKINS,
     body: { appointment_id: appointment.id, patient_id: appointment.patient, priority: priorityOf(chance) },
-    statuses: [201, ...ifStruck(client, appointment, 409, 422)],
+    statuses: [201, ...ifMoved(client, appointment, 409, 422)],
   })
-  if (reply.code === 'already_cancelled') return gone(client, appointment, reply)
+  if (reply.code === 'already_cancelled') return markCancelled(client, appointment, reply)
   if (reply.status !== 201) return
-  appointment.hasCome = true
+  appointment.hasArrived = true
   world.acknowledge('check-in', { clinic, id: appointment.id, position: reply.body.queue_position })
 }
 
@@ -30,14 +30,14 @@ export async function walkIn(client) {
   })
   if (reply.status !== 201) return
   const { appointment_id: id, queue_position: position } = reply.body
-  keep(client, { id, doctor_id: doctor, date: clinic.today, slot: null }, patient, { hasCome: true })
+  track(client, { id, doctor_id: doctor, date: clinic.today, slot: null }, patient, { hasArrived: true })
   world.acknowledge('check-in', { clinic, id, position })
 }
 
 export async function callNext(client) {
   const { chance, clinic, world } = client
   const doctor = chance.pick(clinic.doctors.slice(-4))
-  // A room of its own for each call: so the day's log tells which call had which effect.
+  // Each call has its own room, so that the day's log shows the effect of each call.
   const room = `room ${client.number} ${client.keys}`
   const reply = await client.ask('call the next', {
     path: `${CHECKINS}/doctors/${doctor}/queue/next`,
@@ -56,7 +56,7 @@ const STEPS = {
 }
 const AFTER = { serve: 'served', skip: 'skipped', requeue: 'waiting', 'no-show': 'no_show' }
 
-/** Whoever called a patient sees to them; once they wait again, another may call them. */
+/** Only the client that called a patient takes the next steps; after a requeue any client may call again. */
 export async function step(client) {
   const { chance, clinic, world } = client
   const visit = takeOne(client, client.called)
@@ -70,16 +70,16 @@ export async function step(client) {
   if (STEPS[AFTER[wanted]]) client.called.push({ id: visit.id, status: AFTER[wanted] })
 }
 
-/** A patient who did not come: the slot is free again. */
+/** Records a no-show, which frees the slot. */
 export async function noShow(client) {
   const { chance, clinic, world } = client
-  const appointment = chance.pick(standing(client).filter(({ date }) => date === clinic.today))
+  const appointment = chance.pick(stillBooked(client).filter(({ date }) => date === clinic.today))
   if (!appointment) return
   const reply = await client.ask('no-show', {
     path: `${CHECKINS}/${appointment.id}/no-show`,
-    statuses: [200, ...ifStruck(client, appointment, 409, 422)],
+    statuses: [200, ...ifMoved(client, appointment, 409, 422)],
   })
-  if (reply.status !== 200 && isStruck(client, appointment)) return
+  if (reply.status !== 200 && mayBeMoved(client, appointment)) return
   appointment.status = 'no_show'
   world.acknowledge('step', { clinic, id: appointment.id, to: 'no_show' })
 }

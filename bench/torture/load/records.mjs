@@ -1,4 +1,4 @@
-// Medical tests, events of other systems, and keys that are used for something else.
+// Medical tests, events of other systems, and keys that are used for a second request.
 
 export async function storeTest(client) {
   const { chance, clinic, world } = client
@@ -22,7 +22,7 @@ const testOf = ({ clinic, chance }, id) => ({
 
 const TYPES = ['appointment.scheduled', 'appointment.cancelled', 'appointment.updated']
 
-export async function tellEvent(client) {
+export async function sendEvent(client) {
   const { chance, clinic, world } = client
   const wanted = {
     event_type: chance.pick(TYPES),
@@ -30,7 +30,7 @@ export async function tellEvent(client) {
     patient_id: `p-${chance.below(1_000)}`,
     timestamp: new Date(Date.UTC(2026, 0, 1) + chance.below(1e9)).toISOString(),
   }
-  const reply = await client.ask('tell an event', {
+  const reply = await client.ask('send an event', {
     path: '/webhook/appointments',
     body: wanted,
     statuses: [200],
@@ -38,7 +38,7 @@ export async function tellEvent(client) {
   if (reply.status === 200) world.acknowledge('event', { clinic, id: reply.body.event_id, wanted })
 }
 
-/** A key stands for one request; with another body it is refused and does nothing. */
+/** A key belongs to one request; with another body it is refused and changes nothing. */
 export async function reuseKey(client) {
   const key = client.newKey()
   const body = testOf(client, `r-${client.number}-${client.keys}`)
@@ -46,12 +46,12 @@ export async function reuseKey(client) {
   if (first.status !== 201) return
   client.world.acknowledge('medical test', { clinic: client.clinic, id: body.test_id, wanted: body })
   const other = { ...body, test_id: `${body.test_id}-other` }
-  await client.ask('use a key for another', {
+  await client.ask('use a key for another request', {
     path: '/tests',
     body: other,
     key,
     statuses: [422],
-    // The refusal is of each request itself, and names it.
+    // Each refusal names its own request_id, so a repeated answer differs.
     isRepeatable: false,
   })
 }

@@ -1,6 +1,6 @@
-import { chance, type Rates, strikes, unreliable } from './fate'
+import { chance, injects, type Rates, unreliable } from './fate'
 
-/** The bindings as the platform gives them on a bad day. What they hold stays real. */
+/** The bindings with the platform's faults. The data behind them is real. */
 export const unreliableEnv = (env: Env): Env => ({
   ...env,
   DB: database(env.DB),
@@ -20,7 +20,7 @@ const D1_LOST = [
 
 const lostD1 = () => new Error(D1_LOST[Math.floor(chance() * D1_LOST.length)])
 
-/** What drizzle calls of it. */
+/** Wraps only the methods that drizzle calls. */
 function database(real: D1Database): D1Database {
   const inner = new WeakMap<object, D1PreparedStatement>()
   const run = <T>(call: () => Promise<T>) => unreliable('D1', D1_RATES, lostD1, call)
@@ -44,16 +44,16 @@ const KV_STALE = 0.1
 
 const lostKv = () => new Error('KV GET failed: 500 Internal Server Error')
 
-/** KV is eventually consistent: what was put may not be seen, as if it had never been. */
+/** KV is eventually consistent: a stored value may not be found, as if it had never been stored. */
 const replies = (real: KVNamespace): KVNamespace =>
   ({
     get: (name: string, type: 'json') =>
       unreliable('KV get', KV_RATES, lostKv, async () =>
-        strikes('KV stale', KV_STALE) ? null : await real.get(name, type),
+        injects('KV stale', KV_STALE) ? null : await real.get(name, type),
       ),
     put: (name: string, value: string, options: KVNamespacePutOptions) =>
       unreliable('KV put', KV_RATES, lostKv, async () => {
-        if (!strikes('KV put lost', KV_STALE)) await real.put(name, value, options)
+        if (!injects('KV put lost', KV_STALE)) await real.put(name, value, options)
       }),
   }) as unknown as KVNamespace
 
@@ -69,17 +69,17 @@ const queue = (real: Queue): Queue =>
     sendBatch: (messages: Iterable<Sent>, options?: QueueSendBatchOptions) =>
       unreliable('queue send', QUEUE_RATES, lostQueue, async () => {
         const arriving = [...messages]
-          .filter(() => !strikes('message dropped', DROPPED))
-          .flatMap((message) => (strikes('message doubled', DOUBLED) ? [message, message] : [message]))
-        if (strikes('messages reordered', REORDERED)) arriving.reverse()
-        const delaySeconds = strikes('messages slowed', SLOWED) ? 2 : options?.delaySeconds
+          .filter(() => !injects('message dropped', DROPPED))
+          .flatMap((message) => (injects('message doubled', DOUBLED) ? [message, message] : [message]))
+        if (injects('messages reordered', REORDERED)) arriving.reverse()
+        const delaySeconds = injects('messages slowed', SLOWED) ? 2 : options?.delaySeconds
         if (arriving.length > 0) await real.sendBatch(arriving, { ...options, delaySeconds })
       }),
   }) as unknown as Queue
 
 const CALL_RATES: Rates = { before: 0.01, late: 0.01, after: 0.01 }
 
-/** As workerd tells of an object whose machine went away: worth another try, or with an unknown outcome. */
+/** workerd's errors for an object whose machine was lost: one is retryable, one has an unknown outcome. */
 const lostObject = () =>
   chance() < 0.5
     ? Object.assign(new Error('Network connection lost.'), { retryable: true })
@@ -91,7 +91,7 @@ function objects<T extends Rpc.DurableObjectBranded>(
   real: DurableObjectNamespace<T>,
   what: string,
 ): DurableObjectNamespace<T> {
-  const stubOf = (stub: object) =>
+  const unreliableStub = (stub: object) =>
     new Proxy(stub as Record<string | symbol, (...sent: unknown[]) => Promise<unknown>>, {
       get:
         (target, method) =>
@@ -100,7 +100,7 @@ function objects<T extends Rpc.DurableObjectBranded>(
     })
   return {
     idFromName: (name: string) => real.idFromName(name),
-    get: (id: DurableObjectId) => stubOf(real.get(id)),
-    getByName: (name: string) => stubOf(real.getByName(name)),
+    get: (id: DurableObjectId) => unreliableStub(real.get(id)),
+    getByName: (name: string) => unreliableStub(real.getByName(name)),
   } as unknown as DurableObjectNamespace<T>
 }

@@ -1,9 +1,9 @@
 import { env } from 'cloudflare:workers'
 import { seeded } from './seeded'
 
-/** What the torture build is told beside its ordinary settings. */
+/** Settings that only the torture build has. */
 export interface Settings {
-  /** Of this very start: the run's seed and how many starts came before. */
+  /** The seed of this start, from the run's seed and the number of earlier starts. */
   TORTURE_SEED: string
   TORTURE_FAULTS: 'on' | 'off'
 }
@@ -13,13 +13,13 @@ const areOn = TORTURE_FAULTS === 'on'
 
 export const chance = seeded(Number(TORTURE_SEED))
 
-/** How often each fault struck since this start. */
-export const struck: Record<string, number> = {}
+/** How often each fault was injected since this start. */
+export const faultCounts: Record<string, number> = {}
 
-/** Whether this fault strikes now. The generator goes on in any case, so that one rate moves no other. */
-export function strikes(fault: string, rate: number): boolean {
+/** Whether to inject this fault now. It always draws a number, so that no rate affects another fault. */
+export function injects(fault: string, rate: number): boolean {
   const isNow = chance() < rate && areOn
-  if (isNow) struck[fault] = (struck[fault] ?? 0) + 1
+  if (isNow) faultCounts[fault] = (faultCounts[fault] ?? 0) + 1
   return isNow
 }
 
@@ -31,21 +31,21 @@ export interface Rates {
 
 const LATE_MS_MAX = 600
 
-/** Longer than the lease of a chunk, and than a request may take. */
+/** Longer than the lease of a chunk and the deadline of a request. */
 const STUCK_MS = 10_500
 const STUCK_OF_LATE = 0.03
 
-/** A call that may fail before its effect, be late, or fail after its effect: who calls cannot tell which. */
+/** A call that may fail before its effect, be late, or fail after its effect. The caller cannot see which. */
 export async function unreliable<T>(
   what: string,
   rates: Rates,
   lost: () => Error,
   call: () => Promise<T>,
 ): Promise<T> {
-  if (strikes(`${what} failed before`, rates.before)) throw lost()
-  if (strikes(`${what} late`, rates.late))
-    await scheduler.wait(strikes(`${what} stuck`, STUCK_OF_LATE) ? STUCK_MS : chance() * LATE_MS_MAX)
+  if (injects(`${what} failed before`, rates.before)) throw lost()
+  if (injects(`${what} late`, rates.late))
+    await scheduler.wait(injects(`${what} stuck`, STUCK_OF_LATE) ? STUCK_MS : chance() * LATE_MS_MAX)
   const reply = await call()
-  if (strikes(`${what} failed after`, rates.after)) throw lost()
+  if (injects(`${what} failed after`, rates.after)) throw lost()
   return reply
 }

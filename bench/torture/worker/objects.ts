@@ -2,23 +2,20 @@ import type { Answer, Command, MoveWanted, Operation, ReplyTo } from '../../../s
 import type { Appointment } from '../../../src/doctor-day/state/day'
 import { DoctorDay as RealDay, BulkJob as RealJob } from '../../../src/index'
 import { unreliableEnv } from './bindings'
-import { chance, strikes } from './fate'
+import { chance, injects } from './fate'
 
-const [BEFORE, AMID, AFTER] = [0.002, 0.003, 0.004]
-const AMID_MS_MAX = 40
-const GONE = 'Network connection lost.'
+const [BEFORE, DURING, AFTER] = [0.002, 0.003, 0.004]
+const DURING_MS_MAX = 40
+const LOST = 'Network connection lost.'
 
-/**
- * Work in an object that may die before it, in the middle of it, or once its writes are on disk and nobody
- * knows.
- */
+/** Runs work of an object that may abort before it, during it, or after its writes but before its answer. */
 async function mortal<T>(ctx: DurableObjectState, what: string, work: () => Promise<T>): Promise<T> {
-  if (strikes(`${what} aborted before`, BEFORE)) ctx.abort(GONE)
-  if (strikes(`${what} aborted amid`, AMID)) setTimeout(() => ctx.abort(GONE), chance() * AMID_MS_MAX)
+  if (injects(`${what} aborted before`, BEFORE)) ctx.abort(LOST)
+  if (injects(`${what} aborted during`, DURING)) setTimeout(() => ctx.abort(LOST), chance() * DURING_MS_MAX)
   const reply = await work()
-  if (strikes(`${what} aborted after`, AFTER)) {
+  if (injects(`${what} aborted after`, AFTER)) {
     await ctx.storage.sync()
-    ctx.abort(GONE)
+    ctx.abort(LOST)
   }
   return reply
 }

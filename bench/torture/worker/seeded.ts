@@ -1,4 +1,4 @@
-/** Numbers from 0 to 1 that look random and come again in the same order (mulberry32). */
+/** Returns pseudo-random numbers from 0 to 1; one seed always gives the same sequence (mulberry32). */
 export function seeded(seed: number): () => number {
   let state = seed
   return () => {

@@ -1,11 +1,11 @@
 import { countedDatabase } from './database'
 import { add, awaited, type Count, current, whenBegun } from './tally'
 
-/** For whom, and whether before or after the answer, a call counts; known when the call is over. */
+/** Adds counts to one operation, before or after its answer. A call is charged when it is over. */
 export type Charge = (count: Count, amount?: number) => void
 export type Begin = () => Charge
 
-/** For what the Worker itself begins: it stands before the answer if it began before it. */
+/** For calls of the Worker itself: a call counts as before the answer if it began before the answer. */
 export const ofWorker: Begin = () => {
   const [label, when] = [current(), whenBegun()]
   return (count, amount) => add(label, when, count, amount)
@@ -27,7 +27,7 @@ export const countedBindings = (env: Env, begin: Begin): Env => ({
 type Method = (...args: unknown[]) => unknown
 type Methods = Record<string | symbol, Method>
 
-/** Native objects want to be called as themselves, never through a proxy. */
+/** Methods of native objects must be called on the object itself, never on a proxy. */
 function wrapped<Target extends object>(
   target: Target,
   around: (name: string, call: Method) => Method,
@@ -52,7 +52,7 @@ const KV_COUNTS: Record<string, Count> = {
 const countedKv = (kv: KVNamespace, begin: Begin): KVNamespace =>
   wrapped(kv, (name, call) => (...args) => {
     const count = KV_COUNTS[name]
-    if (!count) throw new Error(`Nobody has said what KV's ${name} costs`)
+    if (!count) throw new Error(`KV_COUNTS does not say what ${name} costs`)
     begin()(count)
     return awaited(async () => call(...args))
   })
@@ -63,7 +63,7 @@ const countedQueue = (queue: Queue, begin: Begin): Queue =>
     return awaited(async () => call(...args))
   })
 
-/** Whatever is asked of a stub is one request to its object. */
+/** Each call of a stub is one request to its object. */
 const countedNamespace = <Class extends Rpc.DurableObjectBranded>(
   namespace: DurableObjectNamespace<Class>,
   begin: Begin,
@@ -71,8 +71,8 @@ const countedNamespace = <Class extends Rpc.DurableObjectBranded>(
   wrapped(namespace, (name, call) => {
     if (name !== 'get' && name !== 'getByName') return call
     return (...args) =>
-      wrapped(call(...args) as object, (_, ask) => (...asked) => {
+      wrapped(call(...args) as object, (_, method) => (...sent) => {
         begin()('objectRequests')
-        return awaited(async () => ask(...asked))
+        return awaited(async () => method(...sent))
       })
   })

@@ -3,7 +3,7 @@ import { awaited } from './tally'
 
 const IS_SELECT = /^\s*select\b/i
 
-/** The statement behind each that we handed out: `batch` takes only its own kind. */
+/** The real statement of each wrapper, because the real `batch` takes only real statements. */
 const originals = new WeakMap<object, D1PreparedStatement>()
 
 export function countedDatabase(database: D1Database, begin: Begin): D1Database {
@@ -21,7 +21,7 @@ export function countedDatabase(database: D1Database, begin: Begin): D1Database 
   return counted as unknown as D1Database
 }
 
-/** `raw` and `first` tell nothing of rows read and written, so `all` is asked as well, or in their place. */
+/** `raw` and `first` do not report rows read and written, so `all` runs as well, or in their place. */
 function countedStatement(
   statement: D1PreparedStatement,
   query: string,
@@ -37,7 +37,7 @@ function countedStatement(
       const row = (await all()).results[0]
       return column === undefined ? (row ?? null) : (row?.[column] ?? null)
     },
-    /** Two columns of one name are one in `all`; a select may be asked twice, and nothing else need be. */
+    /** `all` merges two columns of one name, so a select also runs as `raw`; only a select may run twice. */
     async raw() {
       const { results } = await all()
       return IS_SELECT.test(query) ? statement.raw() : results.map((row) => Object.values(row))

@@ -1,17 +1,14 @@
 import service from '../../../src/index'
 import { countedBindings, OPERATIONS_PER_DELIVERY, ofWorker } from './bindings'
-import { add, answering, awaited, begin, current, told } from './tally'
+import { add, answering, awaited, begin, current, snapshot } from './tally'
 
-/**
- * The service itself, with every binding counted. `/__bill` tells the counts, or begins new ones under a
- * name.
- */
+/** The service with every binding counted. `/__bill` returns the counts; a PUT starts a named operation. */
 export default {
   async fetch(request, env, ctx) {
     const { pathname, searchParams } = new URL(request.url)
     if (pathname !== '/__bill') return answering(async () => service.fetch(request, counted(env), ctx))
     if (request.method === 'PUT') begin(searchParams.get('name') ?? '')
-    return Response.json(told())
+    return Response.json(snapshot())
   },
   async queue(batch, env) {
     add(current(), 'after', 'queueOperations', OPERATIONS_PER_DELIVERY * batch.messages.length)

@@ -9,23 +9,23 @@ import { add, awaited, current, type When, whenBegun } from './tally'
 /** The classes of the service with their storage, their bindings and their alarms counted. */
 
 /**
- * Of one object: the operation it was last called for and the one that set the alarm, how many calls are
- * inside it, and whether the alarm rings.
+ * The state of one object: the operation of its last call, the operation that set the alarm, the number of
+ * calls in flight, and whether the alarm is running.
  */
 interface Meter {
   label: string
   armedBy: string
-  inside: number
-  isRinging: boolean
+  inFlight: number
+  isAlarmRunning: boolean
 }
 
 const meters = new WeakMap<object, Meter>()
 
-/** What runs while a caller is inside and awaits the answer stands before it, everything else after. */
-const whenNow = ({ inside, isRinging }: Meter): When =>
-  inside > 0 ? whenBegun() : isRinging ? 'alarm' : 'after'
+/** Work during a call that its caller awaits counts as before the answer; all other work as after it. */
+const whenNow = ({ inFlight, isAlarmRunning }: Meter): When =>
+  inFlight > 0 ? whenBegun() : isAlarmRunning ? 'alarm' : 'after'
 
-/** A call to D1 that outlives the call to the object, as the copy's does, delays no answer. */
+/** A D1 call that ends after the call of the object, such as the copy's, delays no answer. */
 const ofObject =
   (meter: Meter): Begin =>
   () => {
@@ -34,20 +34,20 @@ const ofObject =
   }
 
 function metered(state: DurableObjectState): Meter {
-  const meter = { label: current(), armedBy: current(), inside: 0, isRinging: false }
+  const meter = { label: current(), armedBy: current(), inFlight: 0, isAlarmRunning: false }
   meters.set(state, meter)
   countStorage(state.storage, meter)
   return meter
 }
 
-/** In place, because the base class takes nothing but the runtime's own state. */
+/** Changes `storage` itself, because the base class accepts only the runtime's own state. */
 function countStorage(storage: DurableObjectStorage, meter: Meter): void {
   const { sql } = storage
   const exec = sql.exec.bind(sql)
   const countedExec: typeof sql.exec = (query, ...values) => {
     const [label, when] = [meter.label, whenNow(meter)]
     const cursor = exec(query, ...values)
-    // The rows are read as the caller walks through the cursor, and that ends within this turn.
+    // SQLite reads the rows while the caller iterates over the cursor, which ends within this turn.
     queueMicrotask(() => {
       add(label, when, 'objectRowsRead', cursor.rowsRead)
       add(label, when, 'objectRowsWritten', cursor.rowsWritten)
@@ -58,7 +58,7 @@ function countStorage(storage: DurableObjectStorage, meter: Meter): void {
   countKeys(storage, meter)
 }
 
-/** Key by key a SQLite object bills one row each; setting an alarm bills one row written. */
+/** A SQLite object bills one row for each key; setting an alarm bills one row written. */
 function countKeys(storage: DurableObjectStorage, meter: Meter): void {
   for (const [name, count] of [
     ['get', 'objectRowsRead'],
@@ -77,9 +77,7 @@ function countKeys(storage: DurableObjectStorage, meter: Meter): void {
 
 type Constructor = abstract new (...args: never[]) => object
 
-/**
- * Knows of each method when somebody is inside it. What answers at once stays so: objects call themselves.
- */
+/** Counts the calls in flight. A synchronous method stays synchronous, because objects call their own. */
 function meterMethods(counted: Constructor, itself: Constructor): void {
   for (const [name, { value: method }] of Object.entries(
     Object.getOwnPropertyDescriptors(itself.prototype),
@@ -90,30 +88,30 @@ function meterMethods(counted: Constructor, itself: Constructor): void {
         const meter = meters.get(this.ctx)
         if (!meter) return method.apply(this, args)
         return name === 'alarm'
-          ? awaited(async () => alarmed(meter, () => method.apply(this, args)))
-          : inside(meter, () => method.apply(this, args))
+          ? awaited(async () => runAlarm(meter, () => method.apply(this, args)))
+          : runCall(meter, () => method.apply(this, args))
       },
     })
   }
 }
 
 /** Cloudflare bills an alarm as a request to its object. */
-async function alarmed(meter: Meter, ring: () => Promise<void>): Promise<void> {
+async function runAlarm(meter: Meter, alarm: () => Promise<void>): Promise<void> {
   meter.label = meter.armedBy
   add(meter.label, 'alarm', 'objectRequests')
-  meter.isRinging = true
+  meter.isAlarmRunning = true
   try {
-    await ring()
+    await alarm()
   } finally {
-    meter.isRinging = false
+    meter.isAlarmRunning = false
   }
 }
 
-function inside(meter: Meter, call: () => unknown): unknown {
+function runCall(meter: Meter, call: () => unknown): unknown {
   meter.label = current()
-  meter.inside += 1
+  meter.inFlight += 1
   const leave = () => {
-    meter.inside -= 1
+    meter.inFlight -= 1
   }
   try {
     const result = call()

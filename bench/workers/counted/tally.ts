@@ -1,4 +1,4 @@
-/** What Cloudflare bills, and the round trips that a caller waits for. */
+/** What Cloudflare bills, and D1 round trips. */
 export interface Counts {
   d1RoundTrips: number
   d1Queries: number
@@ -13,7 +13,7 @@ export interface Counts {
 }
 export type Count = keyof Counts
 
-/** Whether the caller waits for it, or it follows the answer, or an alarm does it later. */
+/** Whether work delays the answer, follows it, or belongs to a later alarm. */
 export type When = 'before' | 'after' | 'alarm'
 
 const NOTHING: Counts = {
@@ -30,13 +30,13 @@ const NOTHING: Counts = {
 }
 
 /**
- * The Worker and its objects run in one isolate here and share this. One request is under way at a time, so
- * what happens between its start and its answer is its own.
+ * The Worker and its objects run in one isolate here and share this state. Only one request is in flight at a
+ * time, so all work between its start and its answer belongs to it.
  */
 const state = { label: '', isAnswered: true, pending: 0 }
 const tallies = new Map<string, Record<When, Counts>>()
 
-/** From here on everything counts for this operation. */
+/** From now on all work counts for this operation. */
 export function begin(label: string): void {
   state.label = label
   tallies.set(label, { before: { ...NOTHING }, after: { ...NOTHING }, alarm: { ...NOTHING } })
@@ -44,14 +44,14 @@ export function begin(label: string): void {
 
 export const current = (): string => state.label
 
-export const told = () => ({ pending: state.pending, tallies: Object.fromEntries(tallies) })
+export const snapshot = () => ({ pending: state.pending, tallies: Object.fromEntries(tallies) })
 
 export function add(label: string, when: When, count: Count, amount = 1): void {
   const tally = tallies.get(label)
   if (tally) tally[when][count] += amount
 }
 
-/** Whether the caller waits for what the Worker begins now. */
+/** Whether work that the Worker begins now delays the answer. */
 export const whenBegun = (): When => (state.isAnswered ? 'after' : 'before')
 
 export async function answering<Answer>(answer: () => Promise<Answer>): Promise<Answer> {
@@ -63,7 +63,7 @@ export async function answering<Answer>(answer: () => Promise<Answer>): Promise<
   }
 }
 
-/** As long as something is pending, what an operation costs is not known. */
+/** Counts pending work: until it is over, the cost of an operation is not known. */
 export async function awaited<Result>(work: () => Promise<Result>): Promise<Result> {
   state.pending += 1
   try {

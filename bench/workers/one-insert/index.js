@@ -2,7 +2,7 @@ const INSERT = `INSERT INTO bare_records
   (owner_id, test_id, clinic_id, patient_id, test_type, result, created_at, op_id)
   VALUES (?, ?, ?, ?, ?, ?, ?, ?)`
 
-/** Takes what POST /tests takes and keeps a row as wide as a medical test's, in one round trip to D1. */
+/** Takes the body of POST /tests and stores a row as wide as a medical test's, in one round trip to D1. */
 export default {
   async fetch(request, env) {
     if (request.method === 'GET') return new Response('ready')

@@ -3,7 +3,7 @@ const LIST = `SELECT '[' || group_concat(json_object(
     'result', result, 'created_at', strftime('%Y-%m-%dT%H:%M:%fZ', created_at / 1000.0, 'unixepoch'))) || ']' AS list
   FROM (SELECT * FROM medical_tests WHERE clinic_id = ?1 ORDER BY seq LIMIT 1000)`
 
-/** The list of GET /tests as SQLite itself spells it: no row becomes an object on the way. */
+/** The list of GET /tests as SQLite writes it: no row is parsed into an object. */
 export default {
   async fetch(request, env) {
     const clinicId = new URL(request.url).searchParams.get('clinic_id')

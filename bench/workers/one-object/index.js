@@ -10,17 +10,17 @@ export class Records extends DurableObject {
     state.storage.sql.exec(TABLE)
   }
 
-  keep({ test_id, patient_id, test_type, result }) {
+  store({ test_id, patient_id, test_type, result }) {
     this.ctx.storage.sql.exec(INSERT, test_id, patient_id, test_type, result, Date.now())
   }
 }
 
-/** Takes what POST /tests takes and keeps a row of it, in one call of an object and in nothing else. */
+/** Takes the body of POST /tests and stores a row of it, in one call of one object. */
 export default {
   async fetch(request, env) {
     if (request.method === 'GET') return new Response('ready')
     const record = await request.json()
-    await env.RECORDS.get(env.RECORDS.idFromName('all')).keep(record)
+    await env.RECORDS.get(env.RECORDS.idFromName('all')).store(record)
     return Response.json({ status: 'success', test_id: record.test_id }, { status: 201 })
   },
 }

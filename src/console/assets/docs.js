@@ -1,4 +1,4 @@
-// A file and not a script in the page: the page's Content-Security-Policy runs nothing that stands inside it.
+// A file, because the page's Content-Security-Policy allows no script inside the page.
 SwaggerUIBundle({
   url: '/openapi.json',
   dom_id: '#page',

@@ -1,2 +1,2 @@
-// A file and not a script in the page: the page's Content-Security-Policy runs nothing that stands inside it.
+// A file, because the page's Content-Security-Policy allows no script inside the page.
 Redoc.init('/openapi.json', { expandResponses: '200,201,202' }, document.getElementById('page'))

@@ -3,12 +3,12 @@ import { MINUTE_MS, SECOND_MS } from '../../lib/time'
 
 const PAUSE_MS_MAX = 5 * MINUTE_MS
 
-/** Comes back to what failed: after 2 seconds, and after twice as long each time it fails again. */
+/** Retries what failed: after 2 seconds, and after twice as long with each further failure. */
 interface Backoff {
-  /** In a row. */
+  /** Consecutive failures. */
   failures(): number
   postpone(error: unknown): void
-  /** It went well: the next failure is the first one again. */
+  /** Call it after a success: the next failure counts as the first. */
   reset(): void
 }
 

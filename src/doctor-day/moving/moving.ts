@@ -1,58 +1,58 @@
 import { newId } from '../../lib/crypto'
 import { logFailure } from '../../lib/log'
 import type { Answer, CommandOf, MoveReply, MoveWanted, Operation } from '../commands'
-import { isPassing } from '../rules/facts'
+import { isTransient } from '../rules/facts'
 import type { Appointment, Reservation } from '../state/day'
-import { keyOf, type MoveHost, settling, stepOf } from './settling'
+import { keyOf, type MoveHost, operationOf, settling } from './settling'
 
-/** Takes an appointment to another day, whatever fails in between. move-rules.ts says what counts. */
+/** Moves an appointment to another day, across failures and restarts. rules/moves.ts decides each step. */
 interface Moving {
   move(operation: Operation, wanted: MoveWanted): Promise<Answer<Appointment>>
-  /** Whoever comes with a move’s id was sent here by the day that ended it. */
-  arrive(moveId: string): void
-  /** Ends what a crash has interrupted. */
-  undo(): void
-  /** Tells the other days how moves ended, and asks them about those that were to come here. Never throws. */
+  /** A caller brings a move’s id from the day that committed the move, so this day confirms it. */
+  confirmReservation(moveId: string): void
+  /** Aborts the moves that a crash has interrupted. */
+  abortInterrupted(): void
+  /** Reports to other days how moves ended, and asks them about moves to this day. Never throws. */
   settle(): Promise<void>
 }
 
 export function moving(source: MoveHost): Moving {
   const { day, perform, others } = source
-  const running = new Map<string, Promise<Answer<Appointment>>>()
-  const driven = new Set<string>()
-  const { settleMove, postpone, arrive, undo, settle } = settling(source, driven)
+  const pending = new Map<string, Promise<Answer<Appointment>>>()
+  const inFlight = new Set<string>()
+  const { settleMove, postpone, confirmReservation, abortInterrupted, settle } = settling(source, inFlight)
 
   async function move(operation: Operation, wanted: MoveWanted): Promise<Answer<Appointment>> {
-    // Each try is a move of its own: what is left of one that was undone cannot touch the next.
+    // Each try is a move with its own id, so leftovers of an aborted try cannot affect the next one.
     const moveId = newId()
     const begun = perform(operation, { ...wanted, moveId })
-    if (!begun.ok || begun.reply.state !== 'under_way') return told(begun)
-    const { from, traveller } = begun.reply
+    if (!begun.ok || begun.reply.state !== 'under_way') return toAnswer(begun)
+    const { from, transfer } = begun.reply
     const { to: opening, allowAnother } = wanted
-    driven.add(moveId)
-    return drive(operation, { type: 'reserve', opening, moveId, from, allowAnother, ...traveller }).finally(
-      () => driven.delete(moveId),
+    inFlight.add(moveId)
+    return complete(operation, { type: 'reserve', opening, moveId, from, allowAnother, ...transfer }).finally(
+      () => inFlight.delete(moveId),
     )
   }
 
-  async function drive(operation: Operation, reserve: CommandOf<'reserve'>): Promise<Answer<Appointment>> {
+  async function complete(operation: Operation, reserve: CommandOf<'reserve'>): Promise<Answer<Appointment>> {
     const { moveId, appointmentId, opening } = reserve
     const { clinicId } = opening
     const reserving = { ...operation, id: moveId, isKeyed: true }
     const outcome = await settleEarlier(appointmentId, keyOf(opening))
       .then(() => others.perform(keyOf(opening), reserving, reserve))
-      .then(outcomeOf, outOfReach)
-    // What will pass is no answer to remember: the caller may try again with the same key.
-    const isLastWord = outcome && (outcome.ok || !isPassing(outcome.refused))
-    const ending = isLastWord ? operation : stepOf(moveId, 'end_move', operation.actor)
+      .then(outcomeOf, unreachable)
+    // A transient refusal is not remembered, so that the caller can retry with the same key.
+    const isFinal = outcome && (outcome.ok || !isTransient(outcome.refused))
+    const ending = isFinal ? operation : operationOf(moveId, 'end_move', operation.actor)
     const ended = perform(ending, { type: 'end_move', clinicId, moveId, outcome })
     await settleMove(moveId, operation.actor).catch(postpone)
-    return told(ended)
+    return toAnswer(ended)
   }
 
   /**
-   * What an earlier try of this appointment left on the other day is given back before it asks for more. What
-   * is left on a third day does not matter here, and that day may be the one that does not answer.
+   * Releases the slot that an earlier try of this appointment left on the other day, before this try asks
+   * for a slot there. Leftovers on a third day do not matter here, and that day may be unreachable.
    */
   async function settleEarlier(appointmentId: string, key: string): Promise<void> {
     const earlier = [...day().moves.values()].filter(
@@ -63,19 +63,19 @@ export function moving(source: MoveHost): Moving {
 
   return {
     move(operation, wanted) {
-      const known = running.get(operation.id)
+      const known = pending.get(operation.id)
       if (known) return known
       const started = move(operation, wanted)
         .catch((error: unknown) => {
           postpone(error)
           throw error
         })
-        .finally(() => running.delete(operation.id))
-      running.set(operation.id, started)
+        .finally(() => pending.delete(operation.id))
+      pending.set(operation.id, started)
       return started
     },
-    arrive,
-    undo,
+    confirmReservation,
+    abortInterrupted,
     settle,
   }
 }
@@ -83,13 +83,13 @@ export function moving(source: MoveHost): Moving {
 const outcomeOf = (answer: Answer<Reservation>): CommandOf<'end_move'>['outcome'] =>
   answer.ok ? { ok: true, appointment: answer.reply.appointment } : { ok: false, refused: answer.refused }
 
-/** A reserve that was given up may still come to the other day: it is told to keep nothing for this move. */
-const outOfReach = (error: unknown): null => {
+/** Null: the `reserve` may still arrive at the other day, so the move is aborted and released there. */
+const unreachable = (error: unknown): null => {
   logFailure('move_out_of_reach', error)
   return null
 }
 
-function told(answer: Answer<MoveReply>): Answer<Appointment> {
+function toAnswer(answer: Answer<MoveReply>): Answer<Appointment> {
   if (!answer.ok) return answer
   const { reply } = answer
   if (reply.state === 'moved') return { ok: true, reply: reply.appointment }

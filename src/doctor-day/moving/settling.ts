@@ -1,17 +1,17 @@
 import { SECOND_MS } from '../../lib/time'
 import type { OtherDays } from '../client'
 import type { Answer, Command, Operation, ReplyTo } from '../commands'
-import type { Day, Place, Reservation } from '../state/day'
+import type { Day, DayIdentity, Reservation } from '../state/day'
 import { dayKey, dayKeyOf } from '../storage/address'
 import { backoff } from './backoff'
 
-/** A slot kept this long for a move of which nothing more was heard: the other day is asked. */
+/** A day that has reserved a slot for a move and hears no more for this long asks the day it comes from. */
 const INQUIRY_AFTER_MS = 30 * SECOND_MS
 
-/** Who ends a move when nobody asks for it any more. */
+/** The actor of the steps that no caller is waiting for. */
 const CLOCK = 'clock'
 
-/** What a move needs of the object it starts from, and how to reach the others. */
+/** What a move needs of the object it starts from, and how that object calls other days. */
 export interface MoveHost {
   name: string | undefined
   day(): Day
@@ -20,28 +20,28 @@ export interface MoveHost {
   wakeAt(instant: number): void
 }
 
-/** Leaves nothing of a move open, on this day or another. `driven`: those that somebody is about to end. */
-export function settling(source: MoveHost, driven: ReadonlySet<string>) {
+/** Ends every move on this day and the other one. `inFlight`: moves that a running request will end. */
+export function settling(source: MoveHost, inFlight: ReadonlySet<string>) {
   const { day, perform, others, wakeAt } = source
   const { failures, postpone, reset } = backoff('move_unsettled', source.name, wakeAt)
 
-  /** What is under way with nobody left to end it: this object, or its storage, failed in between. */
-  function undo(): void {
-    const { moves, place } = day()
-    if (!place) return
-    const { clinicId } = place
+  /** No request will end these moves any more: this object, or its storage, failed during the move. */
+  function abortInterrupted(): void {
+    const { moves, identity } = day()
+    if (!identity) return
+    const { clinicId } = identity
     for (const { id: moveId, state } of [...moves.values()])
-      if (state === 'reserving' && !driven.has(moveId))
-        perform(stepOf(moveId, 'end_move', CLOCK), { type: 'end_move', clinicId, moveId, outcome: null })
+      if (state === 'reserving' && !inFlight.has(moveId))
+        perform(operationOf(moveId, 'end_move', CLOCK), { type: 'end_move', clinicId, moveId, outcome: null })
   }
 
   async function settleMove(moveId: string, actor = CLOCK): Promise<void> {
-    const [move, own] = [day().moves.get(moveId), day().place]
+    const [move, own] = [day().moves.get(moveId), day().identity]
     if (!move || !own || move.state === 'reserving') return
     const { to, appointmentId } = move
     const { clinicId } = own
     const isCommitted = move.state === 'committed'
-    await tell(
+    await send(
       keyOf(to),
       moveId,
       actor,
@@ -51,56 +51,56 @@ export function settling(source: MoveHost, driven: ReadonlySet<string>) {
     )
     const [home, movedTo] = [dayKeyOf(appointmentId), day().movedTo.get(appointmentId)]
     if (home && movedTo && home !== keyOf(own) && home !== keyOf(to))
-      await tell(home, moveId, actor, { type: 'point', clinicId, appointmentId, to: movedTo })
-    perform(stepOf(moveId, 'settle_move', actor), { type: 'settle_move', clinicId, moveId })
+      await send(home, moveId, actor, { type: 'point', clinicId, appointmentId, to: movedTo })
+    perform(operationOf(moveId, 'settle_move', actor), { type: 'settle_move', clinicId, moveId })
   }
 
-  /** A refusal here is a bug or a damaged log: either way the move stays open, and is seen in our log. */
-  async function tell(key: string, moveId: string, actor: string, command: Command): Promise<void> {
-    const answer = await others.perform(key, stepOf(moveId, command.type, actor), command)
+  /** A refusal here is a bug or a damaged log. The move stays open, and the failure is logged. */
+  async function send(key: string, moveId: string, actor: string, command: Command): Promise<void> {
+    const answer = await others.perform(key, operationOf(moveId, command.type, actor), command)
     if (!answer.ok) throw new Error(`Refused: ${answer.refused}`)
   }
 
-  async function inquire({ id: moveId, from, appointment }: Reservation): Promise<void> {
+  async function askSource({ id: moveId, from, appointment }: Reservation): Promise<void> {
     const askAt = appointment.updatedAt + INQUIRY_AFTER_MS
-    const { place, timeZone, capacity, hours } = day()
-    if (!place || Date.now() < askAt) return wakeAt(askAt)
-    const { clinicId } = place
+    const { identity, timeZone, capacity, hours } = day()
+    if (!identity || Date.now() < askAt) return wakeAt(askAt)
+    const { clinicId } = identity
     const query = { view: 'move', id: moveId } as const
     const state = await others.see(keyOf({ clinicId, ...from }), clinicId, query)
     if (state === 'reserving') return wakeAt(Date.now() + INQUIRY_AFTER_MS)
-    if (state === 'committed') return arrive(moveId)
-    const opening = { ...place, timeZone, capacity, ...(hours && { hours }) }
-    perform(stepOf(moveId, 'release_move', CLOCK), { type: 'release_move', opening, moveId })
+    if (state === 'committed') return confirmReservation(moveId)
+    const opening = { ...identity, timeZone, capacity, ...(hours && { hours }) }
+    perform(operationOf(moveId, 'release_move', CLOCK), { type: 'release_move', opening, moveId })
   }
 
-  function arrive(moveId: string): void {
-    const { reservations, place } = day()
-    if (place && reservations.has(moveId))
-      perform(stepOf(moveId, 'confirm_move', CLOCK), {
+  function confirmReservation(moveId: string): void {
+    const { reservations, identity } = day()
+    if (identity && reservations.has(moveId))
+      perform(operationOf(moveId, 'confirm_move', CLOCK), {
         type: 'confirm_move',
-        clinicId: place.clinicId,
+        clinicId: identity.clinicId,
         moveId,
       })
   }
 
   async function settle(): Promise<void> {
     const before = failures()
-    await Promise.resolve().then(undo).catch(postpone)
+    await Promise.resolve().then(abortInterrupted).catch(postpone)
     await Promise.all([
       ...[...day().moves.keys()].map((id) => settleMove(id).catch(postpone)),
-      ...[...day().reservations.values()].map((reservation) => inquire(reservation).catch(postpone)),
+      ...[...day().reservations.values()].map((reservation) => askSource(reservation).catch(postpone)),
     ])
     if (failures() === before) reset()
   }
 
-  return { settleMove, postpone, arrive, undo, settle }
+  return { settleMove, postpone, confirmReservation, abortInterrupted, settle }
 }
 
-export const keyOf = ({ clinicId, doctorId, date }: Place) => dayKey(clinicId, doctorId, date)
+export const keyOf = ({ clinicId, doctorId, date }: DayIdentity) => dayKey(clinicId, doctorId, date)
 
-/** Each step of a move may come twice, and has one effect: its id says which it is. */
-export const stepOf = (moveId: string, step: string, actor: string): Operation => ({
+/** A step of a move may arrive twice. Its operation id makes it idempotent. */
+export const operationOf = (moveId: string, step: string, actor: string): Operation => ({
   id: `${moveId}:${step}`,
   actor,
   isKeyed: false,

@@ -1,4 +1,4 @@
-import { inTime } from '../../lib/outage'
+import { withTimeout } from '../../lib/outage'
 import { SECOND_MS } from '../../lib/time'
 import { backoff } from '../moving/backoff'
 import type { Day, Event, Recorded } from '../state/day'
@@ -6,15 +6,15 @@ import * as log from '../storage/log'
 
 const EVENTS_MAX = 500
 
-/** D1 ends a query itself after 30 seconds: beyond that it is not slow but silent. */
+/** D1 itself ends a query after 30 seconds, so a longer wait would bring no answer. */
 const COPY_MS_MAX = 30 * SECOND_MS
 
-/** A copy costs what a booking does, so those of a rush share one. After a rest it is made at once. */
+/** A copy costs as much as a booking, so bookings in a rush share one. After a pause it starts at once. */
 const PAUSE_MS = SECOND_MS / 2
 
 const READER = 'copy'
 
-/** What the copy needs of the object: its storage, its day, and somebody to wake it later. */
+/** What the copy needs of the object: its storage, its day and its alarm. */
 interface CopyHost {
   name: string | undefined
   sql: SqlStorage
@@ -23,11 +23,11 @@ interface CopyHost {
   wakeAt(instant: number): void
 }
 
-/** Reads the log into D1’s copy. A failure is logged, and the alarm comes back to it. */
+/** Copies the log to D1. A failure is logged, and the alarm retries. */
 interface CopyReader {
   isBehind(): boolean
   catchUp(): Promise<void>
-  /** Starts over at the first event; call it within a transaction. */
+  /** Starts again at the first event. Call it within a transaction. */
   rewind(): void
 }
 
@@ -36,21 +36,21 @@ export function copyReader({ name, sql, database, day, wakeAt }: CopyHost): Copy
   let rewinds = 0
   let pause: Promise<void> = Promise.resolve()
   const { postpone, reset } = backoff('copy_failed', name, wakeAt)
-  const copied = () => log.readerAt(sql, READER)
+  const copiedSeq = () => log.readerPosition(sql, READER)
 
   async function copy(): Promise<void> {
     try {
-      while (copied() < day().version) {
+      while (copiedSeq() < day().version) {
         await pause
         const before = rewinds
-        const events = log.readEvents(sql, copied(), EVENTS_MAX)
+        const events = log.readEvents(sql, copiedSeq(), EVENTS_MAX)
         const last = events.at(-1)
         if (!last) throw new RangeError('The log ends before the day that was folded from it')
         if (events.length < EVENTS_MAX) pause = scheduler.wait(PAUSE_MS)
-        // One that is given up may still be written, even after the next: it takes nothing back.
-        await inTime(copyToD1(database, day(), events), COPY_MS_MAX)
-        // A resync asked for meanwhile has put the reader back to the start; there it stays.
-        if (before === rewinds) log.moveReader(sql, READER, last.seq)
+        // D1 may run an abandoned batch late, even after the next one: an older version changes nothing.
+        await withTimeout(copyToD1(database, day(), events), COPY_MS_MAX)
+        // A resync during this copy has set the reader back to the start; it must stay there.
+        if (before === rewinds) log.setReaderPosition(sql, READER, last.seq)
       }
       reset()
     } catch (error) {
@@ -59,8 +59,8 @@ export function copyReader({ name, sql, database, day, wakeAt }: CopyHost): Copy
   }
 
   return {
-    isBehind: () => copied() < day().version,
-    /** One copy runs at a time; it goes on until it has met the end of the log. */
+    isBehind: () => copiedSeq() < day().version,
+    /** One copy runs at a time, until it reaches the end of the log. */
     catchUp() {
       running ??= copy().finally(() => {
         running = null
@@ -68,19 +68,19 @@ export function copyReader({ name, sql, database, day, wakeAt }: CopyHost): Copy
       return running
     },
     rewind() {
-      log.moveReader(sql, READER, 0)
+      log.setReaderPosition(sql, READER, 0)
       rewinds += 1
     },
   }
 }
 
 /**
- * Brings D1’s copy up to the last of `events` in one batch. A row is replaced only by a newer version, so the
- * same events may be copied twice, late or out of order, and the copy never goes back.
+ * Updates D1’s copy to the last of `events` in one batch. Only a newer version replaces a row, so the same
+ * events may be copied twice, late or out of order, and the copy never goes back.
  */
 async function copyToD1(database: D1Database, day: Day, events: Recorded[]): Promise<void> {
-  if (!day.place) return
-  const { clinicId, doctorId, date } = day.place
+  if (!day.identity) return
+  const { clinicId, doctorId, date } = day.identity
   const isPresent = day.availability?.isPresent ?? true
   const figures = [isPresent ? 1 : 0, day.capacity, day.slots.size, day.version]
   const statements = [database.prepare(DAY).bind(clinicId, doctorId, date, ...figures)]
@@ -101,7 +101,7 @@ const DAY = `
     version = excluded.version
   WHERE excluded.version > days.version`
 
-/** What two days tell of one appointment is ordered by `moves` first: the day it moved to knows better. */
+/** Two days may write one appointment. `moves` decides first: the day that it moved to has the newer row. */
 const APPOINTMENTS = `
   INSERT INTO appointments (clinic_id, doctor_id, date, id, patient_id, slot, starts_at, ends_at, status,
     created_at, updated_at, version, moves)
@@ -123,20 +123,20 @@ const CHECK_INS = `
   WHERE excluded.version > check_ins.version`
 
 function appointmentRowsOf(day: Day, events: Recorded[]): unknown[][] {
-  const touched = lastEvents(events, OF_APPOINTMENTS)
-  return [...touched].flatMap(([id, seq]) => {
+  const changed = lastEvents(events, OF_APPOINTMENTS)
+  return [...changed].flatMap(([id, seq]) => {
     const appointment = day.appointments.get(id)
-    if (!appointment) return [] // It has moved on: the day it lives on tells of it.
+    if (!appointment) return [] // It has moved: the day that it moved to copies it.
     const { patientId, slot, startsAt, endsAt, status, createdAt, updatedAt, moves } = appointment
     return [[id, patientId, slot, startsAt, endsAt, status, createdAt, updatedAt, seq, moves]]
   })
 }
 
 function checkInRowsOf(day: Day, events: Recorded[]): unknown[][] {
-  const touched = lastEvents(events, OF_CHECK_INS)
-  return [...touched].flatMap(([appointmentId, seq]) => {
+  const changed = lastEvents(events, OF_CHECK_INS)
+  return [...changed].flatMap(([appointmentId, seq]) => {
     const checkIn = day.checkIns.get(appointmentId)
-    if (!checkIn) return [] // A no-show who never came.
+    if (!checkIn) return [] // A no-show without a check-in.
     return [[checkIn.id, appointmentId, checkIn.position, checkIn.status, checkIn.checkedInAt, seq]]
   })
 }
@@ -144,10 +144,10 @@ function checkInRowsOf(day: Day, events: Recorded[]): unknown[][] {
 const OF_APPOINTMENTS: Event['type'][] = ['booked', 'moved_in', 'cancelled', 'no_show']
 const OF_CHECK_INS: Event['type'][] = ['checked_in', 'called', 'served', 'skipped', 'requeued', 'no_show']
 
-/** The appointments that events of these types touched, each with the number of the last one that did. */
+/** The appointments that events of these types changed, each with the number of its last such event. */
 function lastEvents(events: Recorded[], types: Event['type'][]): Map<string, number> {
-  const touched = new Map<string, number>()
+  const changed = new Map<string, number>()
   for (const event of events)
-    if ('appointmentId' in event && types.includes(event.type)) touched.set(event.appointmentId, event.seq)
-  return touched
+    if ('appointmentId' in event && types.includes(event.type)) changed.set(event.appointmentId, event.seq)
+  return changed
 }

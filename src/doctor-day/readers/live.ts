@@ -2,38 +2,38 @@ import { iso } from '../../lib/time'
 import { type CheckIn, type Day, type DoctorDate, type Event, emptyDay, type Recorded } from '../state/day'
 import { evolve } from '../state/fold'
 
-/** What those who follow a day are told: a message for each event of its log, so the numbers have no gap. */
+/** The messages of a day’s live stream: one for each event of its log, so their numbers have no gap. */
 
-/** One event, and the check-in as it stood right after it; null where the event did not touch the queue. */
-interface Told {
+/** One event, and the check-in right after it; null where the event did not change the queue. */
+interface StreamEvent {
   seq: number
   at: number
   event: Event['type']
   checkIn: CheckIn | null
 }
 
-/** The log as far as it was read: where it has led, and what each of its events did to the queue. */
-export interface Story {
+/** The log as far as it was read: the day after the last event, and what each event did to the queue. */
+export interface StreamLog {
   day: Day
-  told: Told[]
+  events: StreamEvent[]
 }
 
-export const newStory = (): Story => ({ day: emptyDay(), told: [] })
+export const emptyStreamLog = (): StreamLog => ({ day: emptyDay(), events: [] })
 
-/** Tells the next events. What an event does to a check-in makes a new one, so the old one can be kept. */
-export function tell(story: Story, events: Recorded[]): void {
-  const { day, told } = story
-  for (const event of events) {
+/** Adds the next events. An event replaces a check-in and never changes it, so each state can be kept. */
+export function appendEvents(streamLog: StreamLog, added: Recorded[]): void {
+  const { day, events } = streamLog
+  for (const event of added) {
     const id = 'appointmentId' in event ? event.appointmentId : ''
     const before = day.checkIns.get(id)
     evolve(day, event)
     const after = day.checkIns.get(id)
     const checkIn = after && after !== before ? after : null
-    told.push({ seq: event.seq, at: event.at, event: event.type, checkIn })
+    events.push({ seq: event.seq, at: event.at, event: event.type, checkIn })
   }
 }
 
-/** `desk` is for the staff, with names. `board` is for everybody in the waiting room. */
+/** `desk` is for the staff, with names. `board` is for a screen in the waiting room. */
 export type View = 'desk' | 'board'
 
 /** A check-in as the desk sees it. */
@@ -51,8 +51,8 @@ export interface QueueEntry {
 }
 
 /**
- * What a screen in a waiting room may show. No id leads from it to a patient or an appointment, and no time
- * tells when a patient came. `initials` is null unless the service was set up to show them.
+ * What a screen in a waiting room may show. It holds no id that leads to a patient or an appointment, and no
+ * time of arrival. `initials` is null unless the service is configured to show them.
  */
 export interface BoardEntry {
   position: number
@@ -61,25 +61,25 @@ export interface BoardEntry {
   initials: string | null
 }
 
-/** What one kind of follower may see. Where names are not needed, `entryOf` is given an empty one. */
+/** What the followers of one view may see. A view without names passes an empty name to `entryOf`. */
 export interface Lens {
   needsNames: boolean
-  /** The messages tell when something happened, and what it was even where it was not about the queue. */
-  tellsAll: boolean
+  /** Messages name the time of each event, and the type even of an event that is not about the queue. */
+  showsAllEvents: boolean
   entryOf(checkIn: CheckIn, name: string): QueueEntry | BoardEntry
 }
 
-/** A day without events has no place yet, and no check-in to show either. */
-const NOWHERE = { doctorId: '', date: '' }
+/** For a day without events, which has no check-in to show either. */
+const NO_DATE = { doctorId: '', date: '' }
 
-export const lensOf = (view: View, place: DoctorDate | null, showsInitials: boolean): Lens =>
+export const lensOf = (view: View, doctorDate: DoctorDate | null, showsInitials: boolean): Lens =>
   view === 'desk'
     ? {
         needsNames: true,
-        tellsAll: true,
-        entryOf: (checkIn, name) => toQueueEntry(place ?? NOWHERE, checkIn, name),
+        showsAllEvents: true,
+        entryOf: (checkIn, name) => toQueueEntry(doctorDate ?? NO_DATE, checkIn, name),
       }
-    : { needsNames: showsInitials, tellsAll: false, entryOf: toBoardEntry }
+    : { needsNames: showsInitials, showsAllEvents: false, entryOf: toBoardEntry }
 
 export const toQueueEntry = (
   { doctorId, date }: DoctorDate,
@@ -105,22 +105,22 @@ const toBoardEntry = ({ position, status, room }: CheckIn, name: string): BoardE
   initials: initialsOf(name) || null,
 })
 
-/** Of the first and the last word: `Ada King Lovelace` → `AL`. */
+/** The initials of the first and the last word: `Ada King Lovelace` → `AL`. */
 export function initialsOf(name: string): string {
   const words = name.normalize('NFC').split(/\s+/).filter(Boolean)
   const ends = words.length > 1 ? [words[0], words.at(-1)] : words
   return ends.map((word = '') => [...word][0]?.toUpperCase() ?? '').join('')
 }
 
-/** The queue as it stands after `seq` events, by position. */
-interface Snapshot {
+/** The queue after `seq` events, by position. */
+interface SnapshotMessage {
   type: 'snapshot'
   seq: number
   entries: (QueueEntry | BoardEntry)[]
 }
 
-/** The entry takes the place of the one with its position. */
-interface Happened {
+/** `entry` replaces the follower’s entry with the same position. */
+interface EventMessage {
   type: 'event'
   seq: number
   at?: string
@@ -128,14 +128,14 @@ interface Happened {
   entry: QueueEntry | BoardEntry | null
 }
 
-export type LiveMessage = Snapshot | Happened
+export type LiveMessage = SnapshotMessage | EventMessage
 
 /**
- * What a follower is to be told who has been told all up to `seq`; null is one who knows nothing. It ends
- * before the first message whose name is not known yet; `unnamed` are all patients whose name is missing.
+ * The messages for a follower that has received all up to `seq`; null: none yet. They end before the first
+ * message whose name is not loaded yet. `unnamed` holds the ids of all patients whose name is unsent.
  */
-export function messagesBehind(
-  story: Story,
+export function messagesAfter(
+  streamLog: StreamLog,
   seq: number | null,
   lens: Lens,
   names: ReadonlyMap<string, string>,
@@ -143,22 +143,22 @@ export function messagesBehind(
   const isNamed = ({ patientId }: CheckIn) => !lens.needsNames || names.has(patientId)
   const show = (checkIn: CheckIn) =>
     lens.entryOf(checkIn, lens.needsNames ? (names.get(checkIn.patientId) ?? '') : '')
-  if (seq === null || seq > story.day.version) {
-    const queue = [...story.day.checkIns.values()].sort((one, other) => one.position - other.position)
+  if (seq === null || seq > streamLog.day.version) {
+    const queue = [...streamLog.day.checkIns.values()].sort((one, other) => one.position - other.position)
     const unnamed = queue.filter((checkIn) => !isNamed(checkIn)).map(({ patientId }) => patientId)
     if (unnamed.length > 0) return { messages: [], unnamed }
-    return { messages: [{ type: 'snapshot', seq: story.day.version, entries: queue.map(show) }], unnamed }
+    return { messages: [{ type: 'snapshot', seq: streamLog.day.version, entries: queue.map(show) }], unnamed }
   }
-  const behind = story.told.slice(seq)
-  const unnamed = behind.flatMap(({ checkIn }) => (checkIn && !isNamed(checkIn) ? [checkIn.patientId] : []))
-  const held = behind.findIndex(({ checkIn }) => checkIn && !isNamed(checkIn))
-  const messages = (held === -1 ? behind : behind.slice(0, held)).map(
-    (told): LiveMessage => ({
+  const unsent = streamLog.events.slice(seq)
+  const unnamed = unsent.flatMap(({ checkIn }) => (checkIn && !isNamed(checkIn) ? [checkIn.patientId] : []))
+  const firstUnnamed = unsent.findIndex(({ checkIn }) => checkIn && !isNamed(checkIn))
+  const messages = (firstUnnamed === -1 ? unsent : unsent.slice(0, firstUnnamed)).map(
+    ({ seq, at, event, checkIn }): LiveMessage => ({
       type: 'event',
-      seq: told.seq,
-      ...(lens.tellsAll && { at: iso(told.at) }),
-      event: lens.tellsAll || told.checkIn ? told.event : 'other',
-      entry: told.checkIn && show(told.checkIn),
+      seq,
+      ...(lens.showsAllEvents && { at: iso(at) }),
+      event: lens.showsAllEvents || checkIn ? event : 'other',
+      entry: checkIn && show(checkIn),
     }),
   )
   return { messages, unnamed }

@@ -1,114 +1,115 @@
 import { logFailure } from '../../lib/log'
-import { inTime } from '../../lib/outage'
+import { withTimeout } from '../../lib/outage'
 import { HOUR_MS, SECOND_MS } from '../../lib/time'
 import { backoff } from '../moving/backoff'
 import type { Day, Recorded } from '../state/day'
-import { type Redeem, redeem } from '../storage/tickets'
-import { lensOf, messagesBehind, newStory, type Story, tell, type View } from './live'
+import { type PresentedTicket, redeem } from '../storage/tickets'
+import { appendEvents, emptyStreamLog, lensOf, messagesAfter, type StreamLog, type View } from './live'
 
-/** So many may follow one day at a time; each event is sent to all of them before the object goes on. */
+/** Followers of one day at a time. The object sends each event to all of them before it does other work. */
 export const FOLLOWERS_MAX = 200
 
-/** Then it has to come again and show what it may see: a revoked key cannot listen for longer. */
+/** Then a follower must reconnect and authenticate again: a revoked key cannot follow for longer. */
 const CONNECTION_MS_MAX = HOUR_MS
 
-/** Each message of a client wakes the object, and none is of use. */
-const HEARD_MAX = 10
+/** Each message from a client wakes the object, and the object uses none of them. */
+const CLIENT_MESSAGES_MAX = 10
 
-/** Somebody stands before the screen: what takes longer is asked again. */
+/** A person waits at the screen, so a slower query for names is abandoned and retried. */
 const NAMES_MS_MAX = 3 * SECOND_MS
 
-/** What a socket is closed with. `comeAgain`: with the last number as `since`, and nothing is missed. */
-const CLOSED = { tooMuchSaid: 1008, broken: 1011, comeAgain: 4000 }
+/** Close codes. `reconnect`: a client that reconnects with its last `seq` as `since` misses nothing. */
+const CLOSE_CODES = { tooManyMessages: 1008, failed: 1011, reconnect: 4000 }
+const RECONNECT = 'Reconnect with the last seq as since'
 
-/** What the Worker asks, in a header: its own request carries nothing of the caller's. */
-export const ASK_HEADER = 'X-Doctorday-Follow'
+/** The header of the Worker’s own request to the day, which carries nothing of the caller’s request. */
+export const FOLLOW_HEADER = 'X-Doctorday-Follow'
 
-/** `since`: the last event the follower knows. Who shows a key was let in by the Worker, a ticket is ours. */
-export type Ask = { since: number | null } & ({ clinicId: string; view: View } | Redeem)
+/** `since`: the last event that the follower has. The Worker has checked a key; the day checks a ticket. */
+export type FollowRequest = { since: number | null } & ({ clinicId: string; view: View } | PresentedTicket)
 
-/** Kept with the socket, so that it outlives the memory: what it was told (null: nothing), and until when. */
+/** Stored with the socket to survive eviction. `seq`: last event sent. `until`: when it must reconnect. */
 interface Follower {
   clinicId: string
   view: View
   seq: number | null
   until: number
-  heard: number
+  messages: number
 }
 
-/** What following needs of the object. */
+/** What the live stream needs of the object. */
 interface StreamHost {
   ctx: DurableObjectState
   env: Env
   day(): Day
   events(after: number): Recorded[]
-  /** Does nothing on a day that nobody has touched: being watched must not create storage. */
+  /** Does nothing on an unused day: following a day must not create storage. */
   wakeAt(instant: number): void
 }
 
-interface Following {
-  /** Lets a follower in, or answers why not: the code of a problem. */
+interface LiveStream {
+  /** Admits a follower, or answers with the code of a problem. */
   open(request: Request): Response
-  /** Tells each follower what it has not been told. Never throws. */
+  /** Sends each follower the events that it has not received. Never throws. */
   catchUp(): Promise<void>
-  /** When the alarm has to come for the followers: at once where one is behind. */
+  /** When the alarm must run for the followers: at once where one of them is behind. */
   dueAt(): number
 }
 
 /**
- * Tells the log to those who follow the day. Between reading what a socket was sent and noting what it is
- * sent now nothing waits, so no two passes can send one event twice or leave one out.
+ * Streams the log to the followers of the day. There is no `await` between reading the last number sent to a
+ * socket and storing the new one, so two passes cannot send one event twice or leave one out.
  */
-export function following({ ctx, env, day, events, wakeAt }: StreamHost): Following {
+export function liveStream({ ctx, env, day, events, wakeAt }: StreamHost): LiveStream {
   ctx.setWebSocketAutoResponse(new WebSocketRequestResponsePair('ping', 'pong'))
   const showsInitials = env.BOARD_INITIALS === 'true'
   const names = new Map<string, string>()
-  let story: Story | null = null
-  let isLearning = false
+  let streamLog: StreamLog | null = null
+  let isLoadingNames = false
   const { postpone, reset } = backoff('live_failed', ctx.id.name, wakeAt)
 
-  /** Answers whose names are missing to tell the rest. */
+  /** Sends what it can, and returns the patients whose names are missing for the rest. */
   function deliver(): string[] {
-    const followers = present(ctx, Date.now())
+    const followers = openFollowers(ctx, Date.now())
     if (followers.length === 0) return []
-    const told = story ?? newStory()
-    tell(told, events(told.day.version))
-    story = told
+    const current = streamLog ?? emptyStreamLog()
+    appendEvents(current, events(current.day.version))
+    streamLog = current
     wakeAt(Math.min(...followers.map(([, { until }]) => until)))
     const unnamed = followers.flatMap(([socket, follower]) => {
-      const lens = lensOf(follower.view, told.day.place, showsInitials)
-      return send(socket, follower, told, lens, names)
+      const lens = lensOf(follower.view, current.day.identity, showsInitials)
+      return send(socket, follower, current, lens, names)
     })
     return [...new Set(unnamed)]
   }
 
-  /** One asks for names at a time, until none is missing; who needs none does not wait for it. */
-  async function learn(unnamed: string[]): Promise<void> {
-    isLearning = true
+  /** One pass at a time loads names, until none is missing. Followers without names do not wait for it. */
+  async function loadNames(unnamed: string[]): Promise<void> {
+    isLoadingNames = true
     try {
       for (let missing = unnamed; missing.length > 0; missing = deliver()) {
-        const asked = namesOf(env.DB, day().place?.clinicId ?? '', missing)
-        const found = await inTime(asked, NAMES_MS_MAX)
-        // A patient who is not found has no name, as in the list of the queue.
+        const query = namesOf(env.DB, day().identity?.clinicId ?? '', missing)
+        const found = await withTimeout(query, NAMES_MS_MAX)
+        // A patient who is not found gets an empty name, as in the list of the queue.
         for (const id of missing) names.set(id, found.get(id) ?? '')
       }
     } finally {
-      isLearning = false
+      isLoadingNames = false
     }
   }
 
-  /** The story stays in memory only while somebody follows. */
+  /** The stream log stays in memory only while the day has followers. */
   async function catchUp(): Promise<void> {
     try {
-      if (ctx.getWebSockets().length === 0) story = null
-      // Behind the reply to whoever caused the event: who follows is never waited for.
+      if (ctx.getWebSockets().length === 0) streamLog = null
+      // After the reply to the caller that caused the event: callers never wait for followers.
       else await scheduler.wait(0)
       const unnamed = deliver()
-      if (unnamed.length > 0 && !isLearning) await learn(unnamed)
-      if (!isLearning) reset()
+      if (unnamed.length > 0 && !isLoadingNames) await loadNames(unnamed)
+      if (!isLoadingNames) reset()
     } catch (error) {
-      // What was told half is told anew.
-      story = null
+      // This pass may have left the stream log half updated, so the next one reads it from the start.
+      streamLog = null
       postpone(error)
     }
   }
@@ -124,48 +125,48 @@ export function following({ ctx, env, day, events, wakeAt }: StreamHost): Follow
   }
 }
 
-/** Those who may still listen; whoever has listened long enough is sent away. */
-function present(ctx: DurableObjectState, now: number): [WebSocket, Follower][] {
+/** The followers whose time is not over; closes the sockets of the others. */
+function openFollowers(ctx: DurableObjectState, now: number): [WebSocket, Follower][] {
   const open = ctx.getWebSockets().filter(({ readyState }) => readyState === WebSocket.OPEN)
   const all = open.map((socket): [WebSocket, Follower] => [socket, socket.deserializeAttachment()])
-  for (const [socket, { until }] of all)
-    if (until <= now) close(socket, CLOSED.comeAgain, 'Come again with since')
+  for (const [socket, { until }] of all) if (until <= now) close(socket, CLOSE_CODES.reconnect, RECONNECT)
   return all.filter(([, { until }]) => until > now)
 }
 
 function dueAt(ctx: DurableObjectState, version: number): number {
   const now = Date.now()
-  const dues = present(ctx, now).map(([, { seq, until }]) => (seq === version ? until : now))
+  const dues = openFollowers(ctx, now).map(([, { seq, until }]) => (seq === version ? until : now))
   return Math.min(Number.POSITIVE_INFINITY, ...dues)
 }
 
-/** Accepts the socket for as long as it may listen; it has been sent nothing yet. */
-function admit(ctx: DurableObjectState, { place }: Day, request: Request): Response {
-  const ask = JSON.parse(decodeURIComponent(request.headers.get(ASK_HEADER) ?? '')) as Ask
+/** Accepts the socket. The next pass sends the first messages. */
+function admit(ctx: DurableObjectState, { identity }: Day, request: Request): Response {
+  const asked = JSON.parse(decodeURIComponent(request.headers.get(FOLLOW_HEADER) ?? '')) as FollowRequest
   const now = Date.now()
-  const admitted = 'ticket' in ask ? redeem(ctx.storage.sql, ctx.id.name, ask, now) : ask
-  if (!admitted) return refused('unauthenticated')
+  const admitted = 'ticket' in asked ? redeem(ctx.storage.sql, ctx.id.name, asked, now) : asked
+  if (!admitted) return refusal('unauthenticated')
   const { clinicId, view } = admitted
-  if (place && place.clinicId !== clinicId) return refused('not_found')
-  if (present(ctx, now).length >= FOLLOWERS_MAX) return refused('live_full')
+  if (identity && identity.clinicId !== clinicId) return refusal('not_found')
+  if (openFollowers(ctx, now).length >= FOLLOWERS_MAX) return refusal('live_full')
   const { 0: theirs, 1: ours } = new WebSocketPair()
   ctx.acceptWebSocket(ours)
-  const follower: Follower = { clinicId, view, seq: ask.since, until: now + CONNECTION_MS_MAX, heard: 0 }
+  const follower: Follower = { clinicId, view, seq: asked.since, until: now + CONNECTION_MS_MAX, messages: 0 }
   ours.serializeAttachment(follower)
   return new Response(null, { status: 101, webSocket: theirs })
 }
 
-/** What a socket cannot take harms no other one. Answers whose names are missing. */
+/** A socket that fails affects no other follower. Returns the patients whose names are missing. */
 function send(
   socket: WebSocket,
   follower: Follower,
-  story: Story,
+  streamLog: StreamLog,
   lens: ReturnType<typeof lensOf>,
   names: ReadonlyMap<string, string>,
 ): string[] {
-  const { place } = story.day
-  if (place && place.clinicId !== follower.clinicId) return close(socket, CLOSED.broken, 'Not here')
-  const { messages, unnamed } = messagesBehind(story, follower.seq, lens, names)
+  const { identity } = streamLog.day
+  if (identity && identity.clinicId !== follower.clinicId)
+    return close(socket, CLOSE_CODES.failed, 'Not found')
+  const { messages, unnamed } = messagesAfter(streamLog, follower.seq, lens, names)
   try {
     for (const message of messages) socket.send(JSON.stringify(message))
     const last = messages.at(-1)
@@ -173,32 +174,33 @@ function send(
     return unnamed
   } catch (error) {
     logFailure('socket_failed', error, { clinic: follower.clinicId })
-    return close(socket, CLOSED.broken, 'Come again with since')
+    return close(socket, CLOSE_CODES.failed, RECONNECT)
   }
 }
 
-/** Nothing that a client says is of use; some of it is overheard. */
-export function hear(socket: WebSocket): void {
+/** The stream needs no messages from clients: it ignores the first few, then closes the socket. */
+export function countMessage(socket: WebSocket): void {
   const follower = socket.deserializeAttachment() as Follower
-  if (follower.heard >= HEARD_MAX) close(socket, CLOSED.tooMuchSaid, 'This stream only speaks')
-  else socket.serializeAttachment({ ...follower, heard: follower.heard + 1 })
+  if (follower.messages >= CLIENT_MESSAGES_MAX)
+    close(socket, CLOSE_CODES.tooManyMessages, 'This stream accepts no messages')
+  else socket.serializeAttachment({ ...follower, messages: follower.messages + 1 })
 }
 
-/** A socket that cannot be closed is gone already. */
+/** A socket that cannot be closed is closed already. */
 function close(socket: WebSocket, code: number, reason: string): [] {
   try {
     socket.close(code, reason)
   } catch {
-    // Nobody is left to tell.
+    // The other end is gone, so there is nothing to report.
   }
   return []
 }
 
-const refused = (code: 'unauthenticated' | 'not_found' | 'live_full') => new Response(code, { status: 400 })
+const refusal = (code: 'unauthenticated' | 'not_found' | 'live_full') => new Response(code, { status: 400 })
 
 /**
- * Names of patients by id, in one query however many they are. The plus keeps SQLite from an index of the
- * clinic, by which it would read all of its patients.
+ * Names of patients by id, in one query for any number of them. The plus keeps SQLite from using an index of
+ * the clinic, with which it would read all of the clinic’s patients.
  */
 export async function namesOf(
   database: D1Database,

@@ -1,19 +1,19 @@
 import type { Commands, Decision, Moment, MoveReply } from '../commands'
 import type { Day, Event, Reservation } from '../state/day'
 import { reservationOf } from '../state/records'
-import { capacityOf, isAbsent, isMoving, notHere, offers, openingOf, refuse, timesOn, waitOf } from './facts'
+import { capacityOf, isAbsent, isMoving, notOnDay, offers, opened, refuse, timesOn, waitOf } from './facts'
 
 /**
- * How an appointment goes from one day to another. The day that holds its slot coordinates: it marks the
- * move, the other day reserves a slot, and then this day alone ends it, by one event: the appointment has
- * gone, or it stays. What a crash interrupts before that event is undone; after it, the other day is told
- * until it knows. So at every instant the appointment is on one day, and a slot is kept for it there.
+ * How an appointment moves from one day to another. The day that has the appointment coordinates: it marks
+ * the move, the other day reserves a slot, and then the first day alone ends the move by one event: the
+ * appointment has left, or it stays. A crash before that event aborts the move. After it, the first day
+ * repeats the outcome until the other day acknowledges it. So the appointment always has a slot on one day.
  */
 
 export function beginMove(day: Day, command: Commands['begin_move'], _: Moment): Decision<MoveReply> {
   const { appointmentId, moveId, to } = command
   const appointment = day.appointments.get(appointmentId)
-  if (!appointment) return notHere(day, appointmentId)
+  if (!appointment) return notOnDay(day, appointmentId)
   if (appointment.status !== 'booked') return refuse('already_cancelled')
   if (day.checkIns.has(appointmentId)) return refuse('already_checked_in')
   if (isMoving(day, appointmentId)) return refuse('moving')
@@ -21,16 +21,16 @@ export function beginMove(day: Day, command: Commands['begin_move'], _: Moment):
   if (to.doctorId === doctorId && to.date === date)
     return { ok: true, events: [], reply: { state: 'moved', appointment } }
   const move = { id: moveId, appointmentId, to, state: 'reserving' } as const
-  const traveller = { appointmentId, patientId, createdAt, moves: moves + 1 }
+  const transfer = { appointmentId, patientId, createdAt, moves: moves + 1 }
   return {
     ok: true,
     events: [{ type: 'move_began', moveId, appointmentId, to }],
-    reply: { state: 'under_way', move, traveller, from: { doctorId, date } },
+    reply: { state: 'under_way', move, transfer, from: { doctorId, date } },
     isUnderWay: true,
   }
 }
 
-/** The one step that counts: before it the appointment is here, after it there. */
+/** The deciding step: before it the appointment is on this day, after it on the other day. */
 export function endMove(
   day: Day,
   { moveId, outcome }: Commands['end_move'],
@@ -43,7 +43,7 @@ export function endMove(
   if (!outcome?.ok) {
     const why = outcome?.refused ?? 'unavailable'
     const aborted: Event = { type: 'move_aborted', moveId, appointmentId, why }
-    // A day that refused has kept nothing; only one that was out of reach must be told to give it back.
+    // A day that refused has reserved nothing. A day that was unreachable must still get a release.
     const settled: Event[] = outcome ? [{ type: 'move_settled', moveId }] : []
     return { ok: true, events: [aborted, ...settled], reply: { state: 'refused', refused: why } }
   }
@@ -64,13 +64,13 @@ export function settleMove(day: Day, { moveId }: Commands['settle_move'], _: Mom
 }
 
 /**
- * Keeps a slot until the other day says what became of the move; it never lapses by itself. Where the day is
- * full but one slot is offered to this very patient, it is that one.
+ * Reserves a slot until the other day reports how the move ended; a reservation never expires. If the day is
+ * full but offers a slot to this patient, the reservation takes that slot.
  */
 export function reserve(day: Day, command: Commands['reserve'], moment: Moment): Decision<Reservation> {
   const { opening, moveId, appointmentId, patientId, createdAt, moves, from, allowAnother } = command
   if (day.endedReservations.has(moveId)) return refuse('unavailable')
-  // An earlier move of it to this day was undone, and that news is still under way.
+  // An earlier move of this appointment to this day was aborted, and its release has not arrived yet.
   if ([...day.reservations.values()].some(({ appointment }) => appointment.id === appointmentId))
     return refuse('moving')
   if (isAbsent(day)) return refuse('doctor_absent')
@@ -78,11 +78,11 @@ export function reserve(day: Day, command: Commands['reserve'], moment: Moment):
   const isFull = day.slots.size >= capacityOf(day, opening)
   const slot = isFull ? waitOf(day, patientId)?.offer?.slot : day.lowestFreeSlot
   if (slot === undefined) return refuse('day_full')
-  const traveller = { appointmentId, patientId, createdAt, moves }
-  const reserved = { type: 'reserved', moveId, slot, from, ...traveller } as const
+  const transfer = { appointmentId, patientId, createdAt, moves }
+  const reserved = { type: 'reserved', moveId, slot, from, ...transfer } as const
   return {
     ok: true,
-    events: [...openingOf(day, opening), reserved],
+    events: [...opened(day, opening), reserved],
     reply: reservationOf(opening, { ...reserved, at: moment.at }, timesOn(day, opening, slot)),
   }
 }
@@ -93,16 +93,16 @@ export function confirmMove(day: Day, { moveId }: Commands['confirm_move'], mome
   if (!reservation) return isTaken ? { ok: true, events: [], reply: null } : refuse('not_found')
   const { id: appointmentId, patientId } = reservation.appointment
   const waiting = waitOf(day, patientId)
-  const left: Event[] = waiting ? [{ type: 'wait_ended', waitId: waiting.id, how: 'booked' }] : []
+  const ended: Event[] = waiting ? [{ type: 'wait_ended', waitId: waiting.id, how: 'booked' }] : []
   const freed = waiting?.offer ? [waiting.offer.slot] : []
   return {
     ok: true,
-    events: [{ type: 'moved_in', moveId, appointmentId }, ...left, ...offers(day, freed, moment)],
+    events: [{ type: 'moved_in', moveId, appointmentId }, ...ended, ...offers(day, freed, moment)],
     reply: null,
   }
 }
 
-/** Ends the move here even where it is not known yet, so that a reserve which comes late keeps nothing. */
+/** Ends the move even if this day does not know it yet, so that a late `reserve` reserves nothing. */
 export function releaseMove(
   day: Day,
   { opening, moveId }: Commands['release_move'],
@@ -113,14 +113,14 @@ export function releaseMove(
   const ended: Event = { type: 'reservation_ended', moveId }
   return {
     ok: true,
-    events: [...openingOf(day, opening), ended, ...offers(day, freed === undefined ? [] : [freed], moment)],
+    events: [...opened(day, opening), ended, ...offers(day, freed === undefined ? [] : [freed], moment)],
     reply: null,
   }
 }
 
-/** News may come late or twice: only what is newer counts. */
+/** This command may arrive late or twice: only a later move changes anything. */
 export function point(day: Day, { appointmentId, to }: Commands['point'], _: Moment): Decision<null> {
   const known = (day.movedTo.get(appointmentId) ?? day.appointments.get(appointmentId))?.moves ?? 0
-  const isNews = to.moves > known
-  return { ok: true, events: isNews ? [{ type: 'pointed', appointmentId, to }] : [], reply: null }
+  const isNewer = to.moves > known
+  return { ok: true, events: isNewer ? [{ type: 'pointed', appointmentId, to }] : [], reply: null }
 }

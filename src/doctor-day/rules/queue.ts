@@ -2,15 +2,15 @@ import { localDate } from '../../lib/time'
 import type { Commands, Decision, Moment, Refused, StepName } from '../commands'
 import type { Appointment, CheckIn, Day, Event, EventOf, Priority } from '../state/day'
 import { checkInOf } from '../state/records'
-import { isMoving, notHere, offers, refuse } from './facts'
+import { isMoving, notOnDay, offers, refuse } from './facts'
 import { book } from './slots'
 
-/** Who is there, and whose turn it is. */
+/** Check-ins, and the order in which patients are called. */
 
 export function checkIn(day: Day, command: Commands['check_in'], { at }: Moment): Decision<CheckIn> {
   const { checkInId, appointmentId, patientId, priority } = command
   const appointment = day.appointments.get(appointmentId)
-  if (!appointment) return notHere(day, appointmentId)
+  if (!appointment) return notOnDay(day, appointmentId)
   if (appointment.patientId !== patientId) return refuse('wrong_patient')
   if (isMoving(day, appointmentId)) return refuse('moving')
   if (day.checkIns.has(appointmentId)) return refuse('already_checked_in')
@@ -20,7 +20,7 @@ export function checkIn(day: Day, command: Commands['check_in'], { at }: Moment)
   return { ok: true, events: [arrived], reply: checkInOf(patientId, { ...arrived, at }) }
 }
 
-/** Books and checks in as one decision, so that nobody stands in the queue without a slot. */
+/** Books and checks in as one decision, so that no patient is in the queue without a slot. */
 export function walkIn(day: Day, command: Commands['walk_in'], moment: Moment): Decision<CheckIn> {
   const { opening, appointmentId, checkInId, patientId, priority } = command
   if (localDate(moment.at, opening.timeZone) !== opening.date) return refuse('wrong_date')
@@ -47,7 +47,7 @@ const arrival = (
   priority,
 })
 
-/** One decision: two rooms never get the same patient. Null where nobody waits. */
+/** One decision: two rooms never get the same patient. Null where no patient waits. */
 export function callNext(
   day: Day,
   { room }: Commands['call_next'],
@@ -66,7 +66,7 @@ export function callNext(
 export const byTurn = (one: CheckIn, other: CheckIn): number =>
   one.priority === other.priority ? one.position - other.position : one.priority === 'urgent' ? -1 : 1
 
-/** From where each step may be taken, and where it leads. `booked` is a patient who has not come. */
+/** The statuses that each step may start from, and the status after it. `booked`: no check-in yet. */
 const STEPS: Record<StepName, { from: string[]; to: CheckIn['status'] }> = {
   serve: { from: ['called'], to: 'served' },
   skip: { from: ['called'], to: 'skipped' },
@@ -78,7 +78,7 @@ const STEPS: Record<StepName, { from: string[]; to: CheckIn['status'] }> = {
 export function step(day: Day, command: Commands['step'], moment: Moment): Decision<CheckIn | Appointment> {
   const { appointmentId, step } = command
   const appointment = day.appointments.get(appointmentId)
-  if (!appointment) return notHere(day, appointmentId)
+  if (!appointment) return notOnDay(day, appointmentId)
   if (isMoving(day, appointmentId)) return refuse('moving')
   const checkIn = day.checkIns.get(appointmentId)
   const from = checkIn?.status ?? appointment.status
@@ -99,7 +99,7 @@ function afterStep(checkIn: CheckIn, step: Exclude<StepName, 'no_show'>, { at }:
   return { ok: true, events: [event], reply: { ...checkIn, status: STEPS[step].to, ...change } }
 }
 
-/** The slot is free again, and offered on at once. Nobody is absent before the day has come. */
+/** Frees the slot and offers it to the waitlist at once. A no-show cannot be recorded before the date. */
 function noShow(
   day: Day,
   appointment: Appointment,

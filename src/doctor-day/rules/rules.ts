@@ -35,9 +35,7 @@ const RULES: Rules = {
   lapse,
 }
 
-/**
- * The rules of a doctor’s day. No clock, no I/O, no storage: a command and a state give events and a reply.
- */
+/** The rules of a day. No clock, no I/O, no storage: a command and a state give events and a reply. */
 export function decide<C extends Command>(day: Day, command: C, moment: Moment): Decision<ReplyTo<C>> {
   if (!belongs(day, command)) return NOT_FOUND
   const rule = RULES[command.type] as (day: Day, command: C, moment: Moment) => Decision<ReplyTo<C>>
@@ -46,14 +44,14 @@ export function decide<C extends Command>(day: Day, command: C, moment: Moment):
 
 const NOT_FOUND: Refused = { ok: false, refused: 'not_found' }
 
-/** The day remembers its clinic. For any other one it does not exist. */
+/** The day remembers its clinic. For any other clinic the day does not exist. */
 function belongs(day: Day, command: Command): boolean {
   if (command.type === 'lapse') return true
   const clinicId = 'opening' in command ? command.opening.clinicId : command.clinicId
-  return day.place ? day.place.clinicId === clinicId : 'opening' in command
+  return day.identity ? day.identity.clinicId === clinicId : 'opening' in command
 }
 
-/** When the next hold or offer ends; never, where none is open. */
+/** When the next hold or offer ends; infinity where there is none. */
 export function nextDeadline(day: Day): number {
   const deadlines = [...day.holds.values()].map(({ expiresAt }) => expiresAt)
   for (const { offer } of day.waitlist.values()) if (offer) deadlines.push(offer.deadline)

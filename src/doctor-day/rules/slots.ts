@@ -4,22 +4,22 @@ import { appointmentOf } from '../state/records'
 import { timesOf } from '../state/slot-times'
 import {
   capacityOf,
-  changesOf,
+  changesSlotTimes,
   freeSlots,
   isAbsent,
   isMoving,
-  movesTimes,
-  notHere,
+  notOnDay,
   offers,
-  openingOf,
+  opened,
   refuse,
+  termEvents,
   termsAfter,
   termsOf,
   timesOn,
   waitOf,
 } from './facts'
 
-/** Who has which slot: booking, cancelling, holding, and how many there are. */
+/** The slots of a day: booking, cancelling, holding, and their number. */
 
 export function book(day: Day, command: Commands['book'], moment: Moment): Decision<Appointment> {
   const { opening, appointmentId, patientId, allowAnother } = command
@@ -27,39 +27,39 @@ export function book(day: Day, command: Commands['book'], moment: Moment): Decis
   if (day.patients.has(patientId) && !allowAnother) return refuse('already_booked')
   const waiting = waitOf(day, patientId)
   if (!waiting?.offer && day.slots.size >= capacityOf(day, opening)) return refuse('day_full')
-  // Whoever holds an offer is booked into the slot that was offered.
+  // A patient with an offer gets the offered slot.
   const slot = waiting?.offer?.slot ?? day.lowestFreeSlot
-  const left: Event[] = waiting ? [{ type: 'wait_ended', waitId: waiting.id, how: 'booked' }] : []
+  const ended: Event[] = waiting ? [{ type: 'wait_ended', waitId: waiting.id, how: 'booked' }] : []
   const booked: EventOf<'booked'> = { type: 'booked', appointmentId, patientId, slot }
   return {
     ok: true,
-    events: [...openingOf(day, opening), ...left, booked],
+    events: [...opened(day, opening), ...ended, booked],
     reply: appointmentOf(opening, { ...booked, at: moment.at }, timesOn(day, opening, slot)),
   }
 }
 
-/** The slot that was held becomes the patient's. */
+/** Books the held slot. */
 export function bookHeld(day: Day, command: Commands['book_held'], moment: Moment): Decision<Appointment> {
   const { holdId, appointmentId, patientId, allowAnother } = command
   const hold = day.holds.get(holdId)
-  if (!hold || !day.place) return refuse(day.endedHolds.has(holdId) ? 'hold_over' : 'not_found')
+  if (!hold || !day.identity) return refuse(day.endedHolds.has(holdId) ? 'hold_over' : 'not_found')
   if (isAbsent(day)) return refuse('doctor_absent')
   if (day.patients.has(patientId) && !allowAnother) return refuse('already_booked')
   const booked: EventOf<'booked'> = { type: 'booked', appointmentId, patientId, slot: hold.slot }
   const waiting = waitOf(day, patientId)
-  const left: Event[] = waiting ? [{ type: 'wait_ended', waitId: waiting.id, how: 'booked' }] : []
+  const ended: Event[] = waiting ? [{ type: 'wait_ended', waitId: waiting.id, how: 'booked' }] : []
   const freed = waiting?.offer ? [waiting.offer.slot] : []
   return {
     ok: true,
-    events: [{ type: 'hold_ended', holdId, how: 'booked' }, booked, ...left, ...offers(day, freed, moment)],
-    reply: appointmentOf(day.place, { ...booked, at: moment.at }, timesOf(day.timetable, hold.slot)),
+    events: [{ type: 'hold_ended', holdId, how: 'booked' }, booked, ...ended, ...offers(day, freed, moment)],
+    reply: appointmentOf(day.identity, { ...booked, at: moment.at }, timesOf(day.timetable, hold.slot)),
   }
 }
 
 export function cancel(day: Day, command: Commands['cancel'], moment: Moment): Decision<Appointment> {
   const { appointmentId, reason, waiting } = command
   const appointment = day.appointments.get(appointmentId)
-  if (!appointment) return notHere(day, appointmentId)
+  if (!appointment) return notOnDay(day, appointmentId)
   if (isMoving(day, appointmentId)) return refuse('moving')
   if (appointment.status !== 'booked') return refuse('already_cancelled')
   if (day.checkIns.has(appointmentId)) return refuse('already_checked_in')
@@ -79,12 +79,12 @@ export function hold(day: Day, { opening, holdId, ttlMs }: Commands['hold'], { a
   const held = { slot: day.lowestFreeSlot, expiresAt: at + ttlMs }
   return {
     ok: true,
-    events: [...openingOf(day, opening), { type: 'held', holdId, ...held }],
+    events: [...opened(day, opening), { type: 'held', holdId, ...held }],
     reply: { id: holdId, ...held, ...timesOn(day, opening, held.slot) },
   }
 }
 
-/** Again, it changes nothing and is no error: the caller wants the hold gone, and it is. */
+/** Releasing an ended hold again is no error and changes nothing. */
 export function releaseHold(
   day: Day,
   { holdId }: Commands['release_hold'],
@@ -105,22 +105,22 @@ export function setAvailability(
 ): Decision<Availability> {
   const { opening, isPresent, notes } = command
   const [before, after] = [termsOf(day, opening), termsAfter(day, command)]
-  if (day.slots.size > 0 && movesTimes(before, after)) return refuse('hours_in_use')
+  if (day.slots.size > 0 && changesSlotTimes(before, after)) return refuse('hours_in_use')
   if (after.capacity < Math.max(0, ...day.slots.keys())) return refuse('capacity_below_taken')
   const id = day.availability?.id ?? command.id
   return {
     ok: true,
     events: [
-      ...openingOf(day, opening),
+      ...opened(day, opening),
       { type: 'availability_set', id, isPresent, notes },
-      ...changesOf(before, after),
+      ...termEvents(before, after),
       ...(isPresent ? offers(day, freeSlots(day, after.capacity), moment, isPresent) : []),
     ],
     reply: { id, isPresent, notes, ...after, updatedBy: moment.actor, updatedAt: moment.at },
   }
 }
 
-/** What is beyond its deadline ends, and what becomes free is offered on, in the same step. */
+/** Ends what is beyond its deadline, and offers the freed slots to the waitlist in the same step. */
 export function lapse(day: Day, _: Commands['lapse'], moment: Moment): Decision<null> {
   const holds = [...day.holds.values()].filter(({ expiresAt }) => expiresAt <= moment.at)
   const waits = [...day.waitlist.values()].filter(({ offer }) => offer && offer.deadline <= moment.at)

@@ -2,11 +2,11 @@ import type { Commands, Decision, Moment, Refused, Replies } from '../commands'
 import type { Appointment, Day, EventOf, Waiting } from '../state/day'
 import { appointmentOf } from '../state/records'
 import { timesOf } from '../state/slot-times'
-import { capacityOf, isAbsent, offers, openingOf, refuse, timesOn, waitOf } from './facts'
+import { capacityOf, isAbsent, offers, opened, refuse, timesOn, waitOf } from './facts'
 
-/** Who waits for a slot. A slot that becomes free is offered to the first of them in the same step. */
+/** The waitlist. The step that frees a slot also offers it to the first waiting patient. */
 
-/** Whoever waits already keeps their place. Where there is room, the offer is made at once. */
+/** A patient who waits already keeps the place. If a slot is free, the patient gets an offer at once. */
 export function wait(day: Day, command: Commands['wait'], moment: Moment): Decision<Replies['wait']> {
   const { opening, waitId, patientId } = command
   if (day.patients.has(patientId)) return refuse('already_booked')
@@ -18,7 +18,7 @@ export function wait(day: Day, command: Commands['wait'], moment: Moment): Decis
   return {
     ok: true,
     events: [
-      ...openingOf(day, opening),
+      ...opened(day, opening),
       { type: 'waitlisted', waitId, patientId },
       ...(offer ? [{ type: 'offered', waitId, ...offer } as const] : []),
     ],
@@ -39,7 +39,7 @@ export function acceptOffer(
 ): Decision<Appointment> {
   const { waitId, appointmentId } = command
   const waiting = day.waitlist.get(waitId)
-  if (!waiting || !day.place) return isOver(day, waitId)
+  if (!waiting || !day.identity) return overOrNotFound(day, waitId)
   if (!waiting.offer) return refuse('no_offer')
   if (isAbsent(day)) return refuse('doctor_absent')
   const { patientId, offer } = waiting
@@ -47,18 +47,18 @@ export function acceptOffer(
   return {
     ok: true,
     events: [{ type: 'wait_ended', waitId, how: 'accepted' }, booked],
-    reply: appointmentOf(day.place, { ...booked, at }, timesOf(day.timetable, offer.slot)),
+    reply: appointmentOf(day.identity, { ...booked, at }, timesOf(day.timetable, offer.slot)),
   }
 }
 
-/** Declines an offer, or leaves the line. */
+/** Declines an offer, or leaves the waitlist. */
 export function stopWaiting(
   day: Day,
   { waitId }: Commands['stop_waiting'],
   moment: Moment,
 ): Decision<{ id: string }> {
   const waiting = day.waitlist.get(waitId)
-  if (!waiting) return isOver(day, waitId)
+  if (!waiting) return overOrNotFound(day, waitId)
   const freed = waiting.offer ? [waiting.offer.slot] : []
   return {
     ok: true,
@@ -67,7 +67,7 @@ export function stopWaiting(
   }
 }
 
-const isOver = (day: Day, waitId: string): Refused =>
+const overOrNotFound = (day: Day, waitId: string): Refused =>
   refuse(day.endedWaits.has(waitId) ? 'offer_over' : 'not_found')
 
 const placeOf = (day: Day, { id }: Waiting): number => [...day.waitlist.keys()].indexOf(id) + 1

@@ -1,21 +1,21 @@
 import type { Schedule, SlotTimes, WorkingHours } from './slot-times'
 
-/** The nouns of a doctor’s day: its state, and the events it is made of. */
+/** The nouns of a doctor’s day: its state, and the events that the state is computed from. */
 
 export interface DoctorDate {
   doctorId: string
   date: string
 }
 
-export interface Place extends DoctorDate {
+export interface DayIdentity extends DoctorDate {
   clinicId: string
 }
 
-/** What a day starts with. It stands in the log, so a later change of the doctor changes no past day. */
-export interface Opening extends Place {
+/** What a day starts with. It is stored in the log, so a later change of the doctor changes no used day. */
+export interface Opening extends DayIdentity {
   timeZone: string
   capacity: number
-  /** The doctor's; not there where the doctor has none, nor in logs from before there were any. */
+  /** The doctor’s working hours; absent where the doctor has none, and in logs older than this field. */
   hours?: WorkingHours
 }
 
@@ -28,18 +28,18 @@ export interface Appointment extends SlotTimes {
   status: 'booked' | 'cancelled' | 'no_show'
   createdAt: number
   updatedAt: number
-  /** How often it has come from another day; orders what two days tell of it. */
+  /** How often it has moved to another day; where two days disagree about it, the higher number is right. */
   moves: number
 }
 
-/** A slot kept for somebody who is still deciding. */
+/** A slot reserved for a caller who is still deciding. */
 export interface Hold extends SlotTimes {
   id: string
   slot: number
   expiresAt: number
 }
 
-/** Somebody who waits for a slot; with an offer, the slot is theirs to take until the deadline. */
+/** A patient on the waitlist; with an offer, the patient can accept the slot until the deadline. */
 export interface Waiting {
   id: string
   patientId: string
@@ -47,8 +47,8 @@ export interface Waiting {
 }
 
 /**
- * An appointment on its way to another day, as the day knows it that holds its slot and coordinates. It is
- * gone once the other day has acknowledged the end: the slot taken (`committed`) or given back (`aborted`).
+ * The move of an appointment to another day, as stored by the day that coordinates it. It is deleted once the
+ * other day has acknowledged the end: the slot is taken (`committed`) or released (`aborted`).
  */
 export interface Move {
   id: string
@@ -57,36 +57,36 @@ export interface Move {
   state: 'reserving' | 'committed' | 'aborted'
 }
 
-/** What an appointment takes along to another day. */
-export interface Traveller {
+/** What the day that an appointment moves to learns about the appointment. */
+export interface Transfer {
   appointmentId: string
   patientId: string
   createdAt: number
   moves: number
 }
 
-/** A slot kept for an appointment that is on its way here; `from` alone knows whether it will come. */
+/** A slot reserved for an appointment that moves to this day; the day `from` decides whether it comes. */
 export interface Reservation {
   id: string
   from: DoctorDate
   appointment: Appointment
 }
 
-/** Where an appointment went, and by which move. */
-export interface Whereabouts extends DoctorDate {
+/** Where an appointment is now, and the move that brought it there. */
+export interface MovedTo extends DoctorDate {
   moveId: string
   slot: number
   moves: number
 }
 
-/** Whose appointment an absence struck; `waiting` where it was given up for a place in another line. */
+/** An appointment that an absence affects; `waiting`: the place on another day’s waitlist instead. */
 interface Affected {
   patientId: string
   slot: number
-  waiting: PlaceInLine | null
+  waiting: WaitlistPlace | null
 }
 
-export interface PlaceInLine extends DoctorDate {
+export interface WaitlistPlace extends DoctorDate {
   waitId: string
 }
 
@@ -116,16 +116,16 @@ export interface Availability {
   updatedAt: number
 }
 
-/** Who has a slot: the appointment, the hold, the waiting patient or the move with this id. */
+/** What a slot is taken by: the appointment, the hold, the waiting patient or the move with this id. */
 export interface Occupant {
   kind: 'appointment' | 'hold' | 'offer' | 'reservation'
   id: string
 }
 
-/** `version` is the number of the last event; 0 is a day that nobody has touched. */
+/** `version` is the number of the last event; 0 on an unused day. */
 export interface Day extends Schedule {
   version: number
-  place: Place | null
+  identity: DayIdentity | null
   timeZone: string
   capacity: number
   availability: Omit<Availability, 'capacity' | 'hours'> | null
@@ -136,19 +136,19 @@ export interface Day extends Schedule {
   patients: Map<string, number>
   holds: Map<string, Hold>
   endedHolds: Set<string>
-  /** In the order in which they came. */
+  /** In the order in which the patients joined. */
   waitlist: Map<string, Waiting>
   endedWaits: Set<string>
   /** By appointment. */
   checkIns: Map<string, CheckIn>
-  /** Away from here. */
+  /** Moves to other days. */
   moves: Map<string, Move>
-  /** By appointment that was here once. */
-  movedTo: Map<string, Whereabouts>
-  /** On their way here. */
+  /** By the id of an appointment that has left this day. */
+  movedTo: Map<string, MovedTo>
+  /** Slots reserved for moves to this day, by move. */
   reservations: Map<string, Reservation>
   endedReservations: Map<string, 'taken' | 'released'>
-  /** By appointment: whom the doctor’s absence struck, until the doctor is said to be present again. */
+  /** By appointment: those that the doctor’s absence affects, until the doctor is set present again. */
   affected: Map<string, Affected>
 }
 
@@ -158,7 +158,7 @@ export type Event =
   | { type: 'hours_set'; hours: WorkingHours | null }
   | { type: 'availability_set'; id: string; isPresent: boolean; notes: string | null }
   | { type: 'booked'; appointmentId: string; patientId: string; slot: number }
-  | { type: 'cancelled'; appointmentId: string; reason: string | null; waiting?: PlaceInLine }
+  | { type: 'cancelled'; appointmentId: string; reason: string | null; waiting?: WaitlistPlace }
   | { type: 'absence_struck'; appointmentIds: string[] }
   | { type: 'held'; holdId: string; slot: number; expiresAt: number }
   | { type: 'hold_ended'; holdId: string; how: 'booked' | 'released' | 'expired' }
@@ -175,19 +175,19 @@ export type Event =
   | { type: 'moved_out'; moveId: string; appointmentId: string; to: DoctorDate; slot: number }
   | { type: 'move_aborted'; moveId: string; appointmentId: string; why: string }
   | { type: 'move_settled'; moveId: string }
-  | ({ type: 'reserved'; moveId: string; slot: number; from: DoctorDate } & Traveller)
+  | ({ type: 'reserved'; moveId: string; slot: number; from: DoctorDate } & Transfer)
   | { type: 'moved_in'; moveId: string; appointmentId: string }
   | { type: 'reservation_ended'; moveId: string }
-  | { type: 'pointed'; appointmentId: string; to: Whereabouts }
+  | { type: 'pointed'; appointmentId: string; to: MovedTo }
 
 export type EventOf<Type extends Event['type']> = Extract<Event, { type: Type }>
 
-/** An event as the log holds it: its number, when (epoch ms) and by which API key. */
+/** An event in the log, with its number, its time (epoch ms) and the API key that caused it. */
 export type Recorded<E extends Event = Event> = E & { seq: number; at: number; actor: string }
 
 export const emptyDay = (): Day => ({
   version: 0,
-  place: null,
+  identity: null,
   timeZone: 'UTC',
   capacity: 0,
   hours: null,

@@ -20,7 +20,7 @@ export const MOVE_EFFECTS: MoveEvents = {
   move_began(day, { moveId: id, appointmentId, to }) {
     day.moves.set(id, { id, appointmentId, to, state: 'reserving' })
   },
-  /** The day remembers where the appointment went: its id leads to the day on which it was first booked. */
+  /** The day remembers where the appointment went, because the id leads to the day of the first booking. */
   moved_out(day, { appointmentId, moveId, to, slot }) {
     amendMove(day, moveId, 'committed')
     const appointment = day.appointments.get(appointmentId)
@@ -36,9 +36,9 @@ export const MOVE_EFFECTS: MoveEvents = {
   },
   reserved(day, event) {
     const { moveId, patientId, slot } = event
-    const place = day.place ?? { doctorId: '', date: '' }
-    day.reservations.set(moveId, reservationOf(place, event, timesOf(day.timetable, slot)))
-    // The slot may have been offered to this very patient, who keeps waiting until the move is certain.
+    const doctorDate = day.identity ?? { doctorId: '', date: '' }
+    day.reservations.set(moveId, reservationOf(doctorDate, event, timesOf(day.timetable, slot)))
+    // The slot may have been offered to this patient, who stays on the waitlist until the move is confirmed.
     for (const waiting of day.waitlist.values())
       if (waiting.offer?.slot === slot) day.waitlist.set(waiting.id, { ...waiting, offer: null })
     countPatient(day, patientId)

@@ -5,7 +5,7 @@ import { appointmentOf, checkInOf } from './records'
 import { scheduleOf, timesOf } from './slot-times'
 import { countPatient, forgetPatient, free, take } from './slots'
 
-/** The day that a log tells of. */
+/** The state of a day, computed from its log. */
 export const fold = (events: Iterable<Recorded>): Day => {
   const day = emptyDay()
   for (const event of events) evolve(day, event)
@@ -13,23 +13,23 @@ export const fold = (events: Iterable<Recorded>): Day => {
 }
 
 /**
- * The day as it was at an instant (epoch ms), with all that happened in that very millisecond. It stops at
- * the first later event: should the clock ever have run backwards, no event counts without those before it.
+ * The day at an instant (epoch ms), including all events of that millisecond. It stops at the first later
+ * event, so that no event counts without those before it, even if the clock once ran backwards.
  */
 export function foldUntil(events: Recorded[], at: number): Day {
   const later = events.findIndex((event) => event.at > at)
   return fold(later === -1 ? events : events.slice(0, later))
 }
 
-/** An unused day: what its first event would make of it, and version 0. */
-export const untouched = (opening: Opening): Day => ({
+/** An unused day: the state that its first event would give it, with version 0. */
+export const unusedDay = (opening: Opening): Day => ({
   ...fold([{ type: 'opened', ...opening, seq: 1, at: 0, actor: '' }]),
   version: 0,
 })
 
 /**
- * The day after one more event. Changes the day it is given, so that an event costs the same on a day of 10
- * slots and of 1,000; the rules never change one.
+ * Applies one more event. Changes the given day, so that an event costs the same on a day of 10 slots and of
+ * 1,000. The rules never change a day.
  */
 export function evolve(day: Day, event: Recorded): Day {
   day.version = event.seq
@@ -44,22 +44,22 @@ type Effects = { [Type in Event['type']]: (day: Day, event: Recorded<EventOf<Typ
 const EFFECTS: Effects = {
   ...MOVE_EFFECTS,
   opened(day, { clinicId, doctorId, date, timeZone, capacity, hours = null }) {
-    const place = { clinicId, doctorId, date }
-    Object.assign(day, { place, timeZone, capacity, ...scheduleOf(date, timeZone, hours) })
+    const identity = { clinicId, doctorId, date }
+    Object.assign(day, { identity, timeZone, capacity, ...scheduleOf(date, timeZone, hours) })
   },
   capacity_set(day, { capacity }) {
     day.capacity = capacity
   },
   hours_set(day, { hours }) {
-    Object.assign(day, scheduleOf(day.place?.date ?? '', day.timeZone, hours))
+    Object.assign(day, scheduleOf(day.identity?.date ?? '', day.timeZone, hours))
   },
   availability_set(day, { id, isPresent, notes, actor, at }) {
     if (isPresent) day.affected.clear()
     day.availability = { id, isPresent, notes, updatedBy: actor, updatedAt: at }
   },
   booked(day, event) {
-    const place = day.place ?? { doctorId: '', date: '' }
-    const appointment = appointmentOf(place, event, timesOf(day.timetable, event.slot))
+    const doctorDate = day.identity ?? { doctorId: '', date: '' }
+    const appointment = appointmentOf(doctorDate, event, timesOf(day.timetable, event.slot))
     day.appointments.set(appointment.id, appointment)
     countPatient(day, appointment.patientId)
     take(day, appointment.slot, { kind: 'appointment', id: appointment.id })

@@ -1,17 +1,17 @@
 import type { Appointment, CheckIn, DoctorDate, EventOf, Reservation } from './day'
 import type { SlotTimes } from './slot-times'
 
-/** What events make. The rules answer with it, so a reply is what its events make of the day. */
+/** The records that events create. The rules reply with the same records, so a reply matches the fold. */
 
 export const appointmentOf = (
-  place: DoctorDate,
+  doctorDate: DoctorDate,
   event: EventOf<'booked'> & { at: number },
   times: SlotTimes,
 ): Appointment => ({
   id: event.appointmentId,
   patientId: event.patientId,
-  doctorId: place.doctorId,
-  date: place.date,
+  doctorId: doctorDate.doctorId,
+  date: doctorDate.date,
   slot: event.slot,
   ...times,
   status: 'booked',
@@ -33,16 +33,16 @@ export const checkInOf = (patientId: string, event: EventOf<'checked_in'> & { at
   servedAt: null,
 })
 
-/** The appointment as it will stand here, should it come. */
+/** Holds the appointment as it will be on this day if the move succeeds. */
 export const reservationOf = (
-  place: DoctorDate,
+  doctorDate: DoctorDate,
   event: EventOf<'reserved'> & { at: number },
   times: SlotTimes,
 ): Reservation => ({
   id: event.moveId,
   from: event.from,
   appointment: {
-    ...appointmentOf(place, { ...event, type: 'booked' }, times),
+    ...appointmentOf(doctorDate, { ...event, type: 'booked' }, times),
     createdAt: event.createdAt,
     moves: event.moves,
   },

@@ -1,10 +1,10 @@
 import { instantAt, isoAt, MINUTE_MS, type Offset, offsetsBetween } from '../../lib/time'
 
-/** When the slots of a day begin and end. A day without working hours has slots that are only numbered. */
+/** When the slots of a day begin and end. Without working hours, slots have numbers but no times. */
 
 export const SLOTS_MAX = 1_000
 
-/** Wall-clock times of the day's zone, `09:00`; `to` may be `24:00`, the end of the date. */
+/** Wall-clock times in the day’s time zone, `09:00`; `to` may be `24:00`, the end of the date. */
 export interface WorkingHours {
   from: string
   to: string
@@ -18,8 +18,8 @@ export interface SlotTimes {
 }
 
 /**
- * All that the time zone database has to say of a day, asked once (epoch ms): the times of a slot are a sum
- * from here on. Plain data, because a day is one.
+ * What the time zone database says about a day (epoch ms), read once: the times of a slot are then additions.
+ * Plain data, as all of a day’s state.
  */
 interface Timetable {
   beginsAt: number
@@ -37,14 +37,14 @@ export const scheduleOf = (date: string, timeZone: string, hours: WorkingHours |
   timetable: hours && timetableOf(date, timeZone, hours),
 })
 
-/** Reaches as far as a day with every slot there may be, because overtime goes on behind the hours. */
+/** Covers `SLOTS_MAX` slots, because slots beyond the working hours (overtime) have times too. */
 function timetableOf(date: string, timeZone: string, hours: WorkingHours): Timetable {
   const beginsAt = instantAt(date, hours.from, timeZone)
   const slotMs = hours.minutesPerSlot * MINUTE_MS
   return { beginsAt, slotMs, offsets: offsetsBetween(beginsAt, beginsAt + SLOTS_MAX * slotMs, timeZone) }
 }
 
-/** Slots follow each other in elapsed time: when clocks change, the slots behind the change show it. */
+/** Slots follow each other in elapsed time: slots after a clock change show the new offset. */
 export function timesOf(timetable: Timetable | null, slot: number): SlotTimes {
   if (!timetable) return { startsAt: null, endsAt: null }
   const { beginsAt, slotMs, offsets } = timetable
@@ -53,8 +53,8 @@ export function timesOf(timetable: Timetable | null, slot: number): SlotTimes {
 }
 
 /**
- * How many slots lie wholly within the hours of that very date. A date can have hours that do not exist, so
- * there may be none.
+ * How many whole slots fit into the hours on this date. A clock change can skip hours of a date, so there may
+ * be none.
  */
 export function slotsThatFit(date: string, timeZone: string, hours: WorkingHours): number {
   const spanMs = instantAt(date, hours.to, timeZone) - instantAt(date, hours.from, timeZone)

@@ -1,6 +1,6 @@
 import type { Day, Occupant } from './day'
 
-/** How the fold keeps account of slots, of the lowest that is free, and of the patients who have one. */
+/** How the fold tracks taken slots, the lowest free slot, and the active appointments of each patient. */
 
 export function take(day: Day, slot: number, occupant: Occupant): void {
   day.slots.set(slot, occupant)

@@ -5,13 +5,13 @@ import type {
   Day,
   DoctorDate,
   Move,
+  MovedTo,
   Occupant,
-  PlaceInLine,
-  Whereabouts,
+  WaitlistPlace,
 } from './day'
 import { type SlotTimes, timesOf } from './slot-times'
 
-/** What can be seen of a doctor’s day, and what each view shows. */
+/** The views of a doctor’s day, and what each of them shows. */
 export type Query =
   | { view: 'appointment'; id: string }
   | { view: 'appointments' }
@@ -22,25 +22,25 @@ export type Query =
   | { view: 'move'; id: string }
   | { view: 'absence' }
 
-/** An appointment that was here once is to be asked for where it went. */
-export interface Gone {
-  movedTo: Whereabouts
+/** The appointment has left this day; the caller asks the day that it moved to. */
+export interface HasMoved {
+  movedTo: MovedTo
 }
 
 interface Views {
-  /** Null where it never was here. */
-  appointment: Appointment | Gone | null
+  /** Null where this day never had it. */
+  appointment: Appointment | HasMoved | null
   /** Those that are not cancelled, by slot. */
   appointments: Appointment[]
-  /** Null where nobody has said anything of this day. */
+  /** Null where no availability was set for this day. */
   availability: Availability | null
-  /** Everyone who has checked in, by position. */
+  /** All check-ins, by position. */
   arrivals: CheckIn[]
-  /** Null where nobody has touched the day. */
+  /** Null on an unused day. */
   ledger: Ledger | null
-  /** Everyone who has checked in on the day of this appointment; null where it has not itself. */
-  line: CheckIn[] | Gone | null
-  /** What became of a move away from here; null where it is over, or was never heard of. */
+  /** All check-ins on the day of this appointment; null where this appointment is not checked in. */
+  line: CheckIn[] | HasMoved | null
+  /** The state of a move to another day; null where the move is settled or unknown. */
   move: Move['state'] | null
   absence: Absence
 }
@@ -49,20 +49,20 @@ export type Seen<Q extends Query> = Views[Q['view']]
 type Show = { [V in keyof Views]: (day: Day, query: Extract<Query, { view: V }>) => Views[V] }
 
 const SHOW: Show = {
-  appointment: (day, { id }) => day.appointments.get(id) ?? gone(day, id),
+  appointment: (day, { id }) => day.appointments.get(id) ?? movedAway(day, id),
   appointments: (day) =>
     [...day.appointments.values()]
       .filter(({ status }) => status !== 'cancelled')
       .sort((one, other) => one.slot - other.slot || one.createdAt - other.createdAt),
   availability: ({ availability, capacity, hours }) => availability && { ...availability, capacity, hours },
   arrivals,
-  ledger: (day) => day.place && ledgerOf(day),
-  line: (day, { id }) => (day.checkIns.has(id) ? arrivals(day) : gone(day, id)),
+  ledger: (day) => day.identity && ledgerOf(day),
+  line: (day, { id }) => (day.checkIns.has(id) ? arrivals(day) : movedAway(day, id)),
   move: (day, { id }) => day.moves.get(id)?.state ?? null,
   absence: absenceOf,
 }
 
-function gone(day: Day, appointmentId: string): Gone | null {
+function movedAway(day: Day, appointmentId: string): HasMoved | null {
   const movedTo = day.movedTo.get(appointmentId)
   return movedTo ? { movedTo } : null
 }
@@ -74,7 +74,7 @@ function arrivals(day: Day): CheckIn[] {
 export const view = <Q extends Query>(day: Day, query: Q): Seen<Q> =>
   (SHOW[query.view] as (day: Day, query: Query) => unknown)(day, query) as Seen<Q>
 
-/** A slot, when it is, and who has it; null is free. */
+/** A slot, its times, and what it is taken by; null: free. */
 interface LedgerSlot extends SlotTimes {
   slot: number
   occupant: Occupant | null
@@ -104,7 +104,7 @@ export function ledgerOf(day: Day): Ledger {
     occupant: day.slots.get(index + 1) ?? null,
   }))
   return {
-    date: day.place?.date ?? '',
+    date: day.identity?.date ?? '',
     timeZone: day.timeZone,
     isPresent: day.availability?.isPresent ?? true,
     capacity: day.capacity,
@@ -118,20 +118,20 @@ export function ledgerOf(day: Day): Ledger {
   }
 }
 
-/** Booked, and the visit is not over. */
+/** Booked, and the visit has not taken place yet. */
 export const isOutstanding = (day: Day, { id, status }: Appointment): boolean =>
   status === 'booked' && day.checkIns.get(id)?.status !== 'served'
 
-interface Struck {
+interface AffectedAppointment {
   appointmentId: string
   patientId: string
 }
 
-/** Whoever was struck is in exactly one of these; in none where the visit took place or was cancelled. */
+/** An affected appointment is in exactly one list, or in none once the visit took place or was cancelled. */
 export interface Absence {
-  moved: (Struck & DoctorDate & { slot: number })[]
-  waitlisted: (Struck & PlaceInLine)[]
-  toCall: (Struck & { slot: number; isCheckedIn: boolean })[]
+  moved: (AffectedAppointment & DoctorDate & { slot: number })[]
+  waitlisted: (AffectedAppointment & WaitlistPlace)[]
+  toCall: (AffectedAppointment & { slot: number; isCheckedIn: boolean })[]
 }
 
 export function absenceOf(day: Day): Absence {
@@ -139,13 +139,13 @@ export function absenceOf(day: Day): Absence {
   for (const [appointmentId, { patientId, slot, waiting }] of day.affected) {
     const appointment = day.appointments.get(appointmentId)
     const movedTo = day.movedTo.get(appointmentId)
-    const struck = { appointmentId, patientId }
+    const affected = { appointmentId, patientId }
     if (movedTo) {
       const { doctorId, date } = movedTo
-      absence.moved.push({ ...struck, doctorId, date, slot: movedTo.slot })
-    } else if (waiting) absence.waitlisted.push({ ...struck, ...waiting })
+      absence.moved.push({ ...affected, doctorId, date, slot: movedTo.slot })
+    } else if (waiting) absence.waitlisted.push({ ...affected, ...waiting })
     else if (appointment && isOutstanding(day, appointment))
-      absence.toCall.push({ ...struck, slot, isCheckedIn: day.checkIns.has(appointmentId) })
+      absence.toCall.push({ ...affected, slot, isCheckedIn: day.checkIns.has(appointmentId) })
   }
   return absence
 }

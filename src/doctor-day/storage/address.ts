@@ -7,13 +7,13 @@ export type DayKey = string
 const KEY_DIGITS = 20
 const UUID_V8 = /^([0-9a-f]{8})-([0-9a-f]{4})-8([0-9a-f]{3})-([89ab][0-9a-f]{3})-([0-9a-f]{12})$/
 
-/** JSON keeps the three parts apart: no clinic and doctor can be spelled to meet another pair's day. */
+/** JSON separates the three parts: no choice of ids can produce the key of another clinic’s day. */
 export const dayKey = (clinicId: string, doctorId: string, date: string): DayKey =>
   sha256(JSON.stringify([clinicId, doctorId, date])).slice(0, KEY_DIGITS)
 
 /**
  * The id of an appointment, a hold or a place in the waitlist is a UUIDv8 (RFC 9562) that holds its day's
- * key: 48 bits before the version, 12 before the variant, 20 behind it; then 42 random bits. Whoever holds
+ * key: 48 bits before the version, 12 before the variant, 20 after it; then 42 random bits. A request with
  * the id reaches the day without a look-up.
  */
 export function newIdOn(day: DayKey): string {
@@ -23,7 +23,7 @@ export function newIdOn(day: DayKey): string {
   return `${head.slice(0, 8)}-${head.slice(8)}-8${middle}-${last.slice(0, 4)}-${last.slice(4)}`
 }
 
-/** The day that such an id leads to, or null where the text is none. */
+/** The key of the day in such an id, or null where the text is not such an id. */
 export function dayKeyOf(id: string): DayKey | null {
   const [, one, two, three, four, five] = UUID_V8.exec(id) ?? []
   if (!one || !two || !three || !four || !five) return null

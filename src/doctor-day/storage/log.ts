@@ -2,8 +2,8 @@ import { sha256 } from '../../lib/crypto'
 import type { Event, Recorded } from '../state/day'
 
 /**
- * The storage of one day: its events, the replies to its operations, and how far each reader of the log has
- * come. The tables are made by the first write: reading a day that nobody has touched leaves nothing behind.
+ * The storage of one day: its events, the replies to its operations, and the position of each reader of the
+ * log. The first write creates the tables: reading an unused day stores nothing.
  */
 const SCHEMA_VERSION = 1
 const SCHEMA = `
@@ -20,12 +20,12 @@ const SCHEMA = `
 type EventRow = { seq: number; at: number; actor: string; body: string; hash: string }
 
 /**
- * The last event ever appended; 0 on a day that only remembers an answer. It is kept apart from the events,
- * so that one cut off the end is missed.
+ * The last event ever appended; 0 on a day that only remembers an answer. It is stored apart from the events,
+ * so that `verify` notices when the last event is missing.
  */
 type Head = { seq: number; hash: string }
 
-/** `badSeq`: the first event whose row was changed, dropped or put in. */
+/** `badSeq`: the first event whose row was changed, deleted or inserted. */
 export type Verdict =
   | { ok: true; head: string | null; count: number }
   | { ok: false; head: string | null; count: number; badSeq: number }
@@ -37,14 +37,14 @@ export const open = (sql: SqlStorage): void => {
   sql.exec(SCHEMA)
 }
 
-/** Events behind `after`, at most `max` of them, oldest first. */
+/** Events after `after`, at most `max` of them, oldest first. */
 export const readEvents = (sql: SqlStorage, after = 0, max = -1): Recorded[] =>
   sql
     .exec<EventRow>('SELECT * FROM events WHERE seq > ? ORDER BY seq LIMIT ?', after, max)
     .toArray()
     .map(({ seq, at, actor, body }) => ({ ...(JSON.parse(body) as Event), seq, at, actor }))
 
-/** Appends one event. Its hash covers the one before, so no row can be changed, dropped or swapped unseen. */
+/** Appends one event. Its hash covers the previous one, so `verify` finds changed, deleted and moved rows. */
 export function append(sql: SqlStorage, { seq, at, actor, ...event }: Recorded): void {
   const row = { seq, at, actor, body: JSON.stringify(event) }
   const hash = hashOf(headOf(sql)?.hash ?? '', row)
@@ -58,12 +58,12 @@ const hashOf = (previous: string, { seq, at, actor, body }: Omit<EventRow, 'hash
 const headOf = (sql: SqlStorage): Head | undefined =>
   sql.exec<Head>('SELECT seq, hash FROM head').toArray()[0]
 
-/** Computes every hash again from the stored rows; nothing held in memory counts. */
+/** Computes every hash again from the stored rows, and uses nothing from memory. */
 export function verify(sql: SqlStorage): Verdict {
   if (!isOpen(sql)) return { ok: true, head: null, count: 0 }
   const head = headOf(sql)
   const count = head?.seq ?? 0
-  const badSeq = firstBroken(sql, count, head?.hash) ?? firstForeign(sql, count)
+  const badSeq = firstBroken(sql, count, head?.hash) ?? firstUnknown(sql, count)
   const facts = { head: head?.hash || null, count }
   return badSeq === null ? { ok: true, ...facts } : { ok: false, ...facts, badSeq }
 }
@@ -79,17 +79,17 @@ function firstBroken(sql: SqlStorage, count: number, head: string | undefined): 
     seq += 1
   }
   if (seq <= count) return seq
-  // An open day has a head from the first, so one that is not there was taken away.
+  // An open day always has a head, so a missing head was deleted.
   return previous === head ? null : Math.max(count, 1)
 }
 
-/** A row that no append has counted. */
-const firstForeign = (sql: SqlStorage, count: number): number | null =>
+/** The first row that `append` has not written. */
+const firstUnknown = (sql: SqlStorage, count: number): number | null =>
   sql
     .exec<{ seq: number }>('SELECT seq FROM events WHERE seq NOT BETWEEN 1 AND ? ORDER BY seq LIMIT 1', count)
     .toArray()[0]?.seq ?? null
 
-/** The remembered reply to an operation, as it was written. */
+/** The remembered reply to an operation, as JSON. */
 export const recallReply = (sql: SqlStorage, opId: string): string | undefined =>
   sql.exec<{ reply: string }>('SELECT reply FROM ops WHERE op_id = ?', opId).toArray()[0]?.reply
 
@@ -97,10 +97,10 @@ export const rememberReply = (sql: SqlStorage, opId: string, reply: string): voi
   sql.exec('INSERT INTO ops VALUES (?, ?)', opId, reply)
 }
 
-/** The last event a reader has dealt with; 0 before its first. */
-export const readerAt = (sql: SqlStorage, name: string): number =>
+/** The last event that a reader has processed; 0 before the first. */
+export const readerPosition = (sql: SqlStorage, name: string): number =>
   sql.exec<{ seq: number }>('SELECT seq FROM readers WHERE name = ?', name).toArray()[0]?.seq ?? 0
 
-export const moveReader = (sql: SqlStorage, name: string, seq: number): void => {
+export const setReaderPosition = (sql: SqlStorage, name: string, seq: number): void => {
   sql.exec('INSERT INTO readers VALUES (?, ?) ON CONFLICT (name) DO UPDATE SET seq = excluded.seq', name, seq)
 }

@@ -3,40 +3,40 @@ import type { View } from '../readers/live'
 import { dayKey } from './address'
 
 /**
- * Tickets let a browser follow this one day for a short time, without an API key. They are no part of the
- * log, and their table is made by the first one: a day keeps its version and its chain, and one that nobody
- * has touched stays so.
+ * Tickets let a browser follow this one day for a short time, without an API key. They are not part of the
+ * log, and the first ticket creates their table: a ticket changes neither the version nor the hash chain of
+ * a day, and an unused day stays unused.
  */
 const SCHEMA = `
   CREATE TABLE IF NOT EXISTS tickets (hash TEXT PRIMARY KEY, op_id TEXT NOT NULL UNIQUE, actor TEXT NOT NULL,
     clinic_id TEXT NOT NULL, view TEXT NOT NULL, expires_at INTEGER NOT NULL) WITHOUT ROWID
 `
 
-/** Enough for every screen and desk of a clinic, all of them started anew several times in a quarter hour. */
+/** Enough for every screen and desk of a clinic, each restarted several times in a quarter of an hour. */
 export const TICKETS_MAX = 1_000
 
-/** As long as an Idempotency-Key lives, so that a retry with one finds that its ticket was shown. */
+/** As long as an Idempotency-Key is valid, so that a retry learns that its ticket was shown already. */
 const REMEMBERED_MS = DAY_MS
 
 /** `hash` is SHA-256 of the ticket, which only its holder has. */
-export interface NewTicket {
+export interface HashedTicket {
   hash: string
   clinicId: string
   view: View
   expiresAt: number
 }
 
-export type Issued = 'issued' | 'key_shown_once' | 'live_full'
+export type IssueOutcome = 'issued' | 'key_shown_once' | 'live_full'
 
 type TicketRow = { hash: string; op_id: string; clinic_id: string; view: View; expires_at: number }
 
-/** Call it within a transaction. The same ticket for the same operation again is no second one. */
+/** Call it within a transaction. Idempotent: the same ticket for the same operation is issued once. */
 export function issue(
   sql: SqlStorage,
   operation: { id: string; actor: string },
-  { hash, clinicId, view, expiresAt }: NewTicket,
+  { hash, clinicId, view, expiresAt }: HashedTicket,
   now: number,
-): Issued {
+): IssueOutcome {
   sql.exec(SCHEMA)
   sql.exec('DELETE FROM tickets WHERE expires_at <= ?', now - REMEMBERED_MS)
   const [known] = sql.exec<TicketRow>('SELECT * FROM tickets WHERE op_id = ?', operation.id).toArray()
@@ -50,23 +50,23 @@ export function issue(
   return 'issued'
 }
 
-/** A ticket as it came, hashed, and what its holder wants to see with it. */
-export interface Redeem {
+/** The hash of the ticket that a caller sent, and the day and view that the caller wants. */
+export interface PresentedTicket {
   ticket: string
   doctorId: string
   date: string
-  /** Without it, what the ticket is for. */
+  /** Undefined: the view that the ticket was issued for. */
   view: View | undefined
 }
 
 /**
- * Whom the ticket lets in to see what, or null. What is looked up is a digest of 256 random bits, so the time
- * it takes tells nothing of any ticket. A look at a day without tickets writes nothing.
+ * The clinic and view that the ticket gives access to, or null. The look-up key is a digest of 256 random
+ * bits, so the time it takes reveals nothing about any ticket. On a day without tickets this writes nothing.
  */
 export function redeem(
   sql: SqlStorage,
   day: string | undefined,
-  { ticket, doctorId, date, view }: Redeem,
+  { ticket, doctorId, date, view }: PresentedTicket,
   now: number,
 ): { clinicId: string; view: View } | null {
   if (!hasTickets(sql)) return null

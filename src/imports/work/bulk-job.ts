@@ -8,24 +8,24 @@ import { importChunks, imports } from '../model'
 import { removeUpload } from '../staging'
 import { MESSAGES_MAX, sendChunks } from './chunk'
 
-/** Soon enough that a crash costs seconds, late enough that an ordinary import never needs it. */
+/** Short enough that a crash delays a job by seconds, long enough that an ordinary import needs no alarm. */
 const FIRST_WAKE_MS = 3 * SECOND_MS
 const WAKE_MS_MAX = 30 * SECOND_MS
 
 interface Watch {
   clinicId: string
   uploadUntil: number
-  /** Until then a job that is over may be about to be reopened. */
+  /** Until then a finished job may still be reopened. */
   reopeningUntil: number
-  /** Since the job last moved: the watch grows patient only where nothing happens. */
+  /** Alarms since the last progress: the alarms get rarer only while nothing happens. */
   wakes: number
-  /** Of the job's rows, at the last look. */
+  /** Rows created or failed at the last check. */
   settled?: number
 }
 
 /**
- * Sees one import through, by its alarm: sends again what a lost message would have woken, and removes the
- * rows of an upload that never became a job. It is named by the job and knows nothing that D1 does not.
+ * Watches one import. Its alarm sends messages again for chunks whose message was lost, and removes the rows
+ * of an upload that never became a job. The job's id is its name; it stores no fact that D1 does not have.
  */
 export class BulkJob extends DurableObject<Env> {
   async watch(clinicId: string, uploadUntil: number, reopeningUntil = 0): Promise<void> {
@@ -33,13 +33,13 @@ export class BulkJob extends DurableObject<Env> {
     await this.ctx.storage.setAlarm(Date.now() + FIRST_WAKE_MS)
   }
 
-  /** The upload was removed by who started it. */
+  /** Ends the watch: the request that started the upload has removed it. */
   async forget(): Promise<void> {
     await this.ctx.storage.deleteAlarm()
     await this.ctx.storage.deleteAll()
   }
 
-  /** Armed again before the work, so that a crash in the middle cannot end the watch. Never throws. */
+  /** Sets the next alarm before the work, so that a crash cannot end the watch. Never throws. */
   override async alarm(): Promise<void> {
     const watch = await this.ctx.storage.get<Watch>('watch')
     const jobId = this.ctx.id.name
@@ -49,14 +49,14 @@ export class BulkJob extends DurableObject<Env> {
     await this.ctx.storage.put<Watch>('watch', { ...watch, wakes })
     await this.ctx.storage.setAlarm(nextWake)
     try {
-      const { isOver, hasMoved, settled, freeAt } = await look(this.env, jobId, watch)
-      // Whoever called `watch` meanwhile saw a later state than this look.
-      const isWatchedAnew = (await this.ctx.storage.get<Watch>('watch'))?.wakes !== wakes
-      if (isWatchedAnew) return
+      const { isOver, hasProgress, settled, freeAt } = await checkJob(this.env, jobId, watch)
+      // A caller of `watch` during this check saw a later state than the check did.
+      const isWatchRenewed = (await this.ctx.storage.get<Watch>('watch'))?.wakes !== wakes
+      if (isWatchRenewed) return
       if (isOver) return await this.forget()
-      await this.ctx.storage.put<Watch>('watch', { ...watch, wakes: hasMoved ? 0 : wakes, settled })
-      const soon = hasMoved ? Date.now() + FIRST_WAKE_MS : nextWake
-      // Whoever held the lease may be dead, and for a chunk that rests no message may come.
+      await this.ctx.storage.put<Watch>('watch', { ...watch, wakes: hasProgress ? 0 : wakes, settled })
+      const soon = hasProgress ? Date.now() + FIRST_WAKE_MS : nextWake
+      // The consumer that holds a lease may be dead, and the message of a postponed chunk may be lost.
       await this.ctx.storage.setAlarm(Math.min(soon, freeAt ?? soon))
     } catch (error) {
       logFailure('bulk_job.alarm', error, { clinic: watch.clinicId, job: jobId, wakes })
@@ -64,37 +64,37 @@ export class BulkJob extends DurableObject<Env> {
   }
 }
 
-/** Whether nothing is left to watch for, and else when the first is free of the chunks at work or at rest. */
-interface Sight {
+/** `freeAt`: when the first leased or postponed chunk can be claimed again; null if there is none. */
+interface JobCheck {
   isOver: boolean
-  hasMoved: boolean
+  hasProgress: boolean
   settled: number
   freeAt: number | null
 }
 
-async function look(env: Env, jobId: string, watch: Watch): Promise<Sight> {
+async function checkJob(env: Env, jobId: string, watch: Watch): Promise<JobCheck> {
   const { clinicId, uploadUntil, reopeningUntil } = watch
   const db = drizzle(env.DB)
   const [job] = await db
     .select({ state: imports.state })
     .from(imports)
     .where(and(eq(imports.clinicId, clinicId), eq(imports.id, jobId)))
-  if (!job) return over(Date.now() >= uploadUntil && (await removeUpload(db, jobId)))
-  if (job.state !== 'pending' && job.state !== 'processing') return over(Date.now() >= reopeningUntil)
-  const { chunks, settled, freeAt } = await unfinished(db, clinicId, jobId, Date.now())
-  // While it moves, messages come through; what was lost of them is sent once it has come to a stop.
-  const hasMoved = settled > (watch.settled ?? settled)
-  if (chunks.length > 0 && !hasMoved) {
+  if (!job) return notRunning(Date.now() >= uploadUntil && (await removeUpload(db, jobId)))
+  if (job.state !== 'pending' && job.state !== 'processing') return notRunning(Date.now() >= reopeningUntil)
+  const { chunks, settled, freeAt } = await pendingChunks(db, clinicId, jobId, Date.now())
+  // While the job has progress, messages arrive; lost ones are sent again after the progress stops.
+  const hasProgress = settled > (watch.settled ?? settled)
+  if (chunks.length > 0 && !hasProgress) {
     await sendChunks(env, jobId, chunks)
     log('bulk_job.sent_again', { clinic: clinicId, job: jobId, chunks: chunks.length })
   }
-  return { isOver: false, hasMoved, settled, freeAt }
+  return { isOver: false, hasProgress, settled, freeAt }
 }
 
-const over = (isOver: boolean): Sight => ({ isOver, hasMoved: false, settled: 0, freeAt: null })
+const notRunning = (isOver: boolean): JobCheck => ({ isOver, hasProgress: false, settled: 0, freeAt: null })
 
-/** One batch of messages per wake: the rest is next, and a queue that works has less to do by then. */
-async function unfinished(db: Db, clinicId: string, jobId: string, now: number) {
+/** At most one batch of messages per alarm: the next alarm sends the others that are still needed. */
+async function pendingChunks(db: Db, clinicId: string, jobId: string, now: number) {
   const isOfJob = and(eq(importChunks.clinicId, clinicId), eq(importChunks.jobId, jobId))
   const isPending = and(isOfJob, eq(importChunks.state, 'pending'))
   const freeAt = sql<number>`max(${importChunks.leaseUntil}, ${importChunks.notBefore})`

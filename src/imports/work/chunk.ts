@@ -3,50 +3,48 @@ import * as v from 'valibot'
 import type { Db, Statement } from '../../lib/db'
 import { log } from '../../lib/log'
 import { SECOND_MS } from '../../lib/time'
-import type { Halt } from '../../upstream/gate'
+import type { Delay } from '../../upstream/gate'
 import type { Kind, Upstream } from '../kind'
 import { importChunks, imports } from '../model'
 
 export type Chunk = typeof importChunks.$inferSelect
 
-/** A chunk that was begun before its import was cancelled may end; none is begun after it (`claim`). */
+/** Whether the chunk still has its lease. After a cancel a leased chunk may finish; `claim` starts none. */
 export const leased = ({ jobId, chunk, lease }: Chunk, state: Chunk['state']): SQL =>
   sql`EXISTS (SELECT 1 FROM import_chunks c JOIN imports j ON j.id = c.job_id
     WHERE c.job_id = ${jobId} AND c.chunk = ${chunk} AND c.lease = ${lease}
       AND j.state IN ('processing', 'cancelled') AND c.state = ${state})`
 
-/**
- * A claimed chunk of an import whose records are made elsewhere, and what the consumer knows of its lease.
- */
-export interface Slice {
+/** A claimed chunk of an import whose records an upstream makes. */
+export interface ClaimedChunk {
   db: Db
   env: Env
   kind: Kind
   upstream: Upstream
   chunk: Chunk
-  /** True as long as the lease is ours and the chunk is not done. */
+  /** True while the consumer holds the lease and the chunk is not done. */
   isLeased: SQL
-  /** Ends the job if this chunk, now done, was its last. */
-  complete(now: number): Statement
+  /** Completes the job if this chunk was its last pending one. */
+  completeJob(now: number): Statement
 }
 
 export const fenced = ({ jobId, chunk }: Chunk, isLeased: SQL): SQL =>
   sql`job_id = ${jobId} AND chunk = ${chunk} AND ${isLeased}`
 
-/** What its rows say has become of them. */
+/** Counts over the chunk's rows. */
 export function sumsOf({ jobId, firstRow, lastRow }: Chunk): { created: SQL; failed: SQL } {
   const count = (status: 'created' | 'failed') => sql`(SELECT count(*) FROM staged_rows r
     WHERE r.job_id = ${jobId} AND r.row BETWEEN ${firstRow} AND ${lastRow} AND r.status = ${status})`
   return { created: count('created'), failed: count('failed') }
 }
 
-/** Rows per chunk: one statement's work, and a job of the largest usual file is one batch of messages. */
+/** Rows per chunk: one statement imports them, and the largest default file needs one batch of messages. */
 export const CHUNK_ROWS = 1_000
 
-/** What sendBatch takes at once. */
+/** The most messages that sendBatch takes. */
 export const MESSAGES_MAX = 100
 
-/** Wakes a consumer. It is a hint: what there is to do stands in import_chunks. */
+/** Wakes a consumer. It is only a hint: import_chunks says what is to be done. */
 export const ChunkMessage = v.object({ job_id: v.string(), chunk: v.number() })
 export type ChunkMessage = v.InferOutput<typeof ChunkMessage>
 
@@ -67,12 +65,12 @@ export async function sendChunks(
 }
 
 /**
- * Gives the chunk back until then. A message comes for it, unless the upstream is closed to all: then the
- * job's alarm wakes it, as it does where the message is lost. A slice that ended well is no failed attempt.
+ * Releases the chunk until `until`. A delayed message wakes it then; if the upstream is closed to all calls,
+ * or the message is lost, the job's alarm does. Work that ended without an error is not a failed attempt.
  */
-export async function rest(
-  { db, env, chunk, isLeased }: Slice,
-  { until, isClosed }: Halt,
+export async function postponeChunk(
+  { db, env, chunk, isLeased }: ClaimedChunk,
+  { until, isClosed }: Delay,
   attempts = 0,
 ): Promise<void> {
   const now = Date.now()

@@ -10,21 +10,18 @@ import { importChunks, imports, type KindName, stagedRows } from '../model'
 import { type Chunk, ChunkMessage, leased } from './chunk'
 import { workRowByRow } from './row-by-row'
 
-/**
- * Longer than any chunk takes. Work that outlives its lease writes nothing, so it only bounds how long a
- * crash costs.
- */
+/** Longer than any chunk takes. Work after the lease writes nothing, so this only limits a crash's delay. */
 const LEASE_MS = 10 * SECOND_MS
 
-/** A chunk that failed so often will fail again. */
+/** After this many failed attempts the chunk fails the job. */
 export const CHUNK_ATTEMPTS_MAX = 5
 
 const RETRY_SECONDS = 5
 
-/** Every kind there is, by its name. */
+/** All kinds by their names. */
 type Kinds = Record<KindName, Kind>
 
-/** The queue's consumer. Never throws: a throw brings back messages that were done. */
+/** The queue's consumer. It never throws: a throw would deliver finished messages again. */
 export const consumerOf =
   (kinds: Kinds) =>
   async (batch: MessageBatch<unknown>, env: Env): Promise<void> => {
@@ -36,10 +33,7 @@ export const consumerOf =
     }
   }
 
-/**
- * Whether the message has served; false asks for it again. Delivered twice, late or for a job long gone: no
- * harm.
- */
+/** False asks for a retry. A message that arrives twice, late or after its job is gone does no harm. */
 async function importChunk(db: Db, env: Env, kinds: Kinds, message: ChunkMessage): Promise<boolean> {
   const facts = { job: message.job_id, chunk: message.chunk }
   let chunk: Chunk | undefined
@@ -55,7 +49,7 @@ async function importChunk(db: Db, env: Env, kinds: Kinds, message: ChunkMessage
   }
 }
 
-/** One statement decides who works. The second starts the job's clock with its first chunk. */
+/** One statement decides which consumer gets the chunk. The second starts the job with its first chunk. */
 async function claim(db: Db, { job_id, chunk }: ChunkMessage, now: number): Promise<Chunk | undefined> {
   const lease = newId()
   const [[claimed]] = await db.batch([
@@ -84,17 +78,17 @@ async function claim(db: Db, { job_id, chunk }: ChunkMessage, now: number): Prom
   return claimed
 }
 
-/** At once where the records are made here, one by one where they are made elsewhere. */
+/** All rows at once if the records are made here, one by one if an upstream makes them. */
 async function work(db: Db, env: Env, kind: Kind, chunk: Chunk): Promise<void> {
   const upstream = kind.upstream?.(env)
   if (!upstream) return workAtOnce(db, kind, chunk, Date.now())
-  const [isLeased, completeAt] = [leased(chunk, 'pending'), (now: number) => complete(db, chunk, now)]
-  return workRowByRow({ db, env, kind, upstream, chunk, isLeased, complete: completeAt })
+  const [isLeased, complete] = [leased(chunk, 'pending'), (now: number) => completeJob(db, chunk, now)]
+  return workRowByRow({ db, env, kind, upstream, chunk, isLeased, completeJob: complete })
 }
 
 /**
- * One transaction: the records, what became of each row, the chunk's sums, and the job's end if this was the
- * last chunk. Each statement looks for the lease first, so who lost it changes nothing.
+ * One transaction: the records, the status of each row, the chunk's counts, and the job's end if this was the
+ * last chunk. Each statement checks the lease, so a consumer that lost it changes nothing.
  */
 async function workAtOnce(db: Db, kind: Kind, chunk: Chunk, now: number): Promise<void> {
   const { jobId, clinicId } = chunk
@@ -102,8 +96,8 @@ async function workAtOnce(db: Db, kind: Kind, chunk: Chunk, now: number): Promis
   const rows = sql`r.job_id = ${jobId} AND r.row BETWEEN ${chunk.firstRow} AND ${chunk.lastRow}`
   const count = (status: 'created' | 'failed') =>
     sql`(SELECT count(*) FROM staged_rows r WHERE ${rows} AND r.status = ${status})`
-  const waiting = sql`${rows} AND r.status IS NULL`
-  const { statement, isCreated, reason } = kind.commit(db, { jobId, clinicId, now, rows: waiting, isLeased })
+  const open = sql`${rows} AND r.status IS NULL`
+  const { statement, isCreated, reason } = kind.commit(db, { jobId, clinicId, now, rows: open, isLeased })
   const [, , ended] = await db.batch([
     statement,
     db
@@ -121,14 +115,14 @@ async function workAtOnce(db: Db, kind: Kind, chunk: Chunk, now: number): Promis
       .set({ state: 'done', created: count('created'), failed: count('failed') })
       .where(sql`job_id = ${jobId} AND chunk = ${chunk.chunk} AND ${isLeased}`)
       .returning({ chunk: importChunks.chunk }),
-    complete(db, chunk, now),
+    completeJob(db, chunk, now),
   ])
   if (ended.length === 0) return
   log('import.chunk_done', { clinic: clinicId, job: jobId, chunk: chunk.chunk, attempts: chunk.attempts })
 }
 
-/** The last chunk ends the job; where no row failed, the batch is active from then on. */
-const complete = (db: Db, chunk: Chunk, now: number) =>
+/** The last chunk completes the job; if no row failed, this activates the batch too. */
+const completeJob = (db: Db, chunk: Chunk, now: number) =>
   db
     .update(imports)
     .set({
@@ -144,7 +138,7 @@ const complete = (db: Db, chunk: Chunk, now: number) =>
           (SELECT 1 FROM import_chunks WHERE job_id = ${chunk.jobId} AND state = 'pending')`,
     )
 
-/** Frees the chunk for the next message, or ends the job that it keeps from ending. */
+/** Releases the chunk for the next message, or fails the job after the last attempt. */
 async function afterFailure(db: Db, chunk: Chunk | undefined): Promise<boolean> {
   if (!chunk) return false
   try {
@@ -162,7 +156,7 @@ async function afterFailure(db: Db, chunk: Chunk | undefined): Promise<boolean> 
   return false
 }
 
-/** The lease goes too: whoever resumes the import need not wait for its end. */
+/** Fails the job and releases the lease, so that a resumed import need not wait for the lease to expire. */
 async function giveUp(db: Db, chunk: Chunk, now: number): Promise<void> {
   await db.batch([
     db

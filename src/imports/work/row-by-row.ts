@@ -2,22 +2,20 @@ import { asc, type SQL, sql } from 'drizzle-orm'
 import { log } from '../../lib/log'
 import { SECOND_MS } from '../../lib/time'
 import type { UpstreamReply } from '../../upstream/call'
-import { type Halt, throughGate } from '../../upstream/gate'
-import { importChunks, imports, stagedRows, standsEarlier } from '../model'
-import { type Chunk, fenced, rest, type Slice, sumsOf } from './chunk'
+import { type Delay, throughGate } from '../../upstream/gate'
+import { importChunks, imports, repeatsEarlierRow, stagedRows } from '../model'
+import { type Chunk, type ClaimedChunk, fenced, postponeChunk, sumsOf } from './chunk'
 
 const ROW_TRIES_MAX = 3
 
-/** How long one message keeps its consumer; what is left then is another message's. */
-const SLICE_MS = 20 * SECOND_MS
-const SLICE_ROWS_MAX = 200
+/** How long a consumer works on one message; another message continues the rest. */
+const WORK_MS = 20 * SECOND_MS
+const WORK_ROWS_MAX = 200
 
-/** Calls that one slice has under way at once, so that a slow upstream is still used at its rate. */
+/** Calls of one consumer in flight at once, so that a slow upstream is still called at its full rate. */
 const LANES = 4
 
-/**
- * Longer than one row can take: its turn, its call and what is written around them. Renewed with each row.
- */
+/** Longer than one row can take: its wait at the gate, its call and the writes. Renewed with each row. */
 const ROW_LEASE_MS = 50 * SECOND_MS
 
 const BACKOFF_MS_MIN = 2 * SECOND_MS
@@ -29,38 +27,39 @@ const ACTIVATION_RETRY_MS = 5 * SECOND_MS
 type Row = Pick<typeof stagedRows.$inferSelect, 'row' | 'cells' | 'tries' | 'reason'> & { batchId: string }
 
 /**
- * Works on a chunk whose rows are created elsewhere, one call each, for as long as a slice may take. All rows
- * get their first try before any gets its second, and between two rounds the chunk rests: that is the
+ * Works on a chunk whose records an upstream makes, with one call per row, for at most WORK_MS. All rows get
+ * their first try before any row gets its second; between two rounds the chunk is postponed: this is the
  * backoff.
  */
-export async function workRowByRow(slice: Slice): Promise<void> {
-  await settleWithoutCall(slice)
-  const [round, ...rows] = await openRows(slice)
-  const halt = round ? await send(slice, [round, ...rows]) : null
-  if (halt) return rest(slice, halt)
-  const [next] = await openRows(slice, 1)
-  if (next && next.tries === round?.tries) return rest(slice, { until: Date.now(), isClosed: false })
-  if (next) return rest(slice, { until: Date.now() + backoffMs(next.tries), isClosed: false })
-  const later = await finish(slice)
-  if (later) await rest(slice, later.halt, later.attempts)
+export async function workRowByRow(claimed: ClaimedChunk): Promise<void> {
+  await settleWithoutCall(claimed)
+  const [round, ...rows] = await openRows(claimed)
+  const delay = round ? await sendRows(claimed, [round, ...rows]) : null
+  if (delay) return postponeChunk(claimed, delay)
+  const [next] = await openRows(claimed, 1)
+  if (next && next.tries === round?.tries)
+    return postponeChunk(claimed, { until: Date.now(), isClosed: false })
+  if (next) return postponeChunk(claimed, { until: Date.now() + backoffMs(next.tries), isClosed: false })
+  const later = await finishChunk(claimed)
+  if (later) await postponeChunk(claimed, later.delay, later.attempts)
 }
 
-/** What needs no call: hospitals that are there already, and rows whose last try nobody came back from. */
-async function settleWithoutCall({ db, kind, chunk, isLeased }: Slice): Promise<void> {
-  const isEarlier = standsEarlier('staged_rows')
+/** Settles the rows that need no call: duplicates, and rows whose last try has no stored outcome. */
+async function settleWithoutCall({ db, kind, chunk, isLeased }: ClaimedChunk): Promise<void> {
+  const isRepeat = repeatsEarlierRow('staged_rows')
   await db
     .update(stagedRows)
     .set({
       status: 'failed',
-      reason: sql`CASE WHEN tries > 0 THEN reason WHEN ${isEarlier} THEN 'duplicate_in_file'
+      reason: sql`CASE WHEN tries > 0 THEN reason WHEN ${isRepeat} THEN 'duplicate_in_file'
         ELSE 'duplicate_in_directory' END`,
     })
     .where(sql`${ofChunk(chunk)} AND status IS NULL AND ${isLeased} AND (tries >= ${ROW_TRIES_MAX}
-      OR tries = 0 AND (${isEarlier} OR ${kind.isKnown(chunk.clinicId)}))`)
+      OR tries = 0 AND (${isRepeat} OR ${kind.isKnown(chunk.clinicId)}))`)
 }
 
-/** Those with the fewest tries: one round. */
-const openRows = ({ db, chunk }: Slice, max = SLICE_ROWS_MAX): Promise<Row[]> =>
+/** The open rows with the fewest tries: one round. */
+const openRows = ({ db, chunk }: ClaimedChunk, max = WORK_ROWS_MAX): Promise<Row[]> =>
   db
     .select({
       row: stagedRows.row,
@@ -79,40 +78,40 @@ const openRows = ({ db, chunk }: Slice, max = SLICE_ROWS_MAX): Promise<Row[]> =>
 const ofChunk = ({ jobId, firstRow, lastRow }: Chunk) =>
   sql`job_id = ${jobId} AND row BETWEEN ${firstRow} AND ${lastRow}`
 
-/** Every lane has ended when this returns or throws: nobody sends for a chunk that was given back. */
-async function send(slice: Slice, rows: Row[]): Promise<Halt | null> {
-  const until = Date.now() + SLICE_MS
-  let halt: Halt | null = null
+/** Every lane has ended when this returns or throws, so no lane sends rows of a chunk that was released. */
+async function sendRows(claimed: ClaimedChunk, rows: Row[]): Promise<Delay | null> {
+  const until = Date.now() + WORK_MS
+  let delay: Delay | null = null
   const lane = async () => {
-    for (let row = rows.shift(); row && !halt && Date.now() < until; row = rows.shift())
-      halt = (await sendRow(slice, row)) ?? halt
+    for (let row = rows.shift(); row && !delay && Date.now() < until; row = rows.shift())
+      delay = (await sendRow(claimed, row)) ?? delay
   }
   const lanes = await Promise.allSettled(Array.from({ length: LANES }, lane))
   const failure = lanes.find((ended) => ended.status === 'rejected')
   if (failure) throw failure.reason
-  return halt
+  return delay
 }
 
-async function sendRow(slice: Slice, row: Row): Promise<Halt | null> {
-  const { env, upstream, chunk } = slice
-  const passed = await throughGate(env, upstream.gate, async (turn) => {
-    if (!(await begin(slice, row))) return null
-    await turn()
+async function sendRow(claimed: ClaimedChunk, row: Row): Promise<Delay | null> {
+  const { env, upstream, chunk } = claimed
+  const passed = await throughGate(env, upstream.gate, async (untilTurn) => {
+    if (!(await beginTry(claimed, row))) return null
+    await untilTurn()
     const key = `${chunk.jobId}-${row.row}`
     const reply = await upstream.create({ key, batchId: row.batchId, cells: row.cells })
-    await settle(slice, row, reply)
+    await settleRow(claimed, row, reply)
     return reply
   })
-  if ('halt' in passed) return passed.halt
-  // Nothing more is begun of an import that was cancelled meanwhile, or by who has lost the lease.
+  if ('delay' in passed) return passed.delay
+  // The import was cancelled or the lease was lost: the consumer starts no more rows.
   return passed.reply ? null : { until: Date.now(), isClosed: false }
 }
 
 /**
- * Counts the try before it is made. Until an answer is written down the row says `unknown_outcome`, so that a
- * crash in between is told as what it is. False where the lease is lost, or somebody else was here.
+ * Counts the try before the call. Until the reply is stored the row says `unknown_outcome`, which is true
+ * after a crash during the call. False if the lease is lost or another consumer has begun this try.
  */
-async function begin({ db, chunk, isLeased }: Slice, { row, tries }: Row): Promise<boolean> {
+async function beginTry({ db, chunk, isLeased }: ClaimedChunk, { row, tries }: Row): Promise<boolean> {
   const [begun] = await db.batch([
     db
       .update(stagedRows)
@@ -131,11 +130,15 @@ async function begin({ db, chunk, isLeased }: Slice, { row, tries }: Row): Promi
 }
 
 /**
- * The row, our copy of its record and the chunk's sums, in one transaction. A chunk of which a row was
- * settled is none that fails again and again, however often who works on it dies.
+ * Stores the row's outcome, our copy of its record and the chunk's counts in one transaction. A chunk with a
+ * newly settled row makes progress, so its failed attempts start at 0 again, even if its consumer dies often.
  */
-async function settle(slice: Slice, row: Row, reply: UpstreamReply<{ id: string }>): Promise<void> {
-  const { db, kind, chunk, isLeased } = slice
+async function settleRow(
+  claimed: ClaimedChunk,
+  row: Row,
+  reply: UpstreamReply<{ id: string }>,
+): Promise<void> {
+  const { db, kind, chunk, isLeased } = claimed
   const { jobId, clinicId } = chunk
   const isLast = reply.is === 'done' || reply.is === 'refused' || row.tries + 1 >= ROW_TRIES_MAX
   const status = reply.is === 'done' ? 'created' : isLast ? 'failed' : null
@@ -153,7 +156,7 @@ async function settle(slice: Slice, row: Row, reply: UpstreamReply<{ id: string 
   ])
 }
 
-/** Where an earlier try is unaccounted for, only a success or a refusal of the row itself clears it up. */
+/** If the outcome of an earlier try is unknown, only a success or a refusal of the row itself settles it. */
 function reasonOf({ reason }: Row, reply: UpstreamReply<unknown>): string | null {
   if (reply.is === 'done') return null
   const wasUnknown = reason === 'unknown_outcome'
@@ -169,30 +172,28 @@ function backoffMs(tries: number): number {
 }
 
 /**
- * Every row of the chunk is settled. The last chunk of a job without failures activates the batch there
- * before it is done, so that a crash leaves it to be claimed again. Otherwise: when to come back for that,
- * and how often it was tried.
+ * Ends a chunk whose rows are all settled. The last chunk of a job without failures first activates the batch
+ * in the upstream, so that after a crash the chunk is claimed again. Returns when to retry a failed
+ * activation, and the attempts so far.
  */
-export async function finish(slice: Slice): Promise<Later | null> {
-  if (await endChunk(slice, sql`(${othersAreOpen(slice)} OR ${someFailed(slice)})`)) return null
-  const activation = await activate(slice)
+async function finishChunk(claimed: ClaimedChunk): Promise<Postponed | null> {
+  if (await endChunk(claimed, sql`(${othersAreOpen(claimed)} OR ${someFailed(claimed)})`)) return null
+  const activation = await activateUpstream(claimed)
   if (activation.is === 'later') return activation
-  await endChunk(slice, sql`true`, activation.is === 'active')
+  await endChunk(claimed, sql`true`, activation.is === 'active')
   return null
 }
 
-const othersAreOpen = ({ chunk: { jobId, chunk } }: Slice) =>
+const othersAreOpen = ({ chunk: { jobId, chunk } }: ClaimedChunk) =>
   sql`EXISTS (SELECT 1 FROM import_chunks o WHERE o.job_id = ${jobId} AND o.chunk <> ${chunk}
     AND o.state = 'pending')`
 
-const someFailed = ({ chunk: { jobId } }: Slice) =>
+const someFailed = ({ chunk: { jobId } }: ClaimedChunk) =>
   sql`EXISTS (SELECT 1 FROM staged_rows f WHERE f.job_id = ${jobId} AND f.status = 'failed')`
 
-/**
- * Whether the chunk is done now. One statement looks and writes, so of two chunks one knows it is the last.
- */
+/** Whether the chunk is done now. One statement checks and writes, so exactly one chunk is the last. */
 async function endChunk(
-  { db, chunk, isLeased, complete }: Slice,
+  { db, chunk, isLeased, completeJob }: ClaimedChunk,
   mayEnd: SQL,
   isActive = true,
 ): Promise<boolean> {
@@ -204,7 +205,7 @@ async function endChunk(
       .set({ state: 'done', ...sumsOf(chunk) })
       .where(sql`${fenced(chunk, isLeased)} AND ${mayEnd}`)
       .returning({ chunk: importChunks.chunk }),
-    complete(now),
+    completeJob(now),
     db
       .update(imports)
       .set({ activatedAt: null })
@@ -216,30 +217,30 @@ async function endChunk(
   return ended.length > 0
 }
 
-interface Later {
-  halt: Halt
+interface Postponed {
+  delay: Delay
   attempts: number
 }
 
-type Activation = { is: 'active' } | { is: 'inactive' } | ({ is: 'later' } & Later)
+type Activation = { is: 'active' } | { is: 'inactive' } | ({ is: 'later' } & Postponed)
 
-/** What cannot be activated there stays inactive here, until somebody asks for it. */
-async function activate({ db, env, upstream, chunk, isLeased }: Slice): Promise<Activation> {
+/** A batch that the upstream does not activate stays inactive here until a client activates it. */
+async function activateUpstream({ db, env, upstream, chunk, isLeased }: ClaimedChunk): Promise<Activation> {
   const [job] = await db
     .select({ batchId: imports.batchId, state: imports.state })
     .from(imports)
     .where(sql`id = ${chunk.jobId} AND ${isLeased}`)
   if (!job) return { is: 'inactive' }
-  // Whoever resumes a cancelled import activates its batch.
+  // The import was cancelled: if a client resumes it, this chunk activates the batch then.
   if (job.state !== 'processing')
-    return { is: 'later', halt: { until: Date.now(), isClosed: false }, attempts: chunk.attempts - 1 }
-  const passed = await throughGate(env, upstream.gate, async (turn) => {
-    await turn()
+    return { is: 'later', delay: { until: Date.now(), isClosed: false }, attempts: chunk.attempts - 1 }
+  const passed = await throughGate(env, upstream.gate, async (untilTurn) => {
+    await untilTurn()
     return upstream.activate(job.batchId)
   })
-  if ('halt' in passed) return { is: 'later', halt: passed.halt, attempts: chunk.attempts - 1 }
+  if ('delay' in passed) return { is: 'later', delay: passed.delay, attempts: chunk.attempts - 1 }
   if (passed.reply?.is === 'done') return { is: 'active' }
   if (passed.reply?.is === 'refused' || chunk.attempts >= ACTIVATION_TRIES_MAX) return { is: 'inactive' }
-  const halt = { until: Date.now() + ACTIVATION_RETRY_MS, isClosed: false }
-  return { is: 'later', halt, attempts: chunk.attempts }
+  const delay = { until: Date.now() + ACTIVATION_RETRY_MS, isClosed: false }
+  return { is: 'later', delay, attempts: chunk.attempts }
 }
