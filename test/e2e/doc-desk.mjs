@@ -1,7 +1,7 @@
 // Where a file of the documentation is tried: a copy of the checkout, one shell, and what it starts.
 import { spawn } from 'node:child_process'
 import { once } from 'node:events'
-import { cpSync, mkdtempSync, readFileSync, rmSync, symlinkSync } from 'node:fs'
+import { cpSync, mkdtempSync, readFileSync, rmSync, symlinkSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { basename, delimiter, join } from 'node:path'
 import { createInterface } from 'node:readline'
@@ -25,11 +25,16 @@ const SERVERS = [
 
 export const isServer = (text) => SERVERS.some(({ runs }) => runs.test(text))
 
-/** `where` are the port and the key of a service that runs already, if one does. */
-export async function openDesk(t, where = {}) {
+/**
+ * A fresh clone, unless there is more: `key` is that of the demo clinic, `stateDir` a database to begin with,
+ * `port` that of a service that runs already.
+ */
+export async function openDesk(t, { key, stateDir, port: givenPort }) {
   const folder = mkdtempSync(join(tmpdir(), 'doctorday-docs-'))
   const checkout = copyOfCheckout(folder)
-  const [port, upstreamPort] = [where.port ?? (await freePort()), await freePort()]
+  if (key) writeFileSync(join(checkout, '.dev.vars'), `DEMO_API_KEY=${key}\n`)
+  if (stateDir) cpSync(stateDir, join(folder, 'state'), { recursive: true })
+  const [port, upstreamPort] = [givenPort ?? (await freePort()), await freePort()]
   const env = environment(folder, port)
   const shell = openShell(folder, { cwd: checkout, env })
   const running = new Map()
@@ -47,18 +52,15 @@ export async function openDesk(t, where = {}) {
   return {
     checkout,
     run: (text) => shell.run(here(text)),
-    /** A server that runs since the first time goes on. */
-    async start(text) {
-      if (running.has(text)) return
+    /** Null once the server can be used, or what is wrong. One that runs since the first time goes on. */
+    async start({ where, text }) {
+      if (running.has(text)) return null
       const server = begin(here(text), { cwd: checkout, env })
       running.set(text, server)
       const { says } = SERVERS.find(({ runs }) => runs.test(text))
-      await waitUntil(
-        () => server.hasEnded() || says.test(server.printed()),
-        STARTED_WITHIN_MS,
-        `${text} to say ${says}\n${server.printed()}`,
-      )
-      if (server.hasEnded()) throw new Error(`${text} ended before it could be used:\n${server.printed()}`)
+      const isUp = () => says.test(server.printed())
+      await waitUntil(() => isUp() || server.hasEnded(), STARTED_WITHIN_MS, text).catch(() => {})
+      return isUp() ? null : `${where}: it cannot be used\n\n${text}\n\n${server.printed()}`
     },
   }
 }

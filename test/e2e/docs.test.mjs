@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict'
-import { existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+import { cpSync, existsSync, mkdtempSync, readFileSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { dirname, join } from 'node:path'
 import { test } from 'node:test'
@@ -23,44 +23,65 @@ const UNTRIED = { 'docs/deploy.md': 1 }
 /** How often each file is followed from its top to its end, on the same state. */
 const PASSES = 2
 
-test('every command of the documentation works, and works again', { concurrency: 2 }, async (t) => {
-  const shared = { service: null }
-  const service = () => (shared.service ??= startService(t))
+test('every command of the documentation works, and works again', { concurrency: 3 }, async (t) => {
+  const state = onlyOnce(() => prepareState(t))
+  const service = onlyOnce(async () => startService(t, await state()))
   const files = FILES.filter((file) => commandsOf(file, textOf(file)).length > 0)
-  await Promise.all(files.map((file) => t.test(file, (each) => follow(each, file, textOf(file), service))))
+  await Promise.all(files.map((file) => t.test(file, (each) => follow(each, file, { state, service }))))
 })
 
 /** Follows one file as a reader would; throws at the first command that does not do what it says. */
-async function follow(t, file, markdown, service) {
-  const commands = commandsOf(file, markdown)
-  const isSelfContained =
-    commands.some(({ text }) => isServer(text)) || commands.every(({ text }) => isLeftToCi(text))
-  const { port, key } = isSelfContained ? {} : await service()
-  const desk = await openDesk(t, { port })
-  if (key) writeFileSync(join(desk.checkout, '.dev.vars'), `DEMO_API_KEY=${key}\n`)
+async function follow(t, file, { state, service }) {
+  const commands = commandsOf(file, textOf(file))
+  const starts = commands.some(({ text }) => isServer(text))
+  const needsNothing = file === 'README.md' || commands.every(({ text }) => isLeftToCi(text))
+  const desk = await openDesk(t, needsNothing ? {} : starts ? await state() : await service())
   for (let pass = 0; pass < PASSES; pass += 1)
     for (const command of commands) {
-      if (isServer(command.text)) await desk.start(command.text)
+      if (isServer(command.text)) fail(await desk.start(command))
       else if (!isLeftToCi(command.text)) fail(troubleOf(command, await desk.run(command.text)))
       else if (pass === 0) fail(await troubleOfCi(command))
     }
 }
 
-const fail = (trouble) => trouble && assert.fail(trouble)
+/** Shown is what went wrong, not where this test noticed. */
+function fail(trouble) {
+  if (trouble) throw Object.assign(new Error(trouble), { stack: trouble })
+}
 
-/** The demo clinic, on workerd alone. */
-async function startService(t) {
+function onlyOnce(begin) {
+  let begun
+  return () => {
+    begun ??= begin()
+    return begun
+  }
+}
+
+/** A database with the demo clinic, to be copied: to make one takes longer than most files do. */
+async function prepareState(t) {
   const stateDir = mkdtempSync(join(tmpdir(), 'doctorday-docs-state-'))
-  const [port, key] = [await freePort(), newKey()]
+  t.after(() => rmSync(stateDir, { recursive: true, force: true }))
+  const key = newKey()
+  await prepare(stateDir, key)
+  return { stateDir, key }
+}
+
+/** The demo clinic on workerd alone, for the files that start nothing themselves. */
+async function startService(t, { stateDir: prepared, key }) {
+  const stateDir = mkdtempSync(join(tmpdir(), 'doctorday-docs-service-'))
   let worker
   t.after(async () => {
     await worker?.stop()
     rmSync(stateDir, { recursive: true, force: true })
   })
-  await Promise.all([bundle('docs-test'), prepare(stateDir, key)])
+  cpSync(prepared, stateDir, { recursive: true })
+  await bundle('docs-test')
+  const port = await freePort()
   worker = serveWorker({ port, stateDir, bundle: '.wrangler/docs-test' })
   await worker.answers()
+  const log = t.mock.method(console, 'log', () => {})
   await loadDemo({ url: worker.url, key, stateDir })
+  log.mock.restore()
   return { port, key }
 }
 
