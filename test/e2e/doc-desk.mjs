@@ -10,7 +10,7 @@ import { freePort } from '../../scripts/port.mjs'
 import { ROOT } from '../../scripts/root.mjs'
 import { waitUntil } from '../../scripts/worker.mjs'
 
-const COMMAND_MS_MAX = 60_000
+const COMMAND_MS_MAX = 120_000
 const STARTED_WITHIN_MS = 120_000
 const STOPPED_WITHIN_MS = 15_000
 
@@ -40,7 +40,7 @@ export async function openDesk(t, { key, stateDir, port: givenPort }) {
   const running = new Map()
   t.after(async () => {
     await Promise.all([shell.end(), ...[...running.values()].map(interrupt)])
-    rmSync(folder, { recursive: true, force: true })
+    rmSync(folder, { recursive: true, force: true, maxRetries: 5 })
   })
   /** The documentation names usual ports and folders; here they are other ones. */
   const here = (text) =>
@@ -50,7 +50,6 @@ export async function openDesk(t, { key, stateDir, port: givenPort }) {
       .replaceAll('/var/lib/doctorday', join(folder, 'state'))
       .replaceAll('/tmp/', `${folder}/`)
   return {
-    checkout,
     run: (text) => shell.run(here(text)),
     /** Null once the server can be used, or what is wrong. One that runs since the first time goes on. */
     async start({ where, text }) {
