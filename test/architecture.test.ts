@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest'
-import readme from '../README.md?raw'
+import codeMap from '../docs/code.md?raw'
 
 const files = Object.entries(
   import.meta.glob<string>('../src/**/*.{ts,tsx}', { query: '?raw', import: 'default', eager: true }),
@@ -134,8 +134,8 @@ test('a folder holds at least 3 files and folders, and at most 14 files', () => 
   }
 })
 
-test('the code map of the README names every folder and every file beside them, and nothing else', () => {
-  const map = readme.match(/```\nsrc\/\n(.+?)```/s)?.[1] ?? ''
+test('the code map of docs/code.md names every folder and every file beside them, and nothing else', () => {
+  const map = codeMap.match(/```\nsrc\/\n(.+?)```/s)?.[1] ?? ''
   const named = map.split('\n').flatMap((line) => line.match(/^ {2}([a-z-]+(?:\/|\.ts))/)?.[1] ?? [])
   const top = [...new Set(files.map(({ path }) => (folder(path) ? `${folder(path)}/` : path)))]
   expect(named.sort()).toEqual(top.sort())

@@ -56,11 +56,7 @@ test.each<[string, (clinic: Client) => Promise<Reply>, RegExp]>([
     (clinic) => upload(clinic, 'name,phone\nA,1\n'),
     /Row 1: column 'address' is missing/,
   ],
-  [
-    'a column twice',
-    (clinic) => upload(clinic, 'name,address,Name\nA,B,C\n'),
-    /column 'name' occurs twice/,
-  ],
+  ['a column twice', (clinic) => upload(clinic, 'name,address,Name\nA,B,C\n'), /column 'name' occurs twice/],
   [
     'too many columns',
     (clinic) => upload(clinic, `name,address${',x'.repeat(300)}\n`),
@@ -71,11 +67,7 @@ test.each<[string, (clinic: Client) => Promise<Reply>, RegExp]>([
     (clinic) => upload(clinic, csv('A,B,1', 'C,D,1,2')),
     /^Row 3: 4 values for 3 columns$/,
   ],
-  [
-    'a row with too few values',
-    (clinic) => upload(clinic, csv('A,B')),
-    /^Row 2: 2 values for 3 columns$/,
-  ],
+  ['a row with too few values', (clinic) => upload(clinic, csv('A,B')), /^Row 2: 2 values for 3 columns$/],
   ['a row without its address', (clinic) => upload(clinic, csv('A')), /^Row 2: 'address' is required$/],
   [
     'a quote never closed',
@@ -87,11 +79,7 @@ test.each<[string, (clinic: Client) => Promise<Reply>, RegExp]>([
     (clinic) => upload(clinic, csv('"A"x,B,1')),
     /^Row 2: text follows a closing quote$/,
   ],
-  [
-    'a quote inside a value',
-    (clinic) => upload(clinic, csv('A"x,B,1')),
-    /^Row 2: a quote is inside a value/,
-  ],
+  ['a quote inside a value', (clinic) => upload(clinic, csv('A"x,B,1')), /^Row 2: a quote is inside a value/],
   [
     'a huge cell',
     (clinic) => upload(clinic, csv(`${'x'.repeat(70_000)},B,1`)),
