@@ -1,7 +1,7 @@
 import { api } from './api'
-import { HOSPITALS } from './hospitals/bulk'
+import { HOSPITALS } from './hospitals/import'
 import { consumerOf } from './imports/work/consumer'
-import { PATIENTS } from './patients/bulk'
+import { PATIENTS } from './patients/import'
 
 export default {
   fetch: (request, env, ctx) => api.fetch(request, env, ctx),

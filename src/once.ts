@@ -53,8 +53,8 @@ export interface Once {
   readonly opId: string
   /**
    * Claims the key and runs `statements` as one transaction in one round trip. Each row they write stores
-   * `op`, the id of the operation. If the key belongs to another request, `op` is NULL, the column refuses
-   * it, and the transaction writes nothing.
+   * `op`, the id of the operation. If the key was claimed with another fingerprint, `op` is NULL, the column
+   * refuses it, and the transaction writes nothing.
    */
   transact<const T extends Statements>(
     statements: (op: SQL<string>) => T,

@@ -47,7 +47,8 @@ const FLOORS: [floor: number, is: (path: string) => boolean][] = [
   [2, (path) => room(path) === 'routes.ts'],
   [6, (path) => folder(path) === 'lib'],
   [5, (path) => ['context.ts', 'once.ts', 'problem.ts'].includes(path)],
-  [4, (path) => folder(path) === 'http' || folder(path) === 'doctor-day' || room(path) === 'model.ts'],
+  [4, (path) => ['http', 'doctor-day'].includes(folder(path))],
+  [4, (path) => room(path) === 'model.ts' || path === 'access/permissions.ts'],
   [3, () => true],
 ]
 const floor = (path: string) => FLOORS.find(([, is]) => is(path))?.[0] ?? 3

@@ -20,12 +20,6 @@ import {
   toKey,
 } from './model'
 
-/** A key may use its own clinic, or with `clinics:*` any. Every other clinic is 404. */
-export function requireClinic(ctx: Ctx, clinicId: string): void {
-  if (clinicId !== ctx.clinic.id && !ctx.actor.scopes.includes('clinics:*'))
-    throw notFound('clinic_id: clinic')
-}
-
 /** The current date at the clinic. */
 export const today = (ctx: Ctx): string => localDate(ctx.now, ctx.clinic.timeZone)
 

@@ -1,14 +1,13 @@
 import { drizzle } from 'drizzle-orm/d1'
 import type { Context } from 'hono'
 import { createMiddleware } from 'hono/factory'
-import { uniqueSymbol } from 'hono-openapi'
 import type { App, Ctx } from '../context'
 import { addHeader } from '../http/endpoint'
 import { isDigestOf } from '../lib/crypto'
 import { type Claim, once } from '../once'
 import { Problem } from '../problem'
 import { findKey } from './known-keys'
-import { type clinics, isGranted } from './model'
+import type { clinics } from './model'
 
 /** `Authorization: Bearer <key>` or `X-API-Key: <key>` → the clinic this request acts for, or 401. */
 export const authenticate = createMiddleware<App>(async (c, next) => {
@@ -46,19 +45,3 @@ function contextOf(c: Context<App>, db: Ctx['db'], clinic: typeof clinics.$infer
   }
   return { ...acting, once: once(acting, { key: null, fingerprint: '' }) }
 }
-
-/** Refuses a request whose key does not have all these scopes. */
-export const needs = (...scopes: string[]) =>
-  Object.assign(
-    createMiddleware<App>(async (c, next) => {
-      const missing = scopes.find((scope) => !isGranted(c.var.ctx.actor.scopes, scope))
-      if (missing !== undefined)
-        throw new Problem('scope_missing', `This request needs an API key with the scope ${missing}`)
-      await next()
-    }),
-    {
-      [uniqueSymbol]: {
-        spec: { security: [{ bearer: [] }, { apiKey: [] }], 'x-scope': scopes.join('` and `') },
-      },
-    },
-  )

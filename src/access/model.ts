@@ -3,6 +3,7 @@ import * as v from 'valibot'
 import { cursor, limit } from '../lib/page'
 import { component, text } from '../lib/schema'
 import { iso, TimeZone } from '../lib/time'
+import { GRANTED_BY_NAME, SCOPES } from './permissions'
 
 export const clinics = sqliteTable('clinics', {
   id: textColumn('id').primaryKey(),
@@ -29,33 +30,7 @@ export const apiKeys = sqliteTable(
   (t) => [index('api_keys_by_clinic').on(t.clinicId, t.id)],
 )
 
-const SCOPES = [
-  'patients:read',
-  'patients:write',
-  'doctors:read',
-  'doctors:write',
-  'appointments:read',
-  'appointments:write',
-  'checkins:read',
-  'checkins:write',
-  'tests:read',
-  'tests:write',
-  'webhooks:write',
-  'events:read',
-  'hospitals:read',
-  'hospitals:write',
-  'audit:read',
-] as const
-
-/** Scopes that reach beyond one clinic; `*` never includes them. */
-const GRANTED_BY_NAME = ['clinics:*', 'admin'] as const
-
-/** `*` means all of SCOPES. */
-const Scope = v.picklist(['*', ...SCOPES, ...GRANTED_BY_NAME])
-
-/** Whether a key with the scopes `granted` has this one. */
-export const isGranted = (granted: readonly string[], scope: string): boolean =>
-  granted.includes(scope) || (granted.includes('*') && !GRANTED_BY_NAME.some((byName) => byName === scope))
+const Scope = v.picklist(['*', ...Object.keys(SCOPES), ...Object.keys(GRANTED_BY_NAME)])
 
 const ClinicId = v.pipe(
   v.string(),

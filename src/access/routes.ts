@@ -1,8 +1,8 @@
 import * as v from 'valibot'
 import { body, doc, query, refuses, reply, replyPage, resource } from '../http/endpoint'
 import { createKey, listClinics, listKeys, openClinic, revokeKey } from './actions'
-import { needs } from './authenticate'
 import { Clinic, CreatedKey, Key, ListClinics, ListKeys, NewClinic, NewKey } from './model'
+import { needs } from './permissions'
 
 export const clinics = resource()
   .post(

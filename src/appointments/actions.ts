@@ -1,7 +1,7 @@
 import { and, asc, eq, gte, lte, sql } from 'drizzle-orm'
 import { today } from '../access/actions'
 import type { Ctx } from '../context'
-import { decideOn, granted, moveOn, see } from '../doctor-day/client'
+import { decideOn, moveOn, replyOrThrow, see } from '../doctor-day/client'
 import { type DayKey, dayKey, dayKeyOf, newIdOn } from '../doctor-day/storage/address'
 import { findDoctor, opening, requireDoctor, selectDoctor } from '../doctors/actions'
 import { cutPage, type Page } from '../lib/page'
@@ -95,7 +95,7 @@ export async function reschedule(ctx: Ctx, id: string, wanted: Reschedule): Prom
     to: opening(ctx, doctor, wanted.date),
     allowAnother: wanted.allow_another,
   })
-  return toAppointment(granted(moved))
+  return toAppointment(replyOrThrow(moved))
 }
 
 export async function holdSlot(ctx: Ctx, wanted: NewHold): Promise<Hold> {

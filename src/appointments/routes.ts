@@ -1,5 +1,5 @@
 import * as v from 'valibot'
-import { needs } from '../access/authenticate'
+import { needs } from '../access/permissions'
 import { OnDate } from '../doctors/model'
 import { body, doc, noBody, query, refuses, reply, replyPage, resource } from '../http/endpoint'
 import { replay } from '../http/idempotency'

@@ -1,5 +1,5 @@
 import * as v from 'valibot'
-import { needs } from '../access/authenticate'
+import { needs } from '../access/permissions'
 import { doc, query, replyPage, resource } from '../http/endpoint'
 import { listAudit } from './actions'
 import { AuditEntry, ListAudit } from './model'

@@ -1,5 +1,5 @@
 import * as v from 'valibot'
-import { needs } from '../access/authenticate'
+import { needs } from '../access/permissions'
 import { body, doc, linkNext, noBody, path, query, refuses, reply, resource } from '../http/endpoint'
 import { replay } from '../http/idempotency'
 import { declareAbsence } from './absence'

@@ -62,7 +62,7 @@ function isRetryable(error: unknown): boolean {
   return Boolean(flags.retryable || flags.durableObjectReset) && !flags.overloaded
 }
 
-/** `via` gives each day that the request reaches its own operation id; a retry takes the same path. */
+/** Each day that a request is led to gets an operation id of its own, by `via`; a retry takes the same path. */
 export const operation = (ctx: Ctx, id: string, via: string | null = null): Operation => ({
   id: via ? `${id}:${via}` : id,
   actor: ctx.actor.keyId,
@@ -95,10 +95,10 @@ export async function decideOn<C extends Command>(
   opId: string,
   command: C,
 ): Promise<ReplyTo<C>> {
-  return granted(await performOn(ctx, key, opId, command))
+  return replyOrThrow(await performOn(ctx, key, opId, command))
 }
 
-export function granted<Reply>(answer: Answer<Reply>): Reply {
+export function replyOrThrow<Reply>(answer: Answer<Reply>): Reply {
   if (!answer.ok) throw problemOf(answer)
   return answer.reply
 }

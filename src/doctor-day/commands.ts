@@ -102,7 +102,7 @@ export interface Commands {
   confirm_move: { clinicId: string; moveId: string }
   /** May name a move that this day does not know; the day then refuses a late `reserve` of that move. */
   release_move: { opening: Opening; moveId: string }
-  /** Sent to the day of an appointment’s first booking, which its id leads to: where the appointment is. */
+  /** Tells the day of the first booking, to which an appointment’s id leads, where the appointment is now. */
   point: { clinicId: string; appointmentId: string; to: MovedTo }
   /** Time has passed: holds and offers beyond their deadline end. */
   lapse: object

@@ -1,5 +1,5 @@
 import * as v from 'valibot'
-import { needs } from '../access/authenticate'
+import { needs } from '../access/permissions'
 import { body, doc, query, refuses, reply, replyPage, resource } from '../http/endpoint'
 import { addDoctor, changeDoctor, getAvailability, getDoctor, listDoctors, setAvailability } from './actions'
 import {

@@ -1,9 +1,9 @@
 import * as v from 'valibot'
-import { needs } from '../access/authenticate'
+import { needs } from '../access/permissions'
 import { doc, query, refuses, reply, replyPage, resource } from '../http/endpoint'
 import { importRoutes } from '../imports/routes'
 import { activateBatch, getHospital, listHospitals } from './actions'
-import { HOSPITAL_WORDS, HOSPITALS } from './bulk'
+import { HOSPITAL_WORDS, HOSPITALS } from './import'
 import { ActivatedBatch, Hospital, ListHospitals } from './model'
 
 const { uploads, status, jobs } = importRoutes(HOSPITALS, HOSPITAL_WORDS)

@@ -38,7 +38,7 @@ function problemOf(error: Error, c: Context<App>): Problem {
   return new Problem('internal', 'The service failed; report the request_id, which is also in our log')
 }
 
-/** Whether it is the error that `deadline` throws. */
+/** Thrown by a request’s deadline (limits.ts), and by a call that took longer than it may (withTimeout). */
 const isTimeout = (error: Error): boolean => error.name === 'TimeoutError'
 
 // valibot's own messages repeat the received value, which can be personal. So a rule without a message of

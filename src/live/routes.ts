@@ -1,4 +1,4 @@
-import { needs } from '../access/authenticate'
+import { needs } from '../access/permissions'
 import { body, doc, path, query, refuses, reply, resource } from '../http/endpoint'
 import { answerLive, sendsEvents } from '../http/event-stream'
 import { parse } from '../http/failure'

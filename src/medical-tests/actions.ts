@@ -1,5 +1,5 @@
 import { and, eq, sql } from 'drizzle-orm'
-import { requireClinic } from '../access/actions'
+import { requireClinic } from '../access/permissions'
 import { audited } from '../audit/model'
 import type { Ctx } from '../context'
 import { type TextPage, textPage } from '../lib/db'

@@ -1,5 +1,5 @@
 import * as v from 'valibot'
-import { needs } from '../access/authenticate'
+import { needs } from '../access/permissions'
 import { body, doc, query, refuses, reply, replyTextPage, resource } from '../http/endpoint'
 import { replay } from '../http/idempotency'
 import { listMedicalTests, storeMedicalTest } from './actions'

@@ -1,8 +1,8 @@
-import { needs } from '../access/authenticate'
+import { needs } from '../access/permissions'
 import { body, doc, refuses, reply, resource } from '../http/endpoint'
 import { importRoutes } from '../imports/routes'
 import { getPatient, registerPatient } from './actions'
-import { PATIENT_WORDS, PATIENTS } from './bulk'
+import { PATIENT_WORDS, PATIENTS } from './import'
 import { NewPatient, Patient } from './model'
 
 const { uploads, status, jobs } = importRoutes(PATIENTS, PATIENT_WORDS)

@@ -1,6 +1,6 @@
 import { toJsonSchema } from '@valibot/to-json-schema'
 import * as v from 'valibot'
-import { needs } from '../access/authenticate'
+import { needs } from '../access/permissions'
 import { body, doc, linkNext, query, refuses, reply, resource } from '../http/endpoint'
 import { replay } from '../http/idempotency'
 import { listEvents, receiveEvent } from './actions'

@@ -20,7 +20,7 @@ const NOT_COPIED = ['node_modules', '.git', '.wrangler', '.assets', '.dev.vars',
 /** What runs until it is stopped, and what it prints once it can be used. */
 const SERVERS = [
   { runs: /^(\w+=\S+ )*npm (start|run serve)\b/, says: /Stop with Ctrl-C/ },
-  { runs: /^npm run upstream\b/, says: /A directory of hospitals: / },
+  { runs: /^npm run upstream\b/, says: /The hospital directory runs at / },
 ]
 
 export const isServer = (text) => SERVERS.some(({ runs }) => runs.test(text))

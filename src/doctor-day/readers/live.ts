@@ -132,7 +132,7 @@ export type LiveMessage = SnapshotMessage | EventMessage
 
 /**
  * The messages for a follower that has received all up to `seq`; null: none yet. They end before the first
- * message whose name is not loaded yet. `unnamed` holds the ids of all patients whose name is unsent.
+ * check-in whose patient’s name is not loaded. `unnamed` holds the ids of all patients without a name.
  */
 export function messagesAfter(
   streamLog: StreamLog,

@@ -73,9 +73,9 @@ const isKnown = (clinicId: string) => sql`EXISTS (SELECT 1 FROM patients p WHERE
   AND p.phone = staged_rows.cells->>'phone' AND p.name_folded = staged_rows.cells->>'folded')`
 
 /**
- * Whether the phone's owner is a row of this import that shares the phone and ran before this row, which is
- * the first in the file: then this row is not refused. It is refused if the owner does not share the phone,
- * as when a repair gave this row the phone.
+ * Chunks run in any order, so a later row that shares the phone may own it before its first row in the file
+ * runs. Then that first row is still created. It is refused if the owner does not share the phone, which
+ * happens if a repair gave the first row this phone.
  */
 const IS_LATER_SHARING_ROW =
   sql.raw(`AND p.op_id = t.job_id AND (SELECT s.cells->>'shared_phone' FROM staged_rows s
