@@ -62,7 +62,7 @@ function isRetryable(error: unknown): boolean {
   return Boolean(flags.retryable || flags.durableObjectReset) && !flags.overloaded
 }
 
-/** Each day that a request is led to gets an operation id of its own, by `via`; a retry takes the same path. */
+/** `via` makes one operation id per day that a request is led to; a retry takes the same path. */
 export const operation = (ctx: Ctx, id: string, via: string | null = null): Operation => ({
   id: via ? `${id}:${via}` : id,
   actor: ctx.actor.keyId,

@@ -5,7 +5,7 @@ import type { Day, DayIdentity, Reservation } from '../state/day'
 import { dayKey, dayKeyOf } from '../storage/address'
 import { backoff } from './backoff'
 
-/** A day that reserved a slot for a move, and hears no more for this long, asks the day that began the move. */
+/** If a day that reserved a slot for a move hears no more for this long, it asks the day that began it. */
 const INQUIRY_AFTER_MS = 30 * SECOND_MS
 
 /** The actor of the steps that no caller is waiting for. */

@@ -9,7 +9,7 @@ const EVENTS_MAX = 500
 /** D1 itself ends a query after 30 seconds, so a longer wait would bring no answer. */
 const COPY_MS_MAX = 30 * SECOND_MS
 
-/** A copy costs as much as a booking, so bookings in a rush share one. After a quiet time it starts at once. */
+/** A copy costs as much as a booking, so bookings in a rush share one. After a rest it starts at once. */
 const PAUSE_MS = SECOND_MS / 2
 
 const READER = 'copy'
