@@ -38,12 +38,6 @@ export async function execute(sql, where) {
   }
 }
 
-/** The rows of one query on a local state; the Worker may be running on it. */
-export async function select(stateDir, sql) {
-  const printed = await runWrangler(['d1', 'execute', 'DB', ...local(stateDir), '--json', '--command', sql])
-  return JSON.parse(printed)[0].results
-}
-
 /** Upserts, because .dev.vars and the state come and go independently of each other. */
 function demoClinic(key) {
   const { id, secretHash } = partsOf(key)
