@@ -1,23 +1,59 @@
 import { cloudflareTest, readD1Migrations } from '@cloudflare/vitest-pool-workers'
 import { defineConfig } from 'vitest/config'
+import { isFull } from './scripts/rounds.mjs'
 
 const refuseAll = (request: Request) => {
   throw new Error(`A test called the outside world: ${new URL(request.url).host}`)
 }
 
+/** Rules need no binding and no workerd: what is named so runs in Node, which starts at once. */
+const PURE = 'test/**/*.pure.test.ts'
+
+const BUNDLED = [
+  'drizzle-orm',
+  'drizzle-orm/d1',
+  'drizzle-orm/sqlite-core',
+  'hono',
+  'hono/factory',
+  'hono/route',
+  'libphonenumber-js/min',
+  'valibot',
+  'uuid',
+  'cockatiel',
+  'temporal-polyfill',
+  '@cfworker/json-schema',
+]
+
 export default defineConfig(async () => ({
-  plugins: [
-    cloudflareTest({
-      wrangler: { configPath: './wrangler.toml' },
-      miniflare: { outboundService: refuseAll as never },
-    }),
-  ],
   test: {
-    include: ['test/**/*.test.ts'],
     // Long enough that a slow machine fails no test.
     testTimeout: 30_000,
-    setupFiles: ['test/migrate.ts'],
     silent: 'passed-only' as const,
-    provide: { migrations: await readD1Migrations('migrations') },
+    // vitest's own choice is one fewer than there are cores.
+    maxWorkers: 2,
+    provide: { isFull },
+    projects: [
+      {
+        extends: true as const,
+        test: { name: 'pure', include: [PURE], isolate: false },
+      },
+      {
+        extends: true as const,
+        plugins: [
+          cloudflareTest({
+            wrangler: { configPath: './wrangler.toml' },
+            miniflare: { outboundService: refuseAll as never },
+          }),
+        ],
+        test: {
+          name: 'workerd',
+          include: ['test/**/*.test.ts'],
+          exclude: [PURE],
+          setupFiles: ['test/migrate.ts'],
+          deps: { optimizer: { ssr: { enabled: true, include: BUNDLED } } },
+          provide: { migrations: await readD1Migrations('migrations'), isFull },
+        },
+      },
+    ],
   },
 }))

@@ -38,12 +38,6 @@ export async function execute(sql, where) {
   }
 }
 
-/** The rows of one query on a local state. The Worker may run on that state at the same time. */
-export async function select(stateDir, sql) {
-  const printed = await runWrangler(['d1', 'execute', 'DB', ...local(stateDir), '--json', '--command', sql])
-  return JSON.parse(printed)[0].results
-}
-
 /** Upserts, because .dev.vars and the state can be deleted independently of each other. */
 function demoClinic(key) {
   const { id, secretHash } = partsOf(key)

@@ -3,9 +3,10 @@ import { env } from 'cloudflare:workers'
 import { afterEach, describe, expect, test, vi } from 'vitest'
 import { dayKey } from '../src/doctor-day/storage/address'
 import { type FrontDesk, openFrontDesk, type Reply, times } from './clinic'
+import { rounds } from './rounds'
 import { contradiction, type Kind, type Op, SequentialDay } from './sequential-day'
 
-const ROUNDS = 100
+const ROUNDS = rounds(10, 100)
 const CAPACITY = 40
 const APPOINTMENTS = '/api/v1/appointments'
 const CHECKINS = '/api/v1/checkins'

@@ -5,10 +5,11 @@ import type { LiveMessage } from '../src/doctor-day/readers/live'
 import { dayKey } from '../src/doctor-day/storage/address'
 import { type FrontDesk, openFrontDesk, times } from './clinic'
 import { folded, follow, KINDS, type Kind, keyOf, livePath, randomFrom, until } from './followers'
+import { rounds } from './rounds'
 
 const DAY = '2040-03-14'
 const NOON = Date.parse(`${DAY}T12:00:00Z`)
-const CUTS = 100
+const CUTS = rounds(60, 100)
 const PATIENTS = 60
 const LASTS_MS = 60_000
 afterEach(() => {

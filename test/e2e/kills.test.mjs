@@ -1,9 +1,10 @@
 import assert from 'node:assert/strict'
 import { describe, test } from 'node:test'
+import { rounds } from '../../scripts/rounds.mjs'
 import { startUpstream } from '../../scripts/upstream.mjs'
 import { eventually, startService } from './service.mjs'
 
-const KILLS = 10
+const KILLS = rounds(4, 10)
 const IMPORTS = '/api/v1/hospitals'
 const CHUNK_ROWS = 1_000
 const MOVES_WITHIN_MS = 90_000

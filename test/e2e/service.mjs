@@ -1,22 +1,27 @@
-// The real thing for a test: `wrangler dev` on a state of its own, which the test may kill and start again.
-import { mkdtempSync, rmSync } from 'node:fs'
+// The real thing for a test: the Worker in a workerd and on a state of its own, which the test may kill and start
+// again.
+import { cpSync, mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { prepare, select } from '../../scripts/database.mjs'
-import { newKey } from '../../scripts/keys.mjs'
+import { select } from '../../bench/database.mjs'
+import { prepare } from '../../scripts/database.mjs'
 import { freePort } from '../../scripts/port.mjs'
-import { startWorker, waitUntil } from '../../scripts/worker.mjs'
+import { serveWorker, startWorker, waitUntil } from '../../scripts/worker.mjs'
+import { prepared } from './prepared.mjs'
 
 /**
  * A running, empty service with the demo clinic and its key. It ends, and its state goes, with the test.
- * `settings` stand before what wrangler.toml says under [vars].
+ * `settings` stand before what wrangler.toml says under [vars]. It runs as `npm run serve` runs it, or under
+ * `wrangler dev` as `npm start` does, which takes several times as long to start.
  */
-export async function startService(t, settings = {}) {
+export async function startService(t, settings = {}, { isDev = false } = {}) {
+  const { bundle, state, key } = prepared()
   const stateDir = mkdtempSync(join(tmpdir(), 'doctorday-e2e-'))
-  const key = newKey()
+  cpSync(state, stateDir, { recursive: true })
   let worker
   const launch = async () => {
-    worker = startWorker({ port: await freePort(), stateDir, settings })
+    const where = { port: await freePort(), stateDir, settings }
+    worker = isDev ? startWorker(where) : serveWorker({ ...where, bundle })
   }
   const start = async () => {
     await launch()
@@ -26,7 +31,6 @@ export async function startService(t, settings = {}) {
     await worker?.stop()
     rmSync(stateDir, { recursive: true, force: true })
   })
-  await prepare(stateDir, key)
   await start()
   const send = caller(() => worker.url, key)
   return {
@@ -56,7 +60,7 @@ export async function startService(t, settings = {}) {
     launch,
     /** What it has printed since it was started. */
     printed: () => worker.printed(),
-    /** Reads D1 itself, past the Worker: while nobody writes, or one of the two may find it locked. */
+    /** Reads D1's own file, past the Worker. */
     select: (sql) => select(stateDir, sql),
   }
 }

@@ -3,7 +3,7 @@ import { test } from 'node:test'
 import { startService } from './service.mjs'
 
 test('it answers, serves its own documentation, and keeps its data over a restart', async (t) => {
-  const service = await startService(t)
+  const service = await startService(t, {}, { isDev: true })
   assert.equal((await service.get('/health')).body.status, 'ok')
   const ada = { name: 'Ada Lovelace', phone: '+1 202 555 0199' }
   const registered = await service.post('/api/v1/patients', ada)

@@ -1,0 +1,29 @@
+// What all end-to-end tests start from, made once before the first of them: the Worker's bundle, and a database
+// with the demo clinic in it, of which each test gets a copy.
+import { mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+import { join } from 'node:path'
+import { bundle } from '../../scripts/bundle.mjs'
+import { prepare } from '../../scripts/database.mjs'
+import { newKey } from '../../scripts/keys.mjs'
+import { ROOT } from '../../scripts/root.mjs'
+
+const FOLDER = join(ROOT, '.wrangler', 'e2e')
+const BUNDLE = join(FOLDER, 'bundle')
+const STATE = join(FOLDER, 'state')
+const KEY = join(FOLDER, 'key')
+
+/** node:test calls this before it starts any test file (`--test-global-setup`). */
+export async function globalSetup() {
+  rmSync(FOLDER, { recursive: true, force: true })
+  mkdirSync(FOLDER, { recursive: true })
+  const key = newKey()
+  writeFileSync(KEY, key, { mode: 0o600 })
+  await Promise.all([bundle(join('e2e', 'bundle')), prepare(STATE, key)])
+}
+
+/** node:test runs each file in a process of its own: they find it where `globalSetup` has left it. */
+export const prepared = () => ({
+  bundle: BUNDLE,
+  state: STATE,
+  key: readFileSync(KEY, 'utf8'),
+})
