@@ -63,7 +63,7 @@ test('two file parts: 400, and nothing is left', async () => {
   const clinic = await openClinic()
   const form = new FormData()
   for (const name of ['a.csv', 'b.csv']) form.append('file', new File([csv(GOOD)], name))
-  const reply = await clinic.send('POST', '/api/v1/hospitals/import', form, { 'Idempotency-Key': 'two' })
+  const reply = await clinic.send('POST', '/api/v1/hospitals/bulk', form, { 'Idempotency-Key': 'two' })
   expect(refused(reply)).toEqual(badFile('Send one file only'))
   await expectNothingLeft(clinic)
 })

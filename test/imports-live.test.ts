@@ -7,7 +7,7 @@ import { csv, deliver, HOSPITALS, heldQueue, manyRows, newKey, upload } from './
 import { soon } from './soon'
 import { deliverUnder, standIn } from './stand-in'
 
-const PATIENTS = '/api/v1/patients/import'
+const PATIENTS = '/api/v1/patients/bulk'
 
 let sent: ReturnType<typeof heldQueue>
 beforeEach(() => {

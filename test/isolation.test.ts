@@ -15,9 +15,9 @@ async function furnish(desk: FrontDesk): Promise<Record<string, string>> {
   await desk.post('/api/v1/checkins', { appointment_id: appointment.id, patient_id: appointment.patient_id })
   const form = new FormData()
   form.set('file', new File(['name,address\nNorth,1 Main St\n'], 'h.csv'))
-  const imported = await desk.send('POST', '/api/v1/hospitals/import', form, { 'Idempotency-Key': 'k' })
+  const imported = await desk.send('POST', '/api/v1/hospitals/bulk', form, { 'Idempotency-Key': 'k' })
   const jobs = await desk.get('/api/v1/hospitals/jobs')
-  const importedPatients = await desk.send('POST', '/api/v1/patients/import', 'name,phone\nA,2025557777\n', {
+  const importedPatients = await desk.send('POST', '/api/v1/patients/bulk', 'name,phone\nA,2025557777\n', {
     'Idempotency-Key': 'patients',
     'Content-Type': 'text/csv',
   })
@@ -168,7 +168,7 @@ test('lists hold nothing of another clinic', async () => {
   expect((await other.get('/events')).body).toEqual({ count: 0, events: [] })
   expect((await other.get('/api/v1/doctors')).body).toMatchObject([{ id: other.doctorId }])
   expect((await other.get('/api/v1/hospitals/jobs')).body).toEqual({ total_jobs: 0, jobs: [] })
-  expect((await other.get('/api/v1/patients/import')).body).toEqual({ total_jobs: 0, jobs: [] })
+  expect((await other.get('/api/v1/patients/bulk')).body).toEqual({ total_jobs: 0, jobs: [] })
   expect((await other.get('/api/v1/hospitals')).body).toEqual([])
   expect((await other.get('/api/v1/appointments')).body).toEqual([])
   const { body: audit } = await other.get('/api/v1/audit')

@@ -2,7 +2,7 @@ import { expect, test, vi } from 'vitest'
 import { type Client, keyFor, openClinic, statuses, times } from './clinic'
 import { deliver, holdTheQueue, newKey, strayRows } from './directory'
 
-const BULK = '/api/v1/patients/import'
+const BULK = '/api/v1/patients/bulk'
 const sent = holdTheQueue()
 
 const asCsv = (key: string) => ({ 'Idempotency-Key': key, 'Content-Type': 'text/csv' })

@@ -43,10 +43,11 @@ export async function troubleOfCi({ where, text }) {
   }
 }
 
-/** `npm run check` is a list of such commands. */
+/** .ci/run runs `npm run check`, and scripts/check.mjs lists the commands of that. */
 function isRunByCi(command) {
-  const parts =
-    command === 'npm run check' ? JSON.parse(read('package.json')).scripts.check.split(' && ') : [command]
-  const lines = read('.ci/run').split('\n')
-  return parts.every((part) => lines.some((line) => line.startsWith(part)))
+  if (command === 'npm run check')
+    return read('.ci/run')
+      .split('\n')
+      .some((line) => line.startsWith(command))
+  return [`'${command}`, `\`${command}`].some((quoted) => read('scripts/check.mjs').includes(quoted))
 }

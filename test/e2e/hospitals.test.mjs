@@ -27,7 +27,7 @@ async function completesAfterKill(t, csv, killWhen) {
   const service = await startService(t)
   const rows = parse(csv, { columns: true, trim: true })
   const key = { 'Idempotency-Key': 'e2e-import' }
-  assert.equal(await service.upload('/api/v1/hospitals/import', csv, key), 202)
+  assert.equal(await service.upload('/api/v1/hospitals/bulk', csv, key), 202)
   await killWhen(service)
   await service.kill9()
   const [job] = await service.select('SELECT id, state FROM imports')

@@ -4,13 +4,13 @@ import { newPhone } from './desk.mjs'
 
 const KINDS = {
   hospitals: {
-    path: '/api/v1/hospitals/import',
+    path: '/api/v1/hospitals/bulk',
     header: 'name,address,phone',
     row: (_, name) => `${name},1 Main Street,2025550100`,
     bad: ',no name,',
   },
   patients: {
-    path: '/api/v1/patients/import',
+    path: '/api/v1/patients/bulk',
     header: 'name,phone',
     row: (client, name) => `${name},${newPhone(client)}`,
     bad: 'No Phone,',
