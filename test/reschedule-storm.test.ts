@@ -4,10 +4,12 @@ import { seeded } from '../bench/torture/worker/seeded'
 import { type FrontDesk, openFrontDesk, times } from './clinic'
 import { abort, betweenDays, loseD1 } from './faults'
 import { objectOf, APPOINTMENTS as PATH } from './moves'
+import { rounds } from './rounds'
 import { soon } from './soon'
 
 const DATES = ['2040-06-01', '2040-06-02', '2040-06-03', '2040-06-04']
-const [CAPACITY, APPOINTMENTS, MOVES, AT_ONCE] = [16, 60, 500, 25]
+const MOVES = rounds(150, 500)
+const [CAPACITY, APPOINTMENTS, AT_ONCE] = [16, 60, 25]
 
 afterEach(() => {
   vi.restoreAllMocks()

@@ -5,9 +5,11 @@ import { seeded } from '../bench/torture/worker/seeded'
 import { retryAfterMs } from '../src/upstream/call'
 import { FAILURES_MAX, OPEN_MS, PROBE_MS, RETRY_AFTER_MS_MAX } from '../src/upstream/gate-rules'
 import { times } from './clinic'
+import { rounds } from './rounds'
 
 let gates = 0
 const START = Date.parse('2026-11-20T08:00:00Z')
+const ROUNDS = rounds(20, 100)
 beforeEach(() => {
   vi.useFakeTimers({ toFake: ['Date'], now: START })
 })
@@ -70,11 +72,11 @@ test('five failures in a row open the breaker for a minute; four and a success d
   expect(await gate.permit()).toMatchObject({ ok: false })
 })
 
-test('in a hundred rounds of twenty consumers at once exactly one gets the probe', async () => {
+test(`in ${ROUNDS} rounds of twenty consumers at once exactly one gets the probe`, async () => {
   const gate = openGate()
   await breakIt(gate)
   const probes: number[] = []
-  for (let round = 1; round <= 100; round += 1) {
+  for (let round = 1; round <= ROUNDS; round += 1) {
     vi.setSystemTime(START + round * OPEN_MS)
     if (round % 3 === 0) await evictDurableObject(gate)
     const permits = await Promise.all(times(20, () => gate.permit()))
@@ -82,7 +84,7 @@ test('in a hundred rounds of twenty consumers at once exactly one gets the probe
     probes.push(given.length)
     for (const id of given) await gate.report(id, { is: 'failed' })
   }
-  expect(probes).toEqual(times(100, () => 1))
+  expect(probes).toEqual(times(ROUNDS, () => 1))
 })
 
 test('a probe that succeeds closes the breaker for all, one that fails keeps it open for another minute', async () => {

@@ -4,7 +4,7 @@ import { rounds } from '../../scripts/rounds.mjs'
 import { startUpstream } from '../../scripts/upstream.mjs'
 import { eventually, startService } from './service.mjs'
 
-const KILLS = rounds(4, 10)
+const KILLS = rounds(2, 10)
 const IMPORTS = '/api/v1/hospitals'
 const CHUNK_ROWS = 1_000
 const MOVES_WITHIN_MS = 90_000
