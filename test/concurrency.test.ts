@@ -1,3 +1,4 @@
+import { env } from 'cloudflare:workers'
 import { afterEach, describe, expect, test, vi } from 'vitest'
 import { openClinic, openFrontDesk, statuses, times } from './clinic'
 import { rounds } from './rounds'
@@ -55,6 +56,8 @@ describe(`what clients do at once, ${ROUNDS} rounds each`, { timeout: 300_000 },
       expect(statuses(replies)).toEqual({ 201: 1, 200: 49 })
       expect(new Set(replies.map(({ body }) => body.id)).size).toBe(1)
     }
+    const stored = env.DB.prepare('SELECT count(*) AS n FROM patients WHERE clinic_id = ?')
+    expect(await stored.bind(clinic.clinicId).first('n')).toBe(ROUNDS)
   })
 
   test('fifty bookings with one key: one appointment and equal bodies; for another date the key is 422', async () => {

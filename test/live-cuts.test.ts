@@ -9,7 +9,7 @@ import { rounds } from './rounds'
 
 const DAY = '2040-03-14'
 const NOON = Date.parse(`${DAY}T12:00:00Z`)
-const CUTS = rounds(25, 100)
+const CUTS = rounds(40, 100)
 const PATIENTS = 60
 const LASTS_MS = 60_000
 afterEach(() => {

@@ -2,12 +2,11 @@ import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { today } from '../../scripts/demo.mjs'
-import { rounds } from '../../scripts/rounds.mjs'
 import { folded, onSocket, onStream, randomFrom } from './followers.mjs'
 import { eventually, startService } from './service.mjs'
 
-const CUTS = rounds(40, 100)
-const KILLED_AT = [0.3 * CUTS, 0.7 * CUTS]
+const CUTS = 100
+const KILLED_AT = [30, 70]
 const PATIENTS = 40
 const TOLD_WITHIN_MS = 15_000
 const FOLLOWERS_MAX = 200
