@@ -27,7 +27,7 @@ const BUNDLED = [
 export default defineConfig(async () => ({
   test: {
     // Long enough that a slow machine fails no test.
-    testTimeout: 30_000,
+    testTimeout: 60_000,
     silent: 'passed-only' as const,
     // vitest's own choice is one fewer than there are cores.
     maxWorkers: 2,

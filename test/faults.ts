@@ -16,10 +16,10 @@ const BETWEEN_DAYS = ['reserve', 'confirm_move', 'release_move', 'point']
 export function betweenDays(
   meddle: (command: Command, call: Call) => Promise<unknown>,
   types = BETWEEN_DAYS,
-): void {
+): { mockRestore(): void } {
   const namespace = Object.getPrototypeOf(env.DOCTOR_DAY) as DurableObjectNamespace
   const get = namespace.get
-  vi.spyOn(namespace, 'get').mockImplementation(function (this: DurableObjectNamespace, ...args) {
+  return vi.spyOn(namespace, 'get').mockImplementation(function (this: DurableObjectNamespace, ...args) {
     const stub = get.apply(this, args)
     return new Proxy(stub, {
       get(target, name) {
