@@ -1,9 +1,10 @@
+import { once } from 'node:events'
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join, resolve } from 'node:path'
 import { partsOf } from './keys.mjs'
 import { ROOT } from './root.mjs'
-import { runWrangler } from './wrangler.mjs'
+import { runWrangler, spawnNode } from './wrangler.mjs'
 
 export const DEMO_CLINIC = { id: 'demo', name: 'Demo Clinic', timeZone: 'America/New_York', country: 'US' }
 const DEMO_SCOPES = ['*', 'admin', 'clinics:*']
@@ -24,7 +25,17 @@ export async function prepare(stateDir, key) {
   await execute(demoClinic(key), local(stateDir))
 }
 
-export const migrate = (stateDir) => runWrangler(['d1', 'migrations', 'apply', 'DB', ...local(stateDir)])
+/** Applies the migrations that a local state lacks. */
+export async function migrate(stateDir) {
+  if (await isMigrated(stateDir)) return
+  await runWrangler(['d1', 'migrations', 'apply', 'DB', ...local(stateDir)])
+}
+
+async function isMigrated(stateDir) {
+  const check = spawnNode([join(ROOT, 'scripts', 'migrated.mjs'), stateDir], { stdio: 'ignore' })
+  const [code] = await once(check, 'exit')
+  return code === 0
+}
 
 /** Uses a file: a command line has a limited length, and every user of the machine can read it. */
 export async function execute(sql, where) {

@@ -3,10 +3,7 @@ import { cpSync, existsSync, mkdtempSync, readFileSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { dirname, join } from 'node:path'
 import { test } from 'node:test'
-import { bundle } from '../../scripts/bundle.mjs'
-import { prepare } from '../../scripts/database.mjs'
 import { loadDemo } from '../../scripts/demo.mjs'
-import { newKey } from '../../scripts/keys.mjs'
 import { freePort } from '../../scripts/port.mjs'
 import { ROOT } from '../../scripts/root.mjs'
 import { serveWorker } from '../../scripts/worker.mjs'
@@ -14,6 +11,7 @@ import { isLeftToCi, troubleOfCi } from './doc-ci.mjs'
 import { blocksOf, commandsOf, FILES, textOf } from './doc-commands.mjs'
 import { isServer, openDesk } from './doc-desk.mjs'
 import { sameButForIds, troubleOf } from './doc-verdict.mjs'
+import { prepared } from './prepared.mjs'
 
 const README_LINES_MAX = 200
 
@@ -24,10 +22,12 @@ const UNTRIED = { 'docs/deploy.md': 1 }
 const PASSES = 2
 
 test('every command of the documentation works, and works again', { concurrency: 3 }, async (t) => {
-  const state = onlyOnce(() => prepareState(t))
-  const service = onlyOnce(async () => startService(t, await state()))
+  const { state: stateDir, key, bundle } = prepared()
+  const service = onlyOnce(() => startService(t, { stateDir, key, bundle }))
   const files = FILES.filter((file) => commandsOf(file, textOf(file)).length > 0)
-  await Promise.all(files.map((file) => t.test(file, (each) => follow(each, file, { state, service }))))
+  await Promise.all(
+    files.map((file) => t.test(file, (each) => follow(each, file, { state: { stateDir, key }, service }))),
+  )
 })
 
 /** Follows one file as a reader would; throws at the first command that does not do what it says. */
@@ -35,7 +35,7 @@ async function follow(t, file, { state, service }) {
   const commands = commandsOf(file, textOf(file))
   const starts = commands.some(({ text }) => isServer(text))
   const needsNothing = file === 'README.md' || commands.every(({ text }) => isLeftToCi(text))
-  const desk = await openDesk(t, needsNothing ? {} : starts ? await state() : await service())
+  const desk = await openDesk(t, needsNothing ? {} : starts ? state : await service())
   for (let pass = 0; pass < PASSES; pass += 1)
     for (const command of commands) {
       if (isServer(command.text)) fail(await desk.start(command))
@@ -57,27 +57,17 @@ function onlyOnce(begin) {
   }
 }
 
-/** A database with the demo clinic, to be copied: to make one takes longer than most files do. */
-async function prepareState(t) {
-  const stateDir = mkdtempSync(join(tmpdir(), 'doctorday-docs-state-'))
-  t.after(() => rmSync(stateDir, { recursive: true, force: true }))
-  const key = newKey()
-  await prepare(stateDir, key)
-  return { stateDir, key }
-}
-
 /** The demo clinic on workerd alone, for the files that start nothing themselves. */
-async function startService(t, { stateDir: prepared, key }) {
+async function startService(t, { stateDir: preparedState, key, bundle }) {
   const stateDir = mkdtempSync(join(tmpdir(), 'doctorday-docs-service-'))
   let worker
   t.after(async () => {
     await worker?.stop()
     rmSync(stateDir, { recursive: true, force: true })
   })
-  cpSync(prepared, stateDir, { recursive: true })
-  await bundle('docs-test')
+  cpSync(preparedState, stateDir, { recursive: true })
   const port = await freePort()
-  worker = serveWorker({ port, stateDir, bundle: '.wrangler/docs-test' })
+  worker = serveWorker({ port, stateDir, bundle })
   await worker.answers()
   const log = t.mock.method(console, 'log', () => {})
   await loadDemo({ url: worker.url, key, stateDir })
