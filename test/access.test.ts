@@ -49,9 +49,34 @@ test('a wrong secret, a wrong id, half a key and no key are all the same 401', a
     `nobody.${secret}`,
     'Bearer',
     '.',
+    `${id}.${secret}.`,
+    `${id}.${secret}.more`,
+    `.${id}.${secret}`,
+    `${id}..${secret}`,
+    `${id}.${secret}.${secret}`,
   ])
     expect((await caller({ Authorization: `Bearer ${wrong}` }).get('/events')).status).toBe(401)
   expect((await caller({ Authorization: `Basic ${key}` }).get('/events')).status).toBe(401)
+})
+
+test('every answer says that its type is not to be guessed: pages, JSON, CSV, streams and refusals', async () => {
+  const clinic = await openClinic()
+  const upload = { 'Content-Type': 'text/csv', 'Idempotency-Key': 'k' }
+  const { body } = await clinic.send('POST', '/api/v1/hospitals/bulk', 'name,address\nA,B\n', upload)
+  const { job_id } = body
+  const open = caller()
+  for (const reply of [
+    await open.get('/'),
+    await open.get('/docs'),
+    await open.get('/openapi.json'),
+    await open.get('/events'),
+    await clinic.get('/events'),
+    await clinic.get('/no/such/route'),
+    await clinic.get(`/api/v1/hospitals/jobs/${job_id}/failed.csv`),
+    await clinic.get(`/api/v1/hospitals/status/${job_id}/live`),
+    await clinic.post('/api/v1/patients', {}),
+  ])
+    expect(reply.headers.get('X-Content-Type-Options')).toBe('nosniff')
 })
 
 test('an admin opens a clinic and makes a key for it, which works at once', async () => {

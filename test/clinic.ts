@@ -148,7 +148,7 @@ export async function allPages(client: Pick<Client, 'get'>, path: string): Promi
   for (let next: string | undefined = path; next; ) {
     const page: Reply = await client.get(next)
     pages.push(page)
-    next = page.headers.get('Link')?.match(/^<https:\/\/clinic\.test(.+)>; rel="next"$/)?.[1]
+    next = page.headers.get('Link')?.match(/^<(\/.+)>; rel="next"$/)?.[1]
   }
   return pages
 }

@@ -64,7 +64,7 @@ test('doctors come in pages', async () => {
   const clinic = await openClinic()
   for (const code of ['A', 'B', 'C']) await clinic.post(DOCTORS, { name: code, code })
   const first = await clinic.get(`${DOCTORS}?limit=2`)
-  const next = first.headers.get('Link')?.match(/<https:\/\/clinic\.test(.+)>/)?.[1] ?? ''
+  const next = first.headers.get('Link')?.match(/<(\/.+)>/)?.[1] ?? ''
   const second = await clinic.get(next)
   expect([...first.body, ...second.body].map(({ code }) => code)).toEqual(['A', 'B', 'C'])
   expect(second.headers.get('Link')).toBeNull()

@@ -127,7 +127,7 @@ test('GET /events?limit=1 is one event, and Link leads to the one before', async
   for (const appointment_id of ['A1', 'A2']) await clinic.post(PATH, { ...EVENT, appointment_id })
   const first = await clinic.get('/events?limit=1')
   expect(first.body).toMatchObject({ count: 1, events: [{ appointment_id: 'A2' }] })
-  const next = first.headers.get('Link')?.match(/<https:\/\/clinic\.test(.+)>/)?.[1] ?? ''
+  const next = first.headers.get('Link')?.match(/<(\/.+)>/)?.[1] ?? ''
   const second = await clinic.get(next)
   expect(second.body).toMatchObject({ count: 1, events: [{ appointment_id: 'A1' }] })
   expect(second.headers.get('Link')).toBeNull()

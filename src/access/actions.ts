@@ -20,8 +20,8 @@ import {
   toKey,
 } from './model'
 
-/** The current date at the clinic. */
-export const today = (ctx: Ctx): string => localDate(ctx.now, ctx.clinic.timeZone)
+/** The date at the clinic. A write passes when its key was first claimed, so a retry means the same day. */
+export const today = (ctx: Ctx, at = ctx.now): string => localDate(at, ctx.clinic.timeZone)
 
 export async function openClinic(ctx: Ctx, wanted: NewClinic): Promise<Clinic> {
   const { opId, results } = await ctx.once.transact((op) => [

@@ -28,8 +28,8 @@ function credentials(c: Context<App>): [keyId: string, secret: string] {
   const key = bearer ?? c.req.header('X-API-Key')?.trim()
   if (!key)
     throw new Problem('unauthenticated', 'Send your API key as "Authorization: Bearer <key>" or as X-API-Key')
-  const [keyId = '', secret = ''] = key.split('.', 2)
-  return [keyId, secret]
+  const [keyId = '', secret = '', ...rest] = key.split('.')
+  return rest.length === 0 ? [keyId, secret] : ['', '']
 }
 
 function contextOf(c: Context<App>, db: Ctx['db'], clinic: typeof clinics.$inferSelect, actor: Ctx['actor']) {

@@ -61,14 +61,14 @@ async function bookHeld(ctx: Ctx, wanted: BookAppointment, holdId: string): Prom
 
 /** The patient and the doctor, both of this clinic, and the id of the operation. */
 export async function findPatientAndDoctor(ctx: Ctx, wanted: { patient_id: string; doctor_id: string }) {
-  const { opId, results } = await ctx.once.transact(() => [
+  const { opId, claimedAt, results } = await ctx.once.transact(() => [
     selectPatientId(ctx, wanted.patient_id),
     selectDoctor(ctx, wanted.doctor_id),
   ])
   const [[patient], [doctor]] = results
   if (!patient) throw notFound('Patient')
   if (!doctor) throw notFound('Doctor')
-  return { patientId: patient.id, doctor, opId }
+  return { patientId: patient.id, doctor, opId, claimedAt }
 }
 
 /** The same step frees the slot, or offers it to the first patient on the waitlist. */

@@ -39,8 +39,8 @@ export async function checkIn(ctx: Ctx, wanted: CheckIn): Promise<CheckedIn> {
 
 /** Books for today and checks in, if a slot is free. */
 export async function walkIn(ctx: Ctx, wanted: WalkIn): Promise<CheckedIn> {
-  const { patientId, doctor, opId } = await findPatientAndDoctor(ctx, wanted)
-  const date = today(ctx)
+  const { patientId, doctor, opId, claimedAt } = await findPatientAndDoctor(ctx, wanted)
+  const date = today(ctx, claimedAt)
   const day = dayKey(ctx.clinic.id, doctor.id, date)
   const arrived = await decideOn(ctx, day, opId, {
     type: 'walk_in',
@@ -55,8 +55,8 @@ export async function walkIn(ctx: Ctx, wanted: WalkIn): Promise<CheckedIn> {
 
 /** Null where no patient waits. */
 export async function callNext(ctx: Ctx, doctorId: string, wanted: CallNext): Promise<Queued | null> {
-  const { date = today(ctx), room } = wanted
-  const { opId, doctor } = await findDoctor(ctx, doctorId)
+  const { opId, claimedAt, doctor } = await findDoctor(ctx, doctorId)
+  const { date = today(ctx, claimedAt), room } = wanted
   const day = dayKey(ctx.clinic.id, doctor.id, date)
   const called = await decideOn(ctx, day, opId, {
     type: 'call_next',

@@ -158,9 +158,9 @@ export const selectDoctor = (ctx: Ctx, id: string) =>
     .where(and(eq(doctors.clinicId, ctx.clinic.id), eq(doctors.id, id)))
 
 /** One D1 round trip finds the doctor and claims the key. */
-export async function findDoctor(ctx: Ctx, id: string): Promise<{ opId: string; doctor: DoctorRow }> {
-  const { opId, results } = await ctx.once.transact(() => [selectDoctor(ctx, id)])
-  return { opId, doctor: firstOrNotFound(results[0]) }
+export async function findDoctor(ctx: Ctx, id: string) {
+  const { opId, claimedAt, results } = await ctx.once.transact(() => [selectDoctor(ctx, id)])
+  return { opId, claimedAt, doctor: firstOrNotFound(results[0]) }
 }
 
 export const requireDoctor = async (ctx: Ctx, id: string): Promise<DoctorRow> =>

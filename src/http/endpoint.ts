@@ -127,11 +127,12 @@ export function replyTextPage<S extends Schema>(
   return c.body(page.text, 200, { 'Content-Type': 'application/json' }) as never
 }
 
+/** A relative reference: scheme and host of the request may be a proxy’s, or forged. */
 export function linkNext(c: Context<App>, value: string | null, parameter = 'cursor'): void {
   if (value === null) return
-  const next = new URL(c.req.url)
-  next.searchParams.set(parameter, value)
-  c.header('Link', `<${next}>; rel="next"`)
+  const { pathname, searchParams } = new URL(c.req.url)
+  searchParams.set(parameter, value)
+  c.header('Link', `<${pathname}?${searchParams}>; rel="next"`)
 }
 
 /**

@@ -1,5 +1,7 @@
+import { createMiddleware } from 'hono/factory'
 import { describeRoute, resolver } from 'hono-openapi'
 import type * as v from 'valibot'
+import type { App } from '../context'
 import { SECOND_MS } from '../lib/time'
 
 /** Proxies drop a connection that is silent for a minute, some sooner. */
@@ -84,6 +86,11 @@ function eventStream(socket: WebSocket): Response {
   )
   return new Response(body, { headers: HEADERS })
 }
+
+/** A HEAD has no body whose end could close a stream that was opened for it. It gets the headers alone. */
+export const headOpensNothing = createMiddleware<App>(async (c, next) =>
+  c.req.method === 'HEAD' ? c.body(null, 200, HEADERS) : next(),
+)
 
 /** Streams the texts that `generate` yields. When the reader leaves, its signal is aborted. */
 export function streamEvents(generate: (left: AbortSignal) => AsyncGenerator<string>): Response {

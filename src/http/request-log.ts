@@ -17,6 +17,7 @@ export const requestLog = createMiddleware<App>(async (c, next) => {
   await next()
   const { claim, ctx, problem } = c.var
   addHeader(c, 'X-Request-Id', requestId)
+  addHeader(c, 'X-Content-Type-Options', 'nosniff')
   if (claim?.replayed) addHeader(c, 'Idempotency-Replayed', 'true')
   log('request', {
     method: c.req.method,

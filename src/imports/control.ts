@@ -72,7 +72,8 @@ export async function resumeImport(ctx: Ctx, kind: Kind, jobId: string): Promise
         .update(importChunks)
         .set({ attempts: 0, notBefore: 0 })
         .where(
-          sql`job_id = ${jobId} AND clinic_id = ${ctx.clinic.id} AND state = 'pending' AND changes() > 0`,
+          sql`job_id = ${jobId} AND clinic_id = ${ctx.clinic.id} AND state = 'pending'
+            AND ${op} = ${ctx.once.opId}`,
         ),
     ])
     .catch(async (error: unknown) => {

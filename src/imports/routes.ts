@@ -2,7 +2,7 @@ import type { Context } from 'hono'
 import { needs } from '../access/permissions'
 import type { App } from '../context'
 import { doc, linkNext, noBody, path, query, refuses, reply, resource } from '../http/endpoint'
-import { sendsEvents, streamEvents, streamOf } from '../http/event-stream'
+import { headOpensNothing, sendsEvents, streamEvents, streamOf } from '../http/event-stream'
 import { fingerprintOf, replay, replayUpload, requiredKey } from '../http/idempotency'
 import { noDeadline } from '../http/limits'
 import { startImport } from './accept'
@@ -68,14 +68,21 @@ export function importRoutes<const Records extends string>(kind: Kind, words: Wo
         return c.body(text, 200, { 'Content-Type': 'application/json' })
       },
     )
-    .get('/live', sendsEvents(STREAM, replies.Progress, STREAM_OVER), mayRead, path(JobPath), async (c) => {
-      const readJob = () => getImport(c.var.ctx, kind.name, c.req.valid('param').job_id)
-      const first = await readJob()
-      if (isOver(first) && c.req.header('Last-Event-ID') === END) return c.body(null, 204)
-      return streamEvents((disconnected) =>
-        progressEvents({ first, readJob, toEvent: replies.progress }, disconnected),
-      )
-    })
+    .get(
+      '/live',
+      sendsEvents(STREAM, replies.Progress, STREAM_OVER),
+      mayRead,
+      headOpensNothing,
+      path(JobPath),
+      async (c) => {
+        const readJob = () => getImport(c.var.ctx, kind.name, c.req.valid('param').job_id)
+        const first = await readJob()
+        if (isOver(first) && c.req.header('Last-Event-ID') === END) return c.body(null, 204)
+        return streamEvents((disconnected) =>
+          progressEvents({ first, readJob, toEvent: replies.progress }, disconnected),
+        )
+      },
+    )
 
   const jobs = resource()
     .get(

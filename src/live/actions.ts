@@ -40,8 +40,8 @@ const dayOfTicket = (ticket: string): DayKey | null => TICKET.exec(ticket)?.[1] 
  * before the day issued a ticket, the retry gets one.
  */
 export async function issueTicket(ctx: Ctx, doctorId: string, wanted: NewTicket): Promise<Ticket> {
-  const { date = today(ctx), view } = wanted
-  const { opId } = await findDoctor(ctx, doctorId)
+  const { opId, claimedAt } = await findDoctor(ctx, doctorId)
+  const { date = today(ctx, claimedAt), view } = wanted
   const key = dayKey(ctx.clinic.id, doctorId, date)
   const ticket = `${key}.${newSecret()}`
   const expiresAt = ctx.now + TICKET_MS

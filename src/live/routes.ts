@@ -1,6 +1,6 @@
 import { needs } from '../access/permissions'
 import { body, doc, path, query, refuses, reply, resource } from '../http/endpoint'
-import { answerLive, sendsEvents } from '../http/event-stream'
+import { answerLive, headOpensNothing, sendsEvents } from '../http/event-stream'
 import { parse } from '../http/failure'
 import { followByTicket, followQueue, issueTicket } from './actions'
 import { Follow, FollowPath, LiveMessage, NewTicket, Ticket } from './model'
@@ -32,6 +32,7 @@ export const live = resource()
     refuses('not_found', 'live_full'),
     sendsEvents(STREAM, LiveMessage, SOCKET),
     needs('checkins:read'),
+    headOpensNothing,
     path(FollowPath),
     query(Follow),
     async (c) => {
@@ -58,7 +59,7 @@ export const live = resource()
 
 /** Runs before `authenticate`: the day checks a caller with a ticket; every other caller needs a key. */
 export const liveByTicket = resource().get('/live', async (c, next) => {
-  if (c.req.query('ticket') === undefined) return next()
+  if (c.req.query('ticket') === undefined || c.req.method === 'HEAD') return next()
   const wanted = resumed(c, parse(Follow, c.req.query()))
   const { doctor_id } = parse(FollowPath, c.req.param())
   return answerLive(c.req.raw, await followByTicket(c.env, doctor_id, wanted))

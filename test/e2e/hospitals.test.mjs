@@ -62,8 +62,7 @@ async function listed(service) {
   while (path) {
     const { body, headers } = await service.get(path)
     found.push(...body.map(spelled))
-    const next = /<([^>]+)>; rel="next"/.exec(headers.get('Link') ?? '')?.[1]
-    path = next?.slice(new URL(next).origin.length)
+    path = /<([^>]+)>; rel="next"/.exec(headers.get('Link') ?? '')?.[1]
   }
   return found
 }

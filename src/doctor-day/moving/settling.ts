@@ -86,11 +86,16 @@ export function settling(source: MoveHost, inFlight: ReadonlySet<string>) {
 
   async function settle(): Promise<void> {
     const before = failures()
-    await Promise.resolve().then(abortInterrupted).catch(postpone)
-    await Promise.all([
-      ...[...day().moves.keys()].map((id) => settleMove(id).catch(postpone)),
-      ...[...day().reservations.values()].map((reservation) => askSource(reservation).catch(postpone)),
-    ])
+    try {
+      abortInterrupted()
+      const { moves, reservations } = day()
+      await Promise.all([
+        ...[...moves.keys()].map((id) => settleMove(id).catch(postpone)),
+        ...[...reservations.values()].map((reservation) => askSource(reservation).catch(postpone)),
+      ])
+    } catch (error) {
+      postpone(error)
+    }
     if (failures() === before) reset()
   }
 
