@@ -110,7 +110,7 @@ function chunkRanges(rows: number): [number, number, number][] {
  * them fail.
  */
 async function queueJob(ctx: Ctx, jobId: string): Promise<Accepted> {
-  const [job] = await ctx.db.select().from(imports).where(isJobOfClinic(ctx, jobId))
+  const [job] = await ctx.db.select().from(imports).where(isJobOfClinic(ctx.clinic.id, jobId))
   if (!job) throw withdrawn()
   if (job.state !== 'pending' || job.queuedAt !== null) return { jobId: job.id, rows: job.totalRows }
   const chunks = chunkRanges(job.totalRows).map(([chunk]) => chunk)
@@ -125,7 +125,7 @@ async function markQueued(ctx: Ctx, jobId: string): Promise<boolean> {
   const marked = await ctx.db
     .update(imports)
     .set({ queuedAt: ctx.now })
-    .where(isJobOfClinic(ctx, jobId))
+    .where(isJobOfClinic(ctx.clinic.id, jobId))
     .returning({ id: imports.id })
   return marked.length > 0
 }
@@ -135,14 +135,16 @@ async function withdraw(ctx: Ctx, jobId: string): Promise<boolean> {
   const [, , , , left] = await ctx.db.batch([
     ctx.db
       .delete(imports)
-      .where(and(isJobOfClinic(ctx, jobId), eq(imports.state, 'pending'), isNull(imports.queuedAt))),
+      .where(
+        and(isJobOfClinic(ctx.clinic.id, jobId), eq(imports.state, 'pending'), isNull(imports.queuedAt)),
+      ),
     audited(ctx, 'import.withdrawn', jobId),
     ctx.db.delete(idempotencyKeys).where(
       sql`clinic_id = ${ctx.clinic.id} AND key = ${ctx.once.key} AND op_id = ${jobId}
           AND NOT ${jobExists(jobId)}`,
     ),
     ctx.db.delete(importChunks).where(sql`job_id = ${jobId} AND NOT ${jobExists(jobId)}`),
-    ctx.db.select({ id: imports.id }).from(imports).where(isJobOfClinic(ctx, jobId)),
+    ctx.db.select({ id: imports.id }).from(imports).where(isJobOfClinic(ctx.clinic.id, jobId)),
     removeRows(ctx.db, jobId),
   ])
   log('import.queue_unreachable', { clinic: ctx.clinic.id, job: jobId, withdrawn: left.length === 0 })

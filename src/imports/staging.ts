@@ -161,14 +161,14 @@ export async function receiveUpload<Received>(
 
 /** Removes rows that no job owns, and ends the watch of the upload. */
 export async function discard(ctx: Ctx, uploadId: string): Promise<void> {
-  if (await removeUpload(ctx.db, uploadId)) await watcherOf(ctx, uploadId).forget()
+  if (await removeUpload(ctx.db, ctx.clinic.id, uploadId)) await watcherOf(ctx, uploadId).forget()
 }
 
 /** Whether the upload was removed. If it has just become a job, its rows stay. */
-export async function removeUpload(db: Db, uploadId: string): Promise<boolean> {
+export async function removeUpload(db: Db, clinicId: string, uploadId: string): Promise<boolean> {
   const [, job] = await db.batch([
     removeRows(db, uploadId),
-    db.select({ id: imports.id }).from(imports).where(eq(imports.id, uploadId)),
+    db.select({ id: imports.id }).from(imports).where(isJobOfClinic(clinicId, uploadId)),
   ])
   return job.length === 0
 }
@@ -178,8 +178,8 @@ export const removeRows = (db: Db, uploadId: string) =>
 
 export const jobExists = (jobId: string): SQL => sql`EXISTS (SELECT 1 FROM imports WHERE id = ${jobId})`
 
-export const isJobOfClinic = (ctx: Ctx, jobId: string) =>
-  and(eq(imports.clinicId, ctx.clinic.id), eq(imports.id, jobId))
+export const isJobOfClinic = (clinicId: string, jobId: string) =>
+  and(eq(imports.clinicId, clinicId), eq(imports.id, jobId))
 
 export const watcherOf = (ctx: Ctx, jobId: string) => ctx.env.BULK_JOB.getByName(jobId)
 

@@ -5,12 +5,14 @@ import { newPhone } from './desk.mjs'
 const KINDS = {
   hospitals: {
     path: '/api/v1/hospitals/bulk',
+    jobs: '/api/v1/hospitals/jobs',
     header: 'name,address,phone',
     row: (_, name) => `${name},1 Main Street,2025550100`,
     bad: ',no name,',
   },
   patients: {
     path: '/api/v1/patients/bulk',
+    jobs: '/api/v1/patients/bulk',
     header: 'name,phone',
     row: (client, name) => `${name},${newPhone(client)}`,
     bad: 'No Phone,',
@@ -40,12 +42,12 @@ export async function startImport(client) {
   if (reply.body[`total_${kind}`] !== unique + failing.length)
     world.breaks('totals are exact', `${job.id}: ${reply.text}`)
   world.acknowledge('import', job)
-  if (kind === 'hospitals' && chance.happens(0.4)) await cancelAndResume(client, job)
+  if (chance.happens(0.4)) await cancelAndResume(client, job)
 }
 
 /** Cancels the import, and mostly resumes it. Only the client that started an import does this. */
 async function cancelAndResume(client, job) {
-  const path = `/api/v1/hospitals/jobs/${job.id}`
+  const path = `${KINDS[job.kind].jobs}/${job.id}`
   const stopped = await client.ask('cancel an import', {
     path: `${path}/cancel`,
     statuses: [200, 409],

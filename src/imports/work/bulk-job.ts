@@ -5,7 +5,7 @@ import type { Db } from '../../lib/db'
 import { log, logFailure } from '../../lib/log'
 import { SECOND_MS } from '../../lib/time'
 import { importChunks, imports } from '../model'
-import { removeUpload } from '../staging'
+import { isJobOfClinic, removeUpload } from '../staging'
 import { MESSAGES_MAX, sendChunks } from './chunk'
 
 /** Short enough that a crash delays a job by seconds, long enough that an ordinary import needs no alarm. */
@@ -75,11 +75,8 @@ interface JobCheck {
 async function checkJob(env: Env, jobId: string, watch: Watch): Promise<JobCheck> {
   const { clinicId, uploadUntil, reopeningUntil } = watch
   const db = drizzle(env.DB)
-  const [job] = await db
-    .select({ state: imports.state })
-    .from(imports)
-    .where(and(eq(imports.clinicId, clinicId), eq(imports.id, jobId)))
-  if (!job) return notRunning(Date.now() >= uploadUntil && (await removeUpload(db, jobId)))
+  const [job] = await db.select({ state: imports.state }).from(imports).where(isJobOfClinic(clinicId, jobId))
+  if (!job) return notRunning(Date.now() >= uploadUntil && (await removeUpload(db, clinicId, jobId)))
   if (job.state !== 'pending' && job.state !== 'processing') return notRunning(Date.now() >= reopeningUntil)
   const { chunks, settled, freeAt } = await pendingChunks(db, clinicId, jobId, Date.now())
   // While the job has progress, messages arrive; lost ones are sent again after the progress stops.
