@@ -42,7 +42,10 @@ export default defineConfig(async () => ({
         plugins: [
           cloudflareTest({
             wrangler: { configPath: './wrangler.toml' },
-            miniflare: { outboundService: refuseAll as never },
+            miniflare: {
+              bindings: { DOCTORDAY_SECRET: 'the-secret-of-a-deployment-in-tests' },
+              outboundService: refuseAll as never,
+            },
           }),
         ],
         test: {

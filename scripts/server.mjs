@@ -21,9 +21,12 @@ const { values } = parseArgs({
 
 const { workerOptions, externalWorkers } = optionsOf(join(ROOT, values.config))
 
-/** The environment overrides what wrangler.toml sets under [vars]. */
+/** The environment overrides what wrangler.toml sets under [vars], and has the secret. */
 const bindings = Object.fromEntries(
-  Object.entries(workerOptions.bindings).map(([name, value]) => [name, process.env[name] ?? value]),
+  [...Object.entries(workerOptions.bindings), ['DOCTORDAY_SECRET', '']].map(([name, value]) => [
+    name,
+    process.env[name] ?? value,
+  ]),
 )
 
 /**

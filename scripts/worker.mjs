@@ -3,6 +3,7 @@ import { connect } from 'node:net'
 import { join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { ROOT } from './root.mjs'
+import { secretOf } from './secret.mjs'
 import { spawnNode, spawnWrangler } from './wrangler.mjs'
 
 const HOST = '127.0.0.1'
@@ -22,8 +23,13 @@ const BUFFERED_CHUNKS_MAX = 200
 export const startWorker = ({ port, stateDir, settings = {} }) =>
   launch('wrangler dev', port, (options) => {
     const where = ['--ip', HOST, '--port', String(port), '--inspector-port', '0', '--persist-to', stateDir]
+    // With an explicit file, wrangler takes the required secret from the environment.
+    const files = ['--env-file', '.ci/no-secrets.env']
     const vars = Object.entries(settings).flatMap(([name, value]) => ['--var', `${name}:${value}`])
-    return spawnWrangler(['dev', ...where, '--show-interactive-dev-session=false', ...vars], options)
+    return spawnWrangler(['dev', ...where, '--show-interactive-dev-session=false', ...files, ...vars], {
+      ...options,
+      env: environmentOf(stateDir),
+    })
   })
 
 /**
@@ -41,9 +47,12 @@ export const serveWorker = ({
   launch('The server', port, (options) => {
     const where = ['--state', stateDir, '--host', host, '--port', String(port)]
     const what = ['--bundle', bundle, '--config', config]
-    const env = { ...process.env, ...settings }
+    const env = { ...environmentOf(stateDir), ...settings }
     return spawnNode([join(ROOT, 'scripts', 'server.mjs'), ...where, ...what], { ...options, env })
   })
+
+/** A command line could be read by every user of the machine; the environment cannot. */
+const environmentOf = (stateDir) => ({ ...process.env, DOCTORDAY_SECRET: secretOf(stateDir) })
 
 /** Uses a new process group: otherwise the workerd that it starts would outlive it and keep the port. */
 function launch(name, port, spawn) {

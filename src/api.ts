@@ -13,6 +13,7 @@ import { failure } from './http/failure'
 import { deadline } from './http/limits'
 import { type About, openApi } from './http/openapi'
 import { requestLog } from './http/request-log'
+import { requireSecret } from './http/secret'
 import { live, liveByTicket } from './live/routes'
 import { medicalTests } from './medical-tests/routes'
 import { patients } from './patients/routes'
@@ -45,6 +46,7 @@ const ABOUT: About = {
 const routes = new Hono<App>()
   .use(requestLog)
   .use(deadline)
+  .use(requireSecret)
   .route('/', pages(ABOUT, openApiDocument))
   .route('/api/v1/checkins/doctors/:doctor_id/queue', liveByTicket)
   .use(authenticate)

@@ -37,6 +37,8 @@ export const PROBLEMS = {
   wrong_date: { status: 422, title: 'Today is not the date of the appointment', final: true },
   idempotency_key_reused: { status: 422, title: 'The Idempotency-Key was used for another request' },
   internal: { status: 500, title: 'Internal error' },
+  newer_version: { status: 503, title: 'A newer version of the service has written this day' },
+  secret_missing: { status: 503, title: 'The service is not set up' },
   live_full: { status: 503, title: 'Too many clients follow this day' },
   unavailable: { status: 503, title: 'A part of the service cannot be reached' },
 } as const satisfies Record<string, { status: ContentfulStatusCode; title: string; final?: true }>

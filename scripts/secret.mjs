@@ -1,0 +1,36 @@
+// The secret of a deployment on one machine: from the environment, or from a file that the first start makes.
+import { randomBytes } from 'node:crypto'
+import { existsSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs'
+import { dirname, join, resolve } from 'node:path'
+
+const NAME = 'DOCTORDAY_SECRET'
+const BYTES = 32
+
+/**
+ * The secret that belongs to a state folder. It lies beside the folder, so that a copy of the state alone
+ * proves nothing; where nothing can be written beside it, it lies inside.
+ */
+export function secretOf(stateDir) {
+  if (process.env[NAME]) return process.env[NAME]
+  const places = [`${resolve(stateDir)}.secret`, join(resolve(stateDir), 'secret')]
+  const written = places.find((path) => existsSync(path))
+  return written ? readFileSync(written, 'utf8').trim() : newSecret(places)
+}
+
+function newSecret([beside, inside]) {
+  const secret = randomBytes(BYTES).toString('base64url')
+  try {
+    write(beside, secret)
+  } catch (error) {
+    // Another start has written it in the meantime.
+    if (error.code === 'EEXIST') return readFileSync(beside, 'utf8').trim()
+    if (!['EACCES', 'EPERM', 'EROFS'].includes(error.code)) throw error
+    write(inside, secret)
+  }
+  return secret
+}
+
+function write(path, secret) {
+  mkdirSync(dirname(path), { recursive: true, mode: 0o700 })
+  writeFileSync(path, `${secret}\n`, { flag: 'wx', mode: 0o600 })
+}
