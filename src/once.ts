@@ -45,10 +45,22 @@ export interface Claim {
   replayed: boolean
 }
 
+/**
+ * Whether two requests are one: `current` is SHA-256 over method, path and input. A key that was claimed
+ * before a deployment may have one of the `earlier` forms, which are computed only if `current` differs.
+ */
+export interface Fingerprint {
+  current: string
+  earlier(): string[]
+}
+
+export const matches = ({ current, earlier }: Fingerprint, claimed: string): boolean =>
+  claimed === current || earlier().includes(claimed)
+
 /** Lets a request take effect at most once, however often the caller sends it. */
 export interface Once {
   readonly key: string | null
-  readonly fingerprint: string
+  readonly fingerprint: Fingerprint
   /** The id of this request's operation, unless an earlier request claimed the key. */
   readonly opId: string
   /**
@@ -70,14 +82,17 @@ interface ClaimContext {
   recordClaim(claim: Claim): void
 }
 
-/** `fingerprint`: SHA-256 over method, path and validated input. */
+/** For a request without a key, which has no retries. */
+export const NO_FINGERPRINT: Fingerprint = { current: '', earlier: () => [] }
+
 export function once(
   ctx: ClaimContext,
-  request: { key: string | null; fingerprint: string; ttlMs?: number; opId?: string },
+  request: { key: string | null; fingerprint: Fingerprint; ttlMs?: number; opId?: string },
 ): Once {
   const { key, fingerprint, ttlMs = IDEMPOTENCY_TTL_MS, opId = newId() } = request
   const { now, requestId } = ctx
-  const own = { key, fingerprint, expiresAt: now + ttlMs, opId, requestId, claimedAt: now, replayed: false }
+  const until = { expiresAt: now + ttlMs, claimedAt: now }
+  const own = { key, fingerprint: fingerprint.current, ...until, opId, requestId, replayed: false }
   return {
     key,
     fingerprint,
@@ -88,26 +103,49 @@ export function once(
         ctx.recordClaim(own)
         return { ...own, results }
       }
-      const results = await batch(ctx, [
-        sweep(ctx),
-        claimKey(ctx, key, own),
-        ...statements(claimedOperation(ctx, key, fingerprint)),
-        readClaim(ctx, key),
-      ]).catch(throwKeyReused)
-      const row = (results.at(-1) as Awaited<ReturnType<typeof readClaim>>)[0]
-      if (row?.fingerprint !== fingerprint) throw keyReused()
-      const { opId: claimedOpId, requestId: firstRequestId, createdAt } = row
-      const claim = {
+      const claimAs = (accepted: string) => claim(ctx, key, { ...own, fingerprint: accepted }, statements)
+      const { row, results } = await claimAs(own.fingerprint).catch(async (error) => {
+        const earlier = await earlierClaim(ctx, key, fingerprint, error)
+        if (earlier === undefined) throw error
+        return claimAs(earlier)
+      })
+      const claimed = {
         ...own,
-        opId: claimedOpId,
-        requestId: firstRequestId,
-        claimedAt: createdAt,
-        replayed: claimedOpId !== opId,
+        fingerprint: row.fingerprint,
+        opId: row.opId,
+        requestId: row.requestId,
+        claimedAt: row.createdAt,
+        replayed: row.opId !== opId,
       }
-      ctx.recordClaim(claim)
-      return { ...claim, results: results.slice(2, -1) as never }
+      ctx.recordClaim(claimed)
+      return { ...claimed, results: results.slice(2, -1) as never }
     },
   }
+}
+
+/** Throws keyReused if another request has claimed the key. */
+async function claim<T extends Statements>(
+  ctx: ClaimContext,
+  key: string,
+  own: Claim,
+  statements: (op: SQL<string>) => T,
+) {
+  const results = await batch(ctx, [
+    sweep(ctx),
+    claimKey(ctx, key, own),
+    ...statements(claimedOperation(ctx, key, own.fingerprint)),
+    readClaim(ctx, key),
+  ]).catch(throwKeyReused)
+  const [row] = results.at(-1) as Awaited<ReturnType<typeof readClaim>>
+  if (row?.fingerprint !== own.fingerprint) throw keyReused()
+  return { row, results }
+}
+
+/** The fingerprint under which an earlier version claimed the key for an equal request, if it did. */
+async function earlierClaim(ctx: ClaimContext, key: string, { earlier }: Fingerprint, error: unknown) {
+  if (!(error instanceof Problem) || error.code !== 'idempotency_key_reused') return undefined
+  const [claimed] = await readClaim(ctx, key)
+  return earlier().find((form) => form === claimed?.fingerprint)
 }
 
 async function batch<T extends Statements>(ctx: ClaimContext, statements: T): Promise<BatchResponse<T>> {

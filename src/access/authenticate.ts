@@ -4,7 +4,7 @@ import { createMiddleware } from 'hono/factory'
 import type { App, Ctx } from '../context'
 import { addHeader } from '../http/endpoint'
 import { isDigestOf } from '../lib/crypto'
-import { type Claim, once } from '../once'
+import { type Claim, NO_FINGERPRINT, once } from '../once'
 import { Problem } from '../problem'
 import { findKey } from './known-keys'
 import type { clinics } from './model'
@@ -43,5 +43,5 @@ function contextOf(c: Context<App>, db: Ctx['db'], clinic: typeof clinics.$infer
     recordClaim: (claim: Claim) => c.set('claim', claim),
     later: (work: Promise<unknown>) => c.executionCtx.waitUntil(work),
   }
-  return { ...acting, once: once(acting, { key: null, fingerprint: '' }) }
+  return { ...acting, once: once(acting, { key: null, fingerprint: NO_FINGERPRINT }) }
 }

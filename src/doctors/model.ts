@@ -124,7 +124,7 @@ export const NewDoctor = component('NewDoctor', {
   specialty: v.nullish(text(200), null),
   /** How many slots a day has. Default: as many as fit into the working hours, or 10 without hours. */
   capacity: v.optional(Capacity),
-  working_hours: v.nullish(WorkingHours),
+  working_hours: v.nullish(WorkingHours, null),
 })
 export type NewDoctor = v.InferOutput<typeof NewDoctor>
 

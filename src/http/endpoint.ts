@@ -8,6 +8,7 @@ import type { TextPage } from '../lib/db'
 import type { Page } from '../lib/page'
 import { Problem, type ProblemCode } from '../problem'
 import { invalid, parse } from './failure'
+import { fieldsOf, NO_FIELDS } from './fields'
 import { idempotencyKey, prepareOnce } from './idempotency'
 import { JSON_BYTES_MAX, readText } from './limits'
 
@@ -45,14 +46,16 @@ type Validated<Target extends string, S extends Schema> = {
 }
 
 /** Reads and validates a JSON body, whatever its Content-Type, and gives the action its `once`. */
-export const body = <S extends Schema>(schema: S) =>
-  documented<'json', S>('json', schema, async (c, next) => {
+export const body = <S extends Schema>(schema: S) => {
+  const fields = fieldsOf(schema)
+  return documented<'json', S>('json', schema, async (c, next) => {
     const input = parse(schema, await readJson(c))
     const { idempotency_key, ...wanted } = input as { idempotency_key?: string }
-    prepareOnce(c, idempotencyKey(c, idempotency_key), wanted)
+    prepareOnce(c, idempotencyKey(c, idempotency_key), wanted, fields)
     c.req.addValidatedData('json', input as object)
     await next()
   })
+}
 
 /** Validates the query string. If a parameter is given twice, its first value counts. */
 export const query = <S extends Schema>(schema: S) =>
@@ -70,7 +73,7 @@ export const path = <S extends Schema>(schema: S) =>
 
 /** For a POST that needs no body: gives the action its `once` and reads nothing. */
 export const noBody = createMiddleware<App>(async (c, next) => {
-  prepareOnce(c, idempotencyKey(c), null)
+  prepareOnce(c, idempotencyKey(c), null, NO_FIELDS)
   await next()
 })
 

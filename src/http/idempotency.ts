@@ -4,9 +4,11 @@ import type { App } from '../context'
 import { sha256 } from '../lib/crypto'
 import { logFailure } from '../lib/log'
 import { SECOND_MS } from '../lib/time'
-import { type Claim, keyReused, once } from '../once'
+import { type Claim, type Fingerprint, keyReused, matches, NO_FINGERPRINT, once } from '../once'
 import { Problem } from '../problem'
 import { invalid } from './failure'
+import type { Fields } from './fields'
+import { fingerprintOf } from './fingerprint'
 
 const KEY = /^[\x21-\x7e]{1,255}$/
 const KEY_FAULT = { field: 'Idempotency-Key', rule: 'idempotency_key' }
@@ -32,15 +34,12 @@ export function idempotencyKey(c: Context<App>, fieldOfBody?: string): string | 
   return key
 }
 
-/** Gives the action its `once`. `input` is validated, so that two spellings of it have one fingerprint. */
-export function prepareOnce(c: Context<App>, key: string | null, input: unknown): void {
+/** Gives the action its `once`. `input` is parsed, so that two spellings of it have one fingerprint. */
+export function prepareOnce(c: Context<App>, key: string | null, input: unknown, fields: Fields): void {
   const { ctx } = c.var
-  const fingerprint = key === null ? '' : fingerprintOf(c, input)
+  const fingerprint = key === null ? NO_FINGERPRINT : fingerprintOf(c.req, input, fields)
   c.set('ctx', { ...ctx, once: once(ctx, { key, fingerprint }) })
 }
-
-export const fingerprintOf = (c: Context<App>, input: unknown): string =>
-  sha256(JSON.stringify([c.req.method, c.req.path, input]))
 
 /** For routes whose work is too large to run twice by mistake. */
 export function requiredKey(c: Context<App>): string {
@@ -62,21 +61,21 @@ export const replay = createMiddleware<App>(async (c, next) => {
   const { key, fingerprint } = c.var.ctx.once
   if (key === null) return next()
   const kept = await findReply(c, key)
-  if (kept && kept.fingerprint !== fingerprint) throw keyReused()
+  if (kept && !matches(fingerprint, kept.fingerprint)) throw keyReused()
   if (kept) return replayed(kept)
   await next()
   if (isFinal(c)) keepReply(c, key)
 })
 
 /**
- * As `replay`, for an upload, whose fingerprint needs the digest of its file. `inputOf` reads the body only
+ * As `replay`, for an upload, whose fingerprint needs the digest of its file. `read` reads the body only
  * if KV knows the key; otherwise the action reads the body, once, and prepares its `once` itself.
  */
-export const replayUpload = (inputOf: (c: Context<App>) => Promise<unknown>) =>
+export const replayUpload = (read: (c: Context<App>) => Promise<Fingerprint>) =>
   createMiddleware<App>(async (c, next) => {
     const key = requiredKey(c)
     const kept = await findReply(c, key)
-    if (kept && kept.fingerprint !== fingerprintOf(c, await inputOf(c))) throw keyReused()
+    if (kept && !matches(await read(c), kept.fingerprint)) throw keyReused()
     if (kept) return replayed(kept)
     await next()
     if (c.res.ok) keepReply(c, key)

@@ -6,7 +6,7 @@ import { brokeConstraint } from '../lib/db'
 import { log } from '../lib/log'
 import { withTimeout } from '../lib/outage'
 import { MINUTE_MS } from '../lib/time'
-import { idempotencyKeys, once } from '../once'
+import { type Fingerprint, idempotencyKeys, once } from '../once'
 import { Problem } from '../problem'
 import type { Kind } from './kind'
 import { FIRST_ROW, importChunks, imports, type Mode } from './model'
@@ -21,7 +21,7 @@ export interface Upload {
   key: string
   file: AsyncIterable<Uint8Array>
   /** Equal for a retry of the same request, given the digest of its file. */
-  fingerprint(sha256: string): string
+  fingerprint(sha256: string): Fingerprint
 }
 
 /** Every retry of the request gets the same values. */

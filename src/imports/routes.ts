@@ -3,8 +3,12 @@ import { needs } from '../access/permissions'
 import type { App } from '../context'
 import { doc, linkNext, noBody, path, query, refuses, reply, resource } from '../http/endpoint'
 import { headOpensNothing, sendsEvents, streamEvents, streamOf } from '../http/event-stream'
-import { fingerprintOf, replay, replayUpload, requiredKey } from '../http/idempotency'
+import { parse } from '../http/failure'
+import { fieldsOf, NO_FIELDS } from '../http/fields'
+import { fingerprintOf } from '../http/fingerprint'
+import { replay, replayUpload, requiredKey } from '../http/idempotency'
 import { noDeadline } from '../http/limits'
+import type { Fingerprint } from '../once'
 import { startImport } from './accept'
 import { cancelImport, resumeImport } from './control'
 import { fileBytes, takesFile } from './file'
@@ -35,7 +39,7 @@ export function importRoutes<const Records extends string>(kind: Kind, words: Wo
     takesFile(columnsOf(kind)),
     mayWrite,
     query(UploadOptions),
-    replayUpload(async (c) => uploadInput(c, await sha256Of(fileOf(c)))),
+    replayUpload(async (c) => uploadFingerprint(c, await sha256Of(fileOf(c)))),
     async (c) => {
       const { mode, dry_run } = c.req.valid('query')
       const file = fileOf(c)
@@ -45,7 +49,7 @@ export function importRoutes<const Records extends string>(kind: Kind, words: Wo
         mode,
         key: requiredKey(c),
         file,
-        fingerprint: (sha256) => fingerprintOf(c, uploadInput(c, sha256)),
+        fingerprint: (sha256) => uploadFingerprint(c, sha256),
       })
       return c.json(replies.accepted(accepted), 202)
     },
@@ -115,14 +119,14 @@ export function importRoutes<const Records extends string>(kind: Kind, words: Wo
       refuses('idempotency_key_required', 'invalid_file', 'not_found', 'import_not_finished'),
       takesFile(`${columns} and row`),
       mayWrite,
-      replayUpload((c) => sha256Of(fileOf(c))),
+      replayUpload(async (c) => fingerprintOf(c.req, await sha256Of(fileOf(c)), NO_FIELDS)),
       async (c) => {
         const jobId = c.req.param('job_id')
         const rows = await repairImport(c.var.ctx, jobId, {
           kind,
           key: requiredKey(c),
           file: fileOf(c),
-          fingerprint: (sha256) => fingerprintOf(c, sha256),
+          fingerprint: (sha256) => fingerprintOf(c.req, sha256, NO_FIELDS),
         })
         return c.json(replies.reopened(jobId, `${rows} rows run again`), 202)
       },
@@ -176,11 +180,13 @@ function columnsOf({ columns }: Kind): string {
 }
 
 /** Equal for two uploads that are one request. The same file in another mode is another request. */
-const uploadInput = (c: Context<App>, sha256: string) => [
-  sha256,
-  c.req.query('mode') ?? 'strict',
-  c.req.query('dry_run') ?? 'false',
-]
+function uploadFingerprint(c: Context<App>, sha256: string): Fingerprint {
+  const options = parse(UploadOptions, c.req.query())
+  const earlier = () => [[sha256, options.mode, String(options.dry_run)]]
+  return fingerprintOf(c.req, { ...options, file: sha256 }, UPLOAD_FIELDS, earlier)
+}
+
+const UPLOAD_FIELDS = fieldsOf(UploadOptions)
 
 const fileOf = (c: Context<App>) => fileBytes(c.req.raw, c.env)
 

@@ -10,7 +10,8 @@ const SECRET = new RegExp(`^[!-+.-~-]{${SECRET_CHARACTERS_MIN},}$`)
 
 /**
  * The secrets in the setting `DOCTORDAY_SECRET`: one, or during a rotation several, with commas between them.
- * The first one signs, and each of them verifies. None where the setting is missing or one of them is not valid.
+ * The first one signs, and each of them verifies. None where the setting is missing, or one of them is not
+ * valid.
  */
 export function secretsOf(setting: string | undefined): string[] {
   const secrets = (setting ?? '').split(',').map((secret) => secret.trim())
@@ -24,7 +25,7 @@ export function sign(setting: string | undefined, purpose: Purpose, text: string
   return signWith(secret, purpose, text)
 }
 
-/** Whether one of the secrets signed `text`. A shorter `signature` must equal the beginning of the whole one. */
+/** Whether one of the secrets signed `text`. A shorter `signature` must equal the beginning of the whole. */
 export const isSigned = (
   setting: string | undefined,
   purpose: Purpose,
