@@ -6,6 +6,7 @@ import { migrate } from '../scripts/database.mjs'
 import { newKey } from '../scripts/keys.mjs'
 import { freePort } from '../scripts/port.mjs'
 import { ROOT } from '../scripts/root.mjs'
+import { secretInside } from '../scripts/secret.mjs'
 import { serveWorker } from '../scripts/worker.mjs'
 import { metered } from './machine.mjs'
 import { seed, seedBareRecords } from './seed.mjs'
@@ -43,7 +44,7 @@ export const removeStates = () => rmSync(FOLDER, { recursive: true, force: true 
 export async function prepareServers(doctors) {
   removeStates()
   mkdirSync(FOLDER, { recursive: true })
-  const key = newKey()
+  const key = newKey(secretInside(BASE))
   const [service, counted] = await Promise.all([
     bundle('bench-service'),
     bundle('bench-counted', { entry: join(WORKERS, 'counted', 'index.ts') }),

@@ -2,7 +2,10 @@
 import { parseArgs } from 'node:util'
 import { execute, local, migrate, REMOTE, STATE_DIR, sqlText } from './database.mjs'
 import { newKey, partsOf } from './keys.mjs'
+import { keepPrivate } from './private.mjs'
 import { fail, ready } from './ready.mjs'
+import { SCOPES } from './scopes.mjs'
+import { secretOf } from './secret.mjs'
 
 const USAGE = `npm run admin-key -- --clinic ID --name NAME --time-zone ZONE [--country CC] [--remote]
 
@@ -10,9 +13,9 @@ const USAGE = `npm run admin-key -- --clinic ID --name NAME --time-zone ZONE [--
   --name       the name that people read, up to 200 characters
   --time-zone  a name of the IANA database, like America/New_York
   --country    two capital letters, default US: the country of phone numbers without a country code
-  --remote     use the deployed database instead of the local one in STATE_DIR`
+  --remote     use the deployed database instead of the local one in STATE_DIR; set DOCTORDAY_SECRET to the
+               secret of the deployment, which signs the key`
 
-const SCOPES = ['*', 'admin']
 const NAME_CHARACTERS_MAX = 200
 
 /** The rules of src/access/model.ts, for the first clinic, which no API call can create. */
@@ -34,9 +37,11 @@ function isTimeZone(text) {
 
 async function adminKey() {
   const wanted = wantedOf(process.argv.slice(2))
+  if (wanted.remote && !process.env.DOCTORDAY_SECRET)
+    fail('Set DOCTORDAY_SECRET to the secret of the deployment: it signs the key.')
   ready()
   const where = wanted.remote ? REMOTE : await localDatabase()
-  const key = newKey()
+  const key = newKey(secretOf(STATE_DIR))
   await execute(statements(wanted, key), where)
   console.log(`The admin key of clinic ${wanted.clinic}. Store it now; it is not shown again:\n\n${key}\n`)
 }
@@ -60,6 +65,7 @@ function read(args) {
 }
 
 async function localDatabase() {
+  keepPrivate(STATE_DIR)
   await migrate(STATE_DIR)
   return local(STATE_DIR)
 }

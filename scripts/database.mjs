@@ -4,10 +4,10 @@ import { tmpdir } from 'node:os'
 import { join, resolve } from 'node:path'
 import { partsOf } from './keys.mjs'
 import { ROOT } from './root.mjs'
+import { SCOPES } from './scopes.mjs'
 import { runWrangler, spawnNode } from './wrangler.mjs'
 
 export const DEMO_CLINIC = { id: 'demo', name: 'Demo Clinic', timeZone: 'America/New_York', country: 'US' }
-const DEMO_SCOPES = ['*', 'admin', 'clinics:*']
 
 /** The folder of the local databases of D1, KV and the objects. */
 export const STATE_DIR = resolve(ROOT, process.env.STATE_DIR || '.wrangler/state')
@@ -53,7 +53,7 @@ export async function execute(sql, where) {
 function demoClinic(key) {
   const { id, secretHash } = partsOf(key)
   const clinic = [DEMO_CLINIC.id, DEMO_CLINIC.name, DEMO_CLINIC.timeZone, DEMO_CLINIC.country].map(sqlText)
-  const apiKey = [id, DEMO_CLINIC.id, 'npm start', JSON.stringify(DEMO_SCOPES), secretHash].map(sqlText)
+  const apiKey = [id, DEMO_CLINIC.id, 'npm start', JSON.stringify(SCOPES), secretHash].map(sqlText)
   return `
     INSERT INTO clinics (id, name, time_zone, country, created_at, op_id)
     VALUES (${clinic}, ${Date.now()}, ${sqlText('demo')})

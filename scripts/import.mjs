@@ -8,6 +8,7 @@ import { EXIT, eventsOf, exitError, faultLine, jsonOf, retryReasonOf, send, with
 import { commandLine, isLocal, optionsOf } from './import-options.mjs'
 import { keep, sha256Of } from './kept-file.mjs'
 import { digestOf, knownImport } from './known-imports.mjs'
+import { keepPrivate } from './private.mjs'
 import { duration, megabytes, progressBar } from './progress-bar.mjs'
 
 /** Tries in a row. The import continues without this command, so watching may wait for a longer outage. */
@@ -203,6 +204,8 @@ function stopOnSignal(stage) {
   })
 }
 
+// The failed rows that it keeps have personal data.
+keepPrivate()
 try {
   const [wanted, stage] = [optionsOf(process.argv.slice(2), process.env), { job: null }]
   stopOnSignal(stage)

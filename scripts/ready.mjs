@@ -1,10 +1,10 @@
-// Prepares a fresh clone: packages, the files of the documentation pages, and a key for the demo clinic.
+// Prepares a fresh clone: packages and the files of the documentation pages. Makes the key of the demo clinic.
 // Before the packages exist, this file can use only Node's own modules.
 import { spawnSync } from 'node:child_process'
 import { existsSync, lstatSync, readFileSync, writeFileSync } from 'node:fs'
 import { delimiter, join, resolve } from 'node:path'
 import { copyAssets } from './assets.mjs'
-import { newKey, partsOf } from './keys.mjs'
+import { isOf, newKey, partsOf } from './keys.mjs'
 import { isMain, ROOT } from './root.mjs'
 
 const NODE_MODULES = join(ROOT, 'node_modules')
@@ -12,14 +12,12 @@ const DEV_VARS = join(ROOT, '.dev.vars')
 const DEMO_KEY_LINE = /^DEMO_API_KEY\s*=\s*["']?([^"'\s#]*)["']?/m
 const NODE_MAJOR_MIN = 20
 
-/** Returns the key of the demo clinic. */
 export function ready() {
   const major = Number(process.versions.node.split('.')[0])
   if (major < NODE_MAJOR_MIN)
     fail(`Doctorday needs Node ${NODE_MAJOR_MIN} or newer; this is ${process.version}.`)
   if (!isInstalled()) install()
   copyAssets()
-  return demoKey()
 }
 
 export function fail(sentence) {
@@ -62,12 +60,12 @@ function install() {
   if (status !== 0) fail(`npm ci failed${error ? `: ${error.message}` : ''}; see its output above.`)
 }
 
-function demoKey() {
+/** The key of the demo clinic in .dev.vars: the one there, unless another secret has signed it, or a new one. */
+export function demoKey(secret) {
   const found = writtenDemoKey()
-  if (found === undefined) return writeDemoKey(devVars())
-  if (!partsOf(found))
+  if (found !== undefined && !partsOf(found))
     fail('.dev.vars: DEMO_API_KEY is not a key. Delete the line, and the next start makes a new key.')
-  return found
+  return found !== undefined && isOf(secret, found) ? found : writeDemoKey(newKey(secret))
 }
 
 /** The key that `npm start` wrote, if it has run. */
@@ -75,10 +73,12 @@ export const writtenDemoKey = () => DEMO_KEY_LINE.exec(devVars())?.[1]
 
 const devVars = () => (existsSync(DEV_VARS) ? readFileSync(DEV_VARS, 'utf8') : '')
 
-function writeDemoKey(text) {
-  const key = newKey()
-  const before = text === '' || text.endsWith('\n') ? text : `${text}\n`
-  writeFileSync(DEV_VARS, `${before}DEMO_API_KEY=${key}\n`, { mode: 0o600 })
+function writeDemoKey(key) {
+  const others = devVars()
+    .split('\n')
+    .filter((line) => line !== '' && !DEMO_KEY_LINE.test(line))
+  const text = [...others, `DEMO_API_KEY=${key}`, ''].join('\n')
+  writeFileSync(DEV_VARS, text, { mode: 0o600 })
   return key
 }
 

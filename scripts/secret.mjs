@@ -17,8 +17,17 @@ export function secretOf(stateDir) {
   return written ? readFileSync(written, 'utf8').trim() : newSecret(places)
 }
 
+/** The secret of a state that lasts for one run: it lies inside, so it is copied and removed with the state. */
+export function secretInside(stateDir) {
+  const path = join(resolve(stateDir), 'secret')
+  if (!process.env[NAME] && !existsSync(path)) write(path, randomSecret())
+  return secretOf(stateDir)
+}
+
+const randomSecret = () => randomBytes(BYTES).toString('base64url')
+
 function newSecret([beside, inside]) {
-  const secret = randomBytes(BYTES).toString('base64url')
+  const secret = randomSecret()
   try {
     write(beside, secret)
   } catch (error) {

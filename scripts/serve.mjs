@@ -3,12 +3,14 @@ import { bundle } from './bundle.mjs'
 import { migrate, STATE_DIR } from './database.mjs'
 import { untilAnswering, untilEnded } from './foreground.mjs'
 import { wantedPort } from './port.mjs'
+import { keepPrivate } from './private.mjs'
 import { fail, ready } from './ready.mjs'
 import { serveWorker } from './worker.mjs'
 
 async function serve() {
   const port = await wantedPort('npm run serve')
   ready()
+  keepPrivate(STATE_DIR)
   console.log('Bundling and migrating the database …')
   await Promise.all([bundle('dist'), migrate(STATE_DIR)])
   const host = process.env.HOST || undefined

@@ -4,12 +4,16 @@ import { loadDemo } from './demo.mjs'
 import { untilAnswering, untilEnded } from './foreground.mjs'
 import { lines } from './lines.mjs'
 import { wantedPort } from './port.mjs'
-import { fail, ready } from './ready.mjs'
+import { keepPrivate } from './private.mjs'
+import { demoKey, fail, ready } from './ready.mjs'
+import { secretOf } from './secret.mjs'
 import { startWorker } from './worker.mjs'
 
 async function start() {
   const port = await wantedPort('npm start')
-  const key = ready()
+  ready()
+  keepPrivate(STATE_DIR)
+  const key = demoKey(secretOf(STATE_DIR))
   console.log('Preparing the database …')
   await prepare(STATE_DIR, key)
   console.log('Starting …')

@@ -2,6 +2,7 @@ import { once } from 'node:events'
 import { connect } from 'node:net'
 import { join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
+import { privately } from './private.mjs'
 import { ROOT } from './root.mjs'
 import { secretOf } from './secret.mjs'
 import { spawnNode, spawnWrangler } from './wrangler.mjs'
@@ -56,7 +57,7 @@ const environmentOf = (stateDir) => ({ ...process.env, DOCTORDAY_SECRET: secretO
 
 /** Uses a new process group: otherwise the workerd that it starts would outlive it and keep the port. */
 function launch(name, port, spawn) {
-  const child = spawn({ detached: true, stdio: ['ignore', 'pipe', 'pipe'] })
+  const child = privately(() => spawn({ detached: true, stdio: ['ignore', 'pipe', 'pipe'] }))
   const output = bufferOutput(child)
   const exited = once(child, 'exit').catch(() => [])
   const kill = (signal) => {

@@ -1,6 +1,7 @@
 import { spawn } from 'node:child_process'
 import { existsSync } from 'node:fs'
 import { delimiter, join } from 'node:path'
+import { privately } from './private.mjs'
 import { ROOT } from './root.mjs'
 
 const BIN = join(ROOT, 'node_modules', '.bin')
@@ -27,7 +28,7 @@ export function spawnNode(args, { env = process.env, ...options }) {
 
 /** Runs wrangler to its end and returns its stdout. A failure throws an error with all its output. */
 export function runWrangler(args) {
-  const child = spawnWrangler(args, { stdio: ['ignore', 'pipe', 'pipe'] })
+  const child = privately(() => spawnWrangler(args, { stdio: ['ignore', 'pipe', 'pipe'] }))
   const [out, all] = [[], []]
   child.stdout.on('data', (chunk) => {
     out.push(chunk)

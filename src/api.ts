@@ -4,7 +4,7 @@ import { clinics, keys } from './access/routes'
 import { appointments } from './appointments/routes'
 import { audit } from './audit/routes'
 import { checkins } from './checkins/routes'
-import { pages } from './console/routes'
+import { pages, ready } from './console/routes'
 import type { App } from './context'
 import { days } from './days/routes'
 import { doctors } from './doctors/routes'
@@ -50,6 +50,7 @@ const routes = new Hono<App>()
   .route('/', pages(ABOUT, openApiDocument))
   .route('/api/v1/checkins/doctors/:doctor_id/queue', liveByTicket)
   .use(authenticate)
+  .route('/ready', ready)
   .route('/tests', medicalTests)
   .route('/webhook', webhooks)
   .route('/events', events)

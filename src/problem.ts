@@ -30,6 +30,7 @@ export const PROBLEMS = {
   capacity_below_taken: { status: 409, title: 'Slots above this capacity are already taken', final: true },
   hours_in_use: { status: 409, title: 'The change would move the times of taken slots', final: true },
   already_checked_in: { status: 409, title: 'The patient has already checked in', final: true },
+  last_admin_key: { status: 409, title: 'The last admin key of a clinic cannot be revoked' },
   import_not_finished: { status: 409, title: 'The import is still running' },
   import_over: { status: 409, title: 'The import has already ended' },
   body_too_large: { status: 413, title: 'The body is too large' },
@@ -65,7 +66,13 @@ export class Problem extends Error {
   constructor(
     readonly code: ProblemCode,
     readonly sentence: string,
-    readonly more: { faults?: Fault[]; retryAfterSeconds?: number; transition?: Transition } = {},
+    readonly more: {
+      faults?: Fault[]
+      /** How many faults there are beyond `faults`. */
+      faultsLeftOut?: number
+      retryAfterSeconds?: number | undefined
+      transition?: Transition
+    } = {},
   ) {
     super(code)
   }

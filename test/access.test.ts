@@ -6,7 +6,7 @@ import { operations } from './conformity'
 const OPEN = ['/', '/health', '/openapi.json', '/docs', '/redoc']
 const guarded = async () => (await operations()).filter(({ path }) => !OPEN.includes(path))
 const anyPath = (path: string) => path.replace('{step}', 'serve').replace(/\{[^}]+\}/g, 'nobody')
-const admin = () => openClinic({ scopes: ['*', 'admin'] })
+const admin = () => openClinic({ scopes: ['*', 'admin', 'clinics:*'] })
 
 test('only /, /health, /docs, /redoc and /openapi.json are open', async () => {
   const stranger = caller()
@@ -144,7 +144,7 @@ test('a secret is shown once and only its hash is stored: no list and no retry s
   const retry = await operator.post('/api/v1/keys', wanted, { 'Idempotency-Key': 'k' })
   const list = await operator.get(`/api/v1/keys?clinic_id=${operator.clinicId}`)
   const secret = made.body.key.split('.')[1]
-  expect(secret).toHaveLength(43)
+  expect(secret).toHaveLength(64)
   expect(retry.status).toBe(409)
   expect(list.body.filter(({ name }: { name: string }) => name === 'k')).toHaveLength(1)
   expect(retry.text + list.text).not.toContain(secret)

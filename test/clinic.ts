@@ -1,5 +1,6 @@
 import { createExecutionContext } from 'cloudflare:test'
 import { env } from 'cloudflare:workers'
+import { newKeyText } from '../src/access/key-text'
 import worker from '../src/index'
 import { newSecret, sha256 } from '../src/lib/crypto'
 import { expectDocumented } from './conformity'
@@ -40,8 +41,11 @@ export async function openClinic({
 }
 
 /** Another key of a clinic, with scopes of its own. */
-export async function keyFor(clinicId: string, scopes: string[]): Promise<Client> {
-  const [keyId, secret] = [`key_${newSecret(9)}`, newSecret()]
+export async function keyFor(
+  clinicId: string,
+  scopes: string[],
+  { id: keyId, secret } = newKeyText(env.DOCTORDAY_SECRET, crypto.randomUUID().replaceAll('-', '')),
+): Promise<Client> {
   await env.DB.prepare(
     `INSERT INTO api_keys (id, clinic_id, name, scopes, secret_hash, created_at, op_id)
      VALUES (?, ?, 'test', ?, ?, ?, ?)`,

@@ -4,6 +4,7 @@ import { join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { migrate } from '../../scripts/database.mjs'
 import { newKey, partsOf } from '../../scripts/keys.mjs'
+import { secretInside } from '../../scripts/secret.mjs'
 import { chanceOf } from './chance.mjs'
 import { checkCopy, checkDays } from './checks/days.mjs'
 import { checkEffects } from './checks/effects.mjs'
@@ -35,6 +36,7 @@ const KILL_SOON_MS = 500
 export async function run({ seed, minutes, build, stopsWhenBroken, log }) {
   const stateDir = mkdtempSync(join(tmpdir(), 'doctorday-torture-'))
   const world = newWorld(seed)
+  const secret = secretInside(stateDir)
   const [built] = await Promise.all([build(), migrate(stateDir)])
   const rack = await mount({ seed, stateDir, build: built })
   const cleanUp = () => {
@@ -44,7 +46,7 @@ export async function run({ seed, minutes, build, stopsWhenBroken, log }) {
   process.once('exit', cleanUp)
   try {
     await rack.start('off')
-    await openClinics(world, rack)
+    await openClinics(world, rack, secret)
     await rack.kill()
     await rack.start('on')
     const kills = await torture({ world, rack, minutes, stopsWhenBroken, log })
@@ -63,14 +65,21 @@ export async function run({ seed, minutes, build, stopsWhenBroken, log }) {
 }
 
 /** Two clinics where it is about noon, so that no run sees a day end. */
-async function openClinics(world, rack) {
+async function openClinics(world, rack, secret) {
   const hours = 12 - new Date().getUTCHours()
   const zone = `Etc/GMT${hours > 0 ? '-' : '+'}${Math.abs(hours)}`
   const dates = Array.from({ length: DATES }, (_, n) =>
     new Date(Date.now() + n * DAY_MS).toISOString().slice(0, 10),
   )
   for (let number = 1; number <= CLINICS; number += 1) {
-    const clinic = { id: `clinic-${number}`, number, key: newKey(), doctors: [], dates, today: dates[0] }
+    const clinic = {
+      id: `clinic-${number}`,
+      number,
+      key: newKey(secret),
+      doctors: [],
+      dates,
+      today: dates[0],
+    }
     for (const sql of clinicRows(clinic, zone)) await rack.select(sql)
     world.clinics.push(clinic)
     const opener = newClient({ world, rack, clinic, number: 0 })

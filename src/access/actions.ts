@@ -1,10 +1,11 @@
 import { and, asc, eq, gt, isNull, sql } from 'drizzle-orm'
 import { audited } from '../audit/model'
 import type { Ctx } from '../context'
-import { newSecret, sha256 } from '../lib/crypto'
+import { sha256 } from '../lib/crypto'
 import { cutPage, type Page } from '../lib/page'
 import { localDate } from '../lib/time'
 import { notFound, Problem } from '../problem'
+import { newKeyText } from './key-text'
 import { forgetKey } from './known-keys'
 import {
   apiKeys,
@@ -19,6 +20,7 @@ import {
   toClinic,
   toKey,
 } from './model'
+import { heldScopes, mayUse, requireClinic, requireScopes, wantedScopes } from './permissions'
 
 /** The date at the clinic. A write passes when its key was first claimed, so a retry means the same day. */
 export const today = (ctx: Ctx, at = ctx.now): string => localDate(at, ctx.clinic.timeZone)
@@ -48,7 +50,12 @@ export async function listClinics(ctx: Ctx, wanted: ListClinics): Promise<Page<C
   const rows = await ctx.db
     .select()
     .from(clinics)
-    .where(gt(clinics.id, wanted.cursor?.[0] ?? ''))
+    .where(
+      and(
+        gt(clinics.id, wanted.cursor?.[0] ?? ''),
+        mayUse(ctx, 'clinics:*') ? undefined : eq(clinics.id, ctx.clinic.id),
+      ),
+    )
     .orderBy(asc(clinics.id))
     .limit(wanted.limit + 1)
   return cutPage(rows.map(toClinic), wanted.limit, (clinic) => [clinic.id])
@@ -56,14 +63,16 @@ export async function listClinics(ctx: Ctx, wanted: ListClinics): Promise<Page<C
 
 /** Only the hash of the secret is stored, so a retry finds the key but cannot show its secret again. */
 export async function createKey(ctx: Ctx, wanted: NewKey): Promise<CreatedKey> {
-  const secret = newSecret()
-  const id = `key_${ctx.once.opId.replaceAll('-', '')}`
+  requireClinic(ctx, wanted.clinic_id)
+  const scopes = wantedScopes(wanted.scopes)
+  requireScopes(ctx, scopes, 'To grant this scope')
+  const { id, secret } = newKeyText(ctx.env.DOCTORDAY_SECRET, ctx.once.opId.replaceAll('-', ''))
   const { opId, results } = await ctx.once.transact((op) => [
     ctx.db.select({ id: clinics.id }).from(clinics).where(eq(clinics.id, wanted.clinic_id)),
     ctx.db
       .insert(apiKeys)
       .select(sql`
-        SELECT ${id}, id, ${wanted.name}, ${JSON.stringify(wanted.scopes)}, ${sha256(secret)},
+        SELECT ${id}, id, ${wanted.name}, ${JSON.stringify(scopes)}, ${sha256(secret)},
           ${ctx.now}, NULL, ${op}
         FROM clinics WHERE id = ${wanted.clinic_id}`)
       .onConflictDoNothing(),
@@ -75,17 +84,19 @@ export async function createKey(ctx: Ctx, wanted: NewKey): Promise<CreatedKey> {
       'key_shown_once',
       'The first request with this Idempotency-Key created the key; revoke that key and create another',
     )
-  return { id, key: `${id}.${secret}`, clinic_id: wanted.clinic_id, scopes: wanted.scopes }
+  return { id, key: `${id}.${secret}`, clinic_id: wanted.clinic_id, scopes }
 }
 
 export async function listKeys(ctx: Ctx, wanted: ListKeys): Promise<Page<Key>> {
+  const clinicId = wanted.clinic_id ?? (mayUse(ctx, 'clinics:*') ? undefined : ctx.clinic.id)
+  if (clinicId !== undefined) requireClinic(ctx, clinicId)
   const rows = await ctx.db
     .select()
     .from(apiKeys)
     .where(
       and(
         gt(apiKeys.id, wanted.cursor?.[0] ?? ''),
-        wanted.clinic_id === undefined ? undefined : eq(apiKeys.clinicId, wanted.clinic_id),
+        clinicId === undefined ? undefined : eq(apiKeys.clinicId, clinicId),
       ),
     )
     .orderBy(asc(apiKeys.id))
@@ -95,17 +106,35 @@ export async function listKeys(ctx: Ctx, wanted: ListKeys): Promise<Page<Key>> {
 
 /** Idempotent: revoking a revoked key changes nothing and is no error. */
 export async function revokeKey(ctx: Ctx, id: string): Promise<Key> {
+  const [target] = await ctx.db.select().from(apiKeys).where(eq(apiKeys.id, id))
+  if (!target || (target.clinicId !== ctx.clinic.id && !mayUse(ctx, 'clinics:*'))) throw notFound('Key')
+  requireScopes(ctx, heldScopes(target.scopes), 'To revoke this key')
   const [, , [key]] = await ctx.db
     .batch([
       ctx.db
         .update(apiKeys)
         .set({ revokedAt: ctx.now })
-        .where(and(eq(apiKeys.id, id), isNull(apiKeys.revokedAt))),
+        .where(and(eq(apiKeys.id, id), isNull(apiKeys.revokedAt), isNotLastAdmin(ctx))),
       audited(ctx, 'key.revoked', id),
       ctx.db.select().from(apiKeys).where(eq(apiKeys.id, id)),
     ])
     // Also after a failure, because D1 may have committed the change.
     .finally(() => forgetKey(id))
   if (!key) throw notFound('Key')
+  if (key.revokedAt === null)
+    throw new Problem('last_admin_key', 'No other admin key is left for this clinic; create one first')
   return toKey(key)
 }
+
+/**
+ * Decided within the statement, because two admins may revoke each other's key at once. An admin key is
+ * followed by another one of its clinic that reaches as far, or by the key of the caller.
+ */
+const isNotLastAdmin = (ctx: Ctx) => sql`(${lacks('api_keys', 'admin')} OR EXISTS (
+  SELECT 1 FROM api_keys AS other
+  WHERE other.id <> api_keys.id AND other.revoked_at IS NULL AND NOT ${lacks('other', 'admin')}
+    AND (other.clinic_id = api_keys.clinic_id OR other.id = ${ctx.actor.keyId})
+    AND (${lacks('api_keys', 'clinics:*')} OR NOT ${lacks('other', 'clinics:*')})))`
+
+const lacks = (table: string, scope: 'admin' | 'clinics:*') =>
+  sql`NOT EXISTS (SELECT 1 FROM json_each(${sql.raw(table)}.scopes) WHERE value = ${scope})`

@@ -1,6 +1,9 @@
 import { and, eq, isNull } from 'drizzle-orm'
+import type { Ctx } from '../context'
 import type { Db } from '../lib/db'
 import { SECOND_MS } from '../lib/time'
+import { Problem } from '../problem'
+import type { KeyText } from './key-text'
 import { apiKeys, clinics } from './model'
 
 /**
@@ -11,6 +14,12 @@ const KNOWN_MS = 10 * SECOND_MS
 
 const KNOWN_MAX = 1_000
 
+/**
+ * Look-ups per second and isolate for keys without a signature. A flood of invented keys would otherwise
+ * cost D1 a read each, which it takes from all clinics. A valid key that was found once needs none of them.
+ */
+export const UNSIGNED_LOOKUPS_PER_SECOND = 20
+
 interface KnownKey {
   key: typeof apiKeys.$inferSelect
   secretDigest: Uint8Array
@@ -19,35 +28,67 @@ interface KnownKey {
 
 /** Keys that this isolate has read. A caller's secret is compared on each request. */
 const known = new Map<string, KnownKey & { until: number }>()
+/** Until when an id that D1 does not have, or has as revoked, is not looked up again. */
+const absent = new Map<string, number>()
 let revocations = 0
+let lookups = { second: 0, count: 0 }
 
 /** The key and its clinic, unless it was revoked. */
-export async function findKey(db: Db, keyId: string): Promise<KnownKey | undefined> {
+export async function findKey(db: Db, { id, proof }: KeyText): Promise<KnownKey | undefined> {
   const now = Date.now()
-  const kept = known.get(keyId)
+  const kept = known.get(id)
   if (kept && now < kept.until) return kept
-  known.delete(keyId)
+  if (now < (absent.get(id) ?? 0)) return undefined
+  if (!kept && proof !== 'right') countLookup(now)
   const revocationsBefore = revocations
   // The plain binding reads from the primary: a replica could still contain a revoked key.
   const [row] = await db
     .select({ key: apiKeys, clinic: clinics })
     .from(apiKeys)
     .innerJoin(clinics, eq(clinics.id, apiKeys.clinicId))
-    .where(and(eq(apiKeys.id, keyId), isNull(apiKeys.revokedAt)))
-  const found = row && { ...row, secretDigest: Buffer.from(row.key.secretHash, 'hex') }
+    .where(and(eq(apiKeys.id, id), isNull(apiKeys.revokedAt)))
+  const until = now + KNOWN_MS
+  if (!row) {
+    known.delete(id)
+    keep(absent, id, until)
+    return undefined
+  }
+  const found = { ...row, secretDigest: Buffer.from(row.key.secretHash, 'hex') }
   // A key that was read before a revocation may be the revoked one.
-  if (found && revocations === revocationsBefore) keep(keyId, { ...found, until: now + KNOWN_MS })
+  if (revocations === revocationsBefore) keep(known, id, { ...found, until })
   return found
 }
 
-function keep(keyId: string, found: KnownKey & { until: number }): void {
-  const [oldest] = known.keys()
-  if (known.size >= KNOWN_MAX && oldest !== undefined) known.delete(oldest)
-  known.set(keyId, found)
+function countLookup(now: number): void {
+  const second = Math.floor(now / SECOND_MS)
+  if (second !== lookups.second) lookups = { second, count: 0 }
+  if (lookups.count >= UNSIGNED_LOOKUPS_PER_SECOND)
+    throw new Problem(
+      'unavailable',
+      'Too many unknown keys of the old form are being looked up; try again, or ask your admin for a new key',
+      { retryAfterSeconds: 1 },
+    )
+  lookups.count += 1
+}
+
+function keep<Kept>(map: Map<string, Kept>, id: string, kept: Kept): void {
+  map.delete(id)
+  const [oldest] = map.keys()
+  if (map.size >= KNOWN_MAX && oldest !== undefined) map.delete(oldest)
+  map.set(id, kept)
 }
 
 /** The next request reads the key from D1; a read that is in flight is not kept. */
 export function forgetKey(keyId: string): void {
   revocations += 1
   known.delete(keyId)
+}
+
+/** For streams, which last longer than a key may stay valid: whether the caller's key was revoked since. */
+export async function isRevoked({ db, actor }: Ctx): Promise<boolean> {
+  const [row] = await db
+    .select({ revokedAt: apiKeys.revokedAt })
+    .from(apiKeys)
+    .where(eq(apiKeys.id, actor.keyId))
+  return row === undefined || row.revokedAt !== null
 }

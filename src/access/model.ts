@@ -1,7 +1,7 @@
 import { index, integer, sqliteTable, text as textColumn } from 'drizzle-orm/sqlite-core'
 import * as v from 'valibot'
 import { cursor, limit } from '../lib/page'
-import { component, text } from '../lib/schema'
+import { component, list, text } from '../lib/schema'
 import { iso, TimeZone } from '../lib/time'
 import { GRANTED_BY_NAME, SCOPES } from './permissions'
 
@@ -72,11 +72,7 @@ export const toClinic = (row: typeof clinics.$inferSelect): Clinic => ({
 export const NewKey = component('NewKey', {
   clinic_id: ClinicId,
   name: text(200),
-  scopes: v.pipe(
-    v.array(Scope),
-    v.minLength(1, 'must name at least one scope'),
-    v.maxLength(50, 'must name at most 50 scopes'),
-  ),
+  scopes: list(Scope, 50, 'scope'),
 })
 export type NewKey = v.InferOutput<typeof NewKey>
 

@@ -3,7 +3,10 @@ import { uniqueSymbol } from 'hono-openapi'
 import type { App, Ctx } from '../context'
 import { notFound, Problem } from '../problem'
 
-/** What an API key may do: each route names the scopes that it `needs`. `*` on a key means all of these. */
+/**
+ * What an API key may do: each route names the scopes that it `needs`. `*` in a request for a new key means
+ * all of these; the key stores their names, so that a scope that is added later is not given to it.
+ */
 export const SCOPES = {
   'patients:read': 'read patients and their imports',
   'patients:write': 'register patients; import, repair, cancel and resume imports of patients',
@@ -20,21 +23,40 @@ export const SCOPES = {
   'hospitals:read': 'read hospitals and their imports',
   'hospitals:write': 'import, repair, cancel and resume imports of hospitals, activate batches',
   'audit:read': 'read the audit and the events of a day',
+  'service:read': 'ask whether the stores of the service answer',
 } as const
 
-/** Scopes that reach beyond one clinic; `*` never includes them. */
+/** Scopes that reach beyond the work of one clinic; `*` never includes them. */
 export const GRANTED_BY_NAME = {
-  'clinics:*': 'read and store medical tests of any clinic',
-  admin: 'open and list clinics; create, list and revoke API keys of any clinic',
+  'clinics:*': 'read and store medical tests of any clinic; as an admin, administer any clinic',
+  admin: 'open clinics; create, list and revoke API keys of the own clinic',
 } as const
 
 type Scope = keyof typeof SCOPES | keyof typeof GRANTED_BY_NAME
+
+/** What `*` meant when keys still stored it. No scope is ever added here. */
+const STORED_STAR: readonly string[] = [
+  ...['patients:read', 'patients:write', 'doctors:read', 'doctors:write'],
+  ...['appointments:read', 'appointments:write', 'checkins:read', 'checkins:write'],
+  ...['tests:read', 'tests:write', 'webhooks:write', 'events:read'],
+  ...['hospitals:read', 'hospitals:write', 'audit:read', 'service:read'],
+]
+
+/** The scopes of a stored key. */
+export const heldScopes = (stored: readonly string[]): string[] => expand(stored, STORED_STAR)
+
+/** The scopes that a new key stores. */
+export const wantedScopes = (wanted: readonly string[]): string[] => expand(wanted, Object.keys(SCOPES))
+
+const expand = (scopes: readonly string[], star: readonly string[]): string[] => [
+  ...new Set(scopes.flatMap((scope) => (scope === '*' ? star : [scope]))),
+]
 
 /** Refuses a request whose key does not have all these scopes. */
 export const needs = (...scopes: Scope[]) =>
   Object.assign(
     createMiddleware<App>(async (c, next) => {
-      const missing = scopes.find((scope) => !isGranted(c.var.ctx.actor.scopes, scope))
+      const missing = scopes.find((scope) => !mayUse(c.var.ctx, scope))
       if (missing !== undefined)
         throw new Problem('scope_missing', `This request needs an API key with the scope ${missing}`)
       await next()
@@ -46,12 +68,17 @@ export const needs = (...scopes: Scope[]) =>
     },
   )
 
-/** Whether a key with the scopes `granted` has this one. */
-const isGranted = (granted: readonly string[], scope: Scope): boolean =>
-  granted.includes(scope) || (granted.includes('*') && scope in SCOPES)
+/** Whether the caller's key has this scope. */
+export const mayUse = (ctx: Ctx, scope: Scope): boolean => ctx.actor.scopes.includes(scope)
 
 /** A key may use its own clinic, or with `clinics:*` any. Every other clinic is 404. */
 export function requireClinic(ctx: Ctx, clinicId: string): void {
-  if (clinicId !== ctx.clinic.id && !ctx.actor.scopes.includes('clinics:*'))
-    throw notFound('clinic_id: clinic')
+  if (clinicId !== ctx.clinic.id && !mayUse(ctx, 'clinics:*')) throw notFound('clinic_id: clinic')
+}
+
+/** A key may give, and take away by a revocation, only what it holds itself. */
+export function requireScopes(ctx: Ctx, scopes: readonly string[], purpose: string): void {
+  const missing = scopes.find((scope) => !ctx.actor.scopes.includes(scope))
+  if (missing !== undefined)
+    throw new Problem('scope_missing', `${purpose} needs an API key with the scope ${missing}`)
 }

@@ -26,9 +26,18 @@ export const keys = resource()
     body(NewKey),
     async (c) => reply(c, CreatedKey, await createKey(c.var.ctx, c.req.valid('json')), 201),
   )
-  .get('/', doc('List API keys', 200, v.array(Key)), needs('admin'), query(ListKeys), async (c) =>
-    replyPage(c, Key, await listKeys(c.var.ctx, c.req.valid('query'))),
+  .get(
+    '/',
+    doc('List API keys', 200, v.array(Key)),
+    refuses('not_found'),
+    needs('admin'),
+    query(ListKeys),
+    async (c) => replyPage(c, Key, await listKeys(c.var.ctx, c.req.valid('query'))),
   )
-  .delete('/:id', doc('Revoke an API key', 200, Key), refuses('not_found'), needs('admin'), async (c) =>
-    reply(c, Key, await revokeKey(c.var.ctx, c.req.param('id'))),
+  .delete(
+    '/:id',
+    doc('Revoke an API key', 200, Key),
+    refuses('not_found', 'last_admin_key'),
+    needs('admin'),
+    async (c) => reply(c, Key, await revokeKey(c.var.ctx, c.req.param('id'))),
   )

@@ -1,4 +1,5 @@
 import { today } from '../access/actions'
+import { mayUse } from '../access/permissions'
 import { findPatientAndDoctor, requireDayKey } from '../appointments/actions'
 import type { Ctx } from '../context'
 import { decideOn, see } from '../doctor-day/client'
@@ -53,7 +54,7 @@ export async function walkIn(ctx: Ctx, wanted: WalkIn): Promise<CheckedIn> {
   return toCheckedIn(arrived)
 }
 
-/** Null where no patient waits. */
+/** Null where no patient waits. A key that may not read the queue gets the patient without the name. */
 export async function callNext(ctx: Ctx, doctorId: string, wanted: CallNext): Promise<Queued | null> {
   const { opId, claimedAt, doctor } = await findDoctor(ctx, doctorId)
   const { date = today(ctx, claimedAt), room } = wanted
@@ -64,6 +65,7 @@ export async function callNext(ctx: Ctx, doctorId: string, wanted: CallNext): Pr
     room,
   })
   if (!called) return null
+  if (!mayUse(ctx, 'checkins:read')) return toQueueEntry({ doctorId, date }, called, '')
   const names = await patientNames(ctx, [called.patientId])
   return toQueueEntry({ doctorId, date }, called, names.get(called.patientId) ?? '')
 }

@@ -7,6 +7,9 @@ import { type Fault, PROBLEMS, Problem, type ProblemCode } from '../problem'
 
 const RETRY_AFTER_SECONDS = 1
 
+/** A client mends what it was told and sends again; more faults than this would only cost both sides. */
+export const FAULTS_TOLD_MAX = 100
+
 /** RFC 9457, with the names that clients of the older services read: `error`, `message`, `request_id`. */
 export function failure(error: Error, c: Context<App>): Response {
   const problem = problemOf(error, c)
@@ -21,6 +24,7 @@ export function failure(error: Error, c: Context<App>): Response {
     message: problem.sentence,
     request_id: c.var.claim?.requestId ?? c.var.requestId,
     ...(problem.more.faults && { errors: problem.more.faults }),
+    ...(problem.more.faultsLeftOut && { more_errors: problem.more.faultsLeftOut }),
     ...problem.more.transition,
   }
   c.header('Content-Type', 'application/problem+json')
@@ -82,6 +86,12 @@ export function parse<Schema extends v.GenericSchema>(
   throw invalid(faultsOf(parsed.issues), code)
 }
 
-/** One Problem for all faults; its sentence joins their messages. */
-export const invalid = (faults: Fault[], code: ProblemCode = 'invalid_request') =>
-  new Problem(code, faults.map((fault) => fault.message).join('; '), { faults })
+/** One Problem for all faults, each told once; its sentence joins their messages. */
+export function invalid(found: Fault[], code: ProblemCode = 'invalid_request'): Problem {
+  const once = new Map(found.map((fault) => [JSON.stringify(Object.values(fault)), fault]))
+  const faults = [...once.values()].slice(0, FAULTS_TOLD_MAX)
+  const faultsLeftOut = once.size - faults.length
+  const sentences = faults.map((fault) => fault.message)
+  if (faultsLeftOut > 0) sentences.push(`and ${faultsLeftOut} more`)
+  return new Problem(code, sentences.join('; '), { faults, faultsLeftOut })
+}

@@ -115,6 +115,9 @@ const PROBLEM = toJsonSchema(
         }),
       ),
     ),
+    more_errors: v.optional(
+      v.pipe(v.number(), v.integer(), v.description('How many faults there are beyond those in `errors`')),
+    ),
   }),
 ) as OpenAPIV3_1.SchemaObject
 

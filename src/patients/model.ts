@@ -60,6 +60,9 @@ export const Patient = component('Patient', {
 })
 export type Patient = v.InferOutput<typeof Patient>
 
+/** What a key without `patients:read` gets. */
+export const RegisteredPatient = component('RegisteredPatient', { id: v.string(), created: v.boolean() })
+
 export const toPatient = (row: typeof patients.$inferSelect): Patient => ({
   id: row.id,
   name: row.name,

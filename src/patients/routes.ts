@@ -1,22 +1,27 @@
-import { needs } from '../access/permissions'
+import * as v from 'valibot'
+import { mayUse, needs } from '../access/permissions'
 import { body, doc, refuses, reply, resource } from '../http/endpoint'
 import { importRoutes } from '../imports/routes'
 import { getPatient, registerPatient } from './actions'
 import { PATIENT_WORDS, PATIENTS } from './import'
-import { NewPatient, Patient } from './model'
+import { NewPatient, Patient, RegisteredPatient } from './model'
 
 const { uploads, status, jobs } = importRoutes(PATIENTS, PATIENT_WORDS)
 
 export const patients = resource()
   .post(
     '/',
-    doc('Register a patient; a known patient gets 200', [201, 200], Patient),
+    doc('Register a patient; a known patient gets 200', [201, 200], v.union([Patient, RegisteredPatient])),
     refuses('phone_in_use'),
     needs('patients:write'),
     body(NewPatient),
     async (c) => {
       const { patient, created } = await registerPatient(c.var.ctx, c.req.valid('json'))
-      return reply(c, Patient, patient, created ? 201 : 200)
+      const status = created ? 201 : 200
+      // A key that may not read patients must not read one by naming a known name and phone.
+      return mayUse(c.var.ctx, 'patients:read')
+        ? reply(c, Patient, patient, status)
+        : reply(c, RegisteredPatient, { id: patient.id, created }, status)
     },
   )
   .route('/bulk', uploads)

@@ -6,6 +6,7 @@ import { bundle } from '../../scripts/bundle.mjs'
 import { prepare } from '../../scripts/database.mjs'
 import { newKey } from '../../scripts/keys.mjs'
 import { ROOT } from '../../scripts/root.mjs'
+import { secretInside } from '../../scripts/secret.mjs'
 
 const FOLDER = join(ROOT, '.wrangler', 'e2e')
 const BUNDLE = join(FOLDER, 'bundle')
@@ -16,7 +17,7 @@ const KEY = join(FOLDER, 'key')
 export async function globalSetup() {
   rmSync(FOLDER, { recursive: true, force: true })
   mkdirSync(FOLDER, { recursive: true })
-  const key = newKey()
+  const key = newKey(secretInside(STATE))
   writeFileSync(KEY, key, { mode: 0o600 })
   await Promise.all([bundle(join('e2e', 'bundle')), prepare(STATE, key)])
 }

@@ -4,7 +4,7 @@ import { startService } from './service.mjs'
 
 test('it answers, serves its own documentation, and keeps its data over a restart', async (t) => {
   const service = await startService(t, {}, { isDev: true })
-  assert.equal((await service.get('/health')).body.status, 'ok')
+  assert.equal((await service.get('/health')).body.status, 'healthy')
   const ada = { name: 'Ada Lovelace', phone: '+1 202 555 0199' }
   const registered = await service.post('/api/v1/patients', ada)
   assert.equal(registered.status, 201)
