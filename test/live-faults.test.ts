@@ -1,8 +1,8 @@
 import { evictDurableObject, runDurableObjectAlarm, runInDurableObject } from 'cloudflare:test'
 import { env } from 'cloudflare:workers'
 import { afterEach, expect, test, vi } from 'vitest'
-import { FOLLOWERS_MAX } from '../src/doctor-day/readers/sockets'
-import { times } from './clinic'
+import { PLACES_MAX, PLACES_PER_KEY_MAX } from '../src/doctor-day/readers/followers'
+import { keyFor, times } from './clinic'
 import { passTime } from './faults'
 import { folded, follow, until } from './followers'
 import {
@@ -31,16 +31,19 @@ afterEach(() => {
 
 test('only so many follow one day; one that goes makes room', async () => {
   const desk = await openDay()
+  const keys = await Promise.all(
+    times(PLACES_MAX.key / PLACES_PER_KEY_MAX, () => keyFor(desk.clinicId, ['checkins:read'])),
+  )
   const followers = await Promise.all(
-    times(FOLLOWERS_MAX, () => follow('WebSocket', onDay(desk), withKey(desk))),
+    times(PLACES_MAX.key, (n) => follow('WebSocket', onDay(desk), withKey(keys[n % keys.length] ?? desk))),
   )
   const full = await desk.get(onDay(desk))
   expect(full).toMatchObject({ status: 503, body: { type: 'urn:doctorday:problem:live_full' } })
-  expect(full.headers.get('Retry-After')).toBe('1')
+  expect(full.headers.get('Retry-After')).toBe('3600')
   await arrive(desk, 0)
   await Promise.all(followers.map((follower) => until(follower, 3)))
   await followers[0]?.cut()
-  await soon(async () => expect(await followersOf(desk)).toBe(FOLLOWERS_MAX - 1))
+  await soon(async () => expect(await followersOf(desk)).toBe(PLACES_MAX.key - 1))
   expect((await desk.get(onDay(desk))).status).toBe(200)
   await Promise.all(followers.map((follower) => follower.cut()))
 }, 20_000)

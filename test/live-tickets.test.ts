@@ -196,10 +196,9 @@ test('tickets of a day have a limit, and those long expired are swept away', asy
     for (const n of times(TICKETS_MAX - 1, (n) => n))
       sql.exec(`INSERT INTO tickets VALUES (?, ?, 'k', 'c', 'board', ?)`, `h${n}`, `o${n}`, NOON + TICKET_MS)
   })
-  expect(await issue(desk)).toMatchObject({
-    status: 503,
-    body: { type: 'urn:doctorday:problem:live_full' },
-  })
+  const full = await issue(desk)
+  expect(full).toMatchObject({ status: 503, body: { type: 'urn:doctorday:problem:live_full' } })
+  expect(full.headers.get('Retry-After')).toBe(String(TICKET_MS / 1_000))
   at(NOON + TICKET_MS)
   expect((await issue(desk)).status).toBe(201)
   expect(await stored(desk)).toHaveLength(TICKETS_MAX + 1)

@@ -3,7 +3,7 @@ import { withTimeout } from '../lib/outage'
 import { SECOND_MS } from '../lib/time'
 import { Problem } from '../problem'
 import type { Answer, Command, MoveWanted, Operation, Refusal, Refused, ReplyTo } from './commands'
-import { FOLLOW_HEADER, type FollowRequest } from './readers/sockets'
+import { FOLLOW_HEADER, type FollowRequest } from './readers/followers'
 import type { Appointment } from './state/day'
 import type { HasMoved, Query, Seen } from './state/views'
 import { type DayKey, dayKey } from './storage/address'
@@ -144,13 +144,17 @@ export async function openStream(
   const answer = await onDay(env, key, (day) => day.fetch('https://day/live', { headers }))
   if (answer.webSocket) return answer.webSocket
   const code = (await answer.text()) as keyof typeof STREAM_REFUSALS
-  throw new Problem(code, STREAM_REFUSALS[code])
+  throw new Problem(code, STREAM_REFUSALS[code], {
+    retryAfterSeconds: Number(answer.headers.get('Retry-After')) || undefined,
+  })
 }
 
 const STREAM_REFUSALS = {
-  unauthenticated: 'This ticket is not valid for this day and view, or it has expired; ask for a new one',
+  unauthenticated:
+    'This ticket was not issued for this day and view, or its API key was revoked; get a new one',
   not_found: 'No record with this id was found on this day; check the id',
-  live_full: 'Too many clients follow this day already; try again later',
+  live_full:
+    'All places of this day, key or ticket are taken; Retry-After says when one is free at the latest',
 }
 
 /** The Problem that a caller gets for a day’s refusal. */

@@ -5,7 +5,8 @@ import { otherDays } from './client'
 import type { Answer, Command, Decision, MoveWanted, Operation, ReplyTo } from './commands'
 import { moving } from './moving/moving'
 import { copyReader } from './readers/copy'
-import { countMessage, liveStream } from './readers/sockets'
+import { countMessage } from './readers/followers'
+import { liveStream } from './readers/sockets'
 import { isTransient } from './rules/facts'
 import { decide, nextDeadline } from './rules/rules'
 import { type Appointment, type Day, type Event, emptyDay, type Recorded } from './state/day'
@@ -59,6 +60,7 @@ export class DoctorDay extends DurableObject<Env> {
     day: () => this.#day,
     events: (after) => this.history(after, -1),
     wakeAt: (instant) => this.#isOpen && this.#arm(instant),
+    watchAt: (instant) => instant < Number.POSITIVE_INFINITY && this.#arm(instant),
   })
 
   constructor(state: DurableObjectState, env: Env) {
@@ -143,7 +145,7 @@ export class DoctorDay extends DurableObject<Env> {
   }
 
   /** Opens a live stream. The Worker has authenticated the caller, or passes on the caller’s ticket. */
-  override fetch(request: Request): Response {
+  override fetch(request: Request): Promise<Response> {
     return this.#liveStream.open(request)
   }
 
@@ -165,7 +167,7 @@ export class DoctorDay extends DurableObject<Env> {
       logFailure('lapse_failed', error, { day: this.ctx.id.name })
       this.#arm(Date.now() + LAPSE_RETRY_MS)
     }
-    if (this.#isOpen) await this.#moving.settle()
+    await Promise.all([this.#liveStream.closeRevoked(), this.#isOpen && this.#moving.settle()])
     await this.#catchUp()
   }
 

@@ -4,13 +4,16 @@ import { logFailure } from '../lib/log'
 import { MINUTE_MS, SECOND_MS } from '../lib/time'
 import { type ImportFacts, isOver, pausedUntil } from './status'
 
-/** Each read of the job is a query, and D1 allows 1,000 per request: these minutes need 600 at most. */
+/** Each read of the job or of the key is a query, and D1 allows 1,000 per request: these minutes need 700. */
 export const STREAM_MS_MAX = 5 * MINUTE_MS
 
 /** While nothing changes, the stream reads the job less and less often. */
 export const READ_EVERY_MS_MIN = SECOND_MS / 2
 export const READ_EVERY_MS_MAX = 5 * SECOND_MS
 const SLOWDOWN = 1.5
+
+/** With a pause of READ_EVERY_MS_MAX before it, the stream of a revoked key ends within ten seconds. */
+export const KEY_ASKED_EVERY_MS = 3 * SECOND_MS
 
 /** A database that neither answers nor fails must not keep a client waiting. */
 export const READ_MS_MAX = 10 * SECOND_MS
@@ -29,16 +32,20 @@ export const PACE = {
 }
 export type Pace = v.InferOutput<v.ObjectSchema<typeof PACE, undefined>>
 
-/** A job that a client follows: `readJob` reads it again, `toEvent` uses the field names of its kind. */
+/**
+ * A job that a client follows: `readJob` reads it again, where `asksKey` says so only for a key that is not
+ * revoked, otherwise it returns null. `toEvent` uses the field names of its kind.
+ */
 export interface FollowedJob {
   first: ImportFacts
-  readJob(): Promise<ImportFacts>
+  readJob(asksKey: boolean): Promise<ImportFacts | null>
   toEvent(facts: ImportFacts, pace: Pace): object
 }
 
 /**
  * The job as server-sent events, one for each change. The stream ends after the event of the job's end, after
- * STREAM_MS_MAX, when the job cannot be read, and when `disconnected` says that the client is gone.
+ * STREAM_MS_MAX, when the job cannot be read, when the key is revoked, and when `disconnected` says that the
+ * client is gone.
  */
 export async function* progressEvents(
   { first, readJob, toEvent }: FollowedJob,
@@ -46,6 +53,7 @@ export async function* progressEvents(
 ): AsyncGenerator<string> {
   const endsAt = Date.now() + STREAM_MS_MAX
   let facts: ImportFacts | null = first
+  let keyAskedAt = Date.now()
   let measured: Measurement[] = []
   let [sent, sentAt, readEveryMs] = ['', endsAt, READ_EVERY_MS_MIN]
   yield `retry: ${RETRY_MS}\n\n`
@@ -66,7 +74,10 @@ export async function* progressEvents(
     }
     if (isOver(facts) || now >= endsAt) return
     await pause(readEveryMs, disconnected)
-    facts = disconnected.aborted ? null : await readInTime({ first, readJob }, disconnected)
+    const asksKey = Date.now() - keyAskedAt >= KEY_ASKED_EVERY_MS
+    if (asksKey) keyAskedAt = Date.now()
+    const read = { first, readJob: () => readJob(asksKey) }
+    facts = disconnected.aborted ? null : await readInTime(read, disconnected)
   }
 }
 
@@ -90,7 +101,7 @@ const changesOf = ({ job, created, failed }: ImportFacts, { rows_per_second, pau
 
 /** Null if the job cannot be read: then the stream ends, and the client reconnects. */
 async function readInTime(
-  { first, readJob }: Pick<FollowedJob, 'first' | 'readJob'>,
+  { first, readJob }: { first: ImportFacts; readJob(): Promise<ImportFacts | null> },
   disconnected: AbortSignal,
 ): Promise<ImportFacts | null> {
   const isRead = new AbortController()

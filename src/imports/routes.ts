@@ -1,4 +1,5 @@
 import type { Context } from 'hono'
+import { isRevoked } from '../access/known-keys'
 import { needs } from '../access/permissions'
 import type { App } from '../context'
 import { doc, linkNext, noBody, path, query, refuses, reply, resource } from '../http/endpoint'
@@ -79,8 +80,10 @@ export function importRoutes<const Records extends string>(kind: Kind, words: Wo
       headOpensNothing,
       path(JobPath),
       async (c) => {
-        const readJob = () => getImport(c.var.ctx, kind.name, c.req.valid('param').job_id)
-        const first = await readJob()
+        const { ctx } = c.var
+        const read = () => getImport(ctx, kind.name, c.req.valid('param').job_id)
+        const readJob = async (asksKey: boolean) => (asksKey && (await isRevoked(ctx)) ? null : read())
+        const first = await read()
         if (isOver(first) && c.req.header('Last-Event-ID') === END) return c.body(null, 204)
         return streamEvents((disconnected) =>
           progressEvents({ first, readJob, toEvent: replies.progress }, disconnected),

@@ -1,39 +1,42 @@
 import { today } from '../access/actions'
 import type { Ctx } from '../context'
 import { onDay, openStream, operation } from '../doctor-day/client'
-import { type DayKey, dayKey } from '../doctor-day/storage/address'
+import { dayKey } from '../doctor-day/storage/address'
 import { findDoctor, requireDoctor } from '../doctors/actions'
-import { newSecret, sha256 } from '../lib/crypto'
+import { sha256 } from '../lib/crypto'
 import { iso, MINUTE_MS } from '../lib/time'
 import { Problem } from '../problem'
 import { type Follow, type NewTicket, sinceOf, type Ticket } from './model'
+import { dayOfTicket, newTicket } from './ticket'
 
 /** Long enough to load a page and to reconnect. An open connection continues after its ticket has expired. */
 export const TICKET_MS = 15 * MINUTE_MS
-
-/** A ticket starts with its day’s key, which leads to the object that issued it. */
-const TICKET = /^([0-9a-f]{20})\.[A-Za-z0-9_-]{43}$/
 
 /** Without a date: today, at the clinic. */
 export async function followQueue(ctx: Ctx, doctorId: string, wanted: Follow): Promise<WebSocket> {
   const { date = today(ctx), view = 'desk', since } = wanted
   await requireDoctor(ctx, doctorId)
   const key = dayKey(ctx.clinic.id, doctorId, date)
-  return openStream(ctx.env, key, { clinicId: ctx.clinic.id, view, since: sinceOf(since) })
+  const { keyId } = ctx.actor
+  return openStream(ctx.env, key, { clinicId: ctx.clinic.id, keyId, view, since: sinceOf(since) })
 }
 
-/** The day alone checks its tickets: no other store is read. */
+/**
+ * The signature proves the ticket before the day is reached; the day knows whether it was issued, and asks D1
+ * whether the key that issued it is still valid.
+ */
 export async function followByTicket(
-  env: Pick<Env, 'DOCTOR_DAY'>,
+  env: Pick<Env, 'DOCTOR_DAY' | 'DOCTORDAY_SECRET'>,
   doctorId: string,
   { ticket = '', date = '', view, since }: Follow,
 ): Promise<WebSocket> {
-  const key = dayOfTicket(ticket)
-  if (key === null) throw new Problem('unauthenticated', 'This is not a ticket; send it exactly as issued')
+  const key = dayOfTicket(env.DOCTORDAY_SECRET, ticket, { doctorId, date, view }, Date.now())
+  if (key === null) throw new Problem('unauthenticated', NOT_VALID)
   return openStream(env, key, { ticket: sha256(ticket), doctorId, date, view, since: sinceOf(since) })
 }
 
-const dayOfTicket = (ticket: string): DayKey | null => TICKET.exec(ticket)?.[1] ?? null
+const NOT_VALID =
+  'This ticket is not valid now for this doctor, date and view; send it as issued, or get a new one'
 
 /**
  * Only the hash of a ticket is stored, so a retry cannot get the same ticket again. If the first try failed
@@ -42,18 +45,19 @@ const dayOfTicket = (ticket: string): DayKey | null => TICKET.exec(ticket)?.[1] 
 export async function issueTicket(ctx: Ctx, doctorId: string, wanted: NewTicket): Promise<Ticket> {
   const { opId, claimedAt } = await findDoctor(ctx, doctorId)
   const { date = today(ctx, claimedAt), view } = wanted
-  const key = dayKey(ctx.clinic.id, doctorId, date)
-  const ticket = `${key}.${newSecret()}`
+  const day = dayKey(ctx.clinic.id, doctorId, date)
   const expiresAt = ctx.now + TICKET_MS
-  const issued = await onDay(ctx.env, key, (day) =>
-    day.issueTicket(operation(ctx, opId), {
+  const ticket = newTicket(ctx.env.DOCTORDAY_SECRET, { day, doctorId, date, view, expiresAt })
+  const issued = await onDay(ctx.env, day, (object) =>
+    object.issueTicket(operation(ctx, opId), {
       hash: sha256(ticket),
       clinicId: ctx.clinic.id,
       view,
       expiresAt,
     }),
   )
-  if (issued !== 'issued') throw new Problem(issued, REFUSED[issued])
+  if (issued === 'key_shown_once') throw new Problem(issued, REFUSED[issued])
+  if (issued !== 'issued') throw new Problem('live_full', REFUSED[issued.full], issued)
   const query = new URLSearchParams({ date, ticket })
   const url = `/api/v1/checkins/doctors/${encodeURIComponent(doctorId)}/queue/live?${query}`
   return { ticket, url, view, date, expires_at: iso(expiresAt) }
@@ -61,5 +65,6 @@ export async function issueTicket(ctx: Ctx, doctorId: string, wanted: NewTicket)
 
 const REFUSED = {
   key_shown_once: 'The first request received the ticket; ask for another one with a new Idempotency-Key',
-  live_full: 'Too many tickets for this day are valid now; try again when some have expired',
+  day: 'Too many tickets for this day are valid now; try again when some have expired',
+  key: 'Too many tickets that this key issued for this day are valid now; try again when some have expired',
 }

@@ -1,41 +1,25 @@
 import { logFailure } from '../../lib/log'
 import { withTimeout } from '../../lib/outage'
-import { HOUR_MS, SECOND_MS } from '../../lib/time'
+import { SECOND_MS } from '../../lib/time'
 import { backoff } from '../moving/backoff'
 import type { Day, Recorded } from '../state/day'
-import { type PresentedTicket, redeem } from '../storage/tickets'
-import { appendEvents, emptyStreamLog, lensOf, messagesAfter, type StreamLog, type View } from './live'
-
-/** Followers of one day at a time. The object sends each event to all of them before it does other work. */
-export const FOLLOWERS_MAX = 200
-
-/** Then a follower must reconnect and authenticate again: a revoked key cannot follow for longer. */
-const CONNECTION_MS_MAX = HOUR_MS
-
-/** Each message from a client wakes the object, and the object uses none of them. */
-const CLIENT_MESSAGES_MAX = 10
+import { redeem, voidTickets } from '../storage/tickets'
+import {
+  CLOSE_CODES,
+  CONNECTION_MS_MAX,
+  close,
+  FOLLOW_HEADER,
+  type Follower,
+  type FollowRequest,
+  openFollowers,
+  RECONNECT,
+  secondsUntilRoom,
+} from './followers'
+import { keyWatch } from './key-watch'
+import { appendEvents, emptyStreamLog, lensOf, messagesAfter, type StreamLog } from './live'
 
 /** A person waits at the screen, so a slower query for names is abandoned and retried. */
 const NAMES_MS_MAX = 3 * SECOND_MS
-
-/** Close codes. `reconnect`: a client that reconnects with its last `seq` as `since` misses nothing. */
-const CLOSE_CODES = { tooManyMessages: 1008, failed: 1011, reconnect: 4000 }
-const RECONNECT = 'Reconnect with the last seq as since'
-
-/** The header of the Worker’s own request to the day, which carries nothing of the caller’s request. */
-export const FOLLOW_HEADER = 'X-Doctorday-Follow'
-
-/** `since`: the last event that the follower has. The Worker has checked a key; the day checks a ticket. */
-export type FollowRequest = { since: number | null } & ({ clinicId: string; view: View } | PresentedTicket)
-
-/** Stored with the socket to survive eviction. `seq`: last event sent. `until`: when it must reconnect. */
-interface Follower {
-  clinicId: string
-  view: View
-  seq: number | null
-  until: number
-  messages: number
-}
 
 /** What the live stream needs of the object. */
 interface StreamHost {
@@ -43,13 +27,17 @@ interface StreamHost {
   env: Env
   day(): Day
   events(after: number): Recorded[]
-  /** Does nothing on an unused day: following a day must not create storage. */
+  /** Does nothing on an unused day: its first event wakes the stream. */
   wakeAt(instant: number): void
+  /** Sets the alarm on an unused day too, whose followers’ keys may be revoked. */
+  watchAt(instant: number): void
 }
 
 interface LiveStream {
   /** Admits a follower, or answers with the code of a problem. */
-  open(request: Request): Response
+  open(request: Request): Promise<Response>
+  /** Closes the streams of revoked keys. Never throws. */
+  closeRevoked(): Promise<void>
   /** Sends each follower the events that it has not received. Never throws. */
   catchUp(): Promise<void>
   /** When the alarm must run for the followers: at once where one of them is behind. */
@@ -60,13 +48,23 @@ interface LiveStream {
  * Streams the log to the followers of the day. There is no `await` between reading the last number sent to a
  * socket and storing the new one, so two passes cannot send one event twice or leave one out.
  */
-export function liveStream({ ctx, env, day, events, wakeAt }: StreamHost): LiveStream {
+export function liveStream({ ctx, env, day, events, wakeAt, watchAt }: StreamHost): LiveStream {
   ctx.setWebSocketAutoResponse(new WebSocketRequestResponsePair('ping', 'pong'))
   const showsInitials = env.BOARD_INITIALS === 'true'
   const names = new Map<string, string>()
   let streamLog: StreamLog | null = null
   let isLoadingNames = false
   const { postpone, reset } = backoff('live_failed', ctx.id.name, wakeAt)
+  const keys = keyWatch(env.DB, ctx.id.name)
+
+  /** What is revoked stays so: its tickets open nothing any more, even while D1 cannot be asked. */
+  async function revokedOf(keyIds: string[]): Promise<string[]> {
+    const revoked = await keys.revokedOf(keyIds)
+    voidTickets(ctx.storage.sql, revoked, Date.now())
+    return revoked
+  }
+
+  const keysDueAt = () => keys.dueAt(openFollowers(ctx, Date.now()).map(([, { keyId }]) => keyId))
 
   /** Sends what it can, and returns the patients whose names are missing for the rest. */
   function deliver(): string[] {
@@ -115,22 +113,30 @@ export function liveStream({ ctx, env, day, events, wakeAt }: StreamHost): LiveS
   }
 
   return {
-    open(request) {
-      const answer = admit(ctx, day(), request)
+    async open(request) {
+      const asked = JSON.parse(decodeURIComponent(request.headers.get(FOLLOW_HEADER) ?? '')) as FollowRequest
+      const admitted = admittedBy(ctx, asked)
+      if (!admitted || (await revokedOf([admitted.keyId])).length > 0) return refusal('unauthenticated')
+      const answer = admit(ctx, day(), { ...admitted, seq: asked.since, messages: 0 })
+      watchAt(keysDueAt())
       ctx.waitUntil(catchUp())
       return answer
     },
     catchUp,
-    dueAt: () => dueAt(ctx, day().version),
+    async closeRevoked() {
+      const followers = openFollowers(ctx, Date.now())
+      if (followers.length === 0) return
+      try {
+        const revoked = await revokedOf(followers.map(([, { keyId }]) => keyId))
+        for (const [socket, { keyId }] of followers)
+          if (revoked.includes(keyId)) close(socket, CLOSE_CODES.revoked, 'The API key was revoked')
+      } catch (error) {
+        logFailure('keys_not_asked', error, { day: ctx.id.name })
+      }
+      watchAt(Math.max(keysDueAt(), Date.now() + SECOND_MS))
+    },
+    dueAt: () => Math.min(dueAt(ctx, day().version), keysDueAt()),
   }
-}
-
-/** The followers whose time is not over; closes the sockets of the others. */
-function openFollowers(ctx: DurableObjectState, now: number): [WebSocket, Follower][] {
-  const open = ctx.getWebSockets().filter(({ readyState }) => readyState === WebSocket.OPEN)
-  const all = open.map((socket): [WebSocket, Follower] => [socket, socket.deserializeAttachment()])
-  for (const [socket, { until }] of all) if (until <= now) close(socket, CLOSE_CODES.reconnect, RECONNECT)
-  return all.filter(([, { until }]) => until > now)
 }
 
 function dueAt(ctx: DurableObjectState, version: number): number {
@@ -139,18 +145,25 @@ function dueAt(ctx: DurableObjectState, version: number): number {
   return Math.min(Number.POSITIVE_INFINITY, ...dues)
 }
 
+type Admitted = Omit<Follower, 'until' | 'seq' | 'messages'>
+
+/** Null where the ticket opens nothing here. */
+function admittedBy(ctx: DurableObjectState, asked: FollowRequest): Admitted | null {
+  if (!('ticket' in asked))
+    return { clinicId: asked.clinicId, keyId: asked.keyId, view: asked.view, ticket: null }
+  const redeemed = redeem(ctx.storage.sql, ctx.id.name, asked, Date.now())
+  return redeemed && { ...redeemed, ticket: asked.ticket }
+}
+
 /** Accepts the socket. The next pass sends the first messages. */
-function admit(ctx: DurableObjectState, { identity }: Day, request: Request): Response {
-  const asked = JSON.parse(decodeURIComponent(request.headers.get(FOLLOW_HEADER) ?? '')) as FollowRequest
+function admit(ctx: DurableObjectState, { identity }: Day, admitted: Omit<Follower, 'until'>): Response {
   const now = Date.now()
-  const admitted = 'ticket' in asked ? redeem(ctx.storage.sql, ctx.id.name, asked, now) : asked
-  if (!admitted) return refusal('unauthenticated')
-  const { clinicId, view } = admitted
-  if (identity && identity.clinicId !== clinicId) return refusal('not_found')
-  if (openFollowers(ctx, now).length >= FOLLOWERS_MAX) return refusal('live_full')
+  if (identity && identity.clinicId !== admitted.clinicId) return refusal('not_found')
+  const seconds = secondsUntilRoom(openFollowers(ctx, now), admitted, now)
+  if (seconds !== null) return refusal('live_full', { 'Retry-After': String(seconds) })
   const { 0: theirs, 1: ours } = new WebSocketPair()
   ctx.acceptWebSocket(ours)
-  const follower: Follower = { clinicId, view, seq: asked.since, until: now + CONNECTION_MS_MAX, messages: 0 }
+  const follower: Follower = { ...admitted, until: now + CONNECTION_MS_MAX }
   ours.serializeAttachment(follower)
   return new Response(null, { status: 101, webSocket: theirs })
 }
@@ -178,25 +191,8 @@ function send(
   }
 }
 
-/** The stream needs no messages from clients: it ignores the first few, then closes the socket. */
-export function countMessage(socket: WebSocket): void {
-  const follower = socket.deserializeAttachment() as Follower
-  if (follower.messages >= CLIENT_MESSAGES_MAX)
-    close(socket, CLOSE_CODES.tooManyMessages, 'This stream accepts no messages')
-  else socket.serializeAttachment({ ...follower, messages: follower.messages + 1 })
-}
-
-/** A socket that cannot be closed is closed already. */
-function close(socket: WebSocket, code: number, reason: string): [] {
-  try {
-    socket.close(code, reason)
-  } catch {
-    // The other end is gone, so there is nothing to report.
-  }
-  return []
-}
-
-const refusal = (code: 'unauthenticated' | 'not_found' | 'live_full') => new Response(code, { status: 400 })
+const refusal = (code: 'unauthenticated' | 'not_found' | 'live_full', headers: HeadersInit = {}) =>
+  new Response(code, { status: 400, headers })
 
 /**
  * Names of patients by id, in one query for any number of them. The plus keeps SQLite from using an index of

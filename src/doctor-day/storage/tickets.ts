@@ -1,4 +1,4 @@
-import { DAY_MS } from '../../lib/time'
+import { DAY_MS, SECOND_MS } from '../../lib/time'
 import type { View } from '../readers/live'
 import { dayKey } from './address'
 
@@ -15,6 +15,9 @@ const SCHEMA = `
 /** Enough for every screen and desk of a clinic, each restarted several times in a quarter of an hour. */
 export const TICKETS_MAX = 1_000
 
+/** Half of them: one key cannot keep the others from issuing tickets. */
+export const TICKETS_PER_KEY_MAX = 500
+
 /** As long as an Idempotency-Key is valid, so that a retry learns that its ticket was shown already. */
 const REMEMBERED_MS = DAY_MS
 
@@ -26,9 +29,17 @@ export interface HashedTicket {
   expiresAt: number
 }
 
-export type IssueOutcome = 'issued' | 'key_shown_once' | 'live_full'
+/** `full`: whose limit is reached; then the next ticket expires in so many seconds. */
+export type IssueOutcome = 'issued' | 'key_shown_once' | { full: 'day' | 'key'; retryAfterSeconds: number }
 
-type TicketRow = { hash: string; op_id: string; clinic_id: string; view: View; expires_at: number }
+type TicketRow = {
+  hash: string
+  op_id: string
+  actor: string
+  clinic_id: string
+  view: View
+  expires_at: number
+}
 
 /** Call it within a transaction. Idempotent: the same ticket for the same operation is issued once. */
 export function issue(
@@ -41,13 +52,37 @@ export function issue(
   sql.exec('DELETE FROM tickets WHERE expires_at <= ?', now - REMEMBERED_MS)
   const [known] = sql.exec<TicketRow>('SELECT * FROM tickets WHERE op_id = ?', operation.id).toArray()
   if (known) return known.hash === hash ? 'issued' : 'key_shown_once'
-  const { live } = sql
-    .exec<{ live: number }>('SELECT count(*) AS live FROM tickets WHERE expires_at > ?', now)
-    .one()
-  if (live >= TICKETS_MAX) return 'live_full'
+  const full = fullFor(sql, operation.actor, now)
+  if (full) return full
   const { id, actor } = operation
   sql.exec('INSERT INTO tickets VALUES (?, ?, ?, ?, ?, ?)', hash, id, actor, clinicId, view, expiresAt)
   return 'issued'
+}
+
+function fullFor(sql: SqlStorage, actor: string, now: number): Exclude<IssueOutcome, string> | null {
+  const { ofDay, ofKey, first, firstOfKey } = sql
+    .exec<{ ofDay: number; ofKey: number; first: number | null; firstOfKey: number | null }>(
+      `SELECT count(*) AS ofDay, count(*) FILTER (WHERE actor = ?1) AS ofKey,
+        min(expires_at) AS first, min(expires_at) FILTER (WHERE actor = ?1) AS firstOfKey
+       FROM tickets WHERE expires_at > ?2`,
+      actor,
+      now,
+    )
+    .one()
+  const retryAt = (instant: number | null) => Math.ceil(((instant ?? now) - now) / SECOND_MS)
+  if (ofKey >= TICKETS_PER_KEY_MAX) return { full: 'key', retryAfterSeconds: retryAt(firstOfKey) }
+  return ofDay >= TICKETS_MAX ? { full: 'day', retryAfterSeconds: retryAt(first) } : null
+}
+
+/** The tickets that these keys issued are no longer valid. */
+export function voidTickets(sql: SqlStorage, keyIds: string[], now: number): void {
+  if (keyIds.length === 0 || !hasTickets(sql)) return
+  sql.exec(
+    'UPDATE tickets SET expires_at = ? WHERE expires_at > ? AND actor IN (SELECT value FROM json_each(?))',
+    now,
+    now,
+    JSON.stringify(keyIds),
+  )
 }
 
 /** The hash of the ticket that a caller sent, and the day and view that the caller wants. */
@@ -60,22 +95,23 @@ export interface PresentedTicket {
 }
 
 /**
- * The clinic and view that the ticket gives access to, or null. The look-up key is a digest of 256 random
- * bits, so the time it takes reveals nothing about any ticket. On a day without tickets this writes nothing.
+ * The clinic and view that the ticket opens, and the key that issued it; or null. The look-up key is
+ * a digest, so the time it takes reveals nothing about any ticket. On a day without tickets this writes
+ * nothing.
  */
 export function redeem(
   sql: SqlStorage,
   day: string | undefined,
   { ticket, doctorId, date, view }: PresentedTicket,
   now: number,
-): { clinicId: string; view: View } | null {
+): { clinicId: string; keyId: string; view: View } | null {
   if (!hasTickets(sql)) return null
   const [found] = sql
     .exec<TicketRow>('SELECT * FROM tickets WHERE hash = ? AND expires_at > ?', ticket, now)
     .toArray()
   if (!found || dayKey(found.clinic_id, doctorId, date) !== day) return null
   const isWider = view === 'desk' && found.view === 'board'
-  return isWider ? null : { clinicId: found.clinic_id, view: view ?? found.view }
+  return isWider ? null : { clinicId: found.clinic_id, keyId: found.actor, view: view ?? found.view }
 }
 
 const hasTickets = (sql: SqlStorage): boolean =>

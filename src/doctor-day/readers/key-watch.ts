@@ -1,0 +1,58 @@
+import { logFailure } from '../../lib/log'
+import { withTimeout } from '../../lib/outage'
+import { SECOND_MS } from '../../lib/time'
+
+/**
+ * A revoked key may follow for at most ten seconds: the day asks D1 this often about the keys of its
+ * followers, in one query by primary key, and takes at most KEYS_MS_MAX for it. Without followers it asks
+ * nothing. A day that is followed for eight hours costs 3,600 such queries and alarms.
+ */
+export const KEYS_ASKED_EVERY_MS = 8 * SECOND_MS
+const KEYS_MS_MAX = SECOND_MS
+
+/** Many screens that reconnect at once with one key cause one query. */
+const ANSWER_MS = SECOND_MS
+
+interface KeyWatch {
+  /** Those of the keys that D1 has as revoked. None if D1 does not answer: an outage closes no stream. */
+  revokedOf(keyIds: Iterable<string>): Promise<string[]>
+  /** When the first of the keys must be asked about again. */
+  dueAt(keyIds: Iterable<string>): number
+}
+
+export function keyWatch(database: D1Database, day: string | undefined): KeyWatch {
+  const askedAt = new Map<string, number>()
+
+  async function ask(keyIds: string[]): Promise<string[]> {
+    const { results } = await database
+      .prepare(
+        'SELECT id FROM api_keys WHERE id IN (SELECT value FROM json_each(?)) AND revoked_at IS NOT NULL',
+      )
+      .bind(JSON.stringify(keyIds))
+      .all<{ id: string }>()
+    return results.map(({ id }) => id)
+  }
+
+  return {
+    async revokedOf(keyIds) {
+      const now = Date.now()
+      const wanted = [...new Set(keyIds)].filter((id) => now - (askedAt.get(id) ?? 0) >= ANSWER_MS)
+      if (wanted.length === 0) return []
+      try {
+        const revoked = await withTimeout(ask(wanted), KEYS_MS_MAX)
+        for (const [id, at] of askedAt) if (now - at > KEYS_ASKED_EVERY_MS) askedAt.delete(id)
+        for (const id of wanted) if (!revoked.includes(id)) askedAt.set(id, now)
+        return revoked
+      } catch (error) {
+        logFailure('keys_not_asked', error, { day })
+        for (const id of wanted) askedAt.set(id, now)
+        return []
+      }
+    },
+    dueAt: (keyIds) =>
+      Math.min(
+        Number.POSITIVE_INFINITY,
+        ...[...keyIds].map((id) => (askedAt.get(id) ?? 0) + KEYS_ASKED_EVERY_MS),
+      ),
+  }
+}

@@ -1,0 +1,106 @@
+import { afterEach, expect, test, vi } from 'vitest'
+import { PLACES_MAX, PLACES_PER_KEY_MAX, STREAMS_PER_TICKET_MAX } from '../src/doctor-day/readers/followers'
+import { TICKETS_PER_KEY_MAX } from '../src/doctor-day/storage/tickets'
+import { type Client, caller, type FrontDesk, keyFor, times } from './clinic'
+import { type Follower, follow, KINDS, type Kind, livePath, until } from './followers'
+import { arrive, at, DAY, followersOf, NOON, onDay, openDay, withKey } from './live-day'
+import { soon } from './soon'
+
+afterEach(() => {
+  vi.restoreAllMocks()
+  vi.useRealTimers()
+})
+
+const HOUR_SECONDS = 3_600
+const FULL = { status: 503, body: { type: 'urn:doctorday:problem:live_full' } }
+const stranger = caller()
+const ticketsPath = (desk: FrontDesk) => `/api/v1/checkins/doctors/${desk.doctorId}/queue/tickets`
+const issue = (desk: FrontDesk, by: Client = desk) => by.post(ticketsPath(desk), { date: DAY })
+const boardOf = async (desk: FrontDesk, by: Client = desk): Promise<string> =>
+  (await issue(desk, by)).body.url
+const cutAll = (followers: Follower[]) => Promise.all(followers.map((follower) => follower.cut()))
+const keysOf = (desk: FrontDesk, count: number) =>
+  Promise.all(times(count, () => keyFor(desk.clinicId, ['checkins:read'])))
+
+test.each(KINDS)(
+  '%s: one ticket opens two streams at a time; one that ends makes room',
+  async (kind: Kind) => {
+    const desk = await openDay()
+    const url = await boardOf(desk)
+    const followers = await Promise.all(times(STREAMS_PER_TICKET_MAX, () => follow(kind, url)))
+    at(NOON + 60_000)
+    const full = await stranger.get(url)
+    expect(full).toMatchObject(FULL)
+    expect(full.headers.get('Retry-After')).toBe(String(HOUR_SECONDS - 60))
+    expect(await stranger.get(url, { Upgrade: 'websocket' })).toMatchObject(FULL)
+    expect((await stranger.get(await boardOf(desk))).status).toBe(200)
+    await followers[0]?.cut()
+    await soon(async () => expect(await followersOf(desk)).toBe(1))
+    const again = await follow(kind, url)
+    await cutAll([again, ...followers.slice(1)])
+  },
+)
+
+test('one key takes at most its part of the places, and other keys find room', async () => {
+  const desk = await openDay()
+  const [other] = await keysOf(desk, 1)
+  const followers = await Promise.all(
+    times(PLACES_PER_KEY_MAX, () => follow('WebSocket', onDay(desk), withKey(desk))),
+  )
+  const full = await desk.get(onDay(desk))
+  expect(full).toMatchObject(FULL)
+  expect(full.headers.get('Retry-After')).toBe(String(HOUR_SECONDS))
+  expect((await stranger.get(await boardOf(desk))).status).toBe(200)
+  expect((await other?.get(onDay(desk)))?.status).toBe(200)
+  await cutAll(followers)
+})
+
+test('screens with tickets of many keys take the places of screens, and the desk still finds its own', async () => {
+  const desk = await openDay()
+  const keys = await keysOf(desk, Math.ceil(PLACES_MAX.ticket / PLACES_PER_KEY_MAX))
+  const followers: Follower[] = []
+  for (const key of keys)
+    for (const _ of times(PLACES_PER_KEY_MAX, (n) => n))
+      followers.push(await follow('WebSocket', await boardOf(desk, key)))
+  expect(followers).toHaveLength(PLACES_MAX.ticket)
+  const full = await stranger.get(await boardOf(desk))
+  expect([full.status, full.headers.get('Retry-After')]).toEqual([503, String(HOUR_SECONDS)])
+  const atDesk = await follow('WebSocket', onDay(desk), withKey(desk))
+  await arrive(desk)
+  await until(atDesk, 3)
+  await cutAll([...followers, atDesk])
+}, 60_000)
+
+test('the tickets of one key take at most their part of the places of screens', async () => {
+  const desk = await openDay()
+  const [other] = await keysOf(desk, 1)
+  const followers: Follower[] = []
+  for (const _ of times(PLACES_PER_KEY_MAX, (n) => n))
+    followers.push(await follow('WebSocket', await boardOf(desk)))
+  expect(await stranger.get(await boardOf(desk))).toMatchObject(FULL)
+  expect((await stranger.get(await boardOf(desk, other))).status).toBe(200)
+  await cutAll(followers)
+})
+
+test('one key cannot issue all tickets of a day; Retry-After says when its next one expires', async () => {
+  const desk = await openDay()
+  const [other] = await keysOf(desk, 1)
+  for (const _ of times(TICKETS_PER_KEY_MAX, (n) => n)) await issue(desk)
+  at(NOON + 60_000)
+  const full = await issue(desk)
+  expect(full).toMatchObject(FULL)
+  expect(full.headers.get('Retry-After')).toBe(String(14 * 60))
+  expect((await issue(desk, other)).status).toBe(201)
+  at(NOON + 15 * 60_000)
+  expect((await issue(desk)).status).toBe(201)
+}, 60_000)
+
+test('a follower whose hour is over holds no place', async () => {
+  const desk = await openDay()
+  const url = await boardOf(desk)
+  const followers = await Promise.all(times(STREAMS_PER_TICKET_MAX, () => follow('WebSocket', url)))
+  at(NOON + HOUR_SECONDS * 1_000)
+  const fresh = livePath(desk, { date: DAY, ticket: (await issue(desk)).body.ticket })
+  expect((await stranger.get(fresh)).status).toBe(200)
+  await soon(() => expect(followers.map(({ end }) => end?.code)).toEqual([4000, 4000]))
+})
