@@ -4,6 +4,7 @@ import { cpSync, mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { select } from '../../bench/database.mjs'
+import { metered } from '../../bench/machine.mjs'
 import { prepare } from '../../scripts/database.mjs'
 import { freePort } from '../../scripts/port.mjs'
 import { serveWorker, startWorker, waitUntil } from '../../scripts/worker.mjs'
@@ -60,6 +61,10 @@ export async function startService(t, settings = {}, { isDev = false } = {}) {
     launch,
     /** What it has printed since it was started. */
     printed: () => worker.printed(),
+    /** The folder of its state. */
+    stateDir,
+    /** Bytes of memory of its workerd, or null where that is not measured. */
+    memoryBytes: () => metered(worker.pid).bytes(),
     /** Reads D1's own file, past the Worker. */
     select: (sql) => select(stateDir, sql),
   }

@@ -1,0 +1,66 @@
+import assert from 'node:assert/strict'
+import { randomBytes } from 'node:crypto'
+import { readdirSync } from 'node:fs'
+import { test } from 'node:test'
+import { rounds } from '../../scripts/rounds.mjs'
+import { startService } from './service.mjs'
+
+const FLOOD_MS = rounds(2_000, 25_000)
+const WARM_UP_MS = 1_000
+const AT_ONCE = 16
+
+/** What V8 leaves uncollected; a file or an object for each request would take a multiple. */
+const MEMORY_BYTES_MORE_MAX = 20_000_000
+
+const hex = (bytes) => randomBytes(bytes).toString('hex')
+const text = (bytes) => randomBytes(bytes).toString('base64url')
+const live = (ticket) => `/api/v1/checkins/doctors/${hex(8)}/queue/live?date=2026-12-01&ticket=${ticket}`
+
+/** Each is a request that a stranger makes up. A guessed id with a valid key would stand here too. */
+const MADE_UP = [
+  () => ['/api/v1/doctors', { Authorization: `Bearer key_v2_${hex(16)}.${text(48)}` }],
+  () => ['/api/v1/patients', { 'X-API-Key': `key_v2_${hex(16)}.${text(48)}` }],
+  () => ['/api/v1/doctors', { Authorization: `Bearer ${text(20)}` }],
+  () => [live(`${hex(10)}.${text(57)}`), {}],
+  () => [live(`${hex(10)}.${text(32)}`), {}],
+  () => ['/health', {}],
+]
+
+test('a flood of made-up keys and tickets leaves no file, and the service keeps its size', async (t) => {
+  const service = await startService(t)
+  await service.get('/api/v1/doctors')
+  // The first requests compile code and fill pools, which stay.
+  await flood(service, WARM_UP_MS)
+  const before = { files: filesOf(service), memory: service.memoryBytes() }
+  const statuses = await flood(service, FLOOD_MS)
+  assert.deepEqual(Object.keys(statuses).sort(), ['200', '401'])
+  assert.ok(statuses[401] > 500, JSON.stringify(statuses))
+  assert.deepEqual(filesOf(service), before.files)
+  const more = (service.memoryBytes() ?? 0) - (before.memory ?? 0)
+  assert.ok(more <= MEMORY_BYTES_MORE_MAX, `${more} more bytes of memory`)
+  assert.equal((await service.get('/api/v1/doctors')).status, 200)
+})
+
+/** Without those that SQLite keeps beside an open database. */
+const filesOf = ({ stateDir }) =>
+  readdirSync(stateDir, { recursive: true })
+    .filter((name) => !/-(wal|shm|journal)$/.test(name))
+    .sort()
+
+/** How often each status came. */
+async function flood(service, forMs) {
+  const statuses = {}
+  const endsAt = Date.now() + forMs
+  const send = async (number) => {
+    for (let n = number; Date.now() < endsAt; n += 1) {
+      const [path, headers] = MADE_UP[n % MADE_UP.length]()
+      const { status } = await fetch(`${service.url()}${path}`, { headers }).then(async (answer) => {
+        await answer.arrayBuffer()
+        return answer
+      })
+      statuses[status] = (statuses[status] ?? 0) + 1
+    }
+  }
+  await Promise.all(Array.from({ length: AT_ONCE }, (_, number) => send(number)))
+  return statuses
+}
