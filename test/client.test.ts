@@ -20,7 +20,9 @@ test('the typed client books and reads back, with the types of the schemas', asy
   })
   const appointment = await booked.json()
   expectTypeOf(appointment.slot).toEqualTypeOf<number>()
-  expectTypeOf(appointment.status).toEqualTypeOf<'booked' | 'cancelled' | 'no_show'>()
+  expectTypeOf(appointment.status).toEqualTypeOf<
+    'booked' | 'checked_in' | 'completed' | 'cancelled' | 'no_show'
+  >()
   expect(appointment).toMatchObject({ slot: 1, status: 'booked' })
   const read = await api.appointments[':id'].$get({ param: { id: appointment.id } })
   expect(await read.json()).toEqual(appointment)

@@ -37,6 +37,7 @@ const elsewhere: Appointment = {
   doctorId: 'd',
   date: '2026-03-15',
   slot: 1,
+  timeSlot: null,
   startsAt: null,
   endsAt: null,
   status: 'booked',

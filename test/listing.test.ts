@@ -133,7 +133,7 @@ test('the list comes from D1’s copy: it works while the days are out of reach,
 
 test.each([
   ['appointments_by_date', ''],
-  ['appointments_by_date', 'status=booked'],
+  ['appointments_by_status', 'status=booked'],
   ['appointments_by_date', 'from=2026-03-14&to=2026-03-15'],
   ['appointments_by_doctor', 'doctor_id=x&from=2026-03-14'],
   ['appointments_by_patient', 'patient_id=x&to=2026-03-15&status=booked'],

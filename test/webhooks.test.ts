@@ -18,7 +18,7 @@ test('an event is accepted with its ids and the request id', async () => {
   expect(body).toEqual({
     status: 'accepted',
     message: 'Appointment event received and stored',
-    event_id: expect.any(String),
+    event_id: 1,
     appointment_id: 'A1',
     request_id: headers.get('X-Request-Id'),
   })
@@ -114,10 +114,10 @@ test('GET /events answers count and events, newest first, with every field', asy
         ...EVENT,
         appointment_id: 'A2',
         notes: null,
-        id: expect.any(String),
+        id: 2,
         received_at: expect.any(String),
       },
-      { ...EVENT, notes: 'bring papers', id: expect.any(String), received_at: expect.any(String) },
+      { ...EVENT, notes: 'bring papers', id: 1, received_at: expect.any(String) },
     ],
   })
 })

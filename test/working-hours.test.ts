@@ -79,7 +79,17 @@ test('without working hours no reply has a time, to the letter', async () => {
   const desk = await openTimedDesk(null, { patients: 2 })
   expect(desk.doctor.body).toMatchObject({ capacity: 10, working_hours: null })
   const { body: booked } = await desk.book({ date: DAY })
-  const fields = ['id', 'patient_id', 'doctor_id', 'date', 'slot', 'status', 'created_at', 'updated_at']
+  const fields = [
+    'id',
+    'patient_id',
+    'doctor_id',
+    'date',
+    'slot',
+    'time_slot',
+    'status',
+    'created_at',
+    'updated_at',
+  ]
   expect(Object.keys(booked)).toEqual(fields)
   expect(Object.keys((await holdOf(desk)).body)).toEqual(['hold_id', 'slot', 'expires_at'])
   expect(Object.keys((await waitOf(desk, 1)).body.offer)).toEqual(['slot', 'expires_at'])

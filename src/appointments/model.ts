@@ -1,8 +1,9 @@
 import { index, integer, sqliteTable, text as textColumn } from 'drizzle-orm/sqlite-core'
 import * as v from 'valibot'
 import type { Replies } from '../doctor-day/commands'
-import type { Appointment as DayAppointment, Hold as DayHold } from '../doctor-day/state/day'
+import type { AppointmentStatus, Hold as DayHold } from '../doctor-day/state/day'
 import type { SlotTimes as DaySlotTimes } from '../doctor-day/state/slot-times'
+import type { ShownAppointment } from '../doctor-day/state/views'
 import { cursor, limit } from '../lib/page'
 import { component, maxCharacters, text } from '../lib/schema'
 import { iso, LocalDate } from '../lib/time'
@@ -21,10 +22,11 @@ export const appointments = sqliteTable(
     patientId: textColumn('patient_id').notNull(),
     date: textColumn('date').notNull(),
     slot: integer('slot').notNull(),
+    timeSlot: integer('time_slot'),
     /** With the offset of the day’s time zone; null where the day has no working hours. */
     startsAt: textColumn('starts_at'),
     endsAt: textColumn('ends_at'),
-    status: textColumn('status').$type<DayAppointment['status']>().notNull(),
+    status: textColumn('status').$type<AppointmentStatus>().notNull(),
     createdAt: integer('created_at').notNull(),
     updatedAt: integer('updated_at').notNull(),
     version: integer('version').notNull(),
@@ -32,6 +34,7 @@ export const appointments = sqliteTable(
   },
   (t) => [
     index('appointments_by_date').on(t.clinicId, t.date, t.id),
+    index('appointments_by_status').on(t.clinicId, t.status, t.date, t.id),
     index('appointments_by_doctor').on(t.clinicId, t.doctorId, t.date, t.id),
     index('appointments_by_patient').on(t.clinicId, t.patientId, t.date, t.id),
   ],
@@ -39,6 +42,11 @@ export const appointments = sqliteTable(
 
 const Id = text(100)
 const AllowAnother = v.optional(v.boolean(), false)
+
+const HOUR_RULE = 'must be a whole number from 0 to 23, or null'
+
+/** The hour that older clients send along with a booking. It is kept and returned, and decides nothing. */
+const TimeSlot = v.pipe(v.number(), v.integer(HOUR_RULE), v.minValue(0, HOUR_RULE), v.maxValue(23, HOUR_RULE))
 
 /** Either doctor and date, or a hold, which has both. */
 export const BookAppointment = v.pipe(
@@ -48,6 +56,7 @@ export const BookAppointment = v.pipe(
     date: v.optional(LocalDate),
     /** Books the held slot; doctor_id and date are not needed then. */
     hold_id: v.optional(Id),
+    time_slot: v.nullish(TimeSlot),
     /** Means the same as the header Idempotency-Key. */
     idempotency_key: v.optional(v.string()),
     /** A patient may have one appointment with a doctor a day; true allows another one. */
@@ -73,7 +82,8 @@ export const slotTimes = { starts_at: v.optional(v.string()), ends_at: v.optiona
 export const toSlotTimes = ({ startsAt, endsAt }: DaySlotTimes): { starts_at?: string; ends_at?: string } =>
   startsAt && endsAt ? { starts_at: startsAt, ends_at: endsAt } : {}
 
-const Status = v.picklist(['booked', 'cancelled', 'no_show'])
+/** `checked_in` from the arrival until the patient is served; `completed` then. */
+const Status = v.picklist(['booked', 'checked_in', 'completed', 'cancelled', 'no_show'])
 
 export const Appointment = component('Appointment', {
   id: v.string(),
@@ -81,6 +91,7 @@ export const Appointment = component('Appointment', {
   doctor_id: v.string(),
   date: v.string(),
   slot: v.number(),
+  time_slot: v.nullable(v.number()),
   ...slotTimes,
   status: Status,
   created_at: v.string(),
@@ -100,12 +111,14 @@ export const ListAppointments = v.object({
 })
 export type ListAppointments = v.InferOutput<typeof ListAppointments>
 
-export const toAppointment = (appointment: DayAppointment): Appointment => ({
+export const toAppointment = (appointment: ShownAppointment): Appointment => ({
   id: appointment.id,
   patient_id: appointment.patientId,
   doctor_id: appointment.doctorId,
   date: appointment.date,
   slot: appointment.slot,
+  // A day may remember a reply from before this field.
+  time_slot: appointment.timeSlot ?? null,
   ...toSlotTimes(appointment),
   status: appointment.status,
   created_at: iso(appointment.createdAt),

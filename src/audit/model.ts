@@ -1,4 +1,4 @@
-import { sql } from 'drizzle-orm'
+import { type SQL, sql } from 'drizzle-orm'
 import { index, integer, sqliteTable, text } from 'drizzle-orm/sqlite-core'
 import * as v from 'valibot'
 import type { Ctx } from '../context'
@@ -22,7 +22,7 @@ export const audit = sqliteTable(
 )
 
 /** Must directly follow the statement that it records, in one batch: it writes only if that wrote a row. */
-export const audited = (ctx: Ctx, action: string, subject: string) =>
+export const audited = (ctx: Ctx, action: string, subject: string | SQL) =>
   ctx.db.insert(audit).select(sql`
     SELECT NULL, ${ctx.clinic.id}, ${ctx.now}, ${ctx.actor.keyId}, ${action}, ${subject}, ${ctx.requestId}
     WHERE changes() > 0`)

@@ -2,6 +2,7 @@ import type { Transition } from '../problem'
 import type {
   Appointment,
   Availability,
+  Booking,
   CheckIn,
   DoctorDate,
   Event,
@@ -38,15 +39,9 @@ export interface Operation {
 export type StepName = 'serve' | 'skip' | 'requeue' | 'no_show' | 'recall'
 
 export interface Commands {
-  book: { opening: Opening; appointmentId: string; patientId: string; allowAnother: boolean }
+  book: Booking & { opening: Opening; allowAnother: boolean }
   /** Books the slot that the hold keeps. */
-  book_held: {
-    clinicId: string
-    holdId: string
-    appointmentId: string
-    patientId: string
-    allowAnother: boolean
-  }
+  book_held: Booking & { clinicId: string; holdId: string; allowAnother: boolean }
   /** `waiting`: the patient’s place on another day’s waitlist instead. */
   cancel: { clinicId: string; appointmentId: string; reason: string | null; waiting?: WaitlistPlace }
   hold: { opening: Opening; holdId: string; ttlMs: number }

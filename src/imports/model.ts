@@ -31,7 +31,7 @@ export const imports = sqliteTable(
     pausedUntil: integer('paused_until'),
   },
   (t) => [
-    index('imports_by_clinic').on(t.clinicId, t.id),
+    index('imports_by_clinic').on(t.clinicId, t.kind, t.id),
     uniqueIndex('imports_batch').on(t.clinicId, t.batchId),
   ],
 )

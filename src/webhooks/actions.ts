@@ -1,4 +1,4 @@
-import { and, desc, eq, lt } from 'drizzle-orm'
+import { and, desc, eq, lt, sql } from 'drizzle-orm'
 import { audited } from '../audit/model'
 import type { Ctx } from '../context'
 import { newId } from '../lib/crypto'
@@ -18,13 +18,18 @@ import {
 
 /** Stores one event per appointment and instant. Senders repeat events, and a repeated one is refused. */
 export async function receiveEvent(ctx: Ctx, event: NewWebhookEvent): Promise<AcceptedEvent> {
-  const id = newId()
   const instant = instantOf(event.timestamp)
+  const { clinicId, appointmentId } = webhookEvents
+  const isSame = and(
+    eq(clinicId, ctx.clinic.id),
+    eq(appointmentId, event.appointment_id),
+    eq(webhookEvents.instant, instant),
+  )
   const { opId, results } = await ctx.once.transact((op) => [
     ctx.db
       .insert(webhookEvents)
       .values({
-        id,
+        id: newId(),
         clinicId: ctx.clinic.id,
         eventType: longForm(event.event_type),
         appointmentId: event.appointment_id,
@@ -36,41 +41,31 @@ export async function receiveEvent(ctx: Ctx, event: NewWebhookEvent): Promise<Ac
         requestId: ctx.requestId,
         opId: op,
       })
-      .onConflictDoNothing()
-      .returning(),
-    audited(ctx, 'webhook_event.received', id),
+      .onConflictDoNothing({ target: [clinicId, appointmentId, webhookEvents.instant] }),
+    audited(ctx, 'webhook_event.received', sql`(SELECT number FROM ${webhookEvents} WHERE ${isSame})`),
+    // Reads the number that the insert was given; or the event of an earlier attempt, or of another request.
+    ctx.db.select().from(webhookEvents).where(isSame),
   ])
-  const stored = results[0][0] ?? (await findStored(ctx, event.appointment_id, instant))
+  const [stored] = results[2]
   if (stored?.opId !== opId)
     throw new Problem('event_exists', 'An event for this appointment_id and timestamp is already stored')
   return toAccepted(stored)
 }
 
-/** The stored event is from an earlier attempt of this request, or from another request. */
-async function findStored(ctx: Ctx, appointmentId: string, instant: string) {
-  const { clinicId } = webhookEvents
-  const isSame = and(eq(webhookEvents.appointmentId, appointmentId), eq(webhookEvents.instant, instant))
-  const [stored] = await ctx.db
-    .select()
-    .from(webhookEvents)
-    .where(and(eq(clinicId, ctx.clinic.id), isSame))
-  return stored
-}
-
 /** Newest first. */
 export async function listEvents(ctx: Ctx, wanted: ListEvents): Promise<Page<WebhookEvent>> {
-  const before = wanted.cursor?.[0]
+  const before = wanted.cursor?.[1]
   const rows = await ctx.db
     .select()
     .from(webhookEvents)
     .where(
       and(
         eq(webhookEvents.clinicId, ctx.clinic.id),
-        before === undefined ? undefined : lt(webhookEvents.seq, before),
+        before === undefined ? undefined : lt(webhookEvents.number, before),
       ),
     )
-    .orderBy(desc(webhookEvents.seq))
+    .orderBy(desc(webhookEvents.number))
     .limit(wanted.limit + 1)
-  const page = cutPage(rows, wanted.limit, (row) => [row.seq])
+  const page = cutPage(rows, wanted.limit, (row) => ['number', row.number])
   return { ...page, rows: page.rows.map(toWebhookEvent) }
 }

@@ -1,4 +1,4 @@
-import { index, integer, sqliteTable, text as textColumn, uniqueIndex } from 'drizzle-orm/sqlite-core'
+import { integer, sqliteTable, text as textColumn, uniqueIndex } from 'drizzle-orm/sqlite-core'
 import * as v from 'valibot'
 import { cursor, limit } from '../lib/page'
 import { component, maxCharacters, text } from '../lib/schema'
@@ -10,6 +10,11 @@ export const webhookEvents = sqliteTable(
   {
     seq: integer('seq').primaryKey({ autoIncrement: true }),
     id: textColumn('id').notNull(),
+    /**
+     * 1, 2, 3 … in each clinic, so that a clinic can be moved to another database. A trigger of the database
+     * (migration 0006) replaces 0 as part of the insert.
+     */
+    number: integer('number').notNull().default(0),
     clinicId: textColumn('clinic_id').notNull(),
     eventType: textColumn('event_type').notNull(),
     appointmentId: textColumn('appointment_id').notNull(),
@@ -23,7 +28,7 @@ export const webhookEvents = sqliteTable(
   },
   (t) => [
     uniqueIndex('webhook_events_once').on(t.clinicId, t.appointmentId, t.instant),
-    index('webhook_events_by_clinic').on(t.clinicId, t.seq),
+    uniqueIndex('webhook_events_number').on(t.clinicId, t.number),
   ],
 )
 
@@ -47,14 +52,14 @@ export const longForm = (type: NewWebhookEvent['event_type']): string =>
 export const AcceptedEvent = component('AcceptedEvent', {
   status: v.literal('accepted'),
   message: v.string(),
-  event_id: v.string(),
+  event_id: v.pipe(v.number(), v.integer()),
   appointment_id: v.string(),
   request_id: v.string(),
 })
 export type AcceptedEvent = v.InferOutput<typeof AcceptedEvent>
 
 export const WebhookEvent = component('WebhookEvent', {
-  id: v.string(),
+  id: v.pipe(v.number(), v.integer()),
   event_type: v.picklist(EVENT_TYPES),
   appointment_id: v.string(),
   patient_id: v.string(),
@@ -71,13 +76,13 @@ type Row = typeof webhookEvents.$inferSelect
 export const toAccepted = (row: Row): AcceptedEvent => ({
   status: 'accepted',
   message: 'Appointment event received and stored',
-  event_id: row.id,
+  event_id: row.number,
   appointment_id: row.appointmentId,
   request_id: row.requestId,
 })
 
 export const toWebhookEvent = (row: Row): WebhookEvent => ({
-  id: row.id,
+  id: row.number,
   event_type: row.eventType as WebhookEvent['event_type'],
   appointment_id: row.appointmentId,
   patient_id: row.patientId,
@@ -86,5 +91,6 @@ export const toWebhookEvent = (row: Row): WebhookEvent => ({
   received_at: iso(row.receivedAt),
 })
 
-export const ListEvents = v.object({ limit: limit(100), cursor: cursor(v.number()) })
+/** The cursor names what it counts: cursors from before events had numbers are refused. */
+export const ListEvents = v.object({ limit: limit(100), cursor: cursor(v.literal('number'), v.number()) })
 export type ListEvents = v.InferOutput<typeof ListEvents>

@@ -33,7 +33,7 @@ function checkFollowed(world, days) {
 
 /** The ledger and the list give each slot to the same appointment. */
 function checkSlots(world, { name, ledger, listed }) {
-  const booked = listed.filter(({ status }) => status === 'booked')
+  const booked = listed.filter(({ status }) => status !== 'no_show')
   const [bySlot, byList] = [
     ledger.slots.filter(({ state }) => state === 'booked'),
     booked.map(({ id, slot }) => ({ id, slot })),

@@ -43,7 +43,7 @@ function checkAppointments(world, days, events) {
   )
   const moves = tally(events.filter(({ type }) => type === 'moved_in').map(idOf))
   const cancelledIds = new Set(events.filter(({ type }) => type === 'cancelled').map(idOf))
-  const noShows = new Set(world.all('step').flatMap(({ id, to }) => (to === 'no_show' ? [id] : [])))
+  const ends = new Map(world.all('step').flatMap(({ id, to }) => (ENDS[to] ? [[id, ENDS[to]]] : [])))
   for (const appointment of world.all('appointment')) {
     const { id } = appointment
     const [found, ...more] = places.get(id) ?? []
@@ -52,17 +52,21 @@ function checkAppointments(world, days, events) {
       if (!found && !cancelledIds.has(id)) world.breaks('no acknowledged write lost', `${id} is on no day`)
       continue
     }
-    if (!isAsLeft(appointment, found, noShows.has(id)))
+    if (!isAsLeft(appointment, found, ends.get(id)))
       world.breaks('no acknowledged write lost', `${describe(appointment)}; found ${JSON.stringify(found)}`)
     if ((moves.get(id) ?? 0) !== appointment.moves)
       world.breaks('no effect twice', `${describe(appointment)}; moved ${moves.get(id) ?? 0} times`)
   }
 }
 
-function isAsLeft({ status, doctor, date, slot }, found, isNoShow) {
+/** The status of an appointment after the last step of a visit. */
+const ENDS = { served: 'completed', no_show: 'no_show' }
+
+function isAsLeft({ status, hasArrived, doctor, date, slot }, found, end) {
   if (status === 'cancelled') return found === undefined
   const isThere = found?.doctor_id === doctor && found.date === date && (slot === null || slot === found.slot)
-  return isThere && found.status === (isNoShow ? 'no_show' : status)
+  const expected = end ?? (status === 'booked' && hasArrived ? 'checked_in' : status)
+  return isThere && found.status === expected
 }
 
 const describe = ({ id, status, doctor, date, slot, moves }) =>

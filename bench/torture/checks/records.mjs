@@ -7,7 +7,7 @@ export async function checkRecords(world, rack) {
     patient: 'SELECT clinic_id, id FROM patients WHERE op_id NOT IN (SELECT id FROM imports)',
     doctor: 'SELECT clinic_id, id FROM doctors',
     'medical test': 'SELECT owner_id AS clinic_id, test_id AS id FROM medical_tests',
-    event: 'SELECT clinic_id, id FROM webhook_events',
+    event: 'SELECT clinic_id, number AS id FROM webhook_events',
     import: 'SELECT clinic_id, id FROM imports',
   }
   for (const [what, sql] of Object.entries(tables)) {
@@ -28,7 +28,8 @@ async function checkContents(world, rack) {
     patient: 'SELECT clinic_id AS clinic, id, name, phone, age FROM patients',
     'medical test': `SELECT owner_id AS clinic, test_id AS id, patient_id, clinic_id, test_type, result
       FROM medical_tests`,
-    event: 'SELECT clinic_id AS clinic, id, event_type, appointment_id, patient_id FROM webhook_events',
+    event: `SELECT clinic_id AS clinic, number AS id, event_type, appointment_id, patient_id
+      FROM webhook_events`,
   }
   for (const [what, sql] of Object.entries(contents)) {
     const rows = new Map((await rack.select(sql)).map((row) => [`${row.clinic} ${row.id}`, row]))

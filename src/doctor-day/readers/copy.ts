@@ -2,6 +2,7 @@ import { withTimeout } from '../../lib/outage'
 import { SECOND_MS } from '../../lib/time'
 import { backoff } from '../moving/backoff'
 import type { Day, Event, Recorded } from '../state/day'
+import { shown } from '../state/views'
 import * as log from '../storage/log'
 
 const EVENTS_MAX = 500
@@ -103,10 +104,10 @@ const DAY = `
 
 /** Two days may write one appointment. `moves` decides first: the day that it moved to has the newer row. */
 const APPOINTMENTS = `
-  INSERT INTO appointments (clinic_id, doctor_id, date, id, patient_id, slot, starts_at, ends_at, status,
-    created_at, updated_at, version, moves)
+  INSERT INTO appointments (clinic_id, doctor_id, date, id, patient_id, slot, time_slot, starts_at, ends_at,
+    status, created_at, updated_at, version, moves)
   SELECT ?1, ?2, ?3, value->>0, value->>1, value->>2, value->>3, value->>4, value->>5, value->>6, value->>7,
-    value->>8, value->>9
+    value->>8, value->>9, value->>10
   FROM json_each(?4) WHERE true
   ON CONFLICT (id) DO UPDATE SET
     doctor_id = excluded.doctor_id, date = excluded.date, slot = excluded.slot,
@@ -127,8 +128,9 @@ function appointmentRowsOf(day: Day, events: Recorded[]): unknown[][] {
   return [...changed].flatMap(([id, seq]) => {
     const appointment = day.appointments.get(id)
     if (!appointment) return [] // It has moved: the day that it moved to copies it.
-    const { patientId, slot, startsAt, endsAt, status, createdAt, updatedAt, moves } = appointment
-    return [[id, patientId, slot, startsAt, endsAt, status, createdAt, updatedAt, seq, moves]]
+    const { patientId, slot, timeSlot, startsAt, endsAt, createdAt, moves } = appointment
+    const { status, updatedAt } = shown(day, appointment)
+    return [[id, patientId, slot, timeSlot, startsAt, endsAt, status, createdAt, updatedAt, seq, moves]]
   })
 }
 
@@ -141,7 +143,14 @@ function checkInRowsOf(day: Day, events: Recorded[]): unknown[][] {
   })
 }
 
-const OF_APPOINTMENTS: Event['type'][] = ['booked', 'moved_in', 'cancelled', 'no_show']
+const OF_APPOINTMENTS: Event['type'][] = [
+  'booked',
+  'moved_in',
+  'checked_in',
+  'served',
+  'cancelled',
+  'no_show',
+]
 const OF_CHECK_INS: Event['type'][] = ['checked_in', 'called', 'served', 'skipped', 'requeued', 'no_show']
 
 /** The appointments that events of these types changed, each with the number of its last such event. */

@@ -1,6 +1,6 @@
 import type { Commands, Decision, Moment, MoveReply } from '../commands'
 import type { Day, Event, Reservation } from '../state/day'
-import { reservationOf } from '../state/records'
+import { bookingOf, reservationOf } from '../state/records'
 import { capacityOf, isAbsent, isMoving, notOnDay, offers, opened, refuse, timesOn, waitOf } from './facts'
 
 /**
@@ -17,11 +17,12 @@ export function beginMove(day: Day, command: Commands['begin_move'], _: Moment):
   if (appointment.status !== 'booked') return refuse('already_cancelled')
   if (day.checkIns.has(appointmentId)) return refuse('already_checked_in')
   if (isMoving(day, appointmentId)) return refuse('moving')
-  const { doctorId, date, patientId, createdAt, moves } = appointment
+  const { doctorId, date, patientId, timeSlot, createdAt, moves } = appointment
   if (to.doctorId === doctorId && to.date === date)
     return { ok: true, events: [], reply: { state: 'moved', appointment } }
   const move = { id: moveId, appointmentId, to, state: 'reserving' } as const
-  const transfer = { appointmentId, patientId, createdAt, moves: moves + 1 }
+  const booking = bookingOf({ appointmentId, patientId, timeSlot })
+  const transfer = { ...booking, createdAt, moves: moves + 1 }
   return {
     ok: true,
     events: [{ type: 'move_began', moveId, appointmentId, to }],
@@ -78,7 +79,7 @@ export function reserve(day: Day, command: Commands['reserve'], moment: Moment):
   const isFull = day.slots.size >= capacityOf(day, opening)
   const slot = isFull ? waitOf(day, patientId)?.offer?.slot : day.lowestFreeSlot
   if (slot === undefined) return refuse('day_full')
-  const transfer = { appointmentId, patientId, createdAt, moves }
+  const transfer = { ...bookingOf(command), createdAt, moves }
   const reserved = { type: 'reserved', moveId, slot, from, ...transfer } as const
   return {
     ok: true,

@@ -1,6 +1,6 @@
 import type { Commands, Decision, Moment } from '../commands'
 import type { Appointment, Availability, Day, Event, EventOf, Hold } from '../state/day'
-import { appointmentOf } from '../state/records'
+import { appointmentOf, bookingOf } from '../state/records'
 import { timesOf } from '../state/slot-times'
 import {
   capacityOf,
@@ -22,7 +22,7 @@ import {
 /** The slots of a day: booking, cancelling, holding, and their number. */
 
 export function book(day: Day, command: Commands['book'], moment: Moment): Decision<Appointment> {
-  const { opening, appointmentId, patientId, allowAnother } = command
+  const { opening, patientId, allowAnother } = command
   if (isAbsent(day)) return refuse('doctor_absent')
   if (day.patients.has(patientId) && !allowAnother) return refuse('already_booked')
   const waiting = waitOf(day, patientId)
@@ -30,7 +30,7 @@ export function book(day: Day, command: Commands['book'], moment: Moment): Decis
   // A patient with an offer gets the offered slot.
   const slot = waiting?.offer?.slot ?? day.lowestFreeSlot
   const ended: Event[] = waiting ? [{ type: 'wait_ended', waitId: waiting.id, how: 'booked' }] : []
-  const booked: EventOf<'booked'> = { type: 'booked', appointmentId, patientId, slot }
+  const booked: EventOf<'booked'> = { type: 'booked', ...bookingOf(command), slot }
   return {
     ok: true,
     events: [...opened(day, opening), ...ended, booked],
@@ -40,12 +40,12 @@ export function book(day: Day, command: Commands['book'], moment: Moment): Decis
 
 /** Books the held slot. */
 export function bookHeld(day: Day, command: Commands['book_held'], moment: Moment): Decision<Appointment> {
-  const { holdId, appointmentId, patientId, allowAnother } = command
+  const { holdId, patientId, allowAnother } = command
   const hold = day.holds.get(holdId)
   if (!hold || !day.identity) return refuse(day.endedHolds.has(holdId) ? 'hold_over' : 'not_found')
   if (isAbsent(day)) return refuse('doctor_absent')
   if (day.patients.has(patientId) && !allowAnother) return refuse('already_booked')
-  const booked: EventOf<'booked'> = { type: 'booked', appointmentId, patientId, slot: hold.slot }
+  const booked: EventOf<'booked'> = { type: 'booked', ...bookingOf(command), slot: hold.slot }
   const waiting = waitOf(day, patientId)
   const ended: Event[] = waiting ? [{ type: 'wait_ended', waitId: waiting.id, how: 'booked' }] : []
   const freed = waiting?.offer ? [waiting.offer.slot] : []

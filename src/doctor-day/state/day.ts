@@ -25,11 +25,23 @@ export interface Appointment extends SlotTimes {
   doctorId: string
   date: string
   slot: number
+  /** The hour of the day that older clients send along; it decides nothing. */
+  timeSlot: number | null
   status: 'booked' | 'cancelled' | 'no_show'
   createdAt: number
   updatedAt: number
   /** How often it has moved to another day; where two days disagree about it, the higher number is right. */
   moves: number
+}
+
+/** The status that clients see; state/views.ts has the mapping. */
+export type AppointmentStatus = Appointment['status'] | 'checked_in' | 'completed'
+
+/** Whom an appointment is for. Only events that have a `timeSlot` contain the field. */
+export interface Booking {
+  appointmentId: string
+  patientId: string
+  timeSlot?: number
 }
 
 /** A slot reserved for a caller who is still deciding. */
@@ -58,9 +70,7 @@ export interface Move {
 }
 
 /** What the day that an appointment moves to learns about the appointment. */
-export interface Transfer {
-  appointmentId: string
-  patientId: string
+export interface Transfer extends Booking {
   createdAt: number
   moves: number
 }
@@ -157,7 +167,7 @@ export type Event =
   | { type: 'capacity_set'; capacity: number }
   | { type: 'hours_set'; hours: WorkingHours | null }
   | { type: 'availability_set'; id: string; isPresent: boolean; notes: string | null }
-  | { type: 'booked'; appointmentId: string; patientId: string; slot: number }
+  | ({ type: 'booked'; slot: number } & Booking)
   | { type: 'cancelled'; appointmentId: string; reason: string | null; waiting?: WaitlistPlace }
   | { type: 'absence_struck'; appointmentIds: string[] }
   | { type: 'held'; holdId: string; slot: number; expiresAt: number }

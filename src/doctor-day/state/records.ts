@@ -1,7 +1,18 @@
-import type { Appointment, CheckIn, DoctorDate, EventOf, Reservation } from './day'
+import type { Appointment, Booking, CheckIn, DoctorDate, EventOf, Reservation } from './day'
 import type { SlotTimes } from './slot-times'
 
 /** The records that events create. The rules reply with the same records, so a reply matches the fold. */
+
+/** The fields of a booking that its event has. */
+export const bookingOf = ({
+  appointmentId,
+  patientId,
+  timeSlot = null,
+}: Omit<Booking, 'timeSlot'> & { timeSlot?: number | null }): Booking => ({
+  appointmentId,
+  patientId,
+  ...(timeSlot !== null && { timeSlot }),
+})
 
 export const appointmentOf = (
   doctorDate: DoctorDate,
@@ -13,6 +24,7 @@ export const appointmentOf = (
   doctorId: doctorDate.doctorId,
   date: doctorDate.date,
   slot: event.slot,
+  timeSlot: event.timeSlot ?? null,
   ...times,
   status: 'booked',
   createdAt: event.at,

@@ -1,5 +1,6 @@
 import type {
   Appointment,
+  AppointmentStatus,
   Availability,
   CheckIn,
   Day,
@@ -22,6 +23,22 @@ export type Query =
   | { view: 'move'; id: string }
   | { view: 'absence' }
 
+export interface ShownAppointment extends Omit<Appointment, 'status'> {
+  status: AppointmentStatus
+}
+
+/**
+ * An appointment as clients see it. Inside the day the check-in has a record of its own; clients read the
+ * status of the visit from the appointment. A skipped patient is still checked in.
+ */
+export function shown(day: Day, appointment: Appointment): ShownAppointment {
+  const checkIn = day.checkIns.get(appointment.id)
+  if (!checkIn || appointment.status !== 'booked') return appointment
+  return checkIn.status === 'served'
+    ? { ...appointment, status: 'completed', updatedAt: checkIn.servedAt ?? checkIn.checkedInAt }
+    : { ...appointment, status: 'checked_in', updatedAt: checkIn.checkedInAt }
+}
+
 /** The appointment has left this day; the caller asks the day that it moved to. */
 export interface HasMoved {
   movedTo: MovedTo
@@ -29,9 +46,9 @@ export interface HasMoved {
 
 interface Views {
   /** Null where this day never had it. */
-  appointment: Appointment | HasMoved | null
+  appointment: ShownAppointment | HasMoved | null
   /** Those that are not cancelled, by slot. */
-  appointments: Appointment[]
+  appointments: ShownAppointment[]
   /** Null where no availability was set for this day. */
   availability: Availability | null
   /** All check-ins, by position. */
@@ -49,11 +66,15 @@ export type Seen<Q extends Query> = Views[Q['view']]
 type Show = { [V in keyof Views]: (day: Day, query: Extract<Query, { view: V }>) => Views[V] }
 
 const SHOW: Show = {
-  appointment: (day, { id }) => day.appointments.get(id) ?? movedAway(day, id),
+  appointment: (day, { id }) => {
+    const appointment = day.appointments.get(id)
+    return appointment ? shown(day, appointment) : movedAway(day, id)
+  },
   appointments: (day) =>
     [...day.appointments.values()]
       .filter(({ status }) => status !== 'cancelled')
-      .sort((one, other) => one.slot - other.slot || one.createdAt - other.createdAt),
+      .sort((one, other) => one.slot - other.slot || one.createdAt - other.createdAt)
+      .map((appointment) => shown(day, appointment)),
   availability: ({ availability, capacity, hours }) => availability && { ...availability, capacity, hours },
   arrivals,
   ledger: (day) => day.identity && ledgerOf(day),

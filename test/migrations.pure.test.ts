@@ -1,0 +1,67 @@
+import { DatabaseSync } from 'node:sqlite'
+import { expect, test } from 'vitest'
+
+/** What migrations make of the rows that a database has already. */
+
+const FILES = import.meta.glob<string>('../migrations/*.sql', {
+  query: '?raw',
+  import: 'default',
+  eager: true,
+})
+
+/** Applies the migrations before `name`, fills the tables, and applies the rest. */
+function migrated(name: string, rows: string): DatabaseSync {
+  const database = new DatabaseSync(':memory:')
+  for (const [file, text] of Object.entries(FILES).toSorted(([one], [other]) => (one < other ? -1 : 1))) {
+    if (file.includes(name)) database.exec(rows)
+    for (const statement of text.split('--> statement-breakpoint')) database.exec(statement)
+  }
+  return database
+}
+
+const event = (clinic: string, id: string) => `
+  INSERT INTO webhook_events (id, clinic_id, event_type, appointment_id, patient_id, timestamp, instant,
+    received_at, request_id, op_id)
+  VALUES ('${id}', '${clinic}', 'appointment.updated', '${id}', 'p', 't', 'i', 0, 'r', 'o');`
+
+test('events received before have numbers in the order of receipt, in each clinic', () => {
+  const rows = [event('one', 'z'), event('two', 'y'), event('one', 'a'), event('one', 'm'), event('two', 'b')]
+  const database = migrated('old_clients', rows.join(''))
+  database.exec(event('two', 'later'))
+  const numbers = database.prepare('SELECT clinic_id, id, number FROM webhook_events ORDER BY 1, 3').all()
+  expect(numbers.map((row) => Object.values(row).join(' '))).toEqual([
+    'one z 1',
+    'one a 2',
+    'one m 3',
+    'two y 1',
+    'two b 2',
+    'two later 3',
+  ])
+})
+
+const appointment = (id: string, status: string) => `
+  INSERT INTO appointments (id, clinic_id, doctor_id, patient_id, date, slot, status, created_at, updated_at, version)
+  VALUES ('${id}', 'c', 'd', 'p', '2026-01-01', 1, '${status}', 1, 1, 2);`
+const checkIn = (id: string, status: string) => `
+  INSERT INTO check_ins VALUES ('i-${id}', 'c', 'd', '2026-01-01', '${id}', 1, '${status}', 5, 3);`
+
+test('appointments copied before have the status that their check-in gives them', () => {
+  const arrived = ['waiting', 'called', 'skipped', 'served']
+  const rows = [
+    ...arrived.map((status) => appointment(status, 'booked') + checkIn(status, status)),
+    appointment('absent', 'booked'),
+    appointment('cancelled', 'cancelled'),
+    appointment('missing', 'no_show') + checkIn('missing', 'no_show'),
+  ]
+  const database = migrated('old_clients', rows.join(''))
+  const found = database.prepare('SELECT id, status, updated_at FROM appointments').all()
+  expect(Object.fromEntries(found.map(({ id, status, updated_at }) => [id, [status, updated_at]]))).toEqual({
+    waiting: ['checked_in', 5],
+    called: ['checked_in', 5],
+    skipped: ['checked_in', 5],
+    served: ['completed', 5],
+    absent: ['booked', 1],
+    cancelled: ['cancelled', 1],
+    missing: ['no_show', 1],
+  })
+})

@@ -1,0 +1,97 @@
+import { env } from 'cloudflare:workers'
+import { afterEach, expect, test, vi } from 'vitest'
+import { openFrontDesk, times } from './clinic'
+import { operations } from './conformity'
+
+afterEach(() => vi.restoreAllMocks())
+
+/** The SELECT statements that `work` sends to D1. */
+async function asked(work: () => Promise<unknown>): Promise<string[]> {
+  const prepared = vi.spyOn(Object.getPrototypeOf(env.DB) as D1Database, 'prepare')
+  await work()
+  const texts = prepared.mock.calls.map(([text]) => text)
+  prepared.mockRestore()
+  return [...new Set(texts)].filter((text) => /^\s*select/i.test(text))
+}
+
+/** How SQLite runs a query, step by step. */
+async function planOf(query: string): Promise<string[]> {
+  const numbered = Math.max(0, ...[...query.matchAll(/\?(\d+)/g)].map(([, n]) => Number(n)))
+  const count = numbered || query.split('?').length - 1
+  const plan = env.DB.prepare(`EXPLAIN QUERY PLAN ${query}`).bind(...times(count, () => 1))
+  return (await plan.all<{ detail: string }>()).results.map(({ detail }) => detail)
+}
+
+/** Reads every row of a table, or sorts all rows that match before the first page is cut. */
+const isSlow = (step: string) =>
+  /TEMP B-TREE/.test(step) || (/^SCAN /.test(step) && !/json_each|CONSTANT ROW|\(subquery|VIRTUAL/.test(step))
+
+const cursorOf = (...sortKey: unknown[]) =>
+  `cursor=${Buffer.from(JSON.stringify(sortKey)).toString('base64url')}`
+
+/** Every list that comes in pages, with its filters and a cursor. */
+const LISTS: Record<string, string[]> = {
+  '/events': [cursorOf('number', 9)],
+  '/tests': [cursorOf(9)],
+  '/api/v1/clinics': [cursorOf('x')],
+  '/api/v1/keys': [cursorOf('x'), 'clinic_id=x'],
+  '/api/v1/audit': [cursorOf(9)],
+  '/api/v1/doctors': [cursorOf('x'), 'date=2040-03-14'],
+  '/api/v1/appointments': [
+    cursorOf('2040-03-14', 'x'),
+    'status=completed',
+    'patient_id=x',
+    'doctor_id=x',
+    'from=2040-03-14',
+    'to=2040-03-15',
+  ],
+  '/api/v1/hospitals': [cursorOf('x')],
+  '/api/v1/hospitals/jobs': [cursorOf('x')],
+  '/api/v1/patients/bulk': [cursorOf('x')],
+}
+
+/** Every choice of some of these, the empty one included. */
+const choices = ([part, ...others]: string[]): string[][] =>
+  part === undefined ? [[]] : choices(others).flatMap((chosen) => [chosen, [part, ...chosen]])
+
+test.each(Object.keys(LISTS))(
+  '%s reads no table from end to end and sorts nothing, whatever filters it',
+  async (list) => {
+    const desk = await openFrontDesk({ scopes: ['*', 'admin', 'clinics:*'] })
+    const always = list === '/tests' ? [`clinic_id=${desk.clinicId}`] : []
+    for (const chosen of choices(LISTS[list] ?? [])) {
+      const url = `${list}?${[...always, ...chosen].join('&')}`
+      const queries = await asked(async () => expect([url, (await desk.get(url)).status]).toEqual([url, 200]))
+      expect(queries.length).toBeGreaterThan(0)
+      for (const query of queries)
+        expect([url, query, (await planOf(query)).filter(isSlow)]).toEqual([url, query, []])
+    }
+  },
+)
+
+test('no list is left out', async () => {
+  const paged = (await operations()).filter(
+    ({ method, path, operation }) =>
+      method === 'GET' &&
+      !path.includes('{') &&
+      operation.parameters?.some((parameter) => 'name' in parameter && parameter.name === 'limit'),
+  )
+  expect(paged.map(({ path }) => path).toSorted()).toEqual(Object.keys(LISTS).toSorted())
+})
+
+test.each([
+  ['appointments_by_status', 'status=checked_in'],
+  ['appointments_by_status', 'status=no_show&from=2040-03-14'],
+  ['appointments_by_patient', 'status=booked&patient_id=x'],
+  ['appointments_by_patient', 'status=booked&patient_id=x&doctor_id=y'],
+  ['appointments_by_doctor', 'status=completed&doctor_id=x&to=2040-03-14'],
+])(
+  '%s alone answers ?%s, without reading what is of other patients, doctors or statuses',
+  async (index, search) => {
+    const desk = await openFrontDesk()
+    const [query = ''] = (await asked(() => desk.get(`/api/v1/appointments?${search}`))).filter((text) =>
+      text.includes('from "appointments"'),
+    )
+    expect(await planOf(query)).toEqual([expect.stringContaining(`USING INDEX ${index} (`)])
+  },
+)
