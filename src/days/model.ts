@@ -73,13 +73,12 @@ export const DayEvent = component('DayEvent', {
 })
 export type DayEvent = v.InferOutput<typeof DayEvent>
 
-export const toDayEvent = ({ seq, at, actor, type, ...data }: Recorded): DayEvent => ({
-  seq,
-  at: iso(at),
-  actor,
-  type,
-  data: inSnakeCase(data) as Record<string, unknown>,
-})
+/** An event that a newer version of the service has written is shown as stored. */
+export function toDayEvent({ seq, at, actor, ...event }: Recorded): DayEvent {
+  const { type, ...data }: Record<string, unknown> =
+    event.type === 'unknown' ? JSON.parse(event.stored) : event
+  return { seq, at: iso(at), actor, type: String(type), data: inSnakeCase(data) as Record<string, unknown> }
+}
 
 /** Events are stored in camelCase; the API’s JSON is snake_case. */
 function inSnakeCase(value: unknown): unknown {

@@ -33,6 +33,7 @@ export async function onDay<Reply>(
     try {
       return await call(namespace.get(namespace.idFromName(key)))
     } catch (error) {
+      if (isOfOtherVersion(error)) throw problemOf({ ok: false, refused: 'newer_version' })
       if (attempt === TRIES_MAX || !isRetryable(error)) throw error
       await scheduler.wait(PAUSE_MS * attempt * (0.5 + Math.random()))
     }
@@ -61,6 +62,10 @@ function isRetryable(error: unknown): boolean {
   const flags = error as { retryable?: boolean; durableObjectReset?: boolean; overloaded?: boolean }
   return Boolean(flags.retryable || flags.durableObjectReset) && !flags.overloaded
 }
+
+/** While a deployment replaces another, an older object can be asked for a method or a view that it lacks. */
+const isOfOtherVersion = (error: unknown): boolean =>
+  error instanceof Error && /does not implement the method|^newer_version$/.test(error.message)
 
 /** `via` makes one operation id per day that a request is led to; a retry takes the same path. */
 export const operation = (ctx: Ctx, id: string, via: string | null = null): Operation => ({
@@ -160,7 +165,8 @@ const STREAM_REFUSALS = {
 /** The Problem that a caller gets for a day’s refusal. */
 export function problemOf({ refused, transition }: Refused): Problem {
   // `reach` asks the day that an appointment moved to. Here it stopped after DAYS_REACHED_MAX days.
-  const code = refused === 'moved' ? 'unavailable' : refused
+  const known = refused === 'moved' ? 'unavailable' : refused
+  const code = Object.hasOwn(REFUSALS, known) ? known : 'newer_version'
   return new Problem(code, REFUSALS[code], transition && { transition })
 }
 
@@ -181,6 +187,8 @@ const REFUSALS: Record<Exclude<Refusal, 'moved'>, string> = {
   wrong_date: 'Check-in is only allowed on appointment date, and a no-show cannot be recorded before it',
   illegal_step: 'This step is not possible from the current status; `allowed` lists the possible statuses',
   moving: 'The appointment is being moved to another day; try again in a moment',
+  newer_version:
+    'This day was written by a newer version of the service, which has to change it; retry in some minutes',
   unavailable:
     'The other day cannot be reached, and nothing was moved; try again with the same Idempotency-Key',
 }

@@ -162,6 +162,7 @@ export type Refusal =
   | 'moving'
   | 'moved'
   | 'unavailable'
+  | 'newer_version'
 
 /** `movedTo` is set with `moved` only: the day to ask instead. */
 export interface Refused {

@@ -24,6 +24,9 @@ const COPY_WAIT_MS = SECOND_MS
 /** A log that cannot be folded cannot be folded a second later either; the operator has to repair it. */
 const LAPSE_RETRY_MS = MINUTE_MS
 
+/** What is due on a day that only a newer version can change waits until that version runs here. */
+const NEWER_RETRY_MS = MINUTE_MS
+
 const OFFER_SECONDS_DEFAULT = 15 * 60
 
 /** The actor of events that the day appends because time has passed. */
@@ -70,12 +73,16 @@ export class DoctorDay extends DurableObject<Env> {
 
   /** Folded at first use: `verify` must still work on a log that is too damaged to fold. */
   get #day(): Day {
-    this.#folded ??= fold(this.#isOpen ? log.readEvents(this.#sql) : [])
-    return this.#folded
+    if (this.#folded) return this.#folded
+    const day = fold(this.#isOpen ? log.readEvents(this.#sql) : [])
+    day.isNewer ||= log.isNewer(this.#sql)
+    this.#folded = day
+    return day
   }
 
   #wake(): void {
     try {
+      this.ctx.storage.transactionSync(() => log.migrate(this.#sql))
       this.#moving.abortInterrupted()
       this.#arm(nextDeadline(this.#day))
       if (this.#day.moves.size + this.#day.reservations.size > 0) this.#arm(Date.now())
@@ -134,6 +141,7 @@ export class DoctorDay extends DurableObject<Env> {
     if (!this.#isOpen) return 0
     const known = log.recallReply(this.#sql, operation.id)
     if (known !== undefined) return JSON.parse(known) as number
+    if (this.#day.isNewer) throw new Error('newer_version')
     const events = this.#day.version
     this.ctx.storage.transactionSync(() => {
       this.#copy.rewind()
@@ -163,6 +171,7 @@ export class DoctorDay extends DurableObject<Env> {
     try {
       this.#lapse(Date.now())
       this.#arm(nextDeadline(this.#day))
+      if (this.#day.isNewer) this.#arm(Date.now() + NEWER_RETRY_MS)
     } catch (error) {
       logFailure('lapse_failed', error, { day: this.ctx.id.name })
       this.#arm(Date.now() + LAPSE_RETRY_MS)
@@ -198,7 +207,7 @@ export class DoctorDay extends DurableObject<Env> {
     if (events.length === 0 && !remembered) return
     try {
       this.ctx.storage.transactionSync(() => {
-        if (!this.#isOpen) log.open(this.#sql)
+        if (!this.#isOpen) log.migrate(this.#sql)
         for (const event of events) log.append(this.#sql, event)
         if (remembered) log.rememberReply(this.#sql, ...remembered)
         if (events.length > 0) this.#arm(at + COPY_GRACE_MS)

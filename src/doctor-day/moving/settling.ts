@@ -87,6 +87,7 @@ export function settling(source: MoveHost, inFlight: ReadonlySet<string>) {
   async function settle(): Promise<void> {
     const before = failures()
     try {
+      if (day().isNewer) return
       abortInterrupted()
       const { moves, reservations } = day()
       await Promise.all([

@@ -42,6 +42,7 @@ export function copyReader({ name, sql, database, day, wakeAt }: CopyHost): Copy
   async function copy(): Promise<void> {
     try {
       while (copiedSeq() < day().version) {
+        if (day().isNewer) throw new Error('A newer version of the service has to copy this day')
         await pause
         const before = rewinds
         const events = log.readEvents(sql, copiedSeq(), EVENTS_MAX)

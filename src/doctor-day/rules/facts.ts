@@ -8,7 +8,7 @@ export const refuse = (refused: Refusal): Refused => ({ ok: false, refused })
 
 /** Refusals that a retry may not get again. */
 export const isTransient = (refused: Refusal): boolean =>
-  ['not_found', 'moving', 'unavailable'].includes(refused)
+  ['not_found', 'moving', 'unavailable', 'newer_version'].includes(refused)
 
 /** The day does not have this appointment. If the appointment has moved, the day knows where it is. */
 export function notOnDay(day: Day, appointmentId: string): Refused {

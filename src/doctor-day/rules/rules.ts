@@ -1,6 +1,7 @@
-import type { Command, Commands, Decision, Moment, Refused, Replies, ReplyTo } from '../commands'
+import type { Command, Commands, Decision, Moment, Replies, ReplyTo } from '../commands'
 import type { Day } from '../state/day'
 import { declareAbsence } from './absence'
+import { refuse } from './facts'
 import { beginMove, confirmMove, endMove, point, releaseMove, reserve, settleMove } from './moves'
 import { callNext, checkIn, step, walkIn } from './queue'
 import { book, bookHeld, cancel, hold, lapse, releaseHold, setAvailability } from './slots'
@@ -35,14 +36,18 @@ const RULES: Rules = {
   lapse,
 }
 
-/** The rules of a day. No clock, no I/O, no storage: a command and a state give events and a reply. */
+/**
+ * The rules of a day. A day or a command of a newer version of the service is refused: a rule that does not
+ * see each taken slot could give one twice.
+ *
+ * No clock, no I/O, no storage: a command and a state give events and a reply.
+ */
 export function decide<C extends Command>(day: Day, command: C, moment: Moment): Decision<ReplyTo<C>> {
-  if (!belongs(day, command)) return NOT_FOUND
+  if (day.isNewer || !Object.hasOwn(RULES, command.type)) return refuse('newer_version')
+  if (!belongs(day, command)) return refuse('not_found')
   const rule = RULES[command.type] as (day: Day, command: C, moment: Moment) => Decision<ReplyTo<C>>
   return rule(day, command, moment)
 }
-
-const NOT_FOUND: Refused = { ok: false, refused: 'not_found' }
 
 /** The day remembers its clinic. For any other clinic the day does not exist. */
 function belongs(day: Day, command: Command): boolean {
@@ -51,8 +56,9 @@ function belongs(day: Day, command: Command): boolean {
   return day.identity ? day.identity.clinicId === clinicId : 'opening' in command
 }
 
-/** When the next hold or offer ends; infinity where there is none. */
+/** When the next hold or offer ends; infinity where there is none, or only a newer version can end it. */
 export function nextDeadline(day: Day): number {
+  if (day.isNewer) return Number.POSITIVE_INFINITY
   const deadlines = [...day.holds.values()].map(({ expiresAt }) => expiresAt)
   for (const { offer } of day.waitlist.values()) if (offer) deadlines.push(offer.deadline)
   return Math.min(Number.POSITIVE_INFINITY, ...deadlines)

@@ -160,6 +160,8 @@ export interface Day extends Schedule {
   endedReservations: Map<string, 'taken' | 'released'>
   /** By appointment: those that the doctor’s absence affects, until the doctor is set present again. */
   affected: Map<string, Affected>
+  /** A newer version of the service has written it: this one shows what it can read, and changes nothing. */
+  isNewer: boolean
 }
 
 export type Event =
@@ -189,6 +191,8 @@ export type Event =
   | { type: 'moved_in'; moveId: string; appointmentId: string }
   | { type: 'reservation_ended'; moveId: string }
   | { type: 'pointed'; appointmentId: string; to: MovedTo }
+  /** Written by a newer version of the service; `stored` is its JSON. This one never writes it. */
+  | { type: 'unknown'; stored: string }
 
 export type EventOf<Type extends Event['type']> = Extract<Event, { type: Type }>
 
@@ -217,4 +221,5 @@ export const emptyDay = (): Day => ({
   reservations: new Map(),
   endedReservations: new Map(),
   affected: new Map(),
+  isNewer: false,
 })

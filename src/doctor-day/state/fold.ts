@@ -113,6 +113,9 @@ const EFFECTS: Effects = {
     amend(day, appointmentId, { status: 'no_show' })
     giveUpSlot(day, appointmentId, 'no_show', at)
   },
+  unknown(day) {
+    day.isNewer = true
+  },
 }
 
 function giveUpSlot(day: Day, id: string, status: Appointment['status'], at: number): void {

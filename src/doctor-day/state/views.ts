@@ -92,8 +92,11 @@ function arrivals(day: Day): CheckIn[] {
   return [...day.checkIns.values()].sort((one, other) => one.position - other.position)
 }
 
-export const view = <Q extends Query>(day: Day, query: Q): Seen<Q> =>
-  (SHOW[query.view] as (day: Day, query: Query) => unknown)(day, query) as Seen<Q>
+/** A view that this code does not know is asked for by a newer version of the service. */
+export function view<Q extends Query>(day: Day, query: Q): Seen<Q> {
+  if (!Object.hasOwn(SHOW, query.view)) throw new Error('newer_version')
+  return (SHOW[query.view] as (day: Day, query: Query) => unknown)(day, query) as Seen<Q>
+}
 
 /** A slot, its times, and what it is taken by; null: free. */
 interface LedgerSlot extends SlotTimes {

@@ -1,21 +1,22 @@
 import { sha256 } from '../../lib/crypto'
-import type { Event, Recorded } from '../state/day'
+import type { Recorded } from '../state/day'
+import { readEvent, written } from '../state/versions'
 
 /**
  * The storage of one day: its events, the replies to its operations, and the position of each reader of the
- * log. The first write creates the tables: reading an unused day stores nothing.
+ * log. The first write creates the tables: reading an unused day stores nothing. Each entry brings the tables
+ * of the version before it one version further; an entry never changes, because it has run on some days.
  */
-const SCHEMA_VERSION = 1
-const SCHEMA = `
-  CREATE TABLE _schema (version INTEGER NOT NULL);
-  INSERT INTO _schema VALUES (${SCHEMA_VERSION});
-  CREATE TABLE events (seq INTEGER PRIMARY KEY, at INTEGER NOT NULL, actor TEXT NOT NULL, body TEXT NOT NULL,
-    hash TEXT NOT NULL);
-  CREATE TABLE head (one INTEGER PRIMARY KEY CHECK (one = 1), seq INTEGER NOT NULL, hash TEXT NOT NULL);
-  INSERT INTO head VALUES (1, 0, '');
-  CREATE TABLE ops (op_id TEXT PRIMARY KEY, reply TEXT NOT NULL) WITHOUT ROWID;
-  CREATE TABLE readers (name TEXT PRIMARY KEY, seq INTEGER NOT NULL) WITHOUT ROWID;
-`
+const MIGRATIONS = [
+  `CREATE TABLE _schema (version INTEGER NOT NULL);
+   INSERT INTO _schema VALUES (0);
+   CREATE TABLE events (seq INTEGER PRIMARY KEY, at INTEGER NOT NULL, actor TEXT NOT NULL, body TEXT NOT NULL,
+     hash TEXT NOT NULL);
+   CREATE TABLE head (one INTEGER PRIMARY KEY CHECK (one = 1), seq INTEGER NOT NULL, hash TEXT NOT NULL);
+   INSERT INTO head VALUES (1, 0, '');
+   CREATE TABLE ops (op_id TEXT PRIMARY KEY, reply TEXT NOT NULL) WITHOUT ROWID;
+   CREATE TABLE readers (name TEXT PRIMARY KEY, seq INTEGER NOT NULL) WITHOUT ROWID;`,
+]
 
 type EventRow = { seq: number; at: number; actor: string; body: string; hash: string }
 
@@ -33,8 +34,19 @@ export type Verdict =
 export const isOpen = (sql: SqlStorage): boolean =>
   sql.exec(`SELECT 1 FROM sqlite_master WHERE type = 'table' AND name = '_schema'`).toArray().length > 0
 
-export const open = (sql: SqlStorage): void => {
-  sql.exec(SCHEMA)
+/** The version of the tables; 0 on an unused day. */
+const versionOf = (sql: SqlStorage): number =>
+  isOpen(sql) ? sql.exec<{ version: number }>('SELECT version FROM _schema').one().version : 0
+
+/** A newer version of the service has changed the tables, so this one must not write to them. */
+export const isNewer = (sql: SqlStorage): boolean => versionOf(sql) > MIGRATIONS.length
+
+/** Creates the tables, or brings them up to date. Call it within a transaction. */
+export function migrate(sql: SqlStorage): void {
+  const version = versionOf(sql)
+  if (version >= MIGRATIONS.length) return
+  for (const migration of MIGRATIONS.slice(version)) sql.exec(migration)
+  sql.exec('UPDATE _schema SET version = ?', MIGRATIONS.length)
 }
 
 /** Events after `after`, at most `max` of them, oldest first. */
@@ -42,11 +54,11 @@ export const readEvents = (sql: SqlStorage, after = 0, max = -1): Recorded[] =>
   sql
     .exec<EventRow>('SELECT * FROM events WHERE seq > ? ORDER BY seq LIMIT ?', after, max)
     .toArray()
-    .map(({ seq, at, actor, body }) => ({ ...(JSON.parse(body) as Event), seq, at, actor }))
+    .map(({ seq, at, actor, body }) => ({ ...readEvent(body), seq, at, actor }))
 
 /** Appends one event. Its hash covers the previous one, so `verify` finds changed, deleted and moved rows. */
 export function append(sql: SqlStorage, { seq, at, actor, ...event }: Recorded): void {
-  const row = { seq, at, actor, body: JSON.stringify(event) }
+  const row = { seq, at, actor, body: written(event) }
   const hash = hashOf(headOf(sql)?.hash ?? '', row)
   sql.exec('INSERT INTO events VALUES (?, ?, ?, ?, ?)', seq, at, actor, row.body, hash)
   sql.exec('INSERT OR REPLACE INTO head VALUES (1, ?, ?)', seq, hash)
