@@ -21,11 +21,8 @@ const COPY_GRACE_MS = 5 * SECOND_MS
 /** Setting availability waits this long for the copy, so that a list of doctors read right after shows it. */
 const COPY_WAIT_MS = SECOND_MS
 
-/** A log that cannot be folded cannot be folded a second later either; the operator has to repair it. */
+/** A log that cannot be folded, or only by a newer version, cannot be folded a second later either. */
 const LAPSE_RETRY_MS = MINUTE_MS
-
-/** What is due on a day that only a newer version can change waits until that version runs here. */
-const NEWER_RETRY_MS = MINUTE_MS
 
 const OFFER_SECONDS_DEFAULT = 15 * 60
 
@@ -171,7 +168,7 @@ export class DoctorDay extends DurableObject<Env> {
     try {
       this.#lapse(Date.now())
       this.#arm(nextDeadline(this.#day))
-      if (this.#day.isNewer) this.#arm(Date.now() + NEWER_RETRY_MS)
+      if (this.#day.isNewer) this.#arm(Date.now() + LAPSE_RETRY_MS)
     } catch (error) {
       logFailure('lapse_failed', error, { day: this.ctx.id.name })
       this.#arm(Date.now() + LAPSE_RETRY_MS)
