@@ -80,3 +80,34 @@ export function loseD1(isLost: () => boolean): { lost(): number } {
   })
   return { lost: () => lost }
 }
+
+/** Whether D1 fails before it has committed, or commits and loses the answer, or hangs as for a dead caller. */
+export type D1Fate = 'before' | 'after' | 'never' | null
+
+/** D1 as one consumer sees it. `fate` gets the text of each statement, or of all statements of a batch. */
+export function fatedD1(fate: (statements: string) => D1Fate): D1Database {
+  const real = new WeakMap<object, { statement: D1PreparedStatement; text: string }>()
+  const run = async <Result>(text: string, call: () => Promise<Result>): Promise<Result> => {
+    const met = fate(text)
+    if (met === 'never') return new Promise(() => {})
+    const result = met === 'before' ? null : await call()
+    if (met === null) return result as Result
+    throw new Error('D1_ERROR: Network connection lost.')
+  }
+  const wrap = (statement: D1PreparedStatement, text: string): object => {
+    const wrapped = {
+      bind: (...values: unknown[]) => wrap(statement.bind(...values), text),
+      run: () => run(text, () => statement.run()),
+      all: () => run(text, () => statement.all()),
+      raw: () => run(text, () => statement.raw()),
+    }
+    real.set(wrapped, { statement, text })
+    return wrapped
+  }
+  const batch = (wrapped: object[]) => {
+    const inner = wrapped.flatMap((one) => real.get(one) ?? [])
+    const text = inner.map((one) => one.text).join(';\n')
+    return run(text, () => env.DB.batch(inner.map(({ statement }) => statement)))
+  }
+  return { prepare: (text: string) => wrap(env.DB.prepare(text), text), batch } as unknown as D1Database
+}

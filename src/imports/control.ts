@@ -6,7 +6,7 @@ import { MINUTE_MS } from '../lib/time'
 import { notFound, Problem } from '../problem'
 import { queueUnreachable, sendInTime } from './accept'
 import type { Kind } from './kind'
-import { importChunks, imports } from './model'
+import { importChunks, imports, UNTRIED } from './model'
 import { watcherOf } from './staging'
 import { getImport, type ImportFacts, isJob, type Job, jobOf } from './status'
 import { MESSAGES_MAX } from './work/chunk'
@@ -70,7 +70,7 @@ export async function resumeImport(ctx: Ctx, kind: Kind, jobId: string): Promise
       audited(ctx, 'import.resumed', jobId),
       ctx.db
         .update(importChunks)
-        .set({ attempts: 0, notBefore: 0 })
+        .set({ ...UNTRIED, notBefore: 0 })
         .where(
           sql`job_id = ${jobId} AND clinic_id = ${ctx.clinic.id} AND state = 'pending'
             AND ${op} = ${ctx.once.opId}`,

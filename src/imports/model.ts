@@ -48,15 +48,20 @@ export const importChunks = sqliteTable(
     state: text('state', { enum: ['pending', 'done'] }).notNull(),
     lease: text('lease'),
     leaseUntil: integer('lease_until').notNull(),
+    /** Claims since the last progress, without those that an outage ended. */
     attempts: integer('attempts').notNull(),
     created: integer('created').notNull(),
     failed: integer('failed').notNull(),
     kind: text('kind', { enum: KINDS }).notNull().default('hospitals'),
     /** The earliest time to work on the chunk: a retry waits for its backoff or for the upstream. */
     notBefore: integer('not_before').notNull().default(0),
+    /** JSON: the leases of the claims that `attempts` counts, so that each can be taken back exactly once. */
+    claims: text('claims').notNull().default('[]'),
   },
   (t) => [primaryKey({ columns: [t.jobId, t.chunk] })],
 )
+
+export const UNTRIED = { attempts: 0, claims: '[]' }
 
 /**
  * The file's rows as they were staged. `cells` is JSON in the kind's own form; two rows with one `identity`

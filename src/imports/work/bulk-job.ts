@@ -12,6 +12,9 @@ import { MESSAGES_MAX, sendChunks } from './chunk'
 const FIRST_WAKE_MS = 3 * SECOND_MS
 const WAKE_MS_MAX = 30 * SECOND_MS
 
+/** Claims that are remembered: the newest. A message is delivered four times at most before it is lost. */
+const OUTAGES_MAX = 2_000
+
 interface Watch {
   clinicId: string
   uploadUntil: number
@@ -25,7 +28,8 @@ interface Watch {
 
 /**
  * Watches one import. Its alarm sends messages again for chunks whose message was lost, and removes the rows
- * of an upload that never became a job. The job's id is its name; it stores no fact that D1 does not have.
+ * of an upload that never became a job. The job's id is its name; it stores no fact
+ * that D1 does not have, but for the claims that an outage of D1 ended.
  */
 export class BulkJob extends DurableObject<Env> {
   async watch(clinicId: string, uploadUntil: number, reopeningUntil = 0): Promise<void> {
@@ -37,6 +41,16 @@ export class BulkJob extends DurableObject<Env> {
   async forget(): Promise<void> {
     await this.ctx.storage.deleteAlarm()
     await this.ctx.storage.deleteAll()
+  }
+
+  /** Keeps the lease of a claim that an outage ended, while D1 cannot be told. */
+  async rememberOutage(lease: string): Promise<void> {
+    if (await this.ctx.storage.get<Watch>('watch'))
+      await this.ctx.storage.put('outages', [...(await this.outages()), lease].slice(-OUTAGES_MAX))
+  }
+
+  async outages(): Promise<string[]> {
+    return (await this.ctx.storage.get<string[]>('outages')) ?? []
   }
 
   /** Sets the next alarm before the work, so that a crash cannot end the watch. Never throws. */

@@ -5,7 +5,7 @@ import { log } from '../../lib/log'
 import { SECOND_MS } from '../../lib/time'
 import type { Delay } from '../../upstream/gate'
 import type { Kind, Upstream } from '../kind'
-import { importChunks, imports } from '../model'
+import { importChunks, imports, UNTRIED } from '../model'
 
 export type Chunk = typeof importChunks.$inferSelect
 
@@ -77,7 +77,10 @@ export async function postponeChunk(
   const { jobId } = chunk
   await db.batch([
     db.update(imports).set({ pausedUntil: until }).where(sql`${isClosed} AND id = ${jobId} AND ${isLeased}`),
-    db.update(importChunks).set({ leaseUntil: 0, notBefore: until, attempts }).where(fenced(chunk, isLeased)),
+    db
+      .update(importChunks)
+      .set({ leaseUntil: 0, notBefore: until, ...UNTRIED, attempts })
+      .where(fenced(chunk, isLeased)),
   ])
   log('import.chunk_rests', { job: jobId, chunk: chunk.chunk, seconds: (until - now) / SECOND_MS })
   if (isClosed) return

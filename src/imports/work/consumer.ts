@@ -4,9 +4,11 @@ import * as v from 'valibot'
 import { newId } from '../../lib/crypto'
 import type { Db } from '../../lib/db'
 import { log, logFailure } from '../../lib/log'
+import { isOutage } from '../../lib/outage'
 import { SECOND_MS } from '../../lib/time'
 import type { Kind } from '../kind'
 import { importChunks, imports, type KindName, stagedRows } from '../model'
+import { recounted, takeBack } from './attempts'
 import { type Chunk, ChunkMessage, leased } from './chunk'
 import { workRowByRow } from './row-by-row'
 
@@ -36,26 +38,40 @@ export const consumerOf =
 /** False asks for a retry. A message that arrives twice, late or after its job is gone does no harm. */
 async function importChunk(db: Db, env: Env, kinds: Kinds, message: ChunkMessage): Promise<boolean> {
   const facts = { job: message.job_id, chunk: message.chunk }
+  const lease = newId()
   let chunk: Chunk | undefined
   try {
-    chunk = await claim(db, message, Date.now())
+    chunk = await claim(db, message, lease, Date.now())
     if (!chunk) return true
+    chunk = await recounted(db, env, chunk)
     if (chunk.attempts > CHUNK_ATTEMPTS_MAX) await giveUp(db, chunk, Date.now())
     else await work(db, env, kinds[chunk.kind], chunk)
     return true
   } catch (error) {
-    logFailure('import.chunk', error, { ...facts, attempts: chunk?.attempts })
-    return await afterFailure(db, chunk)
+    const isCounted = !isOutage(error)
+    logFailure('import.chunk', error, { ...facts, attempts: chunk?.attempts, counted: isCounted })
+    if (isCounted) return await afterFailure(db, chunk)
+    await takeBack(db, env, { jobId: message.job_id, chunk: message.chunk, lease })
+    return false
   }
 }
 
 /** One statement decides which consumer gets the chunk. The second starts the job with its first chunk. */
-async function claim(db: Db, { job_id, chunk }: ChunkMessage, now: number): Promise<Chunk | undefined> {
-  const lease = newId()
+async function claim(
+  db: Db,
+  { job_id, chunk }: ChunkMessage,
+  lease: string,
+  now: number,
+): Promise<Chunk | undefined> {
   const [[claimed]] = await db.batch([
     db
       .update(importChunks)
-      .set({ lease, leaseUntil: now + LEASE_MS, attempts: sql`attempts + 1` })
+      .set({
+        lease,
+        leaseUntil: now + LEASE_MS,
+        attempts: sql`attempts + 1`,
+        claims: sql`json_insert(claims, '$[#]', ${lease})`,
+      })
       .where(
         and(
           eq(importChunks.jobId, job_id),

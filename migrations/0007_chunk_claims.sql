@@ -1,0 +1,1 @@
+ALTER TABLE `import_chunks` ADD `claims` text DEFAULT '[]' NOT NULL;
