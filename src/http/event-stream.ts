@@ -2,6 +2,7 @@ import { createMiddleware } from 'hono/factory'
 import { describeRoute, resolver } from 'hono-openapi'
 import type * as v from 'valibot'
 import type { App } from '../context'
+import { logFailure } from '../lib/log'
 import { SECOND_MS } from '../lib/time'
 
 /** Proxies drop a connection that is silent for a minute, some sooner. */
@@ -105,7 +106,9 @@ function eventText(message: string): string {
 
 /**
  * Asks the generator for the next text when the client has taken the last one. When the client leaves, the
- * generator ends and `leaving` is aborted, which also stops the work on the next text.
+ * generator ends and `leaving` is aborted, which also stops the work on the next text. If the generator
+ * fails, the connection is cut, so that the client does not take a part for the whole. The runtime logs the
+ * error of a stream with its message, and a database’s message contains the statement: it gets another one.
  */
 export function streamOf(
   texts: AsyncGenerator<string>,
@@ -114,9 +117,14 @@ export function streamOf(
   const encoder = new TextEncoder()
   return new ReadableStream<Uint8Array>({
     async pull(controller) {
-      const { done, value } = await texts.next()
-      if (done) controller.close()
-      else controller.enqueue(encoder.encode(value))
+      try {
+        const { done, value } = await texts.next()
+        if (done) controller.close()
+        else controller.enqueue(encoder.encode(value))
+      } catch (error) {
+        logFailure('stream.failed', error)
+        controller.error(new Error('The stream failed before its end'))
+      }
     },
     async cancel() {
       leaving.abort()

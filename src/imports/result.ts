@@ -1,16 +1,19 @@
-import { and, asc, eq, gt, type SQL, sql } from 'drizzle-orm'
+import { and, eq, gt, type SQL, sql } from 'drizzle-orm'
 import { describeRoute } from 'hono-openapi'
 import type { Ctx } from '../context'
 import { streamOf } from '../http/event-stream'
-import { cutPage, type Page } from '../lib/page'
+import { jsonPage, type Select, textPage } from '../lib/db'
 import type { Fault } from '../problem'
 import { csvLine } from './csv'
 import type { Kind } from './kind'
 import { FIRST_ROW, imports, stagedRows } from './model'
 import { type Job, jobOf, type ListRows } from './status'
 
-/** Rows per read of D1 and in memory at once: far below the 2 MB that D1 allows for one value. */
+/** Rows per read of D1 and in memory at once. */
 const PAGE_ROWS = 1_000
+
+/** Cells and faults of such a page, or one row more. A page of large rows has fewer rows. */
+const PAGE_BYTES = 1_000_000
 
 /** The field that lists the rows, and the status of an imported row. */
 interface RowWords {
@@ -40,8 +43,10 @@ export async function statusText(
   const at = text.indexOf(listStart) + listStart.length
   const [head, tail] = [text.slice(0, at), text.slice(at)]
   if (!wanted.rows) return { text: streamOf(wrapped(head, rowsOf(ctx, job, created), tail)), next: null }
-  const { rows, next } = await onePage(ctx, job, created, wanted)
-  return { text: head + rows.join() + tail, next }
+  const ofStatus = wanted.rows === 'all' ? undefined : eq(stagedRows.status, wanted.rows)
+  const select = rowsAfter(ctx, job, created, wanted.cursor?.[0] ?? 0, ofStatus)
+  const page = await textPage(ctx.db, select, wanted.limit)
+  return { text: head + rowsIn(page) + tail, next: page.next }
 }
 
 async function* wrapped(head: string, rows: AsyncIterable<string>, tail: string): AsyncGenerator<string> {
@@ -51,48 +56,35 @@ async function* wrapped(head: string, rows: AsyncIterable<string>, tail: string)
 }
 
 async function* rowsOf(ctx: Ctx, job: Job, created: string): AsyncGenerator<string> {
-  const last = FIRST_ROW + job.totalRows - 1
-  for (let row = FIRST_ROW - 1; row < last; row += PAGE_ROWS) {
-    const rows = await jsonPage(ctx, job, created, row)
-    if (rows) yield row < FIRST_ROW ? rows : `,${rows}`
+  let page = { text: '', last: 0, hasMore: true, size: PAGE_ROWS }
+  for (let isFirst = true; page.hasMore; isFirst = false) {
+    const size = Math.min(page.size * 2, PAGE_ROWS)
+    page = await jsonPage(ctx.db, rowsAfter(ctx, job, created, page.last), size)
+    yield isFirst ? rowsIn(page) : `,${rowsIn(page)}`
   }
 }
 
-/** One page of the job's rows, and the cursor of the next page. */
-async function onePage(ctx: Ctx, job: Job, created: string, wanted: ListRows): Promise<Page<string>> {
-  const status = wanted.rows === 'all' ? undefined : eq(stagedRows.status, wanted.rows ?? 'failed')
-  const found = await selectRows(ctx, job, created, wanted.cursor?.[0] ?? 0, wanted.limit + 1, status)
-  const { rows, next } = cutPage(found, wanted.limit, ({ row }) => [row])
-  return { rows: rows.map(({ json }) => json), next }
-}
-
-async function jsonPage(ctx: Ctx, job: Job, created: string, after: number): Promise<string> {
-  const page = selectRows(ctx, job, created, after, PAGE_ROWS).as('page')
-  const [found] = await ctx.db
-    .select({ rows: sql<string | null>`group_concat(${page.json}, ',')` })
-    .from(page)
-  return found?.rows ?? ''
-}
+/** The rows of a page without the brackets of its array. */
+const rowsIn = ({ text }: { text: string }): string => text.slice(1, -1)
 
 /** Each row has its number, name and status, and the reason if it failed; no other cells. */
-function selectRows(ctx: Ctx, job: Job, created: string, after: number, count: number, status?: SQL) {
-  const ofJob = and(eq(imports.clinicId, ctx.clinic.id), eq(stagedRows.jobId, job.id))
-  return ctx.db
-    .select({
-      row: stagedRows.row,
-      json: sql<string>`CASE ${stagedRows.status}
-        WHEN 'created' THEN json_object('row', ${stagedRows.row}, 'name', ${stagedRows.cells}->>'name',
-          'status', ${created})
-        ELSE json_patch(
-          json_object('row', ${stagedRows.row}, 'name', ${stagedRows.cells}->>'name',
-            'status', 'failed', 'reason', ${stagedRows.reason}),
-          json_object('faults', json(${stagedRows.faults}))) END`.as('json'),
-    })
-    .from(stagedRows)
-    .innerJoin(imports, eq(imports.id, stagedRows.jobId))
-    .where(and(ofJob, gt(stagedRows.row, after), status))
-    .orderBy(asc(stagedRows.row))
-    .limit(count)
+function rowsAfter(ctx: Ctx, job: Job, created: string, after: number, status?: SQL): Select {
+  const { row, cells, faults } = stagedRows
+  const isListed = and(
+    eq(imports.clinicId, ctx.clinic.id),
+    eq(stagedRows.jobId, job.id),
+    gt(row, after),
+    status,
+  )
+  return ({ limit, offset }) => sql`
+    SELECT ${row} AS seq, CASE ${stagedRows.status}
+      WHEN 'created' THEN json_object('row', ${row}, 'name', ${cells}->>'name', 'status', ${created})
+      ELSE json_patch(
+        json_object('row', ${row}, 'name', ${cells}->>'name', 'status', 'failed',
+          'reason', ${stagedRows.reason}),
+        json_object('faults', json(${faults}))) END AS json
+    FROM ${stagedRows} JOIN ${imports} ON ${imports.id} = ${stagedRows.jobId}
+    WHERE ${isListed} ORDER BY ${row} LIMIT ${limit} OFFSET ${offset}`
 }
 
 export type Outcome = 'failed' | 'succeeded'
@@ -112,32 +104,49 @@ async function* csvLines(ctx: Ctx, kind: Kind, jobId: string, outcome: Outcome):
   const names = kind.columns.map(({ name }) => name)
   yield csvLine([...names, 'row', outcome === 'failed' ? 'reason' : 'id'])
   for (let after: number | undefined = FIRST_ROW - 1; after !== undefined; ) {
-    const page = await csvPage(ctx, kind, jobId, outcome, after)
-    const texts = page.map(({ row, cells, last }) => {
+    const { rows, hasMore } = await csvPage(ctx, kind, jobId, outcome, after)
+    const texts = rows.map(({ row, cells, faults, last }) => {
       const given = JSON.parse(cells) as Record<string, unknown>
-      return csvLine([...names.map((name) => String(given[name] ?? '')), String(row), last])
+      const reason = [last, ...sentences(faults)].join('; ')
+      return csvLine([...names.map((name) => String(given[name] ?? '')), String(row), reason])
     })
     if (texts.length > 0) yield texts.join('')
-    after = page.length === PAGE_ROWS ? page.at(-1)?.row : undefined
+    after = hasMore ? rows.at(-1)?.row : undefined
   }
 }
 
+interface CsvRow {
+  row: number
+  cells: string
+  faults: string | null
+  last: string
+  /** Rows that were looked at: a page that is cut by its bytes has fewer. */
+  found: number
+}
+
+/** SQLite knows the length of a text without reading it, so only the rows of the page are read. */
 async function csvPage(ctx: Ctx, kind: Kind, jobId: string, outcome: Outcome, after: number) {
-  const last: SQL<string> = outcome === 'failed' ? sql`${stagedRows.reason}` : sql`${kind.recordId}`
-  const rows = await ctx.db
-    .select({ row: stagedRows.row, cells: stagedRows.cells, faults: stagedRows.faults, last })
-    .from(stagedRows)
-    .where(
-      and(
-        eq(stagedRows.jobId, jobId),
-        eq(stagedRows.status, outcome === 'failed' ? 'failed' : 'created'),
-        gt(stagedRows.row, after),
-        sql`EXISTS (SELECT 1 FROM imports WHERE id = ${jobId} AND clinic_id = ${ctx.clinic.id})`,
-      ),
-    )
-    .orderBy(asc(stagedRows.row))
-    .limit(PAGE_ROWS)
-  return rows.map(({ faults, ...row }) => ({ ...row, last: [row.last, ...sentences(faults)].join('; ') }))
+  const { row, cells, faults } = stagedRows
+  const isListed = and(
+    eq(stagedRows.jobId, jobId),
+    eq(stagedRows.status, outcome === 'failed' ? 'failed' : 'created'),
+    gt(row, after),
+    sql`EXISTS (SELECT 1 FROM imports WHERE id = ${jobId} AND clinic_id = ${ctx.clinic.id})`,
+  )
+  const rows = await ctx.db.all<CsvRow>(sql`
+    WITH ahead AS (
+        SELECT ${row} AS number, octet_length(${cells}) + coalesce(octet_length(${faults}), 0) AS bytes
+        FROM ${stagedRows} WHERE ${isListed} ORDER BY ${row} LIMIT ${PAGE_ROWS}),
+      summed AS (SELECT number, sum(bytes) OVER (ORDER BY number ROWS UNBOUNDED PRECEDING) - bytes AS earlier
+        FROM ahead)
+    SELECT ${row} AS row, ${cells} AS cells, ${faults} AS faults,
+      ${outcome === 'failed' ? stagedRows.reason : kind.recordId} AS last,
+      (SELECT count(*) FROM ahead) AS found
+    FROM ${stagedRows} WHERE ${eq(stagedRows.jobId, jobId)}
+      AND ${row} IN (SELECT number FROM summed WHERE earlier < ${PAGE_BYTES})
+    ORDER BY ${row}`)
+  const found = rows[0]?.found ?? 0
+  return { rows, hasMore: found === PAGE_ROWS || rows.length < found }
 }
 
 const sentences = (faults: string | null): string[] =>

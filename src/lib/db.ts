@@ -18,7 +18,7 @@ export function brokeConstraint(error: unknown, column: string): boolean {
 /** D1 refuses a value above 2 MB, and a page is one value. The longest record takes 0.6 MB of it. */
 const PAGE_BYTES_MAX = 1_500_000
 
-type Select = (of: { limit: number; offset: number }) => SQL
+export type Select = (of: { limit: number; offset: number }) => SQL
 
 /** A page as the JSON of an array, and the cursor of the next page (null on the last page). */
 export interface TextPage {
@@ -32,6 +32,20 @@ export interface TextPage {
  * large rows has fewer rows than asked for; the next page begins where it ends.
  */
 export async function textPage(db: Db, select: Select, size: number): Promise<TextPage> {
+  const { text, last, hasMore } = await jsonPage(db, select, size)
+  return { text, next: hasMore ? writeCursor([last]) : null }
+}
+
+/** `last` is the `seq` of the last row, after which the next page begins. `size` is how many rows fitted. */
+export interface JsonPage {
+  text: string
+  last: number
+  hasMore: boolean
+  size: number
+}
+
+/** As `textPage`, for a caller who reads on. */
+export async function jsonPage(db: Db, select: Select, size: number): Promise<JsonPage> {
   const page = await queryPage(db, select, size).catch((error) => {
     // SQLite builds the whole page before its length is known, and fails if no value may be that long.
     if (size === 1 || isOutage(error)) throw error
@@ -39,9 +53,9 @@ export async function textPage(db: Db, select: Select, size: number): Promise<Te
   })
   if (typeof page?.text !== 'string') {
     if (size === 1) throw new RangeError('One record is longer than a page may be')
-    return textPage(db, select, Math.ceil(size / 2))
+    return jsonPage(db, select, Math.ceil(size / 2))
   }
-  return { text: page.text, next: page.has_more ? writeCursor([page.last]) : null }
+  return { text: page.text, last: page.last ?? 0, hasMore: Boolean(page.has_more), size }
 }
 
 /** Reads the rows once. SQLite writes no JSON of the row that only shows that another page follows. */

@@ -10,10 +10,13 @@ export function log(event: string, facts: Record<string, Loggable>): void {
  * input contains the input (drizzle's the parameters, valibot's the value, JWT's the token).
  */
 export function logFailure(event: string, error: unknown, facts: Record<string, Loggable> = {}): void {
-  const { name, stack } = error instanceof Error ? error : { name: typeof error, stack: '' }
+  const { name, message, stack } =
+    error instanceof Error ? error : { name: typeof error, message: '', stack: '' }
+  // The stack repeats the message, whose lines may look like places in the code.
   const frames = stack
-    ?.split('\n')
-    .filter((line) => /^\s+at /.test(line))
+    ?.replace(message, '')
+    .split('\n')
+    .filter((line) => /^\s+at \S.*(:\d+:\d+|native|<anonymous>)\)?$/.test(line))
     .map((line) => line.trim())
   console.error(JSON.stringify({ event, ...facts, error: name, at: frames?.slice(0, 8).join(' | ') }))
 }
