@@ -85,7 +85,8 @@ async function knownJob(service, known, { again }) {
 /** The same file gets the same Idempotency-Key, so that a file sent twice makes one import. */
 async function startImport(service, known, { kind, mode, repair, again }, file) {
   const key = again ? randomUUID() : digestOf(kind, repair ?? mode, file.sha256)
-  const { job_id } = await service.upload(file, `import-${key}`)
+  const { job_id, ...notes } = await service.upload(file, `import-${key}`)
+  for (const note of notesOf(notes)) bar.say(note)
   await known.remember(job_id).catch(() => bar.say('The job id could not be saved.'))
   bar.say(`Import ${job_id} has begun. It continues if this command is stopped.`)
   return job_id
@@ -169,11 +170,22 @@ function showProgress(kind, data) {
   bar.show('Importing', data.progress_percentage, facts.join(' · '))
 }
 
+/** What the service says about the columns of the file. */
+function notesOf({ separator, ignored_columns = [], warnings = [] }) {
+  const name = separator === '\t' ? 'a tab' : separator
+  return [
+    ...(separator === undefined ? [] : [`The separator of the file is ${name}.`]),
+    ...(ignored_columns.length === 0 ? [] : [`Ignored columns: ${ignored_columns.join(', ')}.`]),
+    ...warnings.map((warning) => `Warning: ${warning}`),
+  ]
+}
+
 /** Prints what the import would do; exit code 0 if every row would be created. */
-function printDryRun({ create, duplicate, invalid, total, faults }) {
+function printDryRun({ create, duplicate, invalid, total, faults, ...notes }) {
   bar.end()
   const [of, bad] = [`Of ${total} rows`, `${duplicate} are duplicates, ${invalid} break a rule`]
-  console.log([`${of} ${create} would be created, ${bad}.`, ...faults.map(faultLine)].join('\n'))
+  const lines = [`${of} ${create} would be created, ${bad}.`, ...notesOf(notes), ...faults.map(faultLine)]
+  console.log(lines.join('\n'))
   return create === total ? EXIT.done : EXIT.failed
 }
 
@@ -182,6 +194,7 @@ async function printResult(service, { kind, failedPath, url }, job, data) {
   const left = total - created - failed
   const undone = left > 0 ? `, ${left} not done` : ''
   console.log(`Import ${job} is ${data.status}: ${created} ${kind} created, ${failed} rows failed${undone}.`)
+  if (left > 0 || failed > 0) await printActivation(service, kind, job, url)
   if (failed > 0) {
     const name = await service.keepFailed(job, failedPath)
     const ofKind = kind === 'hospitals' ? [] : ['--kind', kind]
@@ -190,6 +203,15 @@ async function printResult(service, { kind, failedPath, url }, job, data) {
     console.log(`  ${commandLine('--repair', job, ...ofKind, ...there, name)}`)
   }
   return data.status === 'completed' && failed === 0 ? EXIT.done : EXIT.failed
+}
+
+/** The service says which call activates a batch that stayed inactive. */
+async function printActivation(service, kind, job, url) {
+  const { message } = await service.json('GET', `${service.paths.status(job)}?rows=failed&limit=1`)
+  const [, path] = /PATCH (\S+)$/.exec(message) ?? []
+  if (path === undefined) return
+  console.log(`The ${kind} that were created are not active yet. To activate them as they are:`)
+  console.log(`  curl -X PATCH -H "Authorization: Bearer $DOCTORDAY_KEY" ${url.origin}${path}`)
 }
 
 /** Only the watching ends: the import runs in the service. */

@@ -35,9 +35,13 @@ const GOOD = `${SECRET} Hospital,1 Main Street,2025550100`
 test.each<[kind: string, file: string | Uint8Array, message: string | RegExp]>([
   ['0 bytes', '', 'The file is empty'],
   ['a header only', csv(), 'The file has a header and no rows'],
-  ['a missing column', `name,phone\n${SECRET},1\n`, "Row 1: column 'address' is missing"],
+  [
+    'a missing column',
+    `name,phone\n${SECRET},1\n`,
+    "Row 1: column 'address' is missing; the file has the columns 'name', 'phone'; accepted are 'name', 'address', 'phone' (optional)",
+  ],
   ['a duplicate column', `name,address,NAME\n${SECRET},B,C\n`, "Row 1: column 'name' occurs twice"],
-  ['a ragged row', csv(GOOD, `${SECRET},B`), 'Row 3: 2 values for 3 columns'],
+  ['a ragged row', csv(GOOD, `${SECRET},B,1,2`), 'Row 3: 4 values for 3 columns'],
   ['an unclosed quote', csv(GOOD, `"${SECRET},B,1`, GOOD), 'Row 3: a quote is opened and never closed'],
   [
     'a cell of 1 MiB',
@@ -45,7 +49,7 @@ test.each<[kind: string, file: string | Uint8Array, message: string | RegExp]>([
     'Row 3: a row may have at most 65536 characters',
   ],
   ['10,000 columns', `name,address${',x'.repeat(9_998)}\n`, 'Row 1: a file may have at most 256 columns'],
-  ['UTF-16', utf16(csv(GOOD)), 'Row 1: from here on the file is not UTF-8'],
+  ['UTF-16', utf16(csv(GOOD)), 'Row 1: the file is UTF-16 and not UTF-8; save it as CSV UTF-8'],
   ['Latin-1', latin1(csv(GOOD, `${SECRET} Café,B,1`)), 'Row 3: from here on the file is not UTF-8'],
   ['a NUL', csv(GOOD, `${SECRET}\0,B,1`), "Row 3: 'name' must not hold a NUL"],
   ['gzip named .csv', new Uint8Array(gzipSync(csv(GOOD))), /is not UTF-8$/],

@@ -21,7 +21,14 @@ test('every bad row is told, each with its row and field, even behind hundreds o
   const clinic = await openClinic()
   const { status, body } = await upload(
     clinic,
-    csv(...manyRows(1_200), ',Street 1,1', ...manyRows(700, 2_000), 'Mercy,  ,', ',,', ...manyRows(3, 5_000)),
+    csv(
+      ...manyRows(1_200),
+      ',Street 1,1',
+      ...manyRows(700, 2_000),
+      'Mercy,  ,',
+      ',,1',
+      ...manyRows(3, 5_000),
+    ),
   )
   expect(status).toBe(400)
   expect(body.errors).toEqual([

@@ -73,7 +73,8 @@ export async function activateBatch(ctx: Ctx, batchId: string): Promise<Activate
   if (!job) throw notFound('Batch')
   if (job.activatedAt === null)
     throw new Problem('import_not_finished', 'The batch can be activated once its import has finished')
-  return { batch_id: batchId, activated: true, message: 'The hospitals of the batch are active' }
+  const message = 'The hospitals of the batch are active'
+  return { batch_id: batchId, activated: true, message, error_message: null }
 }
 
 /** A request has ten seconds in all and may wait five of them at the gate. */

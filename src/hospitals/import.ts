@@ -18,7 +18,7 @@ export const HOSPITAL_WORDS = {
     'directory_unavailable',
     'unknown_outcome',
   ],
-  hasBatch: true,
+  activationPath: (batchId: string) => `/api/v1/hospitals/bulk/batch/${batchId}/activate`,
 } as const
 
 /** Hospitals as a kind of import: the rules of a row, and how rows become hospitals. */

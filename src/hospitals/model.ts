@@ -79,5 +79,7 @@ export const ActivatedBatch = component('ActivatedBatch', {
   batch_id: v.string(),
   activated: v.boolean(),
   message: v.string(),
+  /** Always null: a batch that cannot be activated is refused. Older clients read it. */
+  error_message: v.null(),
 })
 export type ActivatedBatch = v.InferOutput<typeof ActivatedBatch>

@@ -8,9 +8,19 @@ import { withTimeout } from '../lib/outage'
 import { MINUTE_MS } from '../lib/time'
 import { type Fingerprint, idempotencyKeys, once } from '../once'
 import { Problem } from '../problem'
+import type { FileNotes } from './file/header'
 import type { Kind } from './kind'
-import { FIRST_ROW, importChunks, imports, type Mode } from './model'
-import { badRows, discard, isJobOfClinic, jobExists, receiveUpload, removeRows, stage } from './staging'
+import { importChunks, imports, type Mode } from './model'
+import {
+  badRows,
+  discard,
+  isJobOfClinic,
+  jobExists,
+  receiveUpload,
+  removeRows,
+  type Staged,
+  stage,
+} from './staging'
 import { CHUNK_ROWS, MESSAGES_MAX, sendChunks } from './work/chunk'
 
 const IMPORT_KEY_TTL_MS = 5 * MINUTE_MS
@@ -28,6 +38,7 @@ export interface Upload {
 export interface Accepted {
   jobId: string
   rows: number
+  notes: FileNotes
 }
 
 /**
@@ -38,14 +49,12 @@ export interface Accepted {
 export async function startImport(ctx: Ctx, upload: Upload): Promise<Accepted> {
   const jobId = newId()
   return receiveUpload(ctx, jobId, async () => {
-    const { sha256, rows, invalid, faults, faultCount } = await stage(ctx, upload.kind, jobId, upload.file, {
-      keepsBad: upload.mode === 'partial',
-    })
-    if (invalid === rows) throw badRows(faults, faultCount)
-    const uploadedCtx = contextAfterUpload(ctx, upload, sha256, jobId)
-    const owner = await accept(uploadedCtx, upload, jobId, rows)
+    const staged = await stage(ctx, upload.kind, jobId, upload.file, { keepsBad: upload.mode === 'partial' })
+    if (staged.invalid === staged.rows) throw badRows(staged.faults, staged.faultCount)
+    const uploadedCtx = contextAfterUpload(ctx, upload, staged.sha256, jobId)
+    const owner = await accept(uploadedCtx, upload, jobId, staged)
     if (owner !== jobId) await discard(uploadedCtx, jobId)
-    return await queueJob(uploadedCtx, owner)
+    return { ...(await queueJob(uploadedCtx, owner)), notes: staged.notes }
   })
 }
 
@@ -65,7 +74,12 @@ export function contextAfterUpload(
 }
 
 /** The id of the job that owns the key: this job, or the job of an equal request that came first. */
-async function accept(ctx: Ctx, { kind, mode }: Upload, jobId: string, rows: number): Promise<string> {
+async function accept(
+  ctx: Ctx,
+  { kind, mode }: Upload,
+  jobId: string,
+  { rows, chunks }: Pick<Staged, 'rows' | 'chunks'>,
+): Promise<string> {
   const { opId } = await ctx.once
     .transact((op) => [
       ctx.db.insert(imports).select(sql`
@@ -76,8 +90,8 @@ async function accept(ctx: Ctx, { kind, mode }: Upload, jobId: string, rows: num
       ctx.db.insert(importChunks).select(sql`
         SELECT ${jobId}, value->>0, ${ctx.clinic.id}, value->>1, value->>2, 'pending', NULL, 0, 0, 0,
           (SELECT count(*) FROM staged_rows r WHERE r.job_id = ${jobId}
-            AND r.row BETWEEN value->>1 AND value->>2 AND r.status = 'failed'), ${kind.name}, 0
-        FROM json_each(${JSON.stringify(chunkRanges(rows))})
+            AND r.row BETWEEN value->>1 AND value->>2 AND r.status = 'failed'), ${kind.name}, 0, '[]'
+        FROM json_each(${JSON.stringify(chunks)})
         WHERE ${jobExists(jobId)}`),
     ])
     .catch(refuseIncomplete)
@@ -95,25 +109,16 @@ function refuseIncomplete(error: unknown): never {
     : error
 }
 
-/** `[chunk, first row, last row]`. */
-function chunkRanges(rows: number): [number, number, number][] {
-  const lastRow = FIRST_ROW + rows - 1
-  return Array.from({ length: Math.ceil(rows / CHUNK_ROWS) }, (_, chunk) => {
-    const firstRow = FIRST_ROW + chunk * CHUNK_ROWS
-    return [chunk, firstRow, Math.min(firstRow + CHUNK_ROWS - 1, lastRow)]
-  })
-}
-
 /**
  * A caller gets a job only after the queue has taken its first messages. Equal requests all come through
  * here: if one of them marks the job as queued first, the job stays; if one withdraws the job first, all of
  * them fail.
  */
-async function queueJob(ctx: Ctx, jobId: string): Promise<Accepted> {
+async function queueJob(ctx: Ctx, jobId: string): Promise<Omit<Accepted, 'notes'>> {
   const [job] = await ctx.db.select().from(imports).where(isJobOfClinic(ctx.clinic.id, jobId))
   if (!job) throw withdrawn()
   if (job.state !== 'pending' || job.queuedAt !== null) return { jobId: job.id, rows: job.totalRows }
-  const chunks = chunkRanges(job.totalRows).map(([chunk]) => chunk)
+  const chunks = [...Array(Math.ceil(job.totalRows / CHUNK_ROWS)).keys()]
   const isQueued = await sendInTime(ctx.env, jobId, chunks)
   const isKept = isQueued ? await markQueued(ctx, jobId) : !(await withdraw(ctx, jobId))
   if (!isKept) throw withdrawn()

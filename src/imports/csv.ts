@@ -1,32 +1,10 @@
-import { type CsvError, type Parser, parse } from 'csv-parse'
 import type { Fault } from '../problem'
-
-/** A longer record is not a row but a quote that was never closed. */
-const RECORD_CHARACTERS_MAX = 64 * 1024
-
-/** Bytes of the file per record. This limits empty columns too, which add no characters to a record. */
-const RECORD_BYTES_MAX = 4 * RECORD_CHARACTERS_MAX
+import { type FileNotes, type Header, readHeader } from './file/header'
+import { type Column, DISGUISE_BYTES, disguiseOf, type Separator } from './file/opening'
+import { type CsvFault, NOT_UTF8, openFile, RECORD_BYTES_MAX, TOO_LONG } from './file/parser'
 
 /** Bytes that are parsed at a time, so that few parsed records wait in memory for the reader. */
 const PIECE_BYTES = 64 * 1024
-
-const FILE_COLUMNS_MAX = 256
-
-/**
- * All line ends are listed: a parser that detects the line end from the first line reads a file with mixed
- * line ends as one record.
- */
-const DIALECT = {
-  record_delimiter: ['\r\n', '\n', '\r'],
-  relax_column_count: true,
-  skip_empty_lines: true,
-  max_record_size: RECORD_CHARACTERS_MAX,
-}
-
-export interface Column<Name extends string> {
-  name: Name
-  isRequired: boolean
-}
 
 /**
  * One record by column name, or its fault. `row` counts records; the header is row 1. A fault with cells is
@@ -36,78 +14,61 @@ type Row<Name extends string> =
   | { row: number; cells: Record<Name, string>; fault?: undefined }
   | { row: number; cells?: Record<Name, string>; fault: Fault }
 
-/** A fault that ends the reading, because nothing after it can be trusted. */
-interface CsvFault {
-  rule: string
-  sentence: string
-}
+/** A larger number could not be repaired. A file with so many rows has empty ones nearly everywhere. */
+const ROW_NUMBER_MAX = 9_999_999
 
 /**
- * Reads CSV (RFC 4180, comma, UTF-8 with or without BOM) as it arrives. A record is one row even if a quoted
- * line break spreads it over several lines; lines without text are no rows. Reading ends at a missing column
- * or a broken quote. Faults never repeat the content of a cell.
+ * Reads CSV (RFC 4180, UTF-8 with or without BOM) as it arrives, and tells its separator and columns to
+ * `onHeader`. A record is one row even if a quoted line break spreads it over several lines. Lines without
+ * text are no rows; a row of empty cells only counts in the numbers and is left out. Reading ends at a missing
+ * column or a broken quote. Faults never repeat the content of a cell.
  */
 export async function* readCsv<Name extends string>(
   bytes: AsyncIterable<Uint8Array>,
   columns: readonly Column<Name>[],
+  onHeader: (notes: FileNotes) => void = () => {},
 ): AsyncGenerator<Row<Name>> {
   let header: Header<Name> | undefined
-  let row = 0
-  for await (const record of records(bytes)) {
-    if (!Array.isArray(record)) {
-      const where = { row: row + 1, field: 'file', rule: record.rule }
-      yield { row: row + 1, fault: { ...where, message: `Row ${row + 1}: ${record.sentence}` } }
+  let [row, rows] = [0, 0]
+  for await (const { record, fault, separator } of records(bytes, columns)) {
+    if (fault) {
+      const where = { row: row + 1, field: 'file', rule: fault.rule }
+      yield { row: row + 1, fault: { ...where, message: `Row ${row + 1}: ${fault.sentence}` } }
       return
     }
+    const isEmpty = record.every((cell) => cell.trim() === '')
+    if (isEmpty && !header) continue
     row += 1
+    if (isEmpty) continue
     if (header) {
-      yield rowOf(row, record, header)
+      rows += 1
+      yield row > ROW_NUMBER_MAX ? tooManyRows() : rowOf(row, record, header)
+      if (row > ROW_NUMBER_MAX) return
       continue
     }
-    header = readHeader(record, columns)
+    header = readHeader(record, columns, separator)
     for (const fault of header.faults) yield { row, fault }
     if (header.faults.length > 0) return
+    onHeader(header.notes)
   }
-  if (row < 2) yield { row: row + 1, fault: emptyFile(row) }
+  if (rows === 0) yield { row: row + 1, fault: emptyFile(row) }
 }
 
-interface Header<Name extends string> {
-  width: number
-  places: { name: Name; isRequired: boolean; place: number }[]
-  faults: Fault[]
-}
-
-function readHeader<Name extends string>(record: string[], columns: readonly Column<Name>[]): Header<Name> {
-  const names = record.map((cell) => cell.trim().toLowerCase())
-  const fault = (field: string, rule: string, sentence: string): Fault => ({
-    row: 1,
-    field,
-    rule,
-    message: `Row 1: ${sentence}`,
-  })
-  const faults = columns.flatMap(({ name, isRequired }) => {
-    if (isRequired && !names.includes(name)) return [fault(name, 'column', `column '${name}' is missing`)]
-    if (names.indexOf(name) !== names.lastIndexOf(name))
-      return [fault(name, 'column', `column '${name}' occurs twice`)]
-    return []
-  })
-  if (names.length > FILE_COLUMNS_MAX)
-    faults.push(fault('file', 'columns', `a file may have at most ${FILE_COLUMNS_MAX} columns`))
-  const places = columns.map((column) => ({ ...column, place: names.indexOf(column.name) }))
-  return { width: names.length, places, faults }
-}
-
-/** A record too short for a required column gets an empty cell there: "is required" is the clearest fault. */
+/** A row may end early: its other cells are empty. More cells than columns may be a comma without quotes. */
 function rowOf<Name extends string>(row: number, record: string[], header: Header<Name>): Row<Name> {
   const cells = Object.fromEntries(
     header.places.map(({ name, place }) => [name, record[place] ?? '']),
   ) as Record<Name, string>
-  const lacksRequired = header.places.some(({ isRequired, place }) => isRequired && place >= record.length)
-  if (record.length !== header.width && !lacksRequired) {
+  if (record.length > header.width) {
     const message = `Row ${row}: ${record.length} values for ${header.width} columns`
     return { row, cells, fault: { row, field: 'file', rule: 'columns', message } }
   }
   return { row, cells }
+}
+
+function tooManyRows(): { row: number; fault: Fault } {
+  const message = `The file may have at most ${ROW_NUMBER_MAX} rows, with the empty ones`
+  return { row: ROW_NUMBER_MAX, fault: { field: 'file', rule: 'rows', message } }
 }
 
 function emptyFile(rows: number): Fault {
@@ -115,54 +76,41 @@ function emptyFile(rows: number): Fault {
   return { field: 'file', rule: 'empty', message }
 }
 
+/** A record of a file, or the fault that ends it; both come with the separator of the file. */
+type Read =
+  | { record: string[]; separator: Separator; fault?: undefined }
+  | { record?: undefined; separator: Separator; fault: CsvFault }
+
 /** Bytes → records. Yields every record that was parsed before a fault, then the fault. */
-async function* records(bytes: AsyncIterable<Uint8Array>): AsyncGenerator<string[] | CsvFault> {
+async function* records(
+  bytes: AsyncIterable<Uint8Array>,
+  columns: readonly Column<string>[],
+): AsyncGenerator<Read> {
   const parsed: string[][] = []
-  const parser = openParser((record) => {
+  const file = openFile(columns, (record) => {
     if (record.length > 1 || record[0]?.trim()) parsed.push(record)
   })
+  const taken = () => parsed.splice(0).map((record) => ({ record, separator: file.separator() }))
+  const failed = (fault: CsvFault): Read => ({ fault, separator: file.separator() })
   const decoder = new TextDecoder('utf-8', { fatal: true, ignoreBOM: false })
-  let unfinishedBytes = 0
-  let finishedBefore = 0
+  let [start, unfinishedBytes, finishedBefore] = [new Uint8Array(), 0, 0]
   for await (const piece of pieces(bytes)) {
+    if (start.byteLength < DISGUISE_BYTES) start = Buffer.concat([start, piece.subarray(0, DISGUISE_BYTES)])
+    const disguise = disguiseOf(start)
+    if (disguise) return yield failed({ rule: 'csv', sentence: disguise })
     const text = decode(decoder, piece)
-    const fault = (await push(parser, text ?? validStart(piece))) ?? (text === null ? NOT_UTF8 : null)
-    yield* parsed.splice(0)
-    if (fault) return yield fault
-    const finished = parser.info.records + parser.info.empty_lines
+    const fault = (await file.push(text ?? validStart(piece))) ?? (text === null ? NOT_UTF8 : null)
+    yield* taken()
+    if (fault) return yield failed(fault)
+    const finished = file.finished()
     unfinishedBytes = finished === finishedBefore ? unfinishedBytes + piece.byteLength : 0
     finishedBefore = finished
-    if (unfinishedBytes > RECORD_BYTES_MAX) return yield TOO_LONG
+    if (unfinishedBytes > RECORD_BYTES_MAX) return yield failed(TOO_LONG)
   }
-  const fault = decode(decoder) === null ? NOT_UTF8 : await end(parser)
-  yield* parsed.splice(0)
-  if (fault) yield fault
+  const fault = decode(decoder) === null ? NOT_UTF8 : await file.end()
+  yield* taken()
+  if (fault) yield failed(fault)
 }
-
-/** csv-parse passes each record to `take` during the write and outputs nothing: there is no second queue. */
-function openParser(take: (record: string[]) => void): Parser {
-  const parser = parse({
-    ...DIALECT,
-    on_record: (record: string[]) => {
-      take(record)
-      return null
-    },
-  })
-  // The callback of the failed write reports the error; without a listener it would be thrown as well.
-  parser.on('error', () => {})
-  return parser
-}
-
-const push = (parser: Parser, text: string): Promise<CsvFault | null> =>
-  text === ''
-    ? Promise.resolve(null)
-    : new Promise((resolve) => parser.write(text, (error) => resolve(error ? csvFaultOf(error) : null)))
-
-const end = (parser: Parser): Promise<CsvFault | null> =>
-  new Promise((resolve) => {
-    parser.on('error', (error) => resolve(csvFaultOf(error)))
-    parser.end(() => resolve(null))
-  })
 
 async function* pieces(bytes: AsyncIterable<Uint8Array>): AsyncGenerator<Uint8Array> {
   for await (const chunk of bytes)
@@ -180,22 +128,6 @@ function decode(decoder: TextDecoder, piece?: Uint8Array): string | null {
 
 /** The text before the first bytes that are not UTF-8, so that the fault names the row of those bytes. */
 const validStart = (piece: Uint8Array): string => new TextDecoder().decode(piece).split('\uFFFD', 1)[0] ?? ''
-
-const NOT_UTF8: CsvFault = { rule: 'utf8', sentence: 'from here on the file is not UTF-8' }
-const TOO_LONG: CsvFault = {
-  rule: 'record_size',
-  sentence: `a row may have at most ${RECORD_CHARACTERS_MAX} characters`,
-}
-
-const CSV_FAULTS: Partial<Record<CsvError['code'], CsvFault>> = {
-  CSV_QUOTE_NOT_CLOSED: { rule: 'quote', sentence: 'a quote is opened and never closed' },
-  CSV_INVALID_CLOSING_QUOTE: { rule: 'quote', sentence: 'text follows a closing quote' },
-  INVALID_OPENING_QUOTE: { rule: 'quote', sentence: 'a quote is inside a value without quotes' },
-  CSV_MAX_RECORD_SIZE: TOO_LONG,
-}
-
-const csvFaultOf = (error: Error): CsvFault =>
-  CSV_FAULTS[(error as CsvError).code] ?? { rule: 'csv', sentence: 'this is not CSV' }
 
 /**
  * CSV that is sent (RFC 4180), safe to open in a spreadsheet: a cell that a spreadsheet would read as a

@@ -3,7 +3,7 @@ import type * as v from 'valibot'
 import type { ActingClinic } from '../context'
 import type { Db, Statement } from '../lib/db'
 import type { UpstreamReply } from '../upstream/call'
-import type { Column } from './csv'
+import type { Column } from './file/opening'
 import type { KindName } from './model'
 
 /** Rows to make records of. `rows` selects them as `r`; `isLeased` is true while the caller has the lease. */

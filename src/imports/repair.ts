@@ -8,12 +8,15 @@ import { type Fault, Problem } from '../problem'
 import { contextAfterUpload, type Upload } from './accept'
 import { isStateRefused, wakeChunks, watchReopened } from './control'
 import { readCsv, rearm } from './csv'
+import { type FileNotes, NO_NOTES } from './file/header'
 import type { Kind } from './kind'
-import { importChunks, imports, stagedRows } from './model'
+import { importChunks, imports, stagedRows, UNTRIED } from './model'
 import { badRows, discard, hashed, openStaging, receiveUpload, validateRow } from './staging'
 import { isJob, jobOf } from './status'
 
 const ROW = 'row'
+/** Known, so that no answer lists it as ignored: `failed.csv` has it. */
+const REASON = 'reason'
 const ROW_NUMBER = /^[1-9]\d{0,6}$/
 
 /** Faults that the reply lists. */
@@ -25,18 +28,22 @@ const FAULTS_MAX = 1_000
  * their new cells, or changes nothing. Only a completed job can be repaired, so of two repairs at the same
  * time the second is refused until the first has completed. Returns the number of rows.
  */
-export async function repairImport(ctx: Ctx, jobId: string, upload: Omit<Upload, 'mode'>): Promise<number> {
+export async function repairImport(
+  ctx: Ctx,
+  jobId: string,
+  upload: Omit<Upload, 'mode'>,
+): Promise<{ rows: number; notes: FileNotes }> {
   const { kind, file } = upload
   await jobOf(ctx, kind.name, jobId)
   const repairId = newId()
   return receiveUpload(ctx, repairId, async () => {
-    const { sha256, rows } = await stageRepair(ctx, kind, repairId, file)
+    const { sha256, rows, notes } = await stageRepair(ctx, kind, repairId, file)
     const uploadedCtx = contextAfterUpload(ctx, upload, sha256, repairId)
     await watchReopened(uploadedCtx, jobId)
     await reopen(uploadedCtx, kind, jobId, repairId, rows)
     await discard(uploadedCtx, repairId)
     await wakeChunks(uploadedCtx, jobId)
-    return rows
+    return { rows, notes }
   })
 }
 
@@ -45,17 +52,21 @@ async function stageRepair(ctx: Ctx, kind: Kind, repairId: string, file: AsyncIt
   const hash = createHash('sha256')
   const staged = openStaging(ctx, kind, repairId)
   const schema = kind.row(ctx.clinic)
-  const columns = [...kind.columns, { name: ROW, isRequired: true }]
+  const columns = [...kind.columns, { name: ROW, isRequired: true }, { name: REASON, isRequired: false }]
+  let notes = NO_NOTES
+  const onHeader = (found: FileNotes) => {
+    notes = found
+  }
   const seen = new Set<number>()
   const faults: Fault[] = []
-  for await (const read of readCsv(hashed(file, hash), columns)) {
+  for await (const read of readCsv(hashed(file, hash), columns, onHeader)) {
     const row = read.fault ? { faults: [read.fault] } : parseRow(schema, read.cells, read.row, seen)
     if ('faults' in row) faults.push(...row.faults.slice(0, FAULTS_MAX - faults.length))
     else if (faults.length === 0) await staged.add(row.number, row.cells)
   }
   if (faults.length > 0) throw badRows(faults, faults.length)
   await staged.flush()
-  return { sha256: hash.digest('hex'), rows: seen.size }
+  return { sha256: hash.digest('hex'), rows: seen.size, notes }
 }
 
 /** `line` is the record's number in the repair file; the faults name the row of the job. */
@@ -126,7 +137,7 @@ async function reopen(ctx: Ctx, kind: Kind, jobId: string, repairId: string, row
             state: 'pending',
             lease: null,
             leaseUntil: 0,
-            attempts: 0,
+            ...UNTRIED,
             notBefore: 0,
             failed: STILL_FAILED,
           })

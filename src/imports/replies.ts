@@ -3,6 +3,8 @@ import { component } from '../lib/schema'
 import { iso } from '../lib/time'
 import type { Fault } from '../problem'
 import type { Accepted } from './accept'
+import { NO_NOTES } from './file/header'
+import { FILE_NOTES, type NotedFile, notesOf } from './file/notes'
 import { MODES } from './model'
 import { PACE, type Pace } from './progress'
 import { FAULT } from './staging'
@@ -36,6 +38,7 @@ export const ReopenedImport = component('ReopenedImport', {
   job_id: v.string(),
   status: v.literal('processing'),
   message: v.string(),
+  ...FILE_NOTES,
 })
 
 /** The words of one kind of import in paths and replies. */
@@ -48,12 +51,12 @@ export interface Words<Records extends string> {
   created: readonly [inactive: string, active: string]
   /** Why a row may fail. */
   reasons: readonly string[]
-  /** Whether records stay inactive until their batch is activated. */
-  hasBatch: boolean
+  /** Records stay inactive until their batch is activated, with PATCH on this path. Null: no batches. */
+  activationPath: ((batchId: string) => string) | null
 }
 
 type Counts<Records extends string> = Record<`${'total' | 'processed' | 'failed'}_${Records}`, number>
-/** Only for kinds that have `hasBatch`. */
+/** Only for kinds that have an `activationPath`. */
 type Batch = { batch_id?: string; batch_activated?: boolean }
 type Timed = { processing_time_seconds: number | null }
 type JobFields<Records extends string> = v.InferOutput<typeof Progress> & Counts<Records>
@@ -68,11 +71,12 @@ interface Row {
   faults?: Omit<Fault, 'row'>[]
 }
 
-type AcceptedOf<Records extends string> = Record<`total_${Records}`, number> & {
-  job_id: string
-  status: 'pending'
-  message: string
-}
+type AcceptedOf<Records extends string> = Record<`total_${Records}`, number> &
+  NotedFile & {
+    job_id: string
+    status: 'pending'
+    message: string
+  }
 type ResultOf<Records extends string> = Batch & Counts<Records> & Timed & Record<Records, Row[]>
 /** `result` is null until the job is completed. The job is paused until `paused_until`, then continues. */
 type StatusOf<Records extends string> = JobFields<Records> &
@@ -80,16 +84,16 @@ type StatusOf<Records extends string> = JobFields<Records> &
 type ProgressOf<Records extends string> = JobFields<Records> & Pace
 type JobsOf<Records extends string> = {
   total_jobs: number
-  jobs: (JobFields<Records> & Batch & { created_at: string })[]
+  jobs: (JobFields<Records> & Batch & Timed & { created_at: string })[]
 }
 
 /** The schemas and replies of one kind: parsed, so only documented fields leave. */
 export function repliesOf<const Records extends string>(words: Words<Records>) {
-  const { records, statusPath, created, reasons, hasBatch } = words
+  const { records, statusPath, created, reasons, activationPath } = words
   const [total, processed, failed] = [`total_${records}`, `processed_${records}`, `failed_${records}`]
   const counts = { [total]: v.number(), [processed]: v.number(), [failed]: v.number() }
   const seconds = { processing_time_seconds: v.nullable(v.number()) }
-  const batch: v.ObjectEntries = hasBatch ? { batch_id: v.string(), batch_activated: v.boolean() } : {}
+  const batch: v.ObjectEntries = activationPath ? { batch_id: v.string(), batch_activated: v.boolean() } : {}
   const schema = schemasOf(records)
 
   const Accepted = schema<AcceptedOf<Records>>('Accepted', {
@@ -97,6 +101,7 @@ export function repliesOf<const Records extends string>(words: Words<Records>) {
     status: v.literal('pending'),
     message: v.string(),
     [total]: v.number(),
+    ...FILE_NOTES,
   })
   const Row = schema<Row>('Row', {
     row: v.number(),
@@ -115,7 +120,13 @@ export function repliesOf<const Records extends string>(words: Words<Records>) {
     paused_until: v.nullable(v.string()),
   })
   const Progress = schema<ProgressOf<Records>>('Progress', { ...PROGRESS, ...counts, ...PACE })
-  const Summary = schema('Summary', { ...PROGRESS, ...counts, ...batch, created_at: v.string() })
+  const Summary = schema('Summary', {
+    ...PROGRESS,
+    ...counts,
+    ...seconds,
+    ...batch,
+    created_at: v.string(),
+  })
   const Jobs = schema<JobsOf<Records>>('Jobs', {
     total_jobs: v.number(),
     jobs: v.array(Summary),
@@ -127,10 +138,19 @@ export function repliesOf<const Records extends string>(words: Words<Records>) {
     [processed]: facts.created,
     [failed]: facts.failed,
   })
+  const timedOf = (facts: ImportFacts, now: number) => ({
+    ...jobFields(facts),
+    processing_time_seconds: processingSeconds(facts.job, now),
+  })
   const batchOf = ({ job }: ImportFacts) => ({
     batch_id: job.batchId,
     batch_activated: job.activatedAt !== null,
   })
+  /** Records of a batch that nothing will activate by itself are in no list. */
+  const inactiveHint = (facts: ImportFacts): string =>
+    activationPath && facts.job.state === 'completed' && facts.created > 0 && facts.job.activatedAt === null
+      ? `. Its batch is not active: the ${records} are listed after PATCH ${activationPath(facts.job.batchId)}`
+      : ''
   const statusHint = (jobId: string) => `Use the job_id to check status at ${statusPath}${jobId}`
 
   return {
@@ -139,36 +159,38 @@ export function repliesOf<const Records extends string>(words: Words<Records>) {
     Progress,
     Jobs,
     /** Depends on nothing that changes, so every retry gets the same bytes. */
-    accepted: ({ jobId, rows }: Accepted) =>
+    accepted: ({ jobId, rows, notes }: Accepted) =>
       v.parse(Accepted, {
         job_id: jobId,
         status: 'pending',
         message: `Import accepted. ${statusHint(jobId)}`,
         [total]: rows,
+        ...notesOf(notes),
       }),
     /** Depends on nothing that changes, like `accepted`. */
-    reopened: (jobId: string, sentence: string) =>
+    reopened: (jobId: string, sentence: string, notes = NO_NOTES) =>
       v.parse(ReopenedImport, {
         job_id: jobId,
         status: 'processing',
         message: `${sentence}. ${statusHint(jobId)}`,
+        ...notesOf(notes),
       }),
     /** The processing time of a running job is counted until `now`. */
     status(facts: ImportFacts, now: number) {
-      const timed = { ...jobFields(facts), processing_time_seconds: processingSeconds(facts.job, now) }
+      const timed = timedOf(facts, now)
       return v.parse(Status, {
         ...timed,
-        message: statusMessage(facts, records),
+        message: statusMessage(facts, records) + inactiveHint(facts),
         result: facts.job.state === 'completed' ? { ...batchOf(facts), ...timed, [records]: [] } : null,
         paused_until: pausedUntil(facts.job, now),
       })
     },
     progress: (facts: ImportFacts, pace: Pace) => v.parse(Progress, { ...jobFields(facts), ...pace }),
-    jobs: (all: number, page: ImportFacts[]) =>
+    jobs: (all: number, page: ImportFacts[], now: number) =>
       v.parse(Jobs, {
         total_jobs: all,
         jobs: page.map((facts) => ({
-          ...jobFields(facts),
+          ...timedOf(facts, now),
           ...batchOf(facts),
           created_at: iso(facts.job.createdAt),
         })),

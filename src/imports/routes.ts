@@ -12,13 +12,14 @@ import { noDeadline } from '../http/limits'
 import type { Fingerprint } from '../once'
 import { startImport } from './accept'
 import { cancelImport, resumeImport } from './control'
-import { fileBytes, takesFile } from './file'
+import { DryRun, dryRunImport } from './dry-run'
+import { fileBytes, takesFile } from './file/upload'
 import type { Kind } from './kind'
 import { END, progressEvents } from './progress'
 import { repairImport } from './repair'
 import { JobPath, ReopenedImport, repliesOf, UploadOptions, type Words } from './replies'
 import { type Outcome, rowsAsCsv, sendsCsv, statusText } from './result'
-import { DryRun, dryRunImport, sha256Of } from './staging'
+import { sha256Of } from './staging'
 import { getImport, isOver, ListImports, ListRows, listImports } from './status'
 
 /**
@@ -100,7 +101,7 @@ export function importRoutes<const Records extends string>(kind: Kind, words: Wo
       async (c) => {
         const { total, page } = await listImports(c.var.ctx, kind.name, c.req.valid('query'))
         linkNext(c, page.next)
-        return c.json(replies.jobs(total, page.rows))
+        return c.json(replies.jobs(total, page.rows, c.var.ctx.now))
       },
     )
     .get(
@@ -125,13 +126,13 @@ export function importRoutes<const Records extends string>(kind: Kind, words: Wo
       replayUpload(async (c) => fingerprintOf(c.req, await sha256Of(fileOf(c)), NO_FIELDS)),
       async (c) => {
         const jobId = c.req.param('job_id')
-        const rows = await repairImport(c.var.ctx, jobId, {
+        const { rows, notes } = await repairImport(c.var.ctx, jobId, {
           kind,
           key: requiredKey(c),
           file: fileOf(c),
           fingerprint: (sha256) => fingerprintOf(c.req, sha256, NO_FIELDS),
         })
-        return c.json(replies.reopened(jobId, `${rows} rows run again`), 202)
+        return c.json(replies.reopened(jobId, `${rows} rows run again`, notes), 202)
       },
     )
     .post(

@@ -3,16 +3,16 @@ import { createHash } from 'node:crypto'
 import { and, eq, type SQL, sql } from 'drizzle-orm'
 import * as v from 'valibot'
 import type { Ctx } from '../context'
-import { newId } from '../lib/crypto'
 import type { Db } from '../lib/db'
 import { logFailure } from '../lib/log'
-import { component } from '../lib/schema'
 import { MINUTE_MS } from '../lib/time'
 import { type Fault, Problem } from '../problem'
 import { readCsv } from './csv'
-import { badFile } from './file'
+import { badFile } from './file/bytes'
+import { type FileNotes, NO_NOTES } from './file/header'
 import type { Kind } from './kind'
-import { imports, repeatsEarlierRow, stagedRows } from './model'
+import { imports, stagedRows } from './model'
+import { CHUNK_ROWS } from './work/chunk'
 
 /**
  * The rows of one INSERT as bytes of a request to D1, by measurement (bench/tried.md): smaller statements
@@ -28,9 +28,14 @@ const ROWS_MAX_USUAL = 100_000
 /** The identity of a row that broke a rule: it duplicates no row, because no kind has empty identities. */
 const NO_IDENTITY = ''
 
-interface Staged {
+/** `[chunk, first row, last row]`; between its rows there may be empty ones, which are not stored. */
+type ChunkRange = [number, number, number]
+
+export interface Staged {
   sha256: string
+  notes: FileNotes
   rows: number
+  chunks: ChunkRange[]
   invalid: number
   /** Of the bad rows that were stored, the first FAULTS_MAX. */
   faults: Fault[]
@@ -54,8 +59,13 @@ export async function stage(
   const schema = kind.row(ctx.clinic)
   const staged = openStaging(ctx, kind, jobId)
   const faults: Fault[] = []
+  const chunks: ChunkRange[] = []
+  let notes = NO_NOTES
   let [rows, invalid, faultCount, isBroken] = [0, 0, 0, false]
-  for await (const read of readCsv(hashed(file, hash), kind.columns)) {
+  const onHeader = (found: FileNotes) => {
+    notes = found
+  }
+  for await (const read of readCsv(hashed(file, hash), kind.columns, onHeader)) {
     const row = read.fault ? { faults: [read.fault] } : validateRow(schema, read.row, read.cells)
     if ('faults' in row) {
       invalid += 1
@@ -64,11 +74,13 @@ export async function stage(
       if (!read.cells) isBroken = true
       else if (keepsBad) await staged.addBad(read.row, read.cells, row.faults)
     } else if (keepsBad || faultCount === 0) await staged.add(read.row, row.cells)
+    if (rows % CHUNK_ROWS === 0) chunks.push([chunks.length, read.row, read.row])
+    chunks.at(-1)?.splice(2, 1, read.row)
     if (++rows > rowsMax) throw badFile('rows', `The file may have at most ${rowsMax} rows`)
   }
   if (isBroken || (faultCount > 0 && !keepsBad)) throw badRows(faults, faultCount)
   await staged.flush()
-  return { sha256: hash.digest('hex'), rows, invalid, faults, faultCount }
+  return { sha256: hash.digest('hex'), notes, rows, chunks, invalid, faults, faultCount }
 }
 
 /** SHA-256 of the file's bytes only: a retry with another multipart boundary is still the same request. */
@@ -124,12 +136,30 @@ export function openStaging(ctx: Ctx, kind: Kind, jobId: string) {
     const staged = kind.stage(cells, ctx.clinic)
     await pack(row, staged.cells, staged.identity, null)
   }
-  const addBad = async (row: number, cells: object, faults: Fault[]) => {
-    const stored = faults.map(({ field, rule, message }) => ({ field, rule, message }))
-    await pack(row, cells, NO_IDENTITY, JSON.stringify(stored))
+  const addBad = async (row: number, cells: Record<string, string>, faults: Fault[]) => {
+    const kept = trimmed(row, cells)
+    const stored = [...faults, ...kept.faults].map(({ field, rule, message }) => ({ field, rule, message }))
+    await pack(row, kept.cells, NO_IDENTITY, JSON.stringify(stored))
   }
   return { add, addBad, flush }
 }
+
+/** Bad cells are kept for people who correct them; a cell beyond this length is none of ours. */
+const KEPT_CHARACTERS_MAX = 2_000
+
+function trimmed(row: number, cells: Record<string, string>) {
+  const faults: Fault[] = []
+  const kept = Object.entries(cells).map(([field, cell]) => {
+    if (cell.length <= KEPT_CHARACTERS_MAX) return [field, cell]
+    const message = `Row ${row}: of '${field}' only the first ${KEPT_CHARACTERS_MAX} characters were kept`
+    faults.push({ row, field, rule: 'trimmed', message })
+    return [field, cell.slice(0, KEPT_CHARACTERS_MAX).replace(HALF_CHARACTER, '')]
+  })
+  return { cells: Object.fromEntries(kept) as Record<string, string>, faults }
+}
+
+/** What is left of a character that was cut in two, like an emoji. */
+const HALF_CHARACTER = /[\uD800-\uDBFF]$/
 
 export function badRows(all: Fault[], count: number): Problem {
   const faults = all.slice(0, FAULTS_MAX)
@@ -183,42 +213,4 @@ export const isJobOfClinic = (clinicId: string, jobId: string) =>
 
 export const watcherOf = (ctx: Ctx, jobId: string) => ctx.env.BULK_JOB.getByName(jobId)
 
-/** Faults that a dry run lists, for people to read. */
-const FAULTS_SHOWN = 1_000
-
 export const FAULT = { field: v.string(), rule: v.string(), message: v.string() }
-
-/** `create + duplicate + invalid = total`. `faults` has the first 1,000. */
-export const DryRun = component('DryRun', {
-  create: v.number(),
-  duplicate: v.number(),
-  invalid: v.number(),
-  total: v.number(),
-  faults: v.array(v.object({ row: v.optional(v.number()), ...FAULT })),
-})
-
-/**
- * Reports what an import of the file would do now, and keeps nothing: the rows are staged under an id that
- * never becomes a job, then removed; after a crash the BulkJob object removes them.
- */
-export function dryRunImport(
-  ctx: Ctx,
-  kind: Kind,
-  file: AsyncIterable<Uint8Array>,
-): Promise<v.InferOutput<typeof DryRun>> {
-  const uploadId = newId()
-  return receiveUpload(ctx, uploadId, async () => {
-    const { rows, invalid, faults } = await stage(ctx, kind, uploadId, file, { keepsBad: true })
-    const [counted] = await ctx.db
-      .select({ duplicate: sql<number>`count(*)` })
-      .from(stagedRows)
-      .where(
-        sql`job_id = ${uploadId} AND status IS NULL
-          AND (${repeatsEarlierRow('staged_rows')} OR ${kind.isKnown(ctx.clinic.id)})`,
-      )
-    await discard(ctx, uploadId)
-    const duplicate = counted?.duplicate ?? 0
-    const shown = faults.slice(0, FAULTS_SHOWN)
-    return { create: rows - invalid - duplicate, duplicate, invalid, total: rows, faults: shown }
-  })
-}

@@ -13,7 +13,7 @@ export const PATIENT_WORDS = {
   created: ['created', 'created'],
   /** `duplicate_in_directory`: the patient was already registered, and the record was not changed. */
   reasons: ['duplicate_in_file', 'duplicate_in_directory', 'phone_in_use', 'invalid'],
-  hasBatch: false,
+  activationPath: null,
 } as const
 
 /**

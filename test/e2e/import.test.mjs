@@ -69,6 +69,7 @@ test('npm run import', async (t) => {
     assert.equal(statSync(join(desk.folder, 'part.failed-2.csv')).mode & 0o777, 0o600)
     const [, job] = /npm run import -- --repair (\S+) part\.failed-2\.csv$/m.exec(ended.out)
     assert.equal((await run(['part.csv', '--mode=partial'])).code, 1)
+    assert.match(ended.out, /not active yet.*\n {2}curl -X PATCH .*\/bulk\/batch\/[0-9a-f-]{36}\/activate$/m)
     assert.deepEqual(desk.files(/^part\.failed/), ['part.failed-2.csv', 'part.failed.csv'])
 
     write('part.failed-2.csv', failed.replace(',9 Main', 'West,9 Main'))

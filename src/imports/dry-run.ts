@@ -1,0 +1,49 @@
+import { sql } from 'drizzle-orm'
+import * as v from 'valibot'
+import type { Ctx } from '../context'
+import { newId } from '../lib/crypto'
+import { component } from '../lib/schema'
+import { FILE_NOTES, notesOf } from './file/notes'
+import type { Kind } from './kind'
+import { repeatsEarlierRow, stagedRows } from './model'
+import { discard, FAULT, receiveUpload, stage } from './staging'
+
+/** Faults that a dry run lists, for people to read. */
+const FAULTS_SHOWN = 1_000
+
+/** `create + duplicate + invalid = total`. `faults` has the first 1,000. */
+export const DryRun = component('DryRun', {
+  create: v.number(),
+  duplicate: v.number(),
+  invalid: v.number(),
+  total: v.number(),
+  faults: v.array(v.object({ row: v.optional(v.number()), ...FAULT })),
+  ...FILE_NOTES,
+})
+
+/**
+ * Reports what an import of the file would do now, and keeps nothing: the rows are staged under an id that
+ * never becomes a job, then removed; after a crash the BulkJob object removes them.
+ */
+export function dryRunImport(
+  ctx: Ctx,
+  kind: Kind,
+  file: AsyncIterable<Uint8Array>,
+): Promise<v.InferOutput<typeof DryRun>> {
+  const uploadId = newId()
+  return receiveUpload(ctx, uploadId, async () => {
+    const { notes, rows, invalid, faults } = await stage(ctx, kind, uploadId, file, { keepsBad: true })
+    const [counted] = await ctx.db
+      .select({ duplicate: sql<number>`count(*)` })
+      .from(stagedRows)
+      .where(
+        sql`job_id = ${uploadId} AND status IS NULL
+          AND (${repeatsEarlierRow('staged_rows')} OR ${kind.isKnown(ctx.clinic.id)})`,
+      )
+    await discard(ctx, uploadId)
+    const duplicate = counted?.duplicate ?? 0
+    const shown = faults.slice(0, FAULTS_SHOWN)
+    const create = rows - invalid - duplicate
+    return { create, duplicate, invalid, total: rows, faults: shown, ...notesOf(notes) }
+  })
+}

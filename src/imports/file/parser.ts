@@ -1,0 +1,95 @@
+import { type CsvError, type Parser, parse } from 'csv-parse'
+import { type Column, openingOf, type Separator } from './opening'
+
+/** A longer record is not a row but a quote that was never closed. */
+const RECORD_CHARACTERS_MAX = 64 * 1024
+
+/** Bytes of the file per record. This limits empty columns too, which add no characters to a record. */
+export const RECORD_BYTES_MAX = 4 * RECORD_CHARACTERS_MAX
+
+/**
+ * All line ends are listed: a parser that detects the line end from the first line reads a file with mixed
+ * line ends as one record.
+ */
+const DIALECT = {
+  record_delimiter: ['\r\n', '\n', '\r'],
+  relax_column_count: true,
+  skip_empty_lines: true,
+  max_record_size: RECORD_CHARACTERS_MAX,
+}
+
+/** A fault that ends the reading, because nothing after it can be trusted. */
+export interface CsvFault {
+  rule: string
+  sentence: string
+}
+
+/** Holds the text back until the first line has told the separator, then parses. */
+export function openFile(columns: readonly Column<string>[], take: (record: string[]) => void) {
+  let [held, separator] = ['', ',' as Separator]
+  let parser: Parser | undefined
+  const open = (isAll: boolean): Parser | undefined => {
+    const opening = openingOf(held, columns, isAll || held.length > RECORD_CHARACTERS_MAX)
+    if (!opening) return undefined
+    ;[held, separator] = [opening.rest, opening.separator]
+    return openParser(separator, take)
+  }
+  return {
+    separator: () => separator,
+    finished: () => (parser ? parser.info.records + parser.info.empty_lines : 0),
+    async push(text: string): Promise<CsvFault | null> {
+      held += text
+      parser ??= open(false)
+      if (!parser) return null
+      const ready = held
+      held = ''
+      return push(parser, ready)
+    },
+    async end(): Promise<CsvFault | null> {
+      parser ??= open(true)
+      return parser ? ((await push(parser, held)) ?? end(parser)) : null
+    },
+  }
+}
+
+/** csv-parse passes each record to `take` during the write and outputs nothing: there is no second queue. */
+function openParser(separator: Separator, take: (record: string[]) => void): Parser {
+  const parser = parse({
+    ...DIALECT,
+    delimiter: separator,
+    on_record: (record: string[]) => {
+      take(record)
+      return null
+    },
+  })
+  // The callback of the failed write reports the error; without a listener it would be thrown as well.
+  parser.on('error', () => {})
+  return parser
+}
+
+const push = (parser: Parser, text: string): Promise<CsvFault | null> =>
+  text === ''
+    ? Promise.resolve(null)
+    : new Promise((resolve) => parser.write(text, (error) => resolve(error ? csvFaultOf(error) : null)))
+
+const end = (parser: Parser): Promise<CsvFault | null> =>
+  new Promise((resolve) => {
+    parser.on('error', (error) => resolve(csvFaultOf(error)))
+    parser.end(() => resolve(null))
+  })
+
+export const NOT_UTF8: CsvFault = { rule: 'utf8', sentence: 'from here on the file is not UTF-8' }
+export const TOO_LONG: CsvFault = {
+  rule: 'record_size',
+  sentence: `a row may have at most ${RECORD_CHARACTERS_MAX} characters`,
+}
+
+const CSV_FAULTS: Partial<Record<CsvError['code'], CsvFault>> = {
+  CSV_QUOTE_NOT_CLOSED: { rule: 'quote', sentence: 'a quote is opened and never closed' },
+  CSV_INVALID_CLOSING_QUOTE: { rule: 'quote', sentence: 'text follows a closing quote' },
+  INVALID_OPENING_QUOTE: { rule: 'quote', sentence: 'a quote is inside a value without quotes' },
+  CSV_MAX_RECORD_SIZE: TOO_LONG,
+}
+
+const csvFaultOf = (error: Error): CsvFault =>
+  CSV_FAULTS[(error as CsvError).code] ?? { rule: 'csv', sentence: 'this is not CSV' }
