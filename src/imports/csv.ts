@@ -20,8 +20,8 @@ const ROW_NUMBER_MAX = 9_999_999
 /**
  * Reads CSV (RFC 4180, UTF-8 with or without BOM) as it arrives, and tells its separator and columns to
  * `onHeader`. A record is one row even if a quoted line break spreads it over several lines. Lines without
- * text are no rows; a row of empty cells only counts in the numbers and is left out. Reading ends at a missing
- * column or a broken quote. Faults never repeat the content of a cell.
+ * text are no rows; a row of empty cells only counts in the numbers and is left out. Reading ends at a
+ * missing column or a broken quote. Faults never repeat the content of a cell.
  */
 export async function* readCsv<Name extends string>(
   bytes: AsyncIterable<Uint8Array>,
