@@ -149,7 +149,7 @@ export function repliesOf<const Records extends string>(words: Words<Records>) {
   /** Records of a batch that nothing will activate by itself are in no list. */
   const inactiveHint = (facts: ImportFacts): string =>
     activationPath && facts.job.state === 'completed' && facts.created > 0 && facts.job.activatedAt === null
-      ? `. Its batch is not active: the ${records} are listed after PATCH ${activationPath(facts.job.batchId)}`
+      ? `. Its batch is inactive: the ${records} are listed after PATCH ${activationPath(facts.job.batchId)}`
       : ''
   const statusHint = (jobId: string) => `Use the job_id to check status at ${statusPath}${jobId}`
 

@@ -5,7 +5,7 @@ export const letters = (name: string): string =>
     .replace(/[^\p{L}\p{N}]/gu, '')
     .toLowerCase()
 
-/** How far two names are apart, if that is so little that the one was probably meant by the other; else null. */
+/** How far two names are apart, if so little that the one was probably meant by the other; else null. */
 export function nearness(sent: string, known: string): number | null {
   const [a, b] = [letters(sent), letters(known)]
   const distance = distanceOf(a, b)

@@ -2,7 +2,7 @@ import { letters, nearness } from '../../lib/near'
 import type { Fault } from '../../problem'
 import { type Column, isColumn, nameOf, type Separator, seemingSeparator } from './opening'
 
-/** What an answer says about the columns of a file. `ignored`: those that no rule knows, as they are written. */
+/** What an answer says about the columns of a file. `ignored`: those that no rule knows, as written. */
 export interface FileNotes {
   separator: Separator
   ignored: string[]
@@ -85,7 +85,7 @@ const SHOWN_COLUMNS_MAX = 20
 const SHOWN_CHARACTERS_MAX = 40
 const DATA_DIGITS_MIN = 5
 
-/** A name that is safe to repeat. A file without a header has data there, of which numbers are not repeated. */
+/** A name that is safe to repeat. A file without a header has data there, whose numbers are not repeated. */
 function shown(cell: string): string {
   if (cell.includes('@') || cell.replace(/\D/g, '').length >= DATA_DIGITS_MIN) return '(data)'
   const text = cell.replace(/[\p{C}\s]+/gu, ' ')
