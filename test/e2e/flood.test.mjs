@@ -34,7 +34,7 @@ test('a flood of made-up keys and tickets leaves no file, and the service keeps 
   const before = { files: filesOf(service), memory: service.memoryBytes() }
   const statuses = await flood(service, FLOOD_MS)
   assert.deepEqual(Object.keys(statuses).sort(), ['200', '401'])
-  assert.ok(statuses[401] > 500, JSON.stringify(statuses))
+  assert.ok(statuses[401] > statuses[200])
   assert.deepEqual(filesOf(service), before.files)
   const more = (service.memoryBytes() ?? 0) - (before.memory ?? 0)
   assert.ok(more <= MEMORY_BYTES_MORE_MAX, `${more} more bytes of memory`)
