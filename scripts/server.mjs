@@ -76,3 +76,16 @@ const stop = () => miniflare.dispose().finally(() => process.exit(0))
 for (const signal of ['SIGINT', 'SIGTERM']) process.once(signal, stop)
 
 await miniflare.ready
+
+/** The KV simulator keeps an expired entry until it is read, or until the keys are listed. */
+const SWEEP_EVERY_MS = 3_600_000
+
+/** Deletes the expired replies. KV only saves work, so a failure is tried again with the next sweep. */
+async function sweepReplies() {
+  const replies = await miniflare.getKVNamespace('REPLIES', worker.name)
+  await replies.list({ limit: 1 })
+}
+const sweep = () => sweepReplies().catch(() => writeLine({ level: 'error', message: SWEEP_FAILED }))
+const SWEEP_FAILED = JSON.stringify({ event: 'replies_not_swept' })
+await sweep()
+setInterval(sweep, SWEEP_EVERY_MS).unref()

@@ -6,7 +6,7 @@ import { audit } from './audit/routes'
 import { checkins } from './checkins/routes'
 import { pages, ready } from './console/routes'
 import type { App } from './context'
-import { days } from './days/routes'
+import { clinicDays, days } from './days/routes'
 import { doctors } from './doctors/routes'
 import { hospitals } from './hospitals/routes'
 import { failure } from './http/failure'
@@ -55,6 +55,7 @@ const routes = new Hono<App>()
   .route('/webhook', webhooks)
   .route('/events', events)
   .route('/api/v1/clinics', clinics)
+  .route('/api/v1/clinics', clinicDays)
   .route('/api/v1/keys', keys)
   .route('/api/v1/audit', audit)
   .route('/api/v1/patients', patients)

@@ -1,8 +1,10 @@
-import { runInDurableObject } from 'cloudflare:test'
+import { evictDurableObject, runInDurableObject } from 'cloudflare:test'
 import { env } from 'cloudflare:workers'
-import { vi } from 'vitest'
+import { expect, vi } from 'vitest'
 import { dayKey } from '../src/doctor-day/storage/address'
+import { sha256 } from '../src/lib/crypto'
 import { type FrontDesk, openFrontDesk } from './clinic'
+import { soon } from './soon'
 
 export const DAY = '2026-03-14'
 export const NOON = Date.parse(`${DAY}T12:00:00Z`)
@@ -30,4 +32,46 @@ export async function openBusyDay(): Promise<FrontDesk & { appointmentId: string
   // A clock left in the past would have every alarm due at once, again and again.
   vi.useRealTimers()
   return { ...desk, appointmentId: body.id }
+}
+
+/** D1’s row of the day. */
+export const rowOf = (desk: FrontDesk, date = DAY) =>
+  env.DB.prepare('SELECT * FROM days WHERE clinic_id = ? AND doctor_id = ? AND date = ?')
+    .bind(desk.clinicId, desk.doctorId, date)
+    .first()
+
+/** D1 has copied `version` events. */
+export const copied = (desk: FrontDesk, version: number, date = DAY) =>
+  soon(async () => expect(await rowOf(desk, date)).toMatchObject({ version, head: expect.any(String) }))
+
+export type Row = Record<string, SqlStorageValue>
+const TABLES = ['_schema', 'events', 'head', 'ops', 'readers']
+
+/** Everything in the file of a day. */
+export const fileOf = (desk: FrontDesk): Promise<Record<string, Row[]>> =>
+  inStorage(desk, (sql) =>
+    Object.fromEntries(TABLES.map((table) => [table, sql.exec<Row>(`SELECT * FROM ${table}`).toArray()])),
+  )
+
+/** A file in place of the day’s own one. */
+export async function putFile(desk: FrontDesk, file: Record<string, Row[]>): Promise<void> {
+  await inStorage(desk, (sql) => {
+    for (const table of TABLES) {
+      sql.exec(`DELETE FROM ${table}`)
+      for (const row of file[table] ?? [])
+        sql.exec(`INSERT INTO ${table} VALUES (${Object.keys(row).map(() => '?')})`, ...Object.values(row))
+    }
+  })
+  await evictDurableObject(objectOf(desk))
+}
+
+/** As by a forger who knows the code, but no secret: every hash is computed again. */
+export function chainAgain(sql: SqlStorage): void {
+  let previous = ''
+  for (const { seq, at, actor, body } of sql.exec<Row>('SELECT * FROM events ORDER BY seq').toArray()) {
+    const hash = sha256(JSON.stringify([previous, seq, at, actor, body]))
+    sql.exec('UPDATE events SET hash = ? WHERE seq = ?', hash, seq)
+    previous = hash
+  }
+  sql.exec('UPDATE head SET hash = ?, seq = (SELECT max(seq) FROM events)', previous)
 }

@@ -76,7 +76,7 @@ const PATH_IDS: Record<string, string> = {
 }
 
 /** Ids that only an admin of the whole service can reach; a clinic's key is refused before any look-up. */
-const ADMIN_ONLY = ['/api/v1/keys/{id}']
+const ADMIN_ONLY = ['/api/v1/keys/{id}', '/api/v1/clinics/{id}/resync', '/api/v1/clinics/{id}/days/repair']
 /** A hospital's id is made by the consumer, and a repair is a file: their own tests show their isolation. */
 const SHOWN_ELSEWHERE = [
   '/api/v1/hospitals/{id}',

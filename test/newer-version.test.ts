@@ -3,6 +3,7 @@ import { env } from 'cloudflare:workers'
 import { expect, test } from 'vitest'
 import { otherDays } from '../src/doctor-day/client'
 import { dayKey } from '../src/doctor-day/storage/address'
+import { signatureOf } from '../src/doctor-day/storage/seal'
 import { sha256 } from '../src/lib/crypto'
 import { DAY, inStorage, objectOf, openBusyDay, pathOf, verdictOf } from './busy-day'
 import { type FrontDesk, statuses, times } from './clinic'
@@ -17,7 +18,9 @@ const bookAsNewerVersion = (desk: FrontDesk) =>
     const row = [seq + 1, Date.now(), 'key_newer', body] as const
     const next = sha256(JSON.stringify([hash, ...row]))
     sql.exec('INSERT INTO events VALUES (?, ?, ?, ?, ?)', ...row, next)
-    sql.exec('UPDATE head SET seq = ?, hash = ?', seq + 1, next)
+    const { replies } = sql.exec<{ replies: number }>('SELECT replies FROM head').one()
+    const signature = signatureOf(env.DOCTORDAY_SECRET, ['head', seq + 1, next, replies])
+    sql.exec('UPDATE head SET seq = ?, hash = ?, mac = ?', seq + 1, next, signature)
   })
 
 test('a day that a newer version has written shows what it can, and gives no slot: 503 newer_version', async () => {

@@ -8,11 +8,11 @@ export const PLANTED = [
     does: 'answers a third of a second before the day is on disk',
     edits: [
       [
-        'src/doctor-day/doctor-day.ts',
-        'try {\n      this.ctx.storage.transactionSync(() => {\n        if (!this.#isOpen)',
-        'try {\n      const commit = (work: () => void) => this.ctx.storage.transactionSync(work)\n' +
-          '      const later = (work: () => void) => void setTimeout(() => commit(work), 300)\n' +
-          '      ;(this.#isOpen ? later : commit)(() => {\n        if (!this.#isOpen)',
+        'src/doctor-day/operations.ts',
+        'try {\n      storage.transactionSync(() => {\n        if (!guard.isOpen())',
+        'try {\n      const write = (work: () => void) => storage.transactionSync(work)\n' +
+          '      const later = (work: () => void) => void setTimeout(() => write(work), 300)\n' +
+          '      ;(guard.isOpen() ? later : write)(() => {\n        if (!guard.isOpen())',
       ],
     ],
   },
@@ -39,9 +39,9 @@ export const PLANTED = [
     does: 'decides a refused operation again when it is retried',
     edits: [
       [
-        'src/doctor-day/doctor-day.ts',
-        '(operation.isKeyed && this.',
-        '(operation.isKeyed && decision.ok && this.',
+        'src/doctor-day/operations.ts',
+        '(operation.isKeyed && may',
+        '(operation.isKeyed && decision.ok && may',
       ],
       ['src/http/idempotency.ts', '(c.error instanceof Problem ? c.error.isFinal : c.res.ok)', 'c.res.ok'],
     ],
@@ -52,15 +52,15 @@ export const PLANTED = [
     edits: [
       [
         'src/doctor-day/readers/copy.ts',
-        'copyToD1(database, day(), events), ',
-        'copyToD1(database, day(), events).catch(() => {}), ',
+        'copyToD1(database, day(), events, head), ',
+        'copyToD1(database, day(), events, head).catch(() => {}), ',
       ],
     ],
   },
   {
     name: 'log-not-chained',
     does: 'leaves the previous hash out of the next hash',
-    edits: [['src/doctor-day/storage/log.ts', "hashOf(headOf(sql)?.hash ?? '', row)", "hashOf('', row)"]],
+    edits: [['src/doctor-day/storage/log.ts', 'hashOf(head.hash, row)', "hashOf('', row)"]],
   },
   {
     name: 'two-rooms-one-patient',

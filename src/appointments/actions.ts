@@ -4,7 +4,7 @@ import { today } from '../access/actions'
 import type { Ctx } from '../context'
 import { decideOn, moveOn, replyOrThrow, see } from '../doctor-day/client'
 import { type DayKey, dayKey, dayKeyOf, newIdOn } from '../doctor-day/storage/address'
-import { findDoctor, opening, requireDoctor, selectDoctor } from '../doctors/actions'
+import { findDay, findDoctor, opening, seeDay, selectDoctor, selectKnown } from '../doctors/actions'
 import { cutPage, type Page } from '../lib/page'
 import { SECOND_MS } from '../lib/time'
 import { selectPatientId } from '../patients/actions'
@@ -31,17 +31,18 @@ import {
 export async function book(ctx: Ctx, wanted: BookAppointment): Promise<Appointment> {
   const { patient_id, doctor_id = '', date = '', hold_id, allow_another: allowAnother, time_slot } = wanted
   if (hold_id !== undefined) return bookHeld(ctx, wanted, hold_id)
-  const { patientId, doctor, opId } = await findPatientAndDoctor(ctx, { patient_id, doctor_id })
+  const wantedDay = { patient_id, doctor_id, date }
+  const { patientId, doctor, opId, known } = await findPatientAndDay(ctx, wantedDay)
   const day = dayKey(ctx.clinic.id, doctor.id, date)
-  const appointment = await decideOn(ctx, day, opId, {
+  const command = {
     type: 'book',
     opening: opening(ctx, doctor, date),
     appointmentId: newIdOn(day),
     patientId,
     ...(time_slot != null && { timeSlot: time_slot }),
     allowAnother,
-  })
-  return toAppointment(appointment)
+  } as const
+  return toAppointment(await decideOn(ctx, day, opId, command, known))
 }
 
 /** A hold’s id contains its day’s key, so doctor and date need no look-up. */
@@ -62,16 +63,20 @@ async function bookHeld(ctx: Ctx, wanted: BookAppointment, holdId: string): Prom
   return toAppointment(appointment)
 }
 
-/** The patient and the doctor, both of this clinic, and the id of the operation. */
-export async function findPatientAndDoctor(ctx: Ctx, wanted: { patient_id: string; doctor_id: string }) {
+/** Patient and doctor, both of this clinic, what D1 knows of the day, and the id of the operation. */
+export async function findPatientAndDay(
+  ctx: Ctx,
+  wanted: { patient_id: string; doctor_id: string; date: string },
+) {
   const { opId, claimedAt, results } = await ctx.once.transact(() => [
     selectPatientId(ctx, wanted.patient_id),
     selectDoctor(ctx, wanted.doctor_id),
+    selectKnown(ctx, wanted.doctor_id, wanted.date),
   ])
-  const [[patient], [doctor]] = results
+  const [[patient], [doctor], [known = null]] = results
   if (!patient) throw notFound('Patient')
   if (!doctor) throw notFound('Doctor')
-  return { patientId: patient.id, doctor, opId, claimedAt }
+  return { patientId: patient.id, doctor, opId, claimedAt, known }
 }
 
 /** The same step frees the slot, or offers it to the first patient on the waitlist. */
@@ -102,15 +107,15 @@ export async function reschedule(ctx: Ctx, id: string, wanted: Reschedule): Prom
 }
 
 export async function holdSlot(ctx: Ctx, wanted: NewHold): Promise<Hold> {
-  const { opId, doctor } = await findDoctor(ctx, wanted.doctor_id)
+  const { opId, doctor, known } = await findDay(ctx, wanted.doctor_id, wanted.date)
   const day = dayKey(ctx.clinic.id, doctor.id, wanted.date)
-  const hold = await decideOn(ctx, day, opId, {
+  const command = {
     type: 'hold',
     opening: opening(ctx, doctor, wanted.date),
     holdId: newIdOn(day),
     ttlMs: wanted.ttl_seconds * SECOND_MS,
-  })
-  return toHold(hold)
+  } as const
+  return toHold(await decideOn(ctx, day, opId, command, known))
 }
 
 export async function releaseHold(ctx: Ctx, holdId: string): Promise<ReleasedHold> {
@@ -127,14 +132,15 @@ export async function joinWaitlist(
   ctx: Ctx,
   wanted: JoinWaitlist,
 ): Promise<{ waiting: Waiting; isNew: boolean }> {
-  const { patientId, doctor, opId } = await findPatientAndDoctor(ctx, wanted)
+  const { patientId, doctor, opId, known } = await findPatientAndDay(ctx, wanted)
   const day = dayKey(ctx.clinic.id, doctor.id, wanted.date)
-  const waiting = await decideOn(ctx, day, opId, {
+  const command = {
     type: 'wait',
     opening: opening(ctx, doctor, wanted.date),
     waitId: newIdOn(day),
     patientId,
-  })
+  } as const
+  const waiting = await decideOn(ctx, day, opId, command, known)
   return { waiting: toWaiting(waiting), isNew: waiting.isNew }
 }
 
@@ -162,18 +168,15 @@ export async function leaveWaitlist(ctx: Ctx, waitId: string): Promise<LeftWaitl
 
 /** The id contains the day’s key, so the day needs no look-up. */
 export async function getAppointment(ctx: Ctx, id: string): Promise<Appointment> {
-  const appointment = await see(ctx, requireDayKey(id, 'Appointment'), { view: 'appointment', id })
-  if (!appointment) throw notFound('Appointment')
-  return toAppointment(appointment)
+  const { seen } = await see(ctx, requireDayKey(id, 'Appointment'), { view: 'appointment', id })
+  if (!seen) throw notFound('Appointment')
+  return toAppointment(seen)
 }
 
 /** Without a date: today, at the clinic. */
 export async function listDay(ctx: Ctx, doctorId: string, date = today(ctx)): Promise<Appointment[]> {
-  const [listed] = await Promise.all([
-    see(ctx, dayKey(ctx.clinic.id, doctorId, date), { view: 'appointments' }),
-    requireDoctor(ctx, doctorId),
-  ])
-  return listed.map(toAppointment)
+  const { seen } = await seeDay(ctx, doctorId, date, { view: 'appointments' })
+  return seen.map(toAppointment)
 }
 
 /**

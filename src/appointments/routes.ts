@@ -1,5 +1,6 @@
 import * as v from 'valibot'
 import { needs } from '../access/permissions'
+import { CHANGE_PROBLEMS, DAY_PROBLEMS } from '../doctor-day/refusals'
 import { OnDate } from '../doctors/model'
 import { body, doc, noBody, query, refuses, reply, replyPage, resource } from '../http/endpoint'
 import { replay } from '../http/idempotency'
@@ -34,7 +35,7 @@ export const appointments = resource()
   .post(
     '/',
     doc('Book an appointment', 201, Appointment),
-    refuses('not_found', 'doctor_absent', 'day_full', 'already_booked', 'hold_over'),
+    refuses(...CHANGE_PROBLEMS, 'not_found', 'doctor_absent', 'day_full', 'already_booked', 'hold_over'),
     needs('appointments:write'),
     body(BookAppointment),
     replay,
@@ -50,14 +51,14 @@ export const appointments = resource()
   .get(
     '/:id',
     doc('Get an appointment', 200, Appointment),
-    refuses('not_found'),
+    refuses(...DAY_PROBLEMS, 'not_found'),
     needs('appointments:read'),
     async (c) => reply(c, Appointment, await getAppointment(c.var.ctx, c.req.param('id'))),
   )
   .post(
     '/:id/cancel',
     doc('Cancel an appointment', 200, Appointment),
-    refuses('not_found', 'already_cancelled', 'already_checked_in', 'moving'),
+    refuses(...CHANGE_PROBLEMS, 'not_found', 'already_cancelled', 'already_checked_in', 'moving'),
     needs('appointments:write'),
     body(CancelAppointment),
     replay,
@@ -67,6 +68,7 @@ export const appointments = resource()
     '/:id/reschedule',
     doc('Move an appointment to another day, or another doctor', 200, Appointment),
     refuses(
+      ...CHANGE_PROBLEMS,
       'not_found',
       'already_cancelled',
       'already_checked_in',
@@ -83,7 +85,7 @@ export const appointments = resource()
   .post(
     '/holds',
     doc('Hold a slot for up to ten minutes', 201, Hold),
-    refuses('not_found', 'doctor_absent', 'day_full'),
+    refuses(...CHANGE_PROBLEMS, 'not_found', 'doctor_absent', 'day_full'),
     needs('appointments:write'),
     body(NewHold),
     replay,
@@ -92,14 +94,14 @@ export const appointments = resource()
   .delete(
     '/holds/:id',
     doc('Release a hold', 200, ReleasedHold),
-    refuses('not_found'),
+    refuses(...CHANGE_PROBLEMS, 'not_found'),
     needs('appointments:write'),
     async (c) => reply(c, ReleasedHold, await releaseHold(c.var.ctx, c.req.param('id'))),
   )
   .post(
     '/waitlist',
     doc('Join the waitlist; 200 when the patient waits already', [201, 200], Waiting),
-    refuses('not_found', 'already_booked'),
+    refuses(...CHANGE_PROBLEMS, 'not_found', 'already_booked', 'waitlist_full'),
     needs('appointments:write'),
     body(JoinWaitlist),
     replay,
@@ -111,7 +113,7 @@ export const appointments = resource()
   .post(
     '/waitlist/:id/accept',
     doc('Accept the offered slot', 201, Appointment),
-    refuses('not_found', 'no_offer', 'offer_over', 'doctor_absent'),
+    refuses(...CHANGE_PROBLEMS, 'not_found', 'no_offer', 'offer_over', 'doctor_absent'),
     needs('appointments:write'),
     noBody,
     replay,
@@ -120,7 +122,7 @@ export const appointments = resource()
   .post(
     '/waitlist/:id/decline',
     doc('Decline the offered slot, or leave the waitlist', 200, LeftWaitlist),
-    refuses('not_found', 'offer_over'),
+    refuses(...CHANGE_PROBLEMS, 'not_found', 'offer_over'),
     needs('appointments:write'),
     noBody,
     replay,
@@ -129,7 +131,7 @@ export const appointments = resource()
   .get(
     '/doctors/:doctor_id/appointments',
     doc('List a doctor’s appointments of a day, by slot', 200, v.array(Appointment)),
-    refuses('not_found'),
+    refuses(...DAY_PROBLEMS, 'not_found'),
     needs('appointments:read'),
     query(OnDate),
     async (c) =>

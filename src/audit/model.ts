@@ -27,6 +27,15 @@ export const audited = (ctx: Ctx, action: string, subject: string | SQL) =>
     SELECT NULL, ${ctx.clinic.id}, ${ctx.now}, ${ctx.actor.keyId}, ${action}, ${subject}, ${ctx.requestId}
     WHERE changes() > 0`)
 
+/**
+ * Records an action that writes nothing in D1, once for each operation: `op` is the id of the operation that
+ * claimed the key.
+ */
+export const auditedOnce = (ctx: Ctx, op: SQL<string>, action: string, subject: string) =>
+  ctx.db.insert(audit).select(sql`
+    SELECT NULL, ${ctx.clinic.id}, ${ctx.now}, ${ctx.actor.keyId}, ${action}, ${subject}, ${ctx.requestId}
+    WHERE ${op} = ${ctx.once.opId}`)
+
 export const AuditEntry = component('AuditEntry', {
   seq: v.number(),
   at: v.string(),

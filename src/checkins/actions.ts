@@ -1,11 +1,11 @@
 import { today } from '../access/actions'
 import { mayUse } from '../access/permissions'
-import { findPatientAndDoctor, requireDayKey } from '../appointments/actions'
+import { findPatientAndDay, requireDayKey } from '../appointments/actions'
 import type { Ctx } from '../context'
 import { decideOn, see } from '../doctor-day/client'
 import { toQueueEntry } from '../doctor-day/readers/live'
 import { dayKey, newIdOn } from '../doctor-day/storage/address'
-import { findDoctor, opening, requireDoctor } from '../doctors/actions'
+import { findDay, opening, seeDay } from '../doctors/actions'
 import { newId } from '../lib/crypto'
 import { patientNames } from '../patients/actions'
 import { notFound } from '../problem'
@@ -40,30 +40,29 @@ export async function checkIn(ctx: Ctx, wanted: CheckIn): Promise<CheckedIn> {
 
 /** Books for today and checks in, if a slot is free. */
 export async function walkIn(ctx: Ctx, wanted: WalkIn): Promise<CheckedIn> {
-  const { patientId, doctor, opId, claimedAt } = await findPatientAndDoctor(ctx, wanted)
+  const asked = { ...wanted, date: today(ctx) }
+  const { patientId, doctor, opId, claimedAt, known } = await findPatientAndDay(ctx, asked)
   const date = today(ctx, claimedAt)
   const day = dayKey(ctx.clinic.id, doctor.id, date)
-  const arrived = await decideOn(ctx, day, opId, {
+  const command = {
     type: 'walk_in',
     opening: opening(ctx, doctor, date),
     appointmentId: newIdOn(day),
     checkInId: newId(),
     patientId,
     priority: wanted.priority,
-  })
-  return toCheckedIn(arrived)
+  } as const
+  return toCheckedIn(await decideOn(ctx, day, opId, command, date === asked.date ? known : undefined))
 }
 
 /** Null where no patient waits. A key that may not read the queue gets the patient without the name. */
 export async function callNext(ctx: Ctx, doctorId: string, wanted: CallNext): Promise<Queued | null> {
-  const { opId, claimedAt, doctor } = await findDoctor(ctx, doctorId)
+  const asked = wanted.date ?? today(ctx)
+  const { opId, claimedAt, doctor, known } = await findDay(ctx, doctorId, asked)
   const { date = today(ctx, claimedAt), room } = wanted
   const day = dayKey(ctx.clinic.id, doctor.id, date)
-  const called = await decideOn(ctx, day, opId, {
-    type: 'call_next',
-    opening: opening(ctx, doctor, date),
-    room,
-  })
+  const command = { type: 'call_next', opening: opening(ctx, doctor, date), room } as const
+  const called = await decideOn(ctx, day, opId, command, date === asked ? known : undefined)
   if (!called) return null
   if (!mayUse(ctx, 'checkins:read')) return toQueueEntry({ doctorId, date }, called, '')
   const names = await patientNames(ctx, [called.patientId])
@@ -87,7 +86,7 @@ export async function takeStep(ctx: Ctx, appointmentId: string, path: string): P
 /** How many patients are ahead, and the estimated wait at the pace of this day. */
 export async function getWait(ctx: Ctx, appointmentId: string): Promise<Wait> {
   const day = requireDayKey(appointmentId, 'Check-in')
-  const arrivals = await see(ctx, day, { view: 'line', id: appointmentId })
+  const { seen: arrivals } = await see(ctx, day, { view: 'line', id: appointmentId })
   const own = arrivals?.find((arrival) => arrival.appointmentId === appointmentId)
   if (!arrivals || !own) throw notFound('Check-in')
   return toWait(own, estimateFor(own, arrivals))
@@ -95,10 +94,7 @@ export async function getWait(ctx: Ctx, appointmentId: string): Promise<Wait> {
 
 /** Without a date: today, at the clinic. The day stores no names, so this looks them up in D1. */
 export async function listQueue(ctx: Ctx, doctorId: string, date = today(ctx)): Promise<Queued[]> {
-  const [queue] = await Promise.all([
-    see(ctx, dayKey(ctx.clinic.id, doctorId, date), { view: 'arrivals' }),
-    requireDoctor(ctx, doctorId),
-  ])
+  const { seen: queue } = await seeDay(ctx, doctorId, date, { view: 'arrivals' })
   const names = await patientNames(
     ctx,
     queue.map((arrival) => arrival.patientId),

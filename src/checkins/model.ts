@@ -19,7 +19,7 @@ export const checkIns = sqliteTable(
     date: textColumn('date').notNull(),
     appointmentId: textColumn('appointment_id').notNull(),
     position: integer('position').notNull(),
-    status: textColumn('status').notNull(),
+    status: textColumn('status').$type<DayCheckIn['status']>().notNull(),
     checkedInAt: integer('checked_in_at').notNull(),
     version: integer('version').notNull(),
   },

@@ -1,5 +1,6 @@
 import * as v from 'valibot'
 import { needs } from '../access/permissions'
+import { CHANGE_PROBLEMS, DAY_PROBLEMS } from '../doctor-day/refusals'
 import { OnDate } from '../doctors/model'
 import { body, doc, noBody, query, refuses, reply, resource } from '../http/endpoint'
 import { replay } from '../http/idempotency'
@@ -10,7 +11,15 @@ export const checkins = resource()
   .post(
     '/',
     doc('Check a patient in', 201, CheckedIn),
-    refuses('not_found', 'wrong_patient', 'already_checked_in', 'already_cancelled', 'wrong_date', 'moving'),
+    refuses(
+      ...CHANGE_PROBLEMS,
+      'not_found',
+      'wrong_patient',
+      'already_checked_in',
+      'already_cancelled',
+      'wrong_date',
+      'moving',
+    ),
     needs('checkins:write'),
     body(CheckIn),
     replay,
@@ -19,7 +28,7 @@ export const checkins = resource()
   .post(
     '/walk-in',
     doc('Book for today and check in at once', 201, CheckedIn),
-    refuses('not_found', 'doctor_absent', 'day_full', 'already_booked', 'wrong_date'),
+    refuses(...CHANGE_PROBLEMS, 'not_found', 'doctor_absent', 'day_full', 'already_booked', 'wrong_date'),
     needs('checkins:write'),
     body(WalkIn),
     replay,
@@ -28,7 +37,7 @@ export const checkins = resource()
   .post(
     '/doctors/:doctor_id/queue/next',
     doc('Call the next patient into a room; 204 when no patient waits', [200, 204], Queued),
-    refuses('not_found'),
+    refuses(...CHANGE_PROBLEMS, 'not_found'),
     needs('checkins:write'),
     body(CallNext),
     async (c) => {
@@ -39,7 +48,7 @@ export const checkins = resource()
   .post(
     `/:appointment_id/${STEP_PATH}`,
     doc('Serve, skip, requeue or recall a patient, or record a no-show', 200, Standing),
-    refuses('not_found', 'illegal_step', 'wrong_date', 'moving'),
+    refuses(...CHANGE_PROBLEMS, 'not_found', 'illegal_step', 'wrong_date', 'moving'),
     needs('checkins:write'),
     noBody,
     replay,
@@ -49,14 +58,14 @@ export const checkins = resource()
   .get(
     '/:appointment_id',
     doc('Get the number of patients ahead and the estimated wait', 200, Wait),
-    refuses('not_found'),
+    refuses(...DAY_PROBLEMS, 'not_found'),
     needs('checkins:read'),
     async (c) => reply(c, Wait, await getWait(c.var.ctx, c.req.param('appointment_id'))),
   )
   .get(
     '/doctors/:doctor_id/queue',
     doc('List the check-ins with a doctor, in order of arrival', 200, v.array(Queued)),
-    refuses('not_found'),
+    refuses(...DAY_PROBLEMS, 'not_found'),
     needs('checkins:read'),
     query(OnDate),
     async (c) =>

@@ -1,9 +1,10 @@
 import type { Ctx } from '../context'
-import { decideOn, moveOn, performOn, problemOf, see } from '../doctor-day/client'
+import { decideOn, moveOn, performOn, see } from '../doctor-day/client'
 import type { Refusal } from '../doctor-day/commands'
+import { problemOf } from '../doctor-day/refusals'
 import type { Opening } from '../doctor-day/state/day'
 import { dayKey, newIdOn } from '../doctor-day/storage/address'
-import { opening, selectDoctor } from '../doctors/actions'
+import { opening, selectDoctor, selectKnown } from '../doctors/actions'
 import { invalid } from '../http/failure'
 import { newId } from '../lib/crypto'
 import { notFound } from '../problem'
@@ -22,16 +23,18 @@ export async function declareAbsence(ctx: Ctx, day: DayPath, wanted: DeclareAbse
   const { opId, results } = await ctx.once.transact(() => [
     selectDoctor(ctx, doctor_id),
     selectDoctor(ctx, toDoctorId),
+    selectKnown(ctx, doctor_id, date),
   ])
-  const [[doctor], [toDoctor]] = results
+  const [[doctor], [toDoctor], [known = null]] = results
   if (!doctor || !toDoctor) throw notFound('Doctor')
   const key = dayKey(ctx.clinic.id, doctor_id, date)
-  const outstanding = await decideOn(ctx, key, opId, {
+  const command = {
     type: 'declare_absence',
     opening: opening(ctx, doctor, date),
     id: newId(),
     reason,
-  })
+  } as const
+  const outstanding = await decideOn(ctx, key, opId, command, known)
   const to = move_to ? opening(ctx, toDoctor, move_to.date) : null
   const outcomes = new Map<string, MoveOutcome>()
   for (const { appointmentId, patientId, isCheckedIn } of outstanding) {
@@ -39,7 +42,8 @@ export async function declareAbsence(ctx: Ctx, day: DayPath, wanted: DeclareAbse
     if (isCheckedIn) outcomes.set(appointmentId, 'checked_in')
     else if (to) outcomes.set(appointmentId, await moveOrWaitlist(ctx, affected, to))
   }
-  return toAbsence(day, await see(ctx, key, { view: 'absence' }), outcomes)
+  const { seen } = await see(ctx, key, { view: 'absence' })
+  return toAbsence(day, seen, outcomes)
 }
 
 interface AffectedPatient {
@@ -88,6 +92,9 @@ const OUTCOMES: Partial<Record<Refusal, MoveOutcome>> = {
   already_cancelled: 'cancelled',
   doctor_absent: 'doctor_absent',
   moving: 'moving',
+  waitlist_full: 'waitlist_full',
+  day_log_full: 'limit_reached',
+  key_log_full: 'limit_reached',
 }
 
 /** A refusal that is no reason to call the patient fails the request, so that the caller retries. */

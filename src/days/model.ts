@@ -2,8 +2,8 @@ import * as v from 'valibot'
 import { slotTimes, toSlotTimes } from '../appointments/model'
 import type { Recorded } from '../doctor-day/state/day'
 import type { Absence as DayAbsence, Ledger as DayLedger } from '../doctor-day/state/views'
-import type { Verdict as LogVerdict } from '../doctor-day/storage/log'
-import { limit, PAGE_MAX } from '../lib/page'
+import { DAMAGES, type Verdict as LogVerdict } from '../doctor-day/storage/verdict'
+import { cursor, limit, PAGE_MAX } from '../lib/page'
 import { component, text } from '../lib/schema'
 import { IsoInstant, iso, LocalDate } from '../lib/time'
 
@@ -95,12 +95,18 @@ const chain = { head: v.nullable(v.string()), count: v.number() }
 
 /**
  * `head` is the hash of the last event (null on an unused day) and `count` the number of events, both as
- * stored when that event was appended. `bad_seq` is the first event that was changed, deleted or inserted.
+ * stored when that event was appended. `bad_seq` is the first event that was changed, deleted or inserted;
+ * where no event is at fault, `reason` says what is.
  */
 export const Verdict = v.pipe(
   v.variant('ok', [
     v.object({ ok: v.literal(true), ...chain }),
-    v.object({ ok: v.literal(false), ...chain, bad_seq: v.number() }),
+    v.object({
+      ok: v.literal(false),
+      ...chain,
+      bad_seq: v.optional(v.number()),
+      reason: v.optional(v.picklist(DAMAGES)),
+    }),
   ]),
   v.metadata({ ref: 'Verdict' }),
 )
@@ -108,7 +114,9 @@ export type Verdict = v.InferOutput<typeof Verdict>
 
 export const toVerdict = (verdict: LogVerdict): Verdict => {
   const { head, count } = verdict
-  return verdict.ok ? { ok: true, head, count } : { ok: false, head, count, bad_seq: verdict.badSeq }
+  if (verdict.ok) return { ok: true, head, count }
+  const { badSeq, reason } = verdict
+  return { ok: false, head, count, ...(badSeq === undefined ? { reason } : { bad_seq: badSeq }) }
 }
 
 const Reason = text(500)
@@ -120,7 +128,15 @@ export const DeclareAbsence = component('DeclareAbsence', {
 })
 export type DeclareAbsence = v.InferOutput<typeof DeclareAbsence>
 
-const CALL_REASONS = ['no_move_to', 'checked_in', 'already_booked', 'doctor_absent', 'moving'] as const
+const CALL_REASONS = [
+  'no_move_to',
+  'checked_in',
+  'already_booked',
+  'doctor_absent',
+  'moving',
+  'waitlist_full',
+  'limit_reached',
+] as const
 const affected = { appointment_id: v.string(), patient_id: v.string() }
 
 /**
@@ -169,6 +185,38 @@ export function toAbsence(day: DayPath, absence: DayAbsence, outcomes: Map<strin
     to_call: absence.toCall.map((one) => ({ ...idsOf(one), slot: one.slot, why: reasonOf(one) })),
   }
 }
+
+/** `rebuild`: from D1’s copy. `accept_loss`: empty. */
+export const RepairDay = component('RepairDay', {
+  doctor_id: text(100),
+  date: LocalDate,
+  how: v.picklist(['rebuild', 'accept_loss']),
+})
+export type RepairDay = v.InferOutput<typeof RepairDay>
+
+/** `appointments` and `check_ins`: how many the day has now. */
+export const RepairedDay = component('RepairedDay', {
+  clinic_id: v.string(),
+  doctor_id: v.string(),
+  date: v.string(),
+  state: v.picklist(['live', 'loss_accepted']),
+  appointments: v.number(),
+  check_ins: v.number(),
+})
+export type RepairedDay = v.InferOutput<typeof RepairedDay>
+
+/** `cursor`: the `next` of the answer before. */
+export const ResyncClinic = component('ResyncClinic', { cursor: cursor(v.string(), v.string()) })
+export type ResyncClinic = v.InferOutput<typeof ResyncClinic>
+
+/** `next` is null where no days are left. `not_copied`: days that refused, and why. */
+export const ResyncedClinic = component('ResyncedClinic', {
+  days: v.number(),
+  events: v.number(),
+  not_copied: v.array(v.object({ doctor_id: v.string(), date: v.string(), why: v.string() })),
+  next: v.nullable(v.string()),
+})
+export type ResyncedClinic = v.InferOutput<typeof ResyncedClinic>
 
 /** `events`: how many events are being copied again. */
 export const Resync = component('Resync', { events: v.number() })

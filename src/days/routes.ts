@@ -1,5 +1,6 @@
 import * as v from 'valibot'
 import { needs } from '../access/permissions'
+import { CHANGE_PROBLEMS, DAY_PROBLEMS } from '../doctor-day/refusals'
 import { body, doc, linkNext, noBody, path, query, refuses, reply, resource } from '../http/endpoint'
 import { replay } from '../http/idempotency'
 import { declareAbsence } from './absence'
@@ -12,15 +13,21 @@ import {
   DeclareAbsence,
   Ledger,
   ListDayEvents,
+  RepairDay,
+  RepairedDay,
   Resync,
+  ResyncClinic,
+  ResyncedClinic,
   Verdict,
 } from './model'
+import { repairDay } from './repair'
+import { resyncClinic } from './resync'
 
 export const days = resource()
   .get(
     '/:date',
     doc('Get the slots and figures of a day, now or at an instant', 200, Ledger),
-    refuses('not_found'),
+    refuses(...DAY_PROBLEMS, 'not_found'),
     needs('appointments:read'),
     path(DayPath),
     query(AskDay),
@@ -29,7 +36,7 @@ export const days = resource()
   .get(
     '/:date/events',
     doc('List the events of a day, oldest first', 200, v.array(DayEvent)),
-    refuses('not_found'),
+    refuses(...DAY_PROBLEMS, 'not_found'),
     needs('audit:read'),
     path(DayPath),
     query(ListDayEvents),
@@ -42,7 +49,7 @@ export const days = resource()
   .get(
     '/:date/verify',
     doc('Verify that the events of a day are unchanged', 200, Verdict),
-    refuses('not_found', 'invalid_request'),
+    refuses(...DAY_PROBLEMS, 'not_found', 'invalid_request'),
     needs('audit:read'),
     path(DayPath),
     async (c) => reply(c, Verdict, await verifyDay(c.var.ctx, c.req.valid('param'))),
@@ -50,7 +57,7 @@ export const days = resource()
   .post(
     '/:date/absence',
     doc('Declare a doctor absent, and move each patient of the day or put them on a waitlist', 200, Absence),
-    refuses('not_found'),
+    refuses(...CHANGE_PROBLEMS, 'not_found'),
     needs('appointments:write', 'doctors:write'),
     path(DayPath),
     body(DeclareAbsence),
@@ -61,10 +68,37 @@ export const days = resource()
   .post(
     '/:date/resync',
     doc('Copy the events of a day to the searchable copy again', 202, Resync),
-    refuses('not_found', 'invalid_request'),
+    refuses(...DAY_PROBLEMS, 'not_found', 'invalid_request'),
     needs('appointments:write'),
     path(DayPath),
     noBody,
     replay,
     async (c) => reply(c, Resync, await resyncDay(c.var.ctx, c.req.valid('param')), 202),
+  )
+
+/** What an administrator does to the days of any clinic. */
+export const clinicDays = resource()
+  .post(
+    '/:id/resync',
+    doc(
+      'Copy the events of a clinic’s days to the searchable copy again, some days a call',
+      202,
+      ResyncedClinic,
+    ),
+    refuses('not_found'),
+    needs('admin'),
+    body(ResyncClinic),
+    async (c) => {
+      const { cursor } = c.req.valid('json')
+      return reply(c, ResyncedClinic, await resyncClinic(c.var.ctx, c.req.param('id'), cursor), 202)
+    },
+  )
+  .post(
+    '/:id/days/repair',
+    doc('Start a damaged day anew, from the searchable copy or empty', 200, RepairedDay),
+    refuses('not_found', 'day_intact', 'day_damaged'),
+    needs('admin'),
+    body(RepairDay),
+    replay,
+    async (c) => reply(c, RepairedDay, await repairDay(c.var.ctx, c.req.param('id'), c.req.valid('json'))),
   )

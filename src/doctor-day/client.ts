@@ -1,11 +1,13 @@
 import type { Ctx } from '../context'
-import { withTimeout } from '../lib/outage'
+import { logFailure } from '../lib/log'
+import { isCorrupt, withTimeout } from '../lib/outage'
 import { SECOND_MS } from '../lib/time'
 import { Problem } from '../problem'
-import type { Answer, Command, MoveWanted, Operation, Refusal, Refused, ReplyTo } from './commands'
+import type { Answer, Command, Known, MoveWanted, Operation, Refused, ReplyTo } from './commands'
 import { FOLLOW_HEADER, type FollowRequest } from './readers/followers'
-import type { Appointment } from './state/day'
-import type { HasMoved, Query, Seen } from './state/views'
+import { problemOf, STREAM_REFUSALS } from './refusals'
+import type { Appointment, MovedTo } from './state/day'
+import type { HasMoved, Query, Seen, Sight } from './state/views'
 import { type DayKey, dayKey } from './storage/address'
 
 /** How all code outside a doctor’s day calls it. */
@@ -34,6 +36,7 @@ export async function onDay<Reply>(
       return await call(namespace.get(namespace.idFromName(key)))
     } catch (error) {
       if (isOfOtherVersion(error)) throw problemOf({ ok: false, refused: 'newer_version' })
+      if (isCorrupt(error)) throw damaged(error, key)
       if (attempt === TRIES_MAX || !isRetryable(error)) throw error
       await scheduler.wait(PAUSE_MS * attempt * (0.5 + Math.random()))
     }
@@ -52,9 +55,9 @@ export const otherDays = (env: Pick<Env, 'DOCTOR_DAY'>) => ({
     ) as Promise<Answer<ReplyTo<C>>>,
   see: <Q extends Query>(key: DayKey, clinicId: string, query: Q) =>
     withTimeout(
-      onDay(env, key, (day) => day.see(clinicId, query)),
+      onDay(env, key, (day) => day.see(clinicId, query)) as Promise<Sight<Q> | Refused>,
       OTHER_DAY_MS_MAX,
-    ) as Promise<Seen<Q>>,
+    ).then((sight) => seenOrThrow(sight).seen),
 })
 export type OtherDays = ReturnType<typeof otherDays>
 
@@ -67,23 +70,45 @@ function isRetryable(error: unknown): boolean {
 const isOfOtherVersion = (error: unknown): boolean =>
   error instanceof Error && /does not implement the method|^newer_version$/.test(error.message)
 
-/** `via` makes one operation id per day that a request is led to; a retry takes the same path. */
-export const operation = (ctx: Ctx, id: string, via: string | null = null): Operation => ({
+/** The file of the day cannot be read at all, so that even its object cannot say so. */
+function damaged(error: unknown, day: DayKey): Problem {
+  logFailure('day_damaged', error, { day })
+  return problemOf({ ok: false, refused: 'day_damaged' })
+}
+
+/**
+ * `via` makes one operation id per day that a request is led to; a retry takes the same path. `known` is
+ * about the first day only.
+ */
+export const operation = (
+  ctx: Ctx,
+  id: string,
+  via: string | null = null,
+  known?: Known | null,
+): Operation => ({
   id: via ? `${id}:${via}` : id,
   actor: ctx.actor.keyId,
   isKeyed: ctx.once.key !== null,
+  ...(known !== undefined && !via && { known }),
 })
 
-/** Lets the day decide. Where the appointment has moved, the day that it moved to decides. */
+/**
+ * Lets the day decide. Where the appointment has moved, the day that it moved to decides. `known`: what D1
+ * knows of the day, from the batch that the request makes anyway.
+ */
 export const performOn = <C extends Command>(
   ctx: Ctx,
   key: DayKey,
   opId: string,
   command: C,
+  known?: Known | null,
 ): Promise<Answer<ReplyTo<C>>> =>
-  reach(ctx, key, (day, via) => day.perform(operation(ctx, opId, via), command, via)) as Promise<
-    Answer<ReplyTo<C>>
-  >
+  reach(
+    ctx,
+    key,
+    (day, via) => day.perform(operation(ctx, opId, via, known), command, via) as Promise<Answer<ReplyTo<C>>>,
+    (answer) => (answer.ok ? undefined : answer.movedTo),
+  )
 
 export const moveOn = (
   ctx: Ctx,
@@ -91,7 +116,12 @@ export const moveOn = (
   opId: string,
   wanted: MoveWanted,
 ): Promise<Answer<Appointment>> =>
-  reach(ctx, key, (day, via) => day.move(operation(ctx, opId, via), wanted, via))
+  reach(
+    ctx,
+    key,
+    (day, via) => day.move(operation(ctx, opId, via), wanted, via) as Promise<Answer<Appointment>>,
+    (answer) => (answer.ok ? undefined : answer.movedTo),
+  )
 
 /** Lets the day decide, and throws its refusal as a Problem. */
 export async function decideOn<C extends Command>(
@@ -99,8 +129,9 @@ export async function decideOn<C extends Command>(
   key: DayKey,
   opId: string,
   command: C,
+  known?: Known | null,
 ): Promise<ReplyTo<C>> {
-  return replyOrThrow(await performOn(ctx, key, opId, command))
+  return replyOrThrow(await performOn(ctx, key, opId, command, known))
 }
 
 export function replyOrThrow<Reply>(answer: Answer<Reply>): Reply {
@@ -109,13 +140,31 @@ export function replyOrThrow<Reply>(answer: Answer<Reply>): Reply {
 }
 
 /** What a view shows of a day of the caller’s own clinic. */
-export const see = <Q extends Query>(
+export async function see<Q extends Query>(
   ctx: Ctx,
   key: DayKey,
   query: Q,
   at: number | null = null,
-): Promise<Exclude<Seen<Q>, HasMoved>> =>
-  reach(ctx, key, (day, via) => day.see(ctx.clinic.id, query, at, via)) as Promise<Exclude<Seen<Q>, HasMoved>>
+): Promise<Sight<Q, Exclude<Seen<Q>, HasMoved>>> {
+  const sight = await reach(
+    ctx,
+    key,
+    (day, via) => day.see(ctx.clinic.id, query, at, via) as Promise<Sight<Q> | Refused>,
+    (one) => ('refused' in one ? undefined : (one.seen as Partial<HasMoved> | null)?.movedTo),
+  )
+  return seenOrThrow(sight) as Sight<Q, Exclude<Seen<Q>, HasMoved>>
+}
+
+/** What an object answered, unless it refused. */
+export function notRefused<Reply>(reply: Reply | Refused): Exclude<Reply, Refused> {
+  if (typeof reply === 'object' && reply !== null && 'refused' in reply) throw problemOf(reply)
+  return reply as Exclude<Reply, Refused>
+}
+
+function seenOrThrow<Q extends Query>(sight: Sight<Q> | Refused): Sight<Q> {
+  if ('refused' in sight) throw problemOf(sight)
+  return sight
+}
 
 /** The first day of an appointment knows its current or an earlier day; each day it left knows the next. */
 const DAYS_REACHED_MAX = 20
@@ -124,12 +173,13 @@ const DAYS_REACHED_MAX = 20
 async function reach<Reply>(
   ctx: Ctx,
   key: DayKey,
-  ask: (day: RemoteDay, via: string | null) => Reply,
-): Promise<Awaited<Reply>> {
+  ask: (day: RemoteDay, via: string | null) => Promise<Reply>,
+  movedTo: (reply: Reply) => MovedTo | undefined,
+): Promise<Reply> {
   let [at, via]: [DayKey, string | null] = [key, null]
   for (let reached = 0; ; reached += 1) {
     const reply = await onDay(ctx.env, at, (day) => ask(day, via))
-    const next = (reply as Partial<HasMoved> | null)?.movedTo
+    const next = movedTo(reply)
     if (!next || reached === DAYS_REACHED_MAX) return reply
     at = dayKey(ctx.clinic.id, next.doctorId, next.date)
     via = next.moveId
@@ -152,43 +202,4 @@ export async function openStream(
   throw new Problem(code, STREAM_REFUSALS[code], {
     retryAfterSeconds: Number(answer.headers.get('Retry-After')) || undefined,
   })
-}
-
-const STREAM_REFUSALS = {
-  unauthenticated:
-    'This ticket was not issued for this day and view, or its API key was revoked; get a new one',
-  not_found: 'No record with this id was found on this day; check the id',
-  live_full:
-    'All places of this day, key or ticket are taken; Retry-After says when one is free at the latest',
-}
-
-/** The Problem that a caller gets for a day’s refusal. */
-export function problemOf({ refused, transition }: Refused): Problem {
-  // `reach` asks the day that an appointment moved to. Here it stopped after DAYS_REACHED_MAX days.
-  const known = refused === 'moved' ? 'unavailable' : refused
-  const code = Object.hasOwn(REFUSALS, known) ? known : 'newer_version'
-  return new Problem(code, REFUSALS[code], transition && { transition })
-}
-
-const REFUSALS: Record<Exclude<Refusal, 'moved'>, string> = {
-  not_found: 'No record with this id was found on this day; check the id',
-  doctor_absent: 'The doctor is not available on that date',
-  already_booked: 'The patient is already booked that day; to book another visit, send allow_another: true',
-  already_cancelled: 'The appointment is no longer booked',
-  day_full: 'The doctor has no available slots on that date',
-  capacity_below_taken: 'Slots above this capacity are already taken; send a higher capacity',
-  hours_in_use:
-    'Slots are taken, and these working hours would change their times; change only the end of the hours',
-  hold_over: 'The hold was used or released, or it has expired; hold a slot again',
-  no_offer: 'No slot is offered yet; the patient keeps waiting',
-  offer_over: 'The offer was accepted or declined, or it has expired; it cannot be used again',
-  wrong_patient: 'This appointment does not belong to the patient',
-  already_checked_in: 'The patient has already checked in',
-  wrong_date: 'Check-in is only allowed on appointment date, and a no-show cannot be recorded before it',
-  illegal_step: 'This step is not possible from the current status; `allowed` lists the possible statuses',
-  moving: 'The appointment is being moved to another day; try again in a moment',
-  newer_version:
-    'This day was written by a newer version of the service, which has to change it; retry in some minutes',
-  unavailable:
-    'The other day cannot be reached, and nothing was moved; try again with the same Idempotency-Key',
 }

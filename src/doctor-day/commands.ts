@@ -27,12 +27,20 @@ export interface Moment {
   offerMs: number
 }
 
+/** The newest event of a day in D1’s copy, and its hash (null in copies older than the hash). */
+export interface Known {
+  version: number
+  head: string | null
+}
+
 /** The id of the operation, by which a retry finds the first reply, and the API key that asks for it. */
 export interface Operation {
   id: string
   actor: string
   /** The caller sent an Idempotency-Key: the day remembers refusals too, so a retry gets the same answer. */
   isKeyed: boolean
+  /** What D1 knows of the day; undefined where the caller has not asked D1. */
+  known?: Known | null
 }
 
 /** `recall` calls a called patient once more. */
@@ -163,6 +171,11 @@ export type Refusal =
   | 'moved'
   | 'unavailable'
   | 'newer_version'
+  | 'day_damaged'
+  | 'day_intact'
+  | 'day_log_full'
+  | 'key_log_full'
+  | 'waitlist_full'
 
 /** `movedTo` is set with `moved` only: the day to ask instead. */
 export interface Refused {

@@ -3,8 +3,10 @@ import { today } from '../access/actions'
 import { audited } from '../audit/model'
 import type { Ctx } from '../context'
 import { decideOn, see } from '../doctor-day/client'
+import { problemOf } from '../doctor-day/refusals'
 import type { Opening } from '../doctor-day/state/day'
 import { slotsThatFit, usualSlots } from '../doctor-day/state/slot-times'
+import type { HasMoved, Query, Seen } from '../doctor-day/state/views'
 import { dayKey } from '../doctor-day/storage/address'
 import { newId } from '../lib/crypto'
 import { cutPage, type Page } from '../lib/page'
@@ -122,9 +124,9 @@ export async function setAvailability(
   doctorId: string,
   wanted: SetAvailability,
 ): Promise<Availability> {
-  const { opId, doctor } = await findDoctor(ctx, doctorId)
   const { date, is_present: isPresent, notes, capacity, working_hours: hours } = wanted
-  const availability = await decideOn(ctx, dayKey(ctx.clinic.id, doctor.id, date), opId, {
+  const { opId, doctor, known } = await findDay(ctx, doctorId, date)
+  const command = {
     type: 'set_availability',
     opening: opening(ctx, doctor, date),
     id: newId(),
@@ -132,7 +134,8 @@ export async function setAvailability(
     notes,
     capacity,
     hours: hours && toDayHours(hours),
-  })
+  } as const
+  const availability = await decideOn(ctx, dayKey(ctx.clinic.id, doctor.id, date), opId, command, known)
   return toAvailability(doctor.id, date, availability)
 }
 
@@ -142,10 +145,7 @@ export async function getAvailability(
   on: string | undefined,
 ): Promise<Availability> {
   const date = on ?? today(ctx)
-  const [doctor, availability] = await Promise.all([
-    requireDoctor(ctx, doctorId),
-    see(ctx, dayKey(ctx.clinic.id, doctorId, date), { view: 'availability' }),
-  ])
+  const { doctor, seen: availability } = await seeDay(ctx, doctorId, date, { view: 'availability' })
   return availability
     ? toAvailability(doctorId, date, availability)
     : defaultAvailability(opening(ctx, doctor, date))
@@ -156,6 +156,48 @@ export const selectDoctor = (ctx: Ctx, id: string) =>
     .select()
     .from(doctors)
     .where(and(eq(doctors.clinicId, ctx.clinic.id), eq(doctors.id, id)))
+
+/** What D1 knows of a day: a day that knows less was lost, and must not give its slots again. */
+export const selectKnown = (ctx: Ctx, doctorId: string, date: string) =>
+  ctx.db
+    .select({ version: days.version, head: days.head })
+    .from(days)
+    .where(and(eq(days.clinicId, ctx.clinic.id), eq(days.doctorId, doctorId), eq(days.date, date)))
+
+/** One D1 round trip finds the doctor and what D1 knows of the day, and claims the key. */
+export async function findDay(ctx: Ctx, doctorId: string, date: string) {
+  const { opId, claimedAt, results } = await ctx.once.transact(() => [
+    selectDoctor(ctx, doctorId),
+    selectKnown(ctx, doctorId, date),
+  ])
+  return { opId, claimedAt, doctor: firstOrNotFound(results[0]), known: results[1][0] ?? null }
+}
+
+/** The doctor, and what D1 knows of the day: read before the day is asked, which can only know more. */
+export async function requireDay(ctx: Ctx, doctorId: string, date: string) {
+  const [found, [known = null]] = await ctx.db.batch([
+    selectDoctor(ctx, doctorId),
+    selectKnown(ctx, doctorId, date),
+  ])
+  return { doctor: firstOrNotFound(found), known }
+}
+
+/** What a view shows of a doctor’s day. Both stores are asked at once. */
+export async function seeDay<Q extends Query>(
+  ctx: Ctx,
+  doctorId: string,
+  date: string,
+  query: Q,
+  at: number | null = null,
+): Promise<{ doctor: DoctorRow; seen: Exclude<Seen<Q>, HasMoved> }> {
+  const ask = () => see(ctx, dayKey(ctx.clinic.id, doctorId, date), query, at)
+  const [first, { doctor, known }] = await Promise.all([ask(), requireDay(ctx, doctorId, date)])
+  const isBehind = ({ version }: { version: number }) => version < (known?.version ?? 0)
+  // The day may have written an event after it answered, and D1 copied it before D1 was read.
+  const { seen, version } = isBehind(first) ? await ask() : first
+  if (isBehind({ version })) throw problemOf({ ok: false, refused: 'day_damaged' })
+  return { doctor, seen }
+}
 
 /** One D1 round trip finds the doctor and claims the key. */
 export async function findDoctor(ctx: Ctx, id: string) {

@@ -39,7 +39,9 @@ export const doctors = sqliteTable(
 
 /**
  * D1’s copy of the figures of every day, for queries across days. The days own the facts: no decision reads
- * this table. `version` is the number of the day’s last event in the row.
+ * this table, but a day that knows less than its row was lost or replaced. `version` is the number of the
+ * day’s last event in the row, and `head` is the hash of that event (null in rows older than this column).
+ * `state`: an administrator may have accepted that the day was lost.
  */
 export const days = sqliteTable(
   'days',
@@ -51,6 +53,8 @@ export const days = sqliteTable(
     capacity: integer('capacity').notNull(),
     taken: integer('taken').notNull(),
     version: integer('version').notNull(),
+    head: textColumn('head'),
+    state: textColumn('state').$type<'live' | 'archived' | 'loss_accepted'>().notNull().default('live'),
   },
   (t) => [primaryKey({ columns: [t.clinicId, t.doctorId, t.date] })],
 )

@@ -1,5 +1,6 @@
 import * as v from 'valibot'
 import { needs } from '../access/permissions'
+import { CHANGE_PROBLEMS, DAY_PROBLEMS } from '../doctor-day/refusals'
 import { body, doc, query, refuses, reply, replyPage, resource } from '../http/endpoint'
 import { addDoctor, changeDoctor, getAvailability, getDoctor, listDoctors, setAvailability } from './actions'
 import {
@@ -43,7 +44,7 @@ export const doctors = resource()
   .post(
     '/:id/availability',
     doc('Set whether a doctor is present on a day, the working hours and the capacity', 200, Availability),
-    refuses('not_found', 'capacity_below_taken', 'hours_in_use'),
+    refuses(...CHANGE_PROBLEMS, 'not_found', 'capacity_below_taken', 'hours_in_use'),
     needs('doctors:write'),
     body(SetAvailability),
     async (c) =>
@@ -52,7 +53,7 @@ export const doctors = resource()
   .get(
     '/:id/availability',
     doc('Get whether a doctor is present on a day', 200, Availability),
-    refuses('not_found'),
+    refuses(...DAY_PROBLEMS, 'not_found'),
     needs('doctors:read'),
     query(OnDate),
     async (c) =>

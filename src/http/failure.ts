@@ -29,7 +29,8 @@ export function failure(error: Error, c: Context<App>): Response {
   }
   c.header('Content-Type', 'application/problem+json')
   if (status === 401) c.header('WWW-Authenticate', 'Bearer')
-  if (status === 503) c.header('Retry-After', String(problem.more.retryAfterSeconds ?? RETRY_AFTER_SECONDS))
+  if (status === 503 || status === 429)
+    c.header('Retry-After', String(problem.more.retryAfterSeconds ?? RETRY_AFTER_SECONDS))
   return c.body(JSON.stringify(body), status)
 }
 

@@ -8,7 +8,19 @@ const OUTAGE_MESSAGES = [
   'Internal error',
   'internal error',
   'SQLITE_BUSY',
+  'SQLITE_FULL',
+  'SQLITE_IOERR',
+  'SQLITE_CANTOPEN',
+  // D1’s file was cut off or overwritten: an operator has to put it back, and no request can be served
+  // meanwhile.
+  'SQLITE_CORRUPT',
+  'SQLITE_NOTADB',
+  'D1_ERROR: no such table',
 ]
+
+/** Whether a SQLite file, or a part of it, is not what SQLite has written. */
+export const isCorrupt = (error: unknown): boolean =>
+  error instanceof Error && /SQLITE_(CORRUPT|NOTADB)|malformed|file is not a database/.test(error.message)
 
 /** Whether a binding could not be reached (retry) rather than was misused (a bug). Checks all causes too. */
 export function isOutage(error: unknown): boolean {

@@ -1,6 +1,6 @@
 import { today } from '../access/actions'
 import type { Ctx } from '../context'
-import { onDay, openStream, operation } from '../doctor-day/client'
+import { notRefused, onDay, openStream, operation } from '../doctor-day/client'
 import { dayKey } from '../doctor-day/storage/address'
 import { findDoctor, requireDoctor } from '../doctors/actions'
 import { sha256 } from '../lib/crypto'
@@ -48,13 +48,9 @@ export async function issueTicket(ctx: Ctx, doctorId: string, wanted: NewTicket)
   const day = dayKey(ctx.clinic.id, doctorId, date)
   const expiresAt = ctx.now + TICKET_MS
   const ticket = newTicket(ctx.env.DOCTORDAY_SECRET, { day, doctorId, date, view, expiresAt })
-  const issued = await onDay(ctx.env, day, (object) =>
-    object.issueTicket(operation(ctx, opId), {
-      hash: sha256(ticket),
-      clinicId: ctx.clinic.id,
-      view,
-      expiresAt,
-    }),
+  const wantedTicket = { hash: sha256(ticket), clinicId: ctx.clinic.id, view, expiresAt }
+  const issued = notRefused(
+    await onDay(ctx.env, day, (object) => object.issueTicket(operation(ctx, opId), wantedTicket)),
   )
   if (issued === 'key_shown_once') throw new Problem(issued, REFUSED[issued])
   if (issued !== 'issued') throw new Problem('live_full', REFUSED[issued.full], issued)

@@ -47,7 +47,7 @@ export const live = resource()
       201,
       Ticket,
     ),
-    refuses('not_found', 'key_shown_once', 'live_full'),
+    refuses('not_found', 'key_shown_once', 'live_full', 'day_damaged'),
     needs('checkins:read'),
     path(FollowPath),
     body(NewTicket),

@@ -46,6 +46,7 @@ export async function startService(t, settings = {}, { isDev = false } = {}) {
       await prepare(stateDir, key)
       await start()
     },
+    stop: () => worker.stop(),
     kill9: () => worker.kill9(),
     /** Sends a file and leaves the answer's body unread: where the service is killed next, there is none. */
     async upload(path, csv, headers) {

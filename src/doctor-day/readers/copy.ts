@@ -21,6 +21,8 @@ interface CopyHost {
   sql: SqlStorage
   database: D1Database
   day(): Day
+  /** Why the log is not the one that D1 has copied. */
+  checkOnce(): Promise<string | null>
   wakeAt(instant: number): void
 }
 
@@ -32,7 +34,7 @@ interface CopyReader {
   rewind(): void
 }
 
-export function copyReader({ name, sql, database, day, wakeAt }: CopyHost): CopyReader {
+export function copyReader({ name, sql, database, day, checkOnce, wakeAt }: CopyHost): CopyReader {
   let running: Promise<void> | null = null
   let rewinds = 0
   let pause: Promise<void> = Promise.resolve()
@@ -41,16 +43,20 @@ export function copyReader({ name, sql, database, day, wakeAt }: CopyHost): Copy
 
   async function copy(): Promise<void> {
     try {
+      // A log that was lost or replaced must not overwrite what D1 knows of it.
+      if ((await checkOnce()) !== null) throw new Error('The log is not the one that D1 has copied')
       while (copiedSeq() < day().version) {
         if (day().isNewer) throw new Error('A newer version of the service has to copy this day')
         await pause
         const before = rewinds
-        const events = log.readEvents(sql, copiedSeq(), EVENTS_MAX)
+        const events = [...log.readEvents(sql, copiedSeq(), EVENTS_MAX)]
         const last = events.at(-1)
-        if (!last) throw new RangeError('The log ends before the day that was folded from it')
+        const head = log.hashAt(sql, day().version)
+        if (!last || head === undefined)
+          throw new RangeError('The log ends before the day that was folded from it')
         if (events.length < EVENTS_MAX) pause = scheduler.wait(PAUSE_MS)
         // D1 may run an abandoned batch late, even after the next one: an older version changes nothing.
-        await withTimeout(copyToD1(database, day(), events), COPY_MS_MAX)
+        await withTimeout(copyToD1(database, day(), events, head), COPY_MS_MAX)
         // A resync during this copy has set the reader back to the start; it must stay there.
         if (before === rewinds) log.setReaderPosition(sql, READER, last.seq)
       }
@@ -77,14 +83,15 @@ export function copyReader({ name, sql, database, day, wakeAt }: CopyHost): Copy
 }
 
 /**
- * Updates D1’s copy to the last of `events` in one batch. Only a newer version replaces a row, so the same
- * events may be copied twice, late or out of order, and the copy never goes back.
+ * Updates D1’s copy to the last of `events` in one batch. An older version never replaces a row, so the same
+ * events may be copied twice, late or out of order, and the copy never goes back. The same version does, so
+ * that a resync mends a row that was changed in D1.
  */
-async function copyToD1(database: D1Database, day: Day, events: Recorded[]): Promise<void> {
+async function copyToD1(database: D1Database, day: Day, events: Recorded[], head: string): Promise<void> {
   if (!day.identity) return
   const { clinicId, doctorId, date } = day.identity
   const isPresent = day.availability?.isPresent ?? true
-  const figures = [isPresent ? 1 : 0, day.capacity, day.slots.size, day.version]
+  const figures = [isPresent ? 1 : 0, day.capacity, day.slots.size, day.version, head]
   const statements = [database.prepare(DAY).bind(clinicId, doctorId, date, ...figures)]
   for (const [statement, rows] of [
     [APPOINTMENTS, appointmentRowsOf(day, events)],
@@ -96,12 +103,12 @@ async function copyToD1(database: D1Database, day: Day, events: Recorded[]): Pro
 }
 
 const DAY = `
-  INSERT INTO days (clinic_id, doctor_id, date, is_present, capacity, taken, version)
-  VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7)
+  INSERT INTO days (clinic_id, doctor_id, date, is_present, capacity, taken, version, head)
+  VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8)
   ON CONFLICT (clinic_id, doctor_id, date) DO UPDATE SET
     is_present = excluded.is_present, capacity = excluded.capacity, taken = excluded.taken,
-    version = excluded.version
-  WHERE excluded.version > days.version`
+    version = excluded.version, head = excluded.head
+  WHERE excluded.version >= days.version`
 
 /** Two days may write one appointment. `moves` decides first: the day that it moved to has the newer row. */
 const APPOINTMENTS = `
@@ -111,18 +118,23 @@ const APPOINTMENTS = `
     value->>8, value->>9, value->>10
   FROM json_each(?4) WHERE true
   ON CONFLICT (id) DO UPDATE SET
-    doctor_id = excluded.doctor_id, date = excluded.date, slot = excluded.slot,
+    clinic_id = excluded.clinic_id, doctor_id = excluded.doctor_id, date = excluded.date,
+    patient_id = excluded.patient_id, slot = excluded.slot, time_slot = excluded.time_slot,
+    created_at = excluded.created_at,
     starts_at = excluded.starts_at, ends_at = excluded.ends_at, status = excluded.status,
     updated_at = excluded.updated_at, version = excluded.version, moves = excluded.moves
-  WHERE (excluded.moves, excluded.version) > (appointments.moves, appointments.version)`
+  WHERE (excluded.moves, excluded.version) >= (appointments.moves, appointments.version)`
 
 const CHECK_INS = `
   INSERT INTO check_ins (clinic_id, doctor_id, date, id, appointment_id, position, status, checked_in_at,
     version)
   SELECT ?1, ?2, ?3, value->>0, value->>1, value->>2, value->>3, value->>4, value->>5
   FROM json_each(?4) WHERE true
-  ON CONFLICT (id) DO UPDATE SET status = excluded.status, version = excluded.version
-  WHERE excluded.version > check_ins.version`
+  ON CONFLICT (id) DO UPDATE SET
+    clinic_id = excluded.clinic_id, doctor_id = excluded.doctor_id, date = excluded.date,
+    appointment_id = excluded.appointment_id, position = excluded.position, status = excluded.status,
+    checked_in_at = excluded.checked_in_at, version = excluded.version
+  WHERE excluded.version >= check_ins.version`
 
 function appointmentRowsOf(day: Day, events: Recorded[]): unknown[][] {
   const changed = lastEvents(events, OF_APPOINTMENTS)
@@ -158,6 +170,8 @@ const OF_CHECK_INS: Event['type'][] = ['checked_in', 'called', 'served', 'skippe
 function lastEvents(events: Recorded[], types: Event['type'][]): Map<string, number> {
   const changed = new Map<string, number>()
   for (const event of events)
-    if ('appointmentId' in event && types.includes(event.type)) changed.set(event.appointmentId, event.seq)
+    if (event.type === 'rebuilt') for (const { id } of event.appointments) changed.set(id, event.seq)
+    else if ('appointmentId' in event && types.includes(event.type))
+      changed.set(event.appointmentId, event.seq)
   return changed
 }

@@ -21,7 +21,7 @@ export interface StreamLog {
 export const emptyStreamLog = (): StreamLog => ({ day: emptyDay(), events: [] })
 
 /** Adds the next events. An event replaces a check-in and never changes it, so each state can be kept. */
-export function appendEvents(streamLog: StreamLog, added: Recorded[]): void {
+export function appendEvents(streamLog: StreamLog, added: Iterable<Recorded>): void {
   const { day, events } = streamLog
   for (const event of added) {
     const id = 'appointmentId' in event ? event.appointmentId : ''

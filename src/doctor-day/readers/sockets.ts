@@ -26,7 +26,7 @@ interface StreamHost {
   ctx: DurableObjectState
   env: Env
   day(): Day
-  events(after: number): Recorded[]
+  events(after: number): Iterable<Recorded>
   /** Does nothing on an unused day: its first event wakes the stream. */
   wakeAt(instant: number): void
   /** Sets the alarm on an unused day too, whose followers’ keys may be revoked. */
@@ -42,6 +42,8 @@ interface LiveStream {
   catchUp(): Promise<void>
   /** When the alarm must run for the followers: at once where one of them is behind. */
   dueAt(): number
+  /** The log was started anew: each follower gets the whole queue again. */
+  restart(): void
 }
 
 /**
@@ -136,6 +138,11 @@ export function liveStream({ ctx, env, day, events, wakeAt, watchAt }: StreamHos
       watchAt(Math.max(keysDueAt(), Date.now() + SECOND_MS))
     },
     dueAt: () => Math.min(dueAt(ctx, day().version), keysDueAt()),
+    restart() {
+      streamLog = null
+      for (const [socket, follower] of openFollowers(ctx, Date.now()))
+        socket.serializeAttachment({ ...follower, seq: null })
+    },
   }
 }
 

@@ -7,8 +7,17 @@ import { type SlotTimes, scheduleOf, slotsThatFit, timesOf, type WorkingHours } 
 export const refuse = (refused: Refusal): Refused => ({ ok: false, refused })
 
 /** Refusals that a retry may not get again. */
-export const isTransient = (refused: Refusal): boolean =>
-  ['not_found', 'moving', 'unavailable', 'newer_version'].includes(refused)
+export const isTransient = (refused: Refusal): boolean => TRANSIENT.includes(refused)
+
+const TRANSIENT: Refusal[] = [
+  'not_found',
+  'moving',
+  'unavailable',
+  'newer_version',
+  'day_damaged',
+  'day_log_full',
+  'key_log_full',
+]
 
 /** The day does not have this appointment. If the appointment has moved, the day knows where it is. */
 export function notOnDay(day: Day, appointmentId: string): Refused {

@@ -2,6 +2,7 @@ import type { Command, Commands, Decision, Moment, Replies, ReplyTo } from '../c
 import type { Day } from '../state/day'
 import { declareAbsence } from './absence'
 import { refuse } from './facts'
+import { limitOf } from './limits'
 import { beginMove, confirmMove, endMove, point, releaseMove, reserve, settleMove } from './moves'
 import { callNext, checkIn, step, walkIn } from './queue'
 import { book, bookHeld, cancel, hold, lapse, releaseHold, setAvailability } from './slots'
@@ -45,6 +46,8 @@ const RULES: Rules = {
 export function decide<C extends Command>(day: Day, command: C, moment: Moment): Decision<ReplyTo<C>> {
   if (day.isNewer || !Object.hasOwn(RULES, command.type)) return refuse('newer_version')
   if (!belongs(day, command)) return refuse('not_found')
+  const limit = limitOf(day, command, moment.actor)
+  if (limit) return refuse(limit)
   const rule = RULES[command.type] as (day: Day, command: C, moment: Moment) => Decision<ReplyTo<C>>
   return rule(day, command, moment)
 }

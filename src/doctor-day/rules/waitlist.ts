@@ -3,6 +3,7 @@ import type { Appointment, Day, EventOf, Waiting } from '../state/day'
 import { appointmentOf } from '../state/records'
 import { timesOf } from '../state/slot-times'
 import { capacityOf, isAbsent, offers, opened, refuse, timesOn, waitOf } from './facts'
+import { WAITLIST_MAX } from './limits'
 
 /** The waitlist. The step that frees a slot also offers it to the first waiting patient. */
 
@@ -12,6 +13,7 @@ export function wait(day: Day, command: Commands['wait'], moment: Moment): Decis
   if (day.patients.has(patientId)) return refuse('already_booked')
   const known = waitOf(day, patientId)
   if (known) return { ok: true, events: [], reply: { ...known, place: placeOf(day, known), isNew: false } }
+  if (day.waitlist.size >= WAITLIST_MAX) return refuse('waitlist_full')
   const isFull = day.slots.size >= capacityOf(day, opening)
   const slot = isFull || isAbsent(day) ? null : day.lowestFreeSlot
   const offer = slot ? { slot, deadline: moment.at + moment.offerMs } : null

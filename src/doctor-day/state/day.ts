@@ -160,8 +160,18 @@ export interface Day extends Schedule {
   endedReservations: Map<string, 'taken' | 'released'>
   /** By appointment: those that the doctor’s absence affects, until the doctor is set present again. */
   affected: Map<string, Affected>
+  /** How many events each API key has caused. */
+  eventsOf: Map<string, number>
   /** A newer version of the service has written it: this one shows what it can read, and changes nothing. */
   isNewer: boolean
+}
+
+/** What D1’s copy still had of a day whose log was lost; nothing where the loss was accepted. */
+export interface Remains {
+  appointments: Omit<Appointment, 'doctorId' | 'date'>[]
+  checkIns: CheckIn[]
+  /** Appointments that had moved to other days. */
+  movedAway: (MovedTo & { appointmentId: string })[]
 }
 
 export type Event =
@@ -191,6 +201,7 @@ export type Event =
   | { type: 'moved_in'; moveId: string; appointmentId: string }
   | { type: 'reservation_ended'; moveId: string }
   | { type: 'pointed'; appointmentId: string; to: MovedTo }
+  | ({ type: 'rebuilt' } & Remains)
   /** Written by a newer version of the service; `stored` is its JSON. This one never writes it. */
   | { type: 'unknown'; stored: string }
 
@@ -221,5 +232,6 @@ export const emptyDay = (): Day => ({
   reservations: new Map(),
   endedReservations: new Map(),
   affected: new Map(),
+  eventsOf: new Map(),
   isNewer: false,
 })

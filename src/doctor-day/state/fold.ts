@@ -16,9 +16,13 @@ export const fold = (events: Iterable<Recorded>): Day => {
  * The day at an instant (epoch ms), including all events of that millisecond. It stops at the first later
  * event, so that no event counts without those before it, even if the clock once ran backwards.
  */
-export function foldUntil(events: Recorded[], at: number): Day {
-  const later = events.findIndex((event) => event.at > at)
-  return fold(later === -1 ? events : events.slice(0, later))
+export function foldUntil(events: Iterable<Recorded>, at: number): Day {
+  const day = emptyDay()
+  for (const event of events) {
+    if (event.at > at) break
+    evolve(day, event)
+  }
+  return day
 }
 
 /** An unused day: the state that its first event would give it, with version 0. */
@@ -35,6 +39,7 @@ export function evolve(day: Day, event: Recorded): Day {
   day.version = event.seq
   const effect = EFFECTS[event.type] as (day: Day, event: Recorded) => void
   effect(day, event)
+  if (event.type !== 'unknown') day.eventsOf.set(event.actor, (day.eventsOf.get(event.actor) ?? 0) + 1)
   return day
 }
 
@@ -112,6 +117,19 @@ const EFFECTS: Effects = {
   no_show(day, { appointmentId, at }) {
     amend(day, appointmentId, { status: 'no_show' })
     giveUpSlot(day, appointmentId, 'no_show', at)
+  },
+  /** The first event of a new log, after `opened`. */
+  rebuilt(day, { appointments, checkIns, movedAway }) {
+    for (const appointment of appointments) {
+      const { id, patientId, slot, status } = appointment
+      const { doctorId, date } = day.identity ?? { doctorId: '', date: '' }
+      day.appointments.set(id, { ...appointment, doctorId, date })
+      if (status !== 'booked') continue
+      countPatient(day, patientId)
+      take(day, slot, { kind: 'appointment', id })
+    }
+    for (const checkIn of checkIns) day.checkIns.set(checkIn.appointmentId, checkIn)
+    for (const { appointmentId, ...movedTo } of movedAway) day.movedTo.set(appointmentId, movedTo)
   },
   unknown(day) {
     day.isNewer = true

@@ -37,6 +37,7 @@ const UPCASTS: Record<Exclude<Event['type'], 'unknown'>, []> = {
   moved_in: [],
   reservation_ended: [],
   pointed: [],
+  rebuilt: [],
 }
 
 /** The kinds of events, each with the version in which it is written. */

@@ -63,6 +63,12 @@ interface Views {
 }
 export type Seen<Q extends Query> = Views[Q['view']]
 
+/** What a view shows, and how many events the day has. */
+export interface Sight<Q extends Query, S = Seen<Q>> {
+  seen: S
+  version: number
+}
+
 type Show = { [V in keyof Views]: (day: Day, query: Extract<Query, { view: V }>) => Views[V] }
 
 const SHOW: Show = {

@@ -23,6 +23,12 @@ export function newIdOn(day: DayKey): string {
   return `${head.slice(0, 8)}-${head.slice(8)}-8${middle}-${last.slice(0, 4)}-${last.slice(4)}`
 }
 
+/** The ids that hold this key, and few others: `from` ≤ id < `until`. */
+export function idsOn(day: DayKey): { from: string; until: string } {
+  const from = `${day.slice(0, 8)}-${day.slice(8, 12)}-8${day.slice(12, 15)}-`
+  return { from, until: `${from.slice(0, -1)}.` }
+}
+
 /** The key of the day in such an id, or null where the text is not such an id. */
 export function dayKeyOf(id: string): DayKey | null {
   const [, one, two, three, four, five] = UUID_V8.exec(id) ?? []

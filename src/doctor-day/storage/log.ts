@@ -1,98 +1,94 @@
 import { sha256 } from '../../lib/crypto'
+import type { Known } from '../commands'
 import type { Recorded } from '../state/day'
 import { readEvent, written } from '../state/versions'
+import { type Keyring, signatureOf } from './seal'
 
-/**
- * The storage of one day: its events, the replies to its operations, and the position of each reader of the
- * log. The first write creates the tables: reading an unused day stores nothing. Each entry brings the tables
- * of the version before it one version further; an entry never changes, because it has run on some days.
- */
-const MIGRATIONS = [
-  `CREATE TABLE _schema (version INTEGER NOT NULL);
-   INSERT INTO _schema VALUES (0);
-   CREATE TABLE events (seq INTEGER PRIMARY KEY, at INTEGER NOT NULL, actor TEXT NOT NULL, body TEXT NOT NULL,
-     hash TEXT NOT NULL);
-   CREATE TABLE head (one INTEGER PRIMARY KEY CHECK (one = 1), seq INTEGER NOT NULL, hash TEXT NOT NULL);
-   INSERT INTO head VALUES (1, 0, '');
-   CREATE TABLE ops (op_id TEXT PRIMARY KEY, reply TEXT NOT NULL) WITHOUT ROWID;
-   CREATE TABLE readers (name TEXT PRIMARY KEY, seq INTEGER NOT NULL) WITHOUT ROWID;`,
-]
+/** The log of one day, its head, and the position of each of its readers. */
 
 type EventRow = { seq: number; at: number; actor: string; body: string; hash: string }
 
 /**
- * The last event ever appended; 0 on a day that only remembers an answer. It is stored apart from the events,
- * so that `verify` notices when the last event is missing.
+ * The last event ever appended (0 on a day that only remembers an answer) and the number of remembered
+ * replies. It is stored apart from the events, so that `verify` notices when the last event is missing; and
+ * it is signed, so that whoever changes the file cannot make a head that fits.
  */
-type Head = { seq: number; hash: string }
+export type Head = { seq: number; hash: string; replies: number; mac: string }
 
-/** `badSeq`: the first event whose row was changed, deleted or inserted. */
-export type Verdict =
-  | { ok: true; head: string | null; count: number }
-  | { ok: false; head: string | null; count: number; badSeq: number }
+/** What a signature of the head covers. The hash covers all events. */
+export const signedOf = ({ seq, hash, replies }: Omit<Head, 'mac'>): unknown[] => ['head', seq, hash, replies]
 
-export const isOpen = (sql: SqlStorage): boolean =>
-  sql.exec(`SELECT 1 FROM sqlite_master WHERE type = 'table' AND name = '_schema'`).toArray().length > 0
+/** Undefined: it was deleted, because an open day always has a head. */
+export const headOf = (sql: SqlStorage): Head | undefined =>
+  sql.exec<Head>('SELECT seq, hash, replies, mac FROM head').toArray()[0]
 
-/** The version of the tables; 0 on an unused day. */
-const versionOf = (sql: SqlStorage): number =>
-  isOpen(sql) ? sql.exec<{ version: number }>('SELECT version FROM _schema').one().version : 0
+const toRecorded = ({ seq, at, actor, body }: EventRow): Recorded => ({
+  ...readEvent(body),
+  seq,
+  at,
+  actor,
+})
 
-/** A newer version of the service has changed the tables, so this one must not write to them. */
-export const isNewer = (sql: SqlStorage): boolean => versionOf(sql) > MIGRATIONS.length
-
-/** Creates the tables, or brings them up to date. Call it within a transaction. */
-export function migrate(sql: SqlStorage): void {
-  const version = versionOf(sql)
-  if (version >= MIGRATIONS.length) return
-  for (const migration of MIGRATIONS.slice(version)) sql.exec(migration)
-  sql.exec('UPDATE _schema SET version = ?', MIGRATIONS.length)
+/** Events after `after`, at most `max` of them, oldest first, one at a time. */
+export function* readEvents(sql: SqlStorage, after = 0, max = -1): Generator<Recorded> {
+  const rows = sql.exec<EventRow>('SELECT * FROM events WHERE seq > ? ORDER BY seq LIMIT ?', after, max)
+  for (const row of rows) yield toRecorded(row)
 }
 
-/** Events after `after`, at most `max` of them, oldest first. */
-export const readEvents = (sql: SqlStorage, after = 0, max = -1): Recorded[] =>
-  sql
-    .exec<EventRow>('SELECT * FROM events WHERE seq > ? ORDER BY seq LIMIT ?', after, max)
-    .toArray()
-    .map(({ seq, at, actor, body }) => ({ ...readEvent(body), seq, at, actor }))
+/**
+ * Appends events, and signs the new head. Each hash covers the previous one. Call it within a transaction.
+ */
+export function append(sql: SqlStorage, keys: Keyring, events: Recorded[], addedReplies: number): void {
+  let head = headOf(sql) ?? { seq: 0, hash: '', replies: 0 }
+  for (const { seq, at, actor, ...event } of events) {
+    const row = { seq, at, actor, body: written(event) }
+    const hash = hashOf(head.hash, row)
+    sql.exec('INSERT INTO events VALUES (?, ?, ?, ?, ?)', seq, at, actor, row.body, hash)
+    head = { ...head, seq, hash }
+  }
+  setHead(sql, keys, { ...head, replies: head.replies + addedReplies })
+}
 
-/** Appends one event. Its hash covers the previous one, so `verify` finds changed, deleted and moved rows. */
-export function append(sql: SqlStorage, { seq, at, actor, ...event }: Recorded): void {
-  const row = { seq, at, actor, body: written(event) }
-  const hash = hashOf(headOf(sql)?.hash ?? '', row)
-  sql.exec('INSERT INTO events VALUES (?, ?, ?, ?, ?)', seq, at, actor, row.body, hash)
-  sql.exec('INSERT OR REPLACE INTO head VALUES (1, ?, ?)', seq, hash)
+export const setHead = (sql: SqlStorage, keys: Keyring, head: Omit<Head, 'mac'>): void => {
+  const { seq, hash, replies } = head
+  const mac = signatureOf(keys, signedOf(head))
+  sql.exec(
+    'INSERT OR REPLACE INTO head (one, seq, hash, replies, mac) VALUES (1, ?, ?, ?, ?)',
+    ...[seq, hash, replies, mac],
+  )
 }
 
 const hashOf = (previous: string, { seq, at, actor, body }: Omit<EventRow, 'hash'>): string =>
   sha256(JSON.stringify([previous, seq, at, actor, body]))
 
-const headOf = (sql: SqlStorage): Head | undefined =>
-  sql.exec<Head>('SELECT seq, hash FROM head').toArray()[0]
+/** The hash of the event with this number; undefined where there is none. */
+export const hashAt = (sql: SqlStorage, seq: number): string | undefined =>
+  sql.exec<{ hash: string }>('SELECT hash FROM events WHERE seq = ?', seq).toArray()[0]?.hash
 
-/** Computes every hash again from the stored rows, and uses nothing from memory. */
-export function verify(sql: SqlStorage): Verdict {
-  if (!isOpen(sql)) return { ok: true, head: null, count: 0 }
-  const head = headOf(sql)
-  const count = head?.seq ?? 0
-  const badSeq = firstBroken(sql, count, head?.hash) ?? firstUnknown(sql, count)
-  const facts = { head: head?.hash || null, count }
-  return badSeq === null ? { ok: true, ...facts } : { ok: false, ...facts, badSeq }
-}
+/** What D1 has to know of a log up to this event. */
+export const knownAt = (sql: SqlStorage, version: number): Known => ({
+  version,
+  head: hashAt(sql, version) ?? null,
+})
 
-function firstBroken(sql: SqlStorage, count: number, head: string | undefined): number | null {
+/**
+ * Computes every hash again from the stored rows. Returns the first event that was changed, deleted or
+ * inserted, or null. `visit` gets each event before it.
+ */
+export function firstBroken(sql: SqlStorage, visit?: (event: Recorded) => void): number | null {
+  const { seq: count, hash: last } = headOf(sql) ?? { seq: 0, hash: undefined }
   let [previous, seq] = ['', 1]
   for (const row of sql.exec<EventRow>(
     'SELECT * FROM events WHERE seq BETWEEN 1 AND ? ORDER BY seq',
     count,
   )) {
     if (row.seq !== seq || row.hash !== hashOf(previous, row)) return seq
+    visit?.(toRecorded(row))
     previous = row.hash
     seq += 1
   }
   if (seq <= count) return seq
-  // An open day always has a head, so a missing head was deleted.
-  return previous === head ? null : Math.max(count, 1)
+  return previous === last ? firstUnknown(sql, count) : Math.max(count, 1)
 }
 
 /** The first row that `append` has not written. */
@@ -100,14 +96,6 @@ const firstUnknown = (sql: SqlStorage, count: number): number | null =>
   sql
     .exec<{ seq: number }>('SELECT seq FROM events WHERE seq NOT BETWEEN 1 AND ? ORDER BY seq LIMIT 1', count)
     .toArray()[0]?.seq ?? null
-
-/** The remembered reply to an operation, as JSON. */
-export const recallReply = (sql: SqlStorage, opId: string): string | undefined =>
-  sql.exec<{ reply: string }>('SELECT reply FROM ops WHERE op_id = ?', opId).toArray()[0]?.reply
-
-export const rememberReply = (sql: SqlStorage, opId: string, reply: string): void => {
-  sql.exec('INSERT INTO ops VALUES (?, ?)', opId, reply)
-}
 
 /** The last event that a reader has processed; 0 before the first. */
 export const readerPosition = (sql: SqlStorage, name: string): number =>

@@ -1,0 +1,125 @@
+import { log } from '../lib/log'
+import type { Answer, Command, Decision, Operation, Refused, ReplyTo } from './commands'
+import type { Guard } from './guard'
+import { isTransient, refuse } from './rules/facts'
+import { decide, nextDeadline } from './rules/rules'
+import type { Event, Recorded } from './state/day'
+import { evolve } from './state/fold'
+import * as replies from './storage/replies'
+import { migrate } from './storage/tables'
+import type { Stored } from './storage/verdict'
+
+/** The actor of events that the day appends because time has passed. */
+const CLOCK = 'clock'
+
+/** What the operations of a day need of its object. */
+interface OperationsHost {
+  storage: DurableObjectStorage
+  stored: Stored
+  guard: Guard
+  /** How long an offer lasts that is made now. */
+  offerMs: number
+  /** Called within the transaction that appends events. */
+  beforeCommit(at: number): void
+  afterRollback(): void
+  /** `isCopied`: whether the readers of the log have something to do now. */
+  afterCommit(isCopied: boolean): void
+}
+
+interface Operations {
+  perform<C extends Command>(operation: Operation, command: C): Answer<ReplyTo<C>>
+  /** The first reply to this operation; null where it is new. */
+  recall<Reply>(operation: Operation): Reply | Refused | null
+  /** Ends what is beyond its deadline. */
+  lapse(now: number): void
+  /** Begins the log with these events, which are copied later. Its reply is how many there are. */
+  begin(operation: Operation, events: Event[]): void
+  /** Removes the replies that no retry asks for any more. Returns when the next ones may go. */
+  sweep(now: number): number
+}
+
+/**
+ * Each operation takes effect once. There is no `await` between reading the state and appending to the log.
+ */
+export function operations(host: OperationsHost): Operations {
+  const { storage, stored, guard, offerMs } = host
+
+  /** A known operation gets its first reply. Otherwise what is due ends first, then the rules decide. */
+  function perform<C extends Command>(operation: Operation, command: C): Answer<ReplyTo<C>> {
+    const known = recall<Answer<ReplyTo<C>>>(operation)
+    if (known !== null) return known
+    const now = Date.now()
+    lapse(now)
+    const decision = decide(guard.day(), command, { at: now, actor: operation.actor, offerMs })
+    const answer: Answer<ReplyTo<C>> = decision.ok ? { ok: true, reply: decision.reply } : decision
+    const events = toRecorded(decision.ok ? decision.events : [], operation.actor, now)
+    const isFinal = !(decision.ok && decision.isUnderWay)
+    const isRemembered =
+      isFinal && (events.length > 0 || (operation.isKeyed && mayRemember(command, decision)))
+    if (isRemembered && events.length === 0 && replies.isFull(stored.sql)) return refuse('day_log_full')
+    commit(events, isRemembered ? [operation.id, JSON.stringify(answer)] : null, now)
+    return answer
+  }
+
+  function recall<Reply>(operation: Operation): Reply | Refused | null {
+    const known = guard.isOpen() ? replies.recall(stored, operation.id) : null
+    if (known !== 'changed') return known && (JSON.parse(known.reply) as Reply)
+    log('day_damaged', { day: stored.name, reason: 'reply_changed' })
+    return refuse('day_damaged')
+  }
+
+  function lapse(now: number): void {
+    if (nextDeadline(guard.day()) > now) return
+    const decision = decide(guard.day(), { type: 'lapse' }, { at: now, actor: CLOCK, offerMs })
+    commit(toRecorded(decision.ok ? decision.events : [], CLOCK, now), null, now)
+  }
+
+  /** Appends, remembers the reply and sets the alarm in one transaction; then updates memory and copy. */
+  function commit(
+    events: Recorded[],
+    remembered: replies.Remembered | null,
+    at: number,
+    isCopied = events.length > 0,
+  ): void {
+    if (events.length === 0 && !remembered) return
+    try {
+      storage.transactionSync(() => {
+        if (!guard.isOpen()) migrate(stored.sql)
+        replies.record(stored, events, remembered, at)
+        if (events.length > 0) host.beforeCommit(at)
+      })
+    } catch (error) {
+      host.afterRollback()
+      throw error
+    }
+    guard.opened()
+    for (const event of events) evolve(guard.day(), event)
+    host.afterCommit(isCopied)
+  }
+
+  /** Whether the day may store an answer that changed nothing: guessing ids must not create storage. */
+  function mayRemember(command: Command, decision: Decision<unknown>): boolean {
+    if (!decision.ok && isTransient(decision.refused)) return false
+    return guard.isOpen() || 'opening' in command
+  }
+
+  function toRecorded(events: Event[], actor: string, at: number): Recorded[] {
+    const first = guard.day().version + 1
+    return events.map((event, index) => ({ ...event, at, actor, seq: first + index }))
+  }
+
+  function begin(operation: Operation, events: Event[]): void {
+    const now = Date.now()
+    const remembered: replies.Remembered = [operation.id, JSON.stringify(events.length)]
+    commit(toRecorded(events, operation.actor, now), remembered, now, false)
+  }
+
+  function sweep(now: number): number {
+    if (!guard.isOpen() || guard.day().isNewer) return Number.POSITIVE_INFINITY
+    if (replies.sweepAt(stored.sql, guard.day()) <= now)
+      storage.transactionSync(() => replies.sweep(stored, now))
+    return replies.sweepAt(stored.sql, guard.day())
+  }
+
+  return { perform, recall, lapse, begin, sweep }
+}

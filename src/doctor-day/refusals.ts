@@ -1,0 +1,65 @@
+import { HOUR_MS, SECOND_MS } from '../lib/time'
+import { Problem } from '../problem'
+import type { Refusal, Refused } from './commands'
+
+/** What a caller is told when a day refuses. */
+
+/** How any day can refuse to be read, and how any day can refuse to be changed: for the OpenAPI document. */
+export const DAY_PROBLEMS = ['day_damaged', 'newer_version'] as const
+export const CHANGE_PROBLEMS = [...DAY_PROBLEMS, 'day_log_full', 'key_log_full'] as const
+
+export const STREAM_REFUSALS = {
+  unauthenticated:
+    'This ticket was not issued for this day and view, or its API key was revoked; get a new one',
+  not_found: 'No record with this id was found on this day; check the id',
+  live_full:
+    'All places of this day, key or ticket are taken; Retry-After says when one is free at the latest',
+  day_damaged:
+    'The record of this day is damaged; an administrator has to repair it before the day can be used again',
+}
+
+/** The Problem that a caller gets for a day’s refusal. */
+export function problemOf({ refused, transition }: Refused): Problem {
+  // `reach` asks the day that an appointment moved to. Here it stopped after DAYS_REACHED_MAX days.
+  const known = refused === 'moved' ? 'unavailable' : refused
+  const code = Object.hasOwn(REFUSALS, known) ? known : 'newer_version'
+  return new Problem(code, REFUSALS[code], { ...(transition && { transition }), ...WAITS[code] })
+}
+
+/** A full log stays full: only what exists can still be ended. */
+const FULL = { retryAfterSeconds: HOUR_MS / SECOND_MS }
+const WAITS: Partial<Record<Refusal, { retryAfterSeconds: number }>> = {
+  day_log_full: FULL,
+  key_log_full: FULL,
+  day_damaged: { retryAfterSeconds: 60 },
+}
+
+const REFUSALS: Record<Exclude<Refusal, 'moved'>, string> = {
+  not_found: 'No record with this id was found on this day; check the id',
+  doctor_absent: 'The doctor is not available on that date',
+  already_booked: 'The patient is already booked that day; to book another visit, send allow_another: true',
+  already_cancelled: 'The appointment is no longer booked',
+  day_full: 'The doctor has no available slots on that date',
+  capacity_below_taken: 'Slots above this capacity are already taken; send a higher capacity',
+  hours_in_use:
+    'Slots are taken, and these working hours would change their times; change only the end of the hours',
+  hold_over: 'The hold was used or released, or it has expired; hold a slot again',
+  no_offer: 'No slot is offered yet; the patient keeps waiting',
+  offer_over: 'The offer was accepted or declined, or it has expired; it cannot be used again',
+  wrong_patient: 'This appointment does not belong to the patient',
+  already_checked_in: 'The patient has already checked in',
+  wrong_date: 'Check-in is only allowed on appointment date, and a no-show cannot be recorded before it',
+  illegal_step: 'This step is not possible from the current status; `allowed` lists the possible statuses',
+  moving: 'The appointment is being moved to another day; try again in a moment',
+  newer_version:
+    'This day was written by a newer version of the service, which has to change it; retry in some minutes',
+  day_damaged: STREAM_REFUSALS.day_damaged,
+  day_intact: 'The record of this day is not damaged; nothing was changed',
+  day_log_full:
+    'The day has too many events for new ones; appointments can still be cancelled, checked in and served',
+  key_log_full:
+    'This API key has made too many changes of this day; what exists can still be cancelled and served',
+  waitlist_full: 'The waitlist of this day is full; choose another date',
+  unavailable:
+    'The other day cannot be reached, and nothing was moved; try again with the same Idempotency-Key',
+}
