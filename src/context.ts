@@ -31,7 +31,8 @@ interface Actor {
 
 /**
  * Hono's variables of one request: `ctx` after `authenticate`, `claim` once the action has claimed the key,
- * `problem` after a refusal or a failure. `liftDeadline` is for uploads, whose sender sets the pace.
+ * `problem` after a refusal or a failure, `tellsErrorType` where older clients read it. `liftDeadline` is for
+ * uploads, whose sender sets the pace.
  */
 export interface App {
   Bindings: Env
@@ -41,5 +42,6 @@ export interface App {
     liftDeadline: () => void
     claim?: Claim
     problem?: ProblemCode
+    tellsErrorType?: boolean
   }
 }

@@ -1,6 +1,7 @@
 import * as v from 'valibot'
 import { needs } from '../access/permissions'
 import { doc, query, refuses, reply, replyPage, resource } from '../http/endpoint'
+import { tellsErrorType } from '../http/failure'
 import { importRoutes } from '../imports/routes'
 import { activateBatch, getHospital, listHospitals } from './actions'
 import { HOSPITAL_WORDS, HOSPITALS } from './import'
@@ -9,6 +10,7 @@ import { ActivatedBatch, Hospital, ListHospitals } from './model'
 const { uploads, status, jobs } = importRoutes(HOSPITALS, HOSPITAL_WORDS)
 
 export const hospitals = resource()
+  .use(tellsErrorType)
   .route('/bulk', uploads)
   .route('/status/:job_id', status)
   .route('/jobs', jobs)

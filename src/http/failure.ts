@@ -1,4 +1,6 @@
 import type { Context } from 'hono'
+import { createMiddleware } from 'hono/factory'
+import type { ContentfulStatusCode } from 'hono/utils/http-status'
 import * as v from 'valibot'
 import type { App } from '../context'
 import { logFailure } from '../lib/log'
@@ -26,12 +28,36 @@ export function failure(error: Error, c: Context<App>): Response {
     ...(problem.more.faults && { errors: problem.more.faults }),
     ...(problem.more.faultsLeftOut && { more_errors: problem.more.faultsLeftOut }),
     ...problem.more.transition,
+    ...(c.var.tellsErrorType && { error_type: errorTypeOf(problem) }),
   }
   c.header('Content-Type', 'application/problem+json')
   if (status === 401) c.header('WWW-Authenticate', 'Bearer')
   if (status === 503 || status === 429)
     c.header('Retry-After', String(problem.more.retryAfterSeconds ?? RETRY_AFTER_SECONDS))
   return c.body(JSON.stringify(body), status)
+}
+
+/** For routes whose older clients branch on `error_type`. */
+export const tellsErrorType = createMiddleware<App>(async (c, next) => {
+  c.set('tellsErrorType', true)
+  await next()
+})
+
+const ERROR_TYPES: Partial<Record<ContentfulStatusCode, string>> = {
+  400: 'validation_error',
+  403: 'permission_error',
+  404: 'not_found',
+  409: 'conflict',
+  413: 'file_error',
+  422: 'validation_error',
+  503: 'service_unavailable',
+}
+
+/** A file whose rows break rules is a validation error; one that is no such file is a file error. */
+function errorTypeOf({ code, status, more }: Problem): string {
+  const isAboutRows = more.faults?.some(({ row }) => row !== undefined)
+  if (code === 'invalid_file' && !isAboutRows) return 'file_error'
+  return ERROR_TYPES[status] ?? 'internal_error'
 }
 
 /** The part of an error that the caller may see. A bug's or a library's message is never part of it. */

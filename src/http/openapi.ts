@@ -102,6 +102,9 @@ const PROBLEM = toJsonSchema(
     error: v.string(),
     message: v.string(),
     request_id: v.string(),
+    error_type: v.optional(
+      v.pipe(v.string(), v.description('On the routes of hospitals: for older clients')),
+    ),
     from: v.optional(v.pipe(v.string(), v.description('With illegal_step: the current status'))),
     to: v.optional(v.pipe(v.string(), v.description('With illegal_step: the requested status'))),
     allowed: v.optional(v.pipe(v.array(v.string()), v.description('With illegal_step: possible statuses'))),
