@@ -6,7 +6,7 @@ import { rounds } from '../../scripts/rounds.mjs'
 import { startService } from './service.mjs'
 
 const FLOOD_MS = rounds(2_000, 25_000)
-const WARM_UP_MS = 1_000
+const WARM_UP_REQUESTS = 3_000
 const AT_ONCE = 16
 
 /** What V8 leaves uncollected; a file or an object for each request would take a multiple. */
@@ -30,9 +30,10 @@ test('a flood of made-up keys and tickets leaves no file, and the service keeps 
   const service = await startService(t)
   await service.get('/api/v1/doctors')
   // The first requests compile code and fill pools, which stay.
-  await flood(service, WARM_UP_MS)
+  await flood(service, (sent) => sent < WARM_UP_REQUESTS)
   const before = { files: filesOf(service), memory: service.memoryBytes() }
-  const statuses = await flood(service, FLOOD_MS)
+  const endsAt = Date.now() + FLOOD_MS
+  const statuses = await flood(service, () => Date.now() < endsAt)
   assert.deepEqual(Object.keys(statuses).sort(), ['200', '401'])
   assert.ok(statuses[401] > statuses[200])
   assert.deepEqual(filesOf(service), before.files)
@@ -47,20 +48,19 @@ const filesOf = ({ stateDir }) =>
     .filter((name) => !/-(wal|shm|journal)$/.test(name))
     .sort()
 
-/** How often each status came. */
-async function flood(service, forMs) {
+/** Sends while `goesOn` says so, which is told how many requests were sent. Returns how often each status came. */
+async function flood(service, goesOn) {
   const statuses = {}
-  const endsAt = Date.now() + forMs
-  const send = async (number) => {
-    for (let n = number; Date.now() < endsAt; n += 1) {
-      const [path, headers] = MADE_UP[n % MADE_UP.length]()
-      const { status } = await fetch(`${service.url()}${path}`, { headers }).then(async (answer) => {
-        await answer.arrayBuffer()
-        return answer
-      })
-      statuses[status] = (statuses[status] ?? 0) + 1
+  let sent = 0
+  const send = async () => {
+    while (goesOn(sent)) {
+      const [path, headers] = MADE_UP[sent % MADE_UP.length]()
+      sent += 1
+      const answer = await fetch(`${service.url()}${path}`, { headers })
+      await answer.arrayBuffer()
+      statuses[answer.status] = (statuses[answer.status] ?? 0) + 1
     }
   }
-  await Promise.all(Array.from({ length: AT_ONCE }, (_, number) => send(number)))
+  await Promise.all(Array.from({ length: AT_ONCE }, send))
   return statuses
 }
