@@ -14,6 +14,7 @@ import { deadline } from './http/limits'
 import { type About, openApi } from './http/openapi'
 import { requestLog } from './http/request-log'
 import { requireSecret } from './http/secret'
+import { soundPath } from './http/url'
 import { live, liveByTicket } from './live/routes'
 import { medicalTests } from './medical-tests/routes'
 import { patients } from './patients/routes'
@@ -50,6 +51,7 @@ const routes = new Hono<App>()
   .route('/', pages(ABOUT, openApiDocument))
   .route('/api/v1/checkins/doctors/:doctor_id/queue', liveByTicket)
   .use(authenticate)
+  .use(soundPath)
   .route('/ready', ready)
   .route('/tests', medicalTests)
   .route('/webhook', webhooks)

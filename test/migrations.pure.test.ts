@@ -65,3 +65,27 @@ test('appointments copied before have the status that their check-in gives them'
     missing: ['no_show', 1],
   })
 })
+
+test('hospitals stored before are in the index of the search, each under its clinic', () => {
+  const rows = ['one', 'two', 'three'].map(
+    (clinic) => `
+  INSERT INTO clinics VALUES ('${clinic}', 'C', 'UTC', 'US', 1, 'o');
+  INSERT INTO hospitals (clinic_id, id, batch_id, name, address, folded, created_at)
+  VALUES ('${clinic}', 'h', 'b', 'Harbour', 'Street', 'harbour of ${clinic}', 1);`,
+  )
+  const database = migrated('hospital_search', rows.join(''))
+  const match = database.prepare(`SELECT h.clinic_id AS clinic FROM hospitals h WHERE h.rowid IN
+    (SELECT rowid FROM hospitals_search WHERE hospitals_search MATCH ?)`)
+  const clinicsWith = (trigrams: string) => match.all(trigrams).map(({ clinic }) => clinic)
+  expect(clinicsWith('"har" AND "our"')).toEqual(['one', 'two', 'three'])
+  expect(clinicsWith('"har" AND "two"')).toEqual(['two'])
+  expect(clinicsWith(`"${String.fromCharCode(57_344 + 3, 57_344, 57_344)}" AND "har"`)).toEqual(['three'])
+})
+
+test('patients stored before stay who they are, and are marked as folded by the older rule', () => {
+  const patient = `
+  INSERT INTO patients (id, clinic_id, name, name_folded, phone, created_at, op_id)
+  VALUES ('p', 'c', 'O’Brien', 'o’brien', '+12025550101', 1, 'o');`
+  const [row] = migrated('names', patient).prepare('SELECT * FROM patients').all()
+  expect(row).toMatchObject({ id: 'p', name_folded: 'o’brien', folding: 1, namesake: 0, gender_folded: null })
+})

@@ -1,6 +1,7 @@
 import { index, integer, sqliteTable, text as textColumn } from 'drizzle-orm/sqlite-core'
 import * as v from 'valibot'
 import { cursor, limit } from '../lib/page'
+import { hasPhones } from '../lib/phone'
 import { component, list, text } from '../lib/schema'
 import { iso, TimeZone } from '../lib/time'
 import { GRANTED_BY_NAME, SCOPES } from './permissions'
@@ -40,13 +41,28 @@ const ClinicId = v.pipe(
   ),
 )
 
+const COUNTRY_CODE = /^[A-Z]{2}$/
+/** Codes that people use for a country and that ISO 3166 gives it not. */
+const MEANT: Record<string, string> = { UK: 'GB', EL: 'GR', EN: 'GB' }
+function unknownCountry(code: string): string {
+  const hint = MEANT[code] ? `; did you mean ${MEANT[code]}?` : ', like US'
+  return `must be a country of ISO 3166 that has phone numbers${hint}`
+}
+
 export const NewClinic = component('NewClinic', {
   id: ClinicId,
   name: text(200),
   time_zone: TimeZone,
   /** A phone number without a country code belongs to this country. */
   country: v.optional(
-    v.pipe(v.string(), v.regex(/^[A-Z]{2}$/, 'must be two capital letters, like US')),
+    v.pipe(
+      v.string(),
+      v.regex(COUNTRY_CODE, 'must be two capital letters, like US'),
+      v.check(
+        (code) => !COUNTRY_CODE.test(code) || hasPhones(code),
+        ({ input }) => unknownCountry(input),
+      ),
+    ),
     'US',
   ),
 })

@@ -5,7 +5,7 @@ import type { AppointmentStatus, Hold as DayHold } from '../doctor-day/state/day
 import type { SlotTimes as DaySlotTimes } from '../doctor-day/state/slot-times'
 import type { ShownAppointment } from '../doctor-day/state/views'
 import { cursor, limit } from '../lib/page'
-import { component, maxCharacters, text } from '../lib/schema'
+import { component, note, text } from '../lib/schema'
 import { iso, LocalDate } from '../lib/time'
 
 /**
@@ -126,7 +126,7 @@ export const toAppointment = (appointment: ShownAppointment): Appointment => ({
 })
 
 export const CancelAppointment = component('CancelAppointment', {
-  reason: v.nullish(v.pipe(v.string(), maxCharacters(500)), null),
+  reason: note(500),
 })
 export type CancelAppointment = v.InferOutput<typeof CancelAppointment>
 

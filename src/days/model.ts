@@ -4,11 +4,11 @@ import type { Recorded } from '../doctor-day/state/day'
 import type { Absence as DayAbsence, Ledger as DayLedger } from '../doctor-day/state/views'
 import { DAMAGES, type Verdict as LogVerdict } from '../doctor-day/storage/verdict'
 import { cursor, limit, PAGE_MAX } from '../lib/page'
-import { component, text } from '../lib/schema'
+import { component, lines, text } from '../lib/schema'
 import { IsoInstant, iso, LocalDate } from '../lib/time'
 
 /** One doctor on one local date. */
-export const DayPath = v.object({ doctor_id: v.string(), date: LocalDate })
+export const DayPath = v.object({ doctor_id: text(100), date: LocalDate })
 export type DayPath = v.InferOutput<typeof DayPath>
 
 /** `?at=`: the day at that instant. */
@@ -119,7 +119,7 @@ export const toVerdict = (verdict: LogVerdict): Verdict => {
   return { ok: false, head, count, ...(badSeq === undefined ? { reason } : { bad_seq: badSeq }) }
 }
 
-const Reason = text(500)
+const Reason = lines(500)
 
 /** Without `move_to` no appointment is moved. Without `doctor_id` in it, the doctor stays the same. */
 export const DeclareAbsence = component('DeclareAbsence', {

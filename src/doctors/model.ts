@@ -8,7 +8,7 @@ import {
   usualSlots,
 } from '../doctor-day/state/slot-times'
 import { cursor, limit } from '../lib/page'
-import { component, maxCharacters, text } from '../lib/schema'
+import { component, note, text } from '../lib/schema'
 import { DAY_MS, iso, LocalDate, MINUTE_MS } from '../lib/time'
 
 export const SLOTS_DEFAULT = 10
@@ -195,7 +195,7 @@ export type OnDate = v.InferOutput<typeof OnDate>
 export const SetAvailability = component('SetAvailability', {
   date: LocalDate,
   is_present: v.boolean(),
-  notes: v.nullish(v.pipe(v.string(), maxCharacters(2_000)), null),
+  notes: note(2_000),
   /** How many slots this day has; null leaves the number as it is. */
   capacity: v.nullish(Capacity, null),
   /**

@@ -1,6 +1,7 @@
 import { sql } from 'drizzle-orm'
 import type { Kind } from '../imports/kind'
 import { newRecordId, repeatsEarlierRow } from '../imports/model'
+import { foldedBefore } from '../lib/folding'
 import { toE164 } from '../lib/phone'
 import { directoryOf } from './directory'
 import { foldHospital, HospitalRow, hospitals } from './model'
@@ -33,8 +34,9 @@ export const HOSPITALS: Kind<HospitalRow> = {
   stage(hospital, { country }) {
     const { name, address, phone } = hospital
     const phoneE164 = phone === '' ? null : toE164(phone, country)
+    const [identity, before] = [foldHospital(hospital), foldHospital(hospital, foldedBefore)]
     const cells = { name, address, phone: phone || null, phone_e164: phoneE164 }
-    return { cells, identity: foldHospital(hospital) }
+    return { cells: before === identity ? cells : { ...cells, folded_before: before }, identity }
   },
   commit(db, { clinicId, rows, isLeased, now }) {
     const isCreated = sql`EXISTS (SELECT 1 FROM hospitals h
@@ -46,7 +48,8 @@ export const HOSPITALS: Kind<HospitalRow> = {
           SELECT i.clinic_id, ${newRecordId('r')}, i.batch_id, r.cells->>'name', r.cells->>'address',
             r.cells->>'phone', r.cells->>'phone_e164', r.identity, ${now}
           FROM staged_rows r JOIN imports i ON i.id = r.job_id
-          WHERE ${rows} AND i.clinic_id = ${clinicId} AND NOT ${repeatsEarlierRow('r')} AND ${isLeased}
+          WHERE ${rows} AND i.clinic_id = ${clinicId} AND NOT ${repeatsEarlierRow('r')}
+            AND NOT ${isKnown('r', clinicId)} AND ${isLeased}
           ORDER BY r.row`)
         .onConflictDoNothing(),
       isCreated,
@@ -54,8 +57,13 @@ export const HOSPITALS: Kind<HospitalRow> = {
         ELSE 'duplicate_in_directory' END`,
     }
   },
-  isKnown: (clinicId) => sql`EXISTS (SELECT 1 FROM hospitals h
-    WHERE h.clinic_id = ${clinicId} AND h.folded = staged_rows.identity)`,
+  repeats: repeatsEarlierRow,
+  isKnown: (clinicId) => isKnown('staged_rows', clinicId),
   recordId: sql`coalesce(staged_rows.record_id, ${newRecordId('staged_rows')})`,
   upstream: directoryOf,
 }
+
+/** `folded_before`: the identity of the row where a hospital may be stored under the older folding. */
+const isKnown = (row: 'r' | 'staged_rows', clinicId: string) => sql`EXISTS (SELECT 1 FROM hospitals h
+  WHERE h.clinic_id = ${clinicId}
+    AND h.folded IN (${sql.raw(row)}.identity, ${sql.raw(row)}.cells->>'folded_before'))`

@@ -1,8 +1,8 @@
 import { integer, primaryKey, sqliteTable, text as textColumn, uniqueIndex } from 'drizzle-orm/sqlite-core'
 import * as v from 'valibot'
+import { foldName } from '../lib/folding'
 import { cursor, limit } from '../lib/page'
-import { cell, component, maxCharacters, requiredCell } from '../lib/schema'
-import { foldName } from '../lib/text'
+import { cell, component, maxCharacters, requiredCell, requiredLinesCell, safeText } from '../lib/schema'
 import { iso } from '../lib/time'
 
 /**
@@ -32,14 +32,14 @@ export const hospitals = sqliteTable(
 /** A row of the file. The phone is stored as written, and also as E.164 if it can be parsed. */
 export const HospitalRow = v.object({
   name: requiredCell(200),
-  address: requiredCell(500),
+  address: requiredLinesCell(500),
   phone: cell(50),
 })
 export type HospitalRow = v.InferOutput<typeof HospitalRow>
 
 /** Equal for two rows that mean one hospital. The line break separates the name from the address. */
-export const foldHospital = ({ name, address }: HospitalRow): string =>
-  `${foldName(name)}\n${foldName(address)}`
+export const foldHospital = ({ name, address }: HospitalRow, fold = foldName): string =>
+  `${fold(name)}\n${fold(address)}`
 
 export const Hospital = component('Hospital', {
   id: v.string(),
@@ -69,7 +69,7 @@ export const toHospital = (
 
 /** `?q=`: each of its words must occur in name or address, in any order, with any case and accents. */
 export const ListHospitals = v.object({
-  q: v.optional(v.pipe(v.string(), maxCharacters(200))),
+  q: v.optional(v.pipe(v.string(), safeText('optionalLine'), maxCharacters(200))),
   limit: limit(100),
   cursor: cursor(v.string()),
 })

@@ -6,11 +6,13 @@ import * as v from 'valibot'
 import type { App } from '../context'
 import type { TextPage } from '../lib/db'
 import type { Page } from '../lib/page'
+import { LONE_SURROGATE, loneSurrogateIn } from '../lib/text'
 import { Problem, type ProblemCode } from '../problem'
 import { invalid, parse } from './failure'
 import { fieldsOf, NO_FIELDS } from './fields'
 import { idempotencyKey, prepareOnce } from './idempotency'
 import { JSON_BYTES_MAX, readText } from './limits'
+import { checkQuery } from './url'
 
 type Schema = v.GenericSchema<unknown, unknown>
 
@@ -60,6 +62,7 @@ export const body = <S extends Schema>(schema: S) => {
 /** Validates the query string. If a parameter is given twice, its first value counts. */
 export const query = <S extends Schema>(schema: S) =>
   documented<'query', S>('query', schema, async (c, next) => {
+    checkQuery(c.req.url)
     c.req.addValidatedData('query', parse(schema, c.req.query()) as object)
     await next()
   })
@@ -87,12 +90,17 @@ function documented<Target extends 'json' | 'query' | 'param', S extends Schema>
   })
 }
 
+/** The bytes are UTF-8, so only an escape can be half of a surrogate pair. */
+const ESCAPED_SURROGATE = /\\u[dD][89a-fA-F]/
+
 /** Always an object, so that a schema's own checks can read its fields. */
 async function readJson(c: Context<App>): Promise<object> {
   const text = await readText(c.req.raw, JSON_BYTES_MAX)
   const value = parsed(text)
   if (typeof value !== 'object' || value === null || Array.isArray(value))
     throw invalid([{ field: 'body', rule: 'object', message: 'The body must be a JSON object' }])
+  const field = ESCAPED_SURROGATE.test(text) ? loneSurrogateIn(value) : null
+  if (field !== null) throw invalid([{ field, rule: 'text', message: `${field} ${LONE_SURROGATE}` }])
   return value
 }
 

@@ -28,7 +28,8 @@ export async function openApi(app: Hono<App>, { tags, ...info }: About): Promise
   })
   for (const [path, item] of Object.entries(paths)) {
     const tag = tags.find(({ paths: pattern }) => pattern.test(path))?.name
-    for (const [method, operation] of Object.entries(item)) complete(method, operation as Operation, tag)
+    for (const [method, operation] of Object.entries(item))
+      complete(method, path, operation as Operation, tag)
   }
   return {
     ...document,
@@ -45,13 +46,13 @@ export async function openApi(app: Hono<App>, { tags, ...info }: About): Promise
   }
 }
 
-function complete(method: string, operation: Operation, tag: string | undefined): void {
+function complete(method: string, path: string, operation: Operation, tag: string | undefined): void {
   const { 'x-problems': own = [], 'x-scope': scope } = operation
   operation.tags = tag === undefined ? [] : [tag]
   operation.security ??= []
   operation.responses = {
     ...operation.responses,
-    ...problemResponses([...own, ...sharedProblems(method, operation)]),
+    ...problemResponses([...own, ...sharedProblems(method, path, operation)]),
   }
   if (scope)
     operation.description = [operation.description, `Scope: \`${scope}\`.`].filter(Boolean).join('\n\n')
@@ -63,7 +64,7 @@ function complete(method: string, operation: Operation, tag: string | undefined)
 }
 
 /** Refusals that all routes of a kind share, so that no route has to list them. */
-function sharedProblems(method: string, operation: Operation): ProblemCode[] {
+function sharedProblems(method: string, path: string, operation: Operation): ProblemCode[] {
   const takesJson =
     operation.requestBody &&
     'content' in operation.requestBody &&
@@ -71,7 +72,7 @@ function sharedProblems(method: string, operation: Operation): ProblemCode[] {
   const hasQuery = operation.parameters?.some((p) => 'in' in p && p.in === 'query')
   return [
     ...(takesJson ? (['invalid_json', 'invalid_request', 'body_too_large'] as const) : []),
-    ...(hasQuery ? (['invalid_request'] as const) : []),
+    ...(hasQuery || path.includes('{') ? (['invalid_request'] as const) : []),
     ...(method === 'post' ? (['idempotency_key_reused'] as const) : []),
     ...(operation.security?.length ? (['unauthenticated', 'scope_missing'] as const) : []),
     'internal',

@@ -5,7 +5,7 @@ import { newId } from '../lib/crypto'
 import { component } from '../lib/schema'
 import { FILE_NOTES, notesOf } from './file/notes'
 import type { Kind } from './kind'
-import { repeatsEarlierRow, stagedRows } from './model'
+import { stagedRows } from './model'
 import { discard, FAULT, receiveUpload, stage } from './staging'
 
 /** Faults that a dry run lists, for people to read. */
@@ -33,12 +33,14 @@ export function dryRunImport(
   const uploadId = newId()
   return receiveUpload(ctx, uploadId, async () => {
     const { notes, rows, invalid, faults } = await stage(ctx, kind, uploadId, file, { keepsBad: true })
+    const staged = sql`r.job_id = ${uploadId} AND r.status IS NULL`
+    await kind.prepare?.(ctx.db, { clinicId: ctx.clinic.id, rows: staged })
     const [counted] = await ctx.db
       .select({ duplicate: sql<number>`count(*)` })
       .from(stagedRows)
       .where(
         sql`job_id = ${uploadId} AND status IS NULL
-          AND (${repeatsEarlierRow('staged_rows')} OR ${kind.isKnown(ctx.clinic.id)})`,
+          AND (${kind.repeats('staged_rows')} OR ${kind.isKnown(ctx.clinic.id, ctx.now)})`,
       )
     await discard(ctx, uploadId)
     const duplicate = counted?.duplicate ?? 0

@@ -30,8 +30,16 @@ export interface Kind<Cells extends object = object> {
   stage(cells: Cells, clinic: ClinicCountry): { cells: object; identity: string }
   /** One statement that makes records of the rows; then `isCreated`, or `reason` why a row failed. */
   commit(db: Db, rows: RowsToCommit): { statement: Statement; isCreated: SQL; reason: SQL }
+  /**
+   * Whether an earlier row of the file means the same record. The first row counts, in any order of chunks.
+   */
+  repeats(row: 'r' | 'staged_rows'): SQL
   /** Whether the clinic already has the record that a row of `staged_rows` would make. */
-  isKnown(clinicId: string): SQL
+  isKnown(clinicId: string, now: number): SQL
+  /**
+   * Prepares rows, selected as `r`, and the records that they may meet. Runs before `commit` and `isKnown`.
+   */
+  prepare?(db: Db, rows: Pick<RowsToCommit, 'clinicId' | 'rows'>): Promise<void>
   /** The id of the record made from a row of `staged_rows`. */
   recordId: SQL
   /** The other system that makes the records; null if none is configured: then they are made here. */

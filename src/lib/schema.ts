@@ -1,4 +1,5 @@
 import * as v from 'valibot'
+import { composed, TEXTS, type TextKind, textFault, tidy } from './text'
 
 /** The kinds of schema that all features share. */
 
@@ -9,9 +10,13 @@ export const component = <const Entries extends v.ObjectEntries>(
 ): v.ObjectSchema<Entries, undefined> =>
   v.pipe(v.object(entries as v.ObjectEntries), v.metadata({ ref })) as never
 
-/** Text of 1 to `max` characters that is not blank; stored trimmed. */
-export const text = (max: number) =>
-  v.pipe(v.string(), maxCharacters(max), v.regex(/\S/, 'must not be blank'), v.trim())
+/** A line of 1 to `max` characters that is not blank; stored trimmed, in NFC. */
+export const text = (max: number) => textOf('line', max)
+/** As `text`, but it may have several lines. */
+export const lines = (max: number) => textOf('lines', max)
+
+const textOf = (kind: TextKind, max: number) =>
+  v.pipe(v.string(), maxCharacters(max), safeText(kind), tidied())
 
 /**
  * A list of 1 to `max` items. Its length is checked before its items: each bad item would otherwise be a
@@ -30,13 +35,33 @@ export function list<const Item extends v.GenericSchema>(item: Item, max: number
   )
 }
 
-/** The text of a cell in a file. */
-export const cell = (max: number) =>
-  v.pipe(v.string(), v.trim(), v.check(hasNoNul, 'must not hold a NUL'), maxCharacters(max))
-export const requiredCell = (max: number) => v.pipe(cell(max), v.nonEmpty('is required'))
+/** A note: it may have several lines, be empty, or be left out. Stored as it is written, in NFC. */
+export const note = (max: number) =>
+  v.nullish(v.pipe(v.string(), maxCharacters(max), safeText('optionalLines'), v.transform(composed)), null)
 
-/** SQLite's text functions stop at the first NUL, so a search could never find the text after it. */
-const hasNoNul = (text: string): boolean => !text.includes('\0')
+/** The text of a cell in a file: one line, and after `requiredCell` not an empty one. */
+export const cell = (max: number) => cellOf('optionalLine', max)
+export const requiredCell = (max: number) => v.pipe(cell(max), v.nonEmpty('is required'))
+/** As `requiredCell`, but it may have several lines. */
+export const requiredLinesCell = (max: number) =>
+  v.pipe(cellOf('optionalLines', max), v.nonEmpty('is required'))
+
+const cellOf = (kind: TextKind, max: number) =>
+  v.pipe(v.string(), safeText(kind), tidied(), maxCharacters(max))
+
+/** Trims as `tidy` does. In JSON Schema it is `trim`. */
+export function tidied() {
+  const trim = v.trim()
+  const run: (typeof trim)['~run'] = (dataset) => ({ ...dataset, value: tidy(dataset.value) })
+  return { ...trim, '~run': run }
+}
+
+/** Refuses what `textFault` names; in JSON Schema a pattern. */
+export const safeText = (kind: TextKind) =>
+  v.regex<string, (issue: v.RegexIssue<string>) => string>(
+    TEXTS[kind],
+    ({ input }) => textFault(input, kind) ?? '',
+  )
 
 /** `maxLength` that counts as JSON Schema does, in code points: an emoji is one character and not two. */
 export function maxCharacters(max: number) {

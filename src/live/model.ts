@@ -1,7 +1,7 @@
 import * as v from 'valibot'
 import { Queued } from '../checkins/model'
 import type { View } from '../doctor-day/readers/live'
-import { component } from '../lib/schema'
+import { component, text } from '../lib/schema'
 import { LocalDate } from '../lib/time'
 
 /** `desk` is for the staff, with names; `board` is for a screen in the waiting room. */
@@ -34,7 +34,7 @@ export const LiveMessage = v.pipe(
   v.metadata({ ref: 'LiveMessage' }),
 )
 
-export const FollowPath = v.object({ doctor_id: v.string() })
+export const FollowPath = v.object({ doctor_id: text(100) })
 
 /**
  * `since`: the `seq` of the last message that the caller has; the stream continues after it. Without it, or

@@ -2,7 +2,7 @@ import { getTableColumns, sql } from 'drizzle-orm'
 import { index, integer, sqliteTable, text as textColumn, uniqueIndex } from 'drizzle-orm/sqlite-core'
 import * as v from 'valibot'
 import { cursor, limit, PAGE_MAX } from '../lib/page'
-import { component, text } from '../lib/schema'
+import { component, lines, text } from '../lib/schema'
 import { iso } from '../lib/time'
 
 /** `ownerId` is the clinic whose key posted; `testId` is unique in it. The record belongs to `clinicId`. */
@@ -30,7 +30,7 @@ export const NewMedicalTest = component('NewMedicalTest', {
   patient_id: text(200),
   clinic_id: text(200),
   test_type: text(200),
-  result: text(100_000),
+  result: lines(100_000),
 })
 export type NewMedicalTest = v.InferOutput<typeof NewMedicalTest>
 

@@ -1,59 +1,85 @@
-import { and, eq, sql } from 'drizzle-orm'
+import { and, asc, desc, eq, not, sql } from 'drizzle-orm'
 import { audited } from '../audit/model'
 import type { Ctx } from '../context'
 import { namesOf } from '../doctor-day/readers/sockets'
 import { invalid } from '../http/failure'
 import { newId } from '../lib/crypto'
-import { toE164 } from '../lib/phone'
-import { foldName } from '../lib/text'
+import { FOLDING, foldName } from '../lib/folding'
+import { phoneFault, toE164 } from '../lib/phone'
 import { notFound, Problem } from '../problem'
-import { type NewPatient, type Patient, patients, toPatient } from './model'
+import { contradicts, foldGender, refold, selectOutdated } from './identity'
+import { type FindPatient, type NewPatient, type Patient, patients, toPatient } from './model'
+
+interface Registered {
+  patient: Patient
+  created: boolean
+}
 
 /**
- * The same name on the same phone is the same patient, with any case, spaces and accents: then the existing
+ * The same name on the same phone is the same patient, however it is written (`foldName`): then the existing
  * patient is returned and `created` is false. Another name on a known phone is refused unless the request has
- * `shared_phone`.
+ * `shared_phone`. With it, the same name with another age or gender is another patient too.
  */
-export async function registerPatient(
-  ctx: Ctx,
-  wanted: NewPatient,
-): Promise<{ patient: Patient; created: boolean }> {
+export async function registerPatient(ctx: Ctx, wanted: NewPatient): Promise<Registered> {
   const phone = toE164(wanted.phone, ctx.clinic.country)
-  if (phone === null) throw badPhone()
-  const nameFolded = foldName(wanted.name)
+  if (phone === null) throw badPhone(wanted.phone)
+  const { registered, outdated } = await insertOrFind(ctx, wanted, phone)
+  if (outdated.length === 0) return registered ?? refuseThePhone()
+  await refold(ctx.db, ctx.clinic.id, outdated)
+  return (await insertOrFind(ctx, wanted, phone)).registered ?? refuseThePhone()
+}
+
+/** One transaction decides. It inserts nothing while names on the phone are folded by an older rule. */
+async function insertOrFind(ctx: Ctx, wanted: NewPatient, phone: string) {
   const id = newId()
+  const [nameFolded, genderFolded] = [foldName(wanted.name), foldGender(wanted.gender)]
+  const isNamed = and(
+    eq(patients.clinicId, ctx.clinic.id),
+    eq(patients.phone, phone),
+    eq(patients.nameFolded, nameFolded),
+  )
+  const isOther = contradicts('patients', {
+    age: sql`${wanted.age}`,
+    gender: sql`${genderFolded}`,
+    now: ctx.now,
+  })
+  const isSame = wanted.shared_phone ? and(isNamed, not(isOther)) : isNamed
+  const outdated = selectOutdated(ctx.db, ctx.clinic.id, sql`(${phone})`)
   const { opId, results } = await ctx.once.transact((op) => [
     ctx.db
       .insert(patients)
-      .values({
-        id,
-        clinicId: ctx.clinic.id,
-        name: wanted.name,
-        nameFolded,
-        phone,
-        phoneOwner: wanted.shared_phone ? ifUnowned(ctx, phone) : phone,
-        age: wanted.age,
-        gender: wanted.gender,
-        email: wanted.email,
-        createdAt: ctx.now,
-        opId: op,
-      })
+      .select(sql`
+        SELECT ${id}, ${ctx.clinic.id}, ${wanted.name}, ${nameFolded}, ${phone},
+          ${wanted.shared_phone ? ifUnowned(ctx, phone) : phone}, ${wanted.age}, ${wanted.gender},
+          ${wanted.email}, ${ctx.now}, ${op}, ${genderFolded}, ${FOLDING},
+          (SELECT coalesce(max(namesake) + 1, 0) FROM patients WHERE ${isNamed})
+        WHERE NOT EXISTS (SELECT 1 FROM patients WHERE ${isSame}) AND NOT EXISTS ${outdated}`)
       .onConflictDoNothing(),
     audited(ctx, 'patient.registered', id),
     ctx.db
       .select()
       .from(patients)
-      .where(
-        and(
-          eq(patients.clinicId, ctx.clinic.id),
-          eq(patients.phone, phone),
-          eq(patients.nameFolded, nameFolded),
-        ),
-      ),
+      .where(isSame)
+      .orderBy(desc(sql`${patients.opId} = ${op}`), isOther, asc(patients.createdAt), asc(patients.id))
+      .limit(1),
+    outdated,
   ])
   const [patient] = results[2]
-  if (!patient) throw phoneInUse()
-  return { patient: toPatient(patient), created: patient.opId === opId }
+  const registered = patient && { patient: toPatient(patient), created: patient.opId === opId }
+  return { registered, outdated: results[3] }
+}
+
+/** Of several patients with the phone, the one who was registered first. */
+export async function findPatient(ctx: Ctx, wanted: FindPatient): Promise<Patient | null> {
+  const phone = toE164(wanted.phone, ctx.clinic.country)
+  if (phone === null) return null
+  const [patient] = await ctx.db
+    .select()
+    .from(patients)
+    .where(and(eq(patients.clinicId, ctx.clinic.id), eq(patients.phone, phone)))
+    .orderBy(asc(patients.createdAt), asc(patients.id))
+    .limit(1)
+  return patient ? toPatient(patient) : null
 }
 
 export async function getPatient(ctx: Ctx, id: string): Promise<Patient> {
@@ -75,17 +101,14 @@ const ifUnowned = (ctx: Ctx, phone: string) =>
   sql<string | null>`CASE WHEN EXISTS (SELECT 1 FROM patients WHERE clinic_id = ${ctx.clinic.id}
     AND phone_owner = ${phone}) THEN NULL ELSE ${phone} END`
 
-const badPhone = () =>
-  invalid([
-    {
-      field: 'phone',
-      rule: 'phone',
-      message: 'phone must be a phone number, with country code or of the clinic’s country',
-    },
-  ])
+function badPhone(phone: string): Problem {
+  const message = `phone ${phoneFault(phone)}, with country code or of the clinic’s country`
+  return invalid([{ field: 'phone', rule: 'phone', message }])
+}
 
-const phoneInUse = () =>
-  new Problem(
+function refuseThePhone(): never {
+  throw new Problem(
     'phone_in_use',
     'Another patient has this phone under another name; if they share it, send shared_phone: true',
   )
+}

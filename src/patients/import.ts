@@ -1,10 +1,10 @@
-import { sql } from 'drizzle-orm'
+import { type SQL, sql } from 'drizzle-orm'
 import * as v from 'valibot'
 import type { Kind } from '../imports/kind'
-import { newRecordId, repeatsEarlierRow } from '../imports/model'
-import { PhoneText, toE164 } from '../lib/phone'
+import { newRecordId } from '../imports/model'
+import { PhoneText, phoneFault, toE164 } from '../lib/phone'
 import { cell, requiredCell } from '../lib/schema'
-import { foldName } from '../lib/text'
+import { contradicts, foldedCells, otherGender, refold, refoldRows, selectOutdated } from './identity'
 import { AGE_MAX, AGE_RULE, Email, patients } from './model'
 
 export const PATIENT_WORDS = {
@@ -18,8 +18,9 @@ export const PATIENT_WORDS = {
 
 /**
  * Patients as a kind of import, with the rules of `registerPatient`: the same name on the same phone is the
- * same patient; another name on a known phone needs `shared_phone`. In a file the first row with a phone owns
- * it, and the first row of a patient counts, in any order of chunks.
+ * same patient, unless a row with `shared_phone` has another age or gender; another name on a known phone
+ * needs `shared_phone`. In a file the first row with a phone owns it, and the first row of a patient counts,
+ * in any order of chunks.
  */
 export const PATIENTS: Kind<PatientRow> = {
   name: 'patients',
@@ -34,8 +35,14 @@ export const PATIENTS: Kind<PatientRow> = {
   row: ({ country }) => patientRow(country),
   stage(row, { country }) {
     const phone = toE164(row.phone, country)
-    const folded = foldName(row.name)
-    return { cells: { ...row, phone, folded }, identity: `${phone}\n${folded}` }
+    const { identity, ...folded } = foldedCells(row, phone)
+    return { cells: { ...row, phone, ...folded }, identity }
+  },
+  async prepare(db, { clinicId, rows }) {
+    await refoldRows(db, rows)
+    const phones = sql`(SELECT r.cells->>'phone' FROM staged_rows r WHERE ${rows})`
+    const outdated = await selectOutdated(db, clinicId, phones)
+    if (outdated.length > 0) await refold(db, clinicId, outdated)
   },
   commit(db, { clinicId, rows, isLeased, now }) {
     const owner = (more = sql``) => sql`EXISTS (SELECT 1 FROM patients p
@@ -44,33 +51,66 @@ export const PATIENTS: Kind<PatientRow> = {
       statement: db
         .insert(patients)
         .select(sql`
-          SELECT t.id, ${clinicId}, t.cells->>'name', t.cells->>'folded', t.phone,
+          SELECT t.id, ${clinicId}, t.cells->>'name', t.folded, t.phone,
             CASE WHEN t.place > 1 THEN NULL
               WHEN t.is_shared AND ${owner()} THEN NULL
               WHEN ${owner(IS_LATER_SHARING_ROW)} THEN NULL
               ELSE t.phone END,
-            t.cells->>'age', t.cells->>'gender', t.cells->>'email', ${now}, t.job_id
+            t.cells->>'age', t.cells->>'gender', t.cells->>'email', ${now}, t.job_id,
+            t.cells->>'gender_folded', t.cells->>'folding', t.namesake + coalesce((SELECT max(p.namesake) + 1
+              FROM patients p WHERE p.clinic_id = ${clinicId} AND p.phone = t.phone
+                AND p.name_folded = t.folded), 0)
           FROM (SELECT ${newRecordId('r')} AS id, r.job_id, r.row, r.cells, r.cells->>'phone' AS phone,
-              r.cells->>'shared_phone' AS is_shared,
-              row_number() OVER (PARTITION BY r.cells->>'phone' ORDER BY r.row) AS place
+              r.cells->>'shared_phone' AS is_shared, r.cells->>'folded' AS folded,
+              row_number() OVER (PARTITION BY r.cells->>'phone' ORDER BY r.row) AS place,
+              row_number() OVER (PARTITION BY r.identity ORDER BY r.row) - 1 AS namesake
             FROM staged_rows r
-            WHERE ${rows} AND NOT ${repeatsEarlierRow('r')} AND ${isLeased}
+            WHERE ${rows} AND NOT ${repeats('r')} AND NOT ${isKnown('r', clinicId, now)} AND ${isLeased}
               AND (r.cells->>'shared_phone' OR NOT ${PHONE_ON_EARLIER_ROW})) t
           WHERE true
           ORDER BY t.row`)
         .onConflictDoNothing(),
       isCreated: sql`EXISTS (SELECT 1 FROM patients p
         WHERE p.clinic_id = ${clinicId} AND p.id = ${newRecordId('staged_rows')})`,
-      reason: sql`CASE WHEN ${repeatsEarlierRow('staged_rows')} THEN 'duplicate_in_file'
-        WHEN ${isKnown(clinicId)} THEN 'duplicate_in_directory' ELSE 'phone_in_use' END`,
+      reason: sql`CASE WHEN ${repeats('staged_rows')} THEN 'duplicate_in_file'
+        WHEN ${isKnown('staged_rows', clinicId, now)} THEN 'duplicate_in_directory' ELSE 'phone_in_use' END`,
     }
   },
-  isKnown: (clinicId) => isKnown(clinicId),
+  repeats,
+  isKnown: (clinicId, now) => isKnown('staged_rows', clinicId, now),
   recordId: newRecordId('staged_rows'),
 }
 
-const isKnown = (clinicId: string) => sql`EXISTS (SELECT 1 FROM patients p WHERE p.clinic_id = ${clinicId}
-  AND p.phone = staged_rows.cells->>'phone' AND p.name_folded = staged_rows.cells->>'folded')`
+type StagedAs = 'r' | 'staged_rows'
+
+/**
+ * Two rows of one file were said at one time, so their ages differ by one at most. A row that shares the
+ * phone is compared with the rows that may be patients: the first of the name, and those that share it too.
+ */
+function repeats(row: StagedAs): SQL {
+  const cell = (name: string) => sql.raw(`${row}.cells->>'${name}'`)
+  const earlier = (name: string) => sql.raw(`e.cells->>'${name}'`)
+  return sql`EXISTS (SELECT 1 FROM staged_rows e
+    WHERE e.job_id = ${sql.raw(row)}.job_id AND e.identity = ${sql.raw(row)}.identity
+      AND e.row < ${sql.raw(row)}.row AND NOT (${cell('shared_phone')} AND (${IS_NO_PATIENT}
+        OR coalesce(abs(${earlier('age')} - ${cell('age')}) > 1, 0)
+          OR ${otherGender(earlier('gender_folded'), cell('gender_folded'))})))`
+}
+
+/** As `registerPatient` finds who is known. A later row of the file is only another row of its own. */
+function isKnown(row: StagedAs, clinicId: string, now: number): SQL {
+  const cell = (name: string) => sql.raw(`${row}.cells->>'${name}'`)
+  const isOther = contradicts('p', { age: cell('age'), gender: cell('gender_folded'), now })
+  const isLater = sql.raw(`p.op_id = ${row}.job_id AND ${ROW_OF_PATIENT} > ${row}.row`)
+  return sql`EXISTS (SELECT 1 FROM patients p WHERE p.clinic_id = ${clinicId}
+    AND p.phone = ${cell('phone')} AND p.name_folded = ${cell('folded')}
+    AND NOT ((${cell('shared_phone')} OR ${isLater}) AND ${isOther}))`
+}
+
+const IS_NO_PATIENT = sql.raw(`NOT e.cells->>'shared_phone' AND EXISTS (SELECT 1 FROM staged_rows f
+  WHERE f.job_id = e.job_id AND f.identity = e.identity AND f.row < e.row)`)
+
+const ROW_OF_PATIENT = 'CAST(substr(p.id, length(p.op_id) + 2) AS INTEGER)'
 
 /**
  * Chunks run in any order, so a later row that shares the phone may own it before its first row in the file
@@ -79,7 +119,7 @@ const isKnown = (clinicId: string) => sql`EXISTS (SELECT 1 FROM patients p WHERE
  */
 const IS_LATER_SHARING_ROW =
   sql.raw(`AND p.op_id = t.job_id AND (SELECT s.cells->>'shared_phone' FROM staged_rows s
-  WHERE s.job_id = t.job_id AND s.row = CAST(substr(p.id, length(t.job_id) + 2) AS INTEGER))`)
+  WHERE s.job_id = t.job_id AND s.row = ${ROW_OF_PATIENT})`)
 
 /** Identities start with the phone and a line break, so the rows of a phone are a range of the index. */
 const PHONE_ON_EARLIER_ROW = sql.raw(`EXISTS (SELECT 1 FROM staged_rows e
@@ -95,7 +135,10 @@ const patientRow = (country: string) =>
     phone: v.pipe(
       requiredCell(200),
       PhoneText,
-      v.check((phone) => toE164(phone, country) !== null, 'must be a phone number'),
+      v.check(
+        (phone) => toE164(phone, country) !== null,
+        ({ input }) => phoneFault(input),
+      ),
     ),
     age: v.pipe(
       cell(200),
@@ -106,7 +149,7 @@ const patientRow = (country: string) =>
     email: v.pipe(
       cell(254),
       v.check((email) => email === '' || v.is(Email, email), 'must be an e-mail address'),
-      v.transform(orNull),
+      v.transform((email) => (email === '' ? null : v.parse(Email, email))),
     ),
     shared_phone: v.pipe(
       cell(200),

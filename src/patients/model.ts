@@ -1,13 +1,16 @@
-import { integer, sqliteTable, text as textColumn, uniqueIndex } from 'drizzle-orm/sqlite-core'
+import { sql } from 'drizzle-orm'
+import { index, integer, sqliteTable, text as textColumn, uniqueIndex } from 'drizzle-orm/sqlite-core'
 import * as v from 'valibot'
 import { PhoneText } from '../lib/phone'
 import { component, maxCharacters, text } from '../lib/schema'
 import { iso } from '../lib/time'
 
 /**
- * Two unique indexes decide whether two patients are one. `patients_identity`: one row for one name on one
- * phone. `phoneOwner` is the phone for the first patient with it and NULL for those who share it, so a second
- * name on a phone is refused unless it shares the phone.
+ * Two unique indexes keep two patients from being one. `patients_identity`: one row for one name on one
+ * phone, unless age or gender tell two of that name apart; then they have different numbers as `namesake`.
+ * `phoneOwner` is the phone for the first patient with it and NULL for those who share it, so a second name
+ * on a phone is refused unless it shares the phone. `folding`: by which version of the rule `nameFolded` was
+ * made.
  */
 export const patients = sqliteTable(
   'patients',
@@ -23,17 +26,28 @@ export const patients = sqliteTable(
     email: textColumn('email'),
     createdAt: integer('created_at').notNull(),
     opId: textColumn('op_id').notNull(),
+    genderFolded: textColumn('gender_folded'),
+    folding: integer('folding').notNull().default(1),
+    namesake: integer('namesake').notNull().default(0),
   },
   (t) => [
-    uniqueIndex('patients_identity').on(t.clinicId, t.phone, t.nameFolded),
+    uniqueIndex('patients_identity').on(t.clinicId, t.phone, t.nameFolded, t.namesake),
     uniqueIndex('patients_phone_owner').on(t.clinicId, t.phoneOwner),
+    index('patients_outdated').on(t.clinicId, t.phone).where(sql`folding < 2`),
   ],
 )
 
 export const AGE_MAX = 150
 export const AGE_RULE = `must be a whole number from 0 to ${AGE_MAX}`
 
-export const Email = v.pipe(v.string(), v.trim(), v.email('must be an e-mail address'), maxCharacters(254))
+/** As browsers accept it. Names of domains have no case, so they are stored in lower case. */
+export const Email = v.pipe(
+  v.string(),
+  v.trim(),
+  v.rfcEmail('must be an e-mail address'),
+  maxCharacters(254),
+  v.transform((email) => email.replace(/@.*$/, (domain) => domain.toLowerCase())),
+)
 
 export const NewPatient = component('NewPatient', {
   name: text(200),
@@ -48,6 +62,10 @@ export const NewPatient = component('NewPatient', {
   shared_phone: v.optional(v.boolean(), false),
 })
 export type NewPatient = v.InferOutput<typeof NewPatient>
+
+/** `?phone=` in any spelling. */
+export const FindPatient = v.object({ phone: text(100) })
+export type FindPatient = v.InferOutput<typeof FindPatient>
 
 export const Patient = component('Patient', {
   id: v.string(),

@@ -1,11 +1,12 @@
 import * as v from 'valibot'
 import { mayUse, needs } from '../access/permissions'
-import { body, doc, refuses, reply, resource } from '../http/endpoint'
+import { body, doc, query, refuses, reply, resource } from '../http/endpoint'
 import { importRoutes } from '../imports/routes'
-import { getPatient, registerPatient } from './actions'
+import { findPatient, getPatient, registerPatient } from './actions'
 import { PATIENT_WORDS, PATIENTS } from './import'
-import { NewPatient, Patient, RegisteredPatient } from './model'
+import { FindPatient, NewPatient, Patient, RegisteredPatient } from './model'
 
+const Found = v.nullable(Patient)
 const { uploads, status, jobs } = importRoutes(PATIENTS, PATIENT_WORDS)
 
 export const patients = resource()
@@ -27,6 +28,13 @@ export const patients = resource()
   .route('/bulk', uploads)
   .route('/bulk', jobs)
   .route('/bulk/:job_id', status)
+  .get(
+    '/search',
+    doc('Find the patient who was registered first with a phone; null if there is none', 200, Found),
+    needs('patients:read'),
+    query(FindPatient),
+    async (c) => reply(c, Found, await findPatient(c.var.ctx, c.req.valid('query'))),
+  )
   .get('/:id', doc('Get a patient', 200, Patient), refuses('not_found'), needs('patients:read'), async (c) =>
     reply(c, Patient, await getPatient(c.var.ctx, c.req.param('id'))),
   )

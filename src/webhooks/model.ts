@@ -1,7 +1,7 @@
 import { integer, sqliteTable, text as textColumn, uniqueIndex } from 'drizzle-orm/sqlite-core'
 import * as v from 'valibot'
 import { cursor, limit } from '../lib/page'
-import { component, maxCharacters, text } from '../lib/schema'
+import { component, note, text } from '../lib/schema'
 import { IsoInstant, iso } from '../lib/time'
 
 /** `instant` is `timestamp` in one spelling, so that two spellings of one moment are the same event. */
@@ -41,7 +41,7 @@ export const NewWebhookEvent = component('NewWebhookEvent', {
   appointment_id: text(200),
   patient_id: text(200),
   timestamp: IsoInstant,
-  notes: v.nullish(v.pipe(v.string(), maxCharacters(10_000)), null),
+  notes: note(10_000),
 })
 export type NewWebhookEvent = v.InferOutput<typeof NewWebhookEvent>
 

@@ -113,6 +113,7 @@ async function workAtOnce(db: Db, kind: Kind, chunk: Chunk, now: number): Promis
   const count = (status: 'created' | 'failed') =>
     sql`(SELECT count(*) FROM staged_rows r WHERE ${rows} AND r.status = ${status})`
   const open = sql`${rows} AND r.status IS NULL`
+  await kind.prepare?.(db, { clinicId, rows: open })
   const { statement, isCreated, reason } = kind.commit(db, { jobId, clinicId, now, rows: open, isLeased })
   const [, , ended] = await db.batch([
     statement,

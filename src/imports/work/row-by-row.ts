@@ -3,7 +3,7 @@ import { isOutage } from '../../lib/outage'
 import { SECOND_MS } from '../../lib/time'
 import type { UpstreamReply } from '../../upstream/call'
 import { type Delay, throughGate } from '../../upstream/gate'
-import { importChunks, repeatsEarlierRow, stagedRows, UNTRIED } from '../model'
+import { importChunks, stagedRows, UNTRIED } from '../model'
 import { type Chunk, type ClaimedChunk, fenced, postponeChunk, sumsOf } from './chunk'
 import { finishChunk } from './finish'
 
@@ -48,7 +48,7 @@ export async function workRowByRow(claimed: ClaimedChunk): Promise<void> {
 
 /** Settles the rows that need no call: duplicates, and rows whose last try has no stored outcome. */
 async function settleWithoutCall({ db, kind, chunk, isLeased }: ClaimedChunk): Promise<void> {
-  const isRepeat = repeatsEarlierRow('staged_rows')
+  const isRepeat = kind.repeats('staged_rows')
   await db
     .update(stagedRows)
     .set({
@@ -57,7 +57,7 @@ async function settleWithoutCall({ db, kind, chunk, isLeased }: ClaimedChunk): P
         ELSE 'duplicate_in_directory' END`,
     })
     .where(sql`${ofChunk(chunk)} AND status IS NULL AND ${isLeased} AND (tries >= ${ROW_TRIES_MAX}
-      OR tries = 0 AND (${isRepeat} OR ${kind.isKnown(chunk.clinicId)}))`)
+      OR tries = 0 AND (${isRepeat} OR ${kind.isKnown(chunk.clinicId, Date.now())}))`)
 }
 
 /** The open rows with the fewest tries: one round. */

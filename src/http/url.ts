@@ -1,0 +1,56 @@
+import { createMiddleware } from 'hono/factory'
+import { routePath } from 'hono/route'
+import type { App } from '../context'
+import { textFault } from '../lib/text'
+import type { Fault } from '../problem'
+import { invalid } from './failure'
+
+/**
+ * What a URL may hold. Bytes that are not UTF-8, like those of a lone surrogate, would be decoded as one and
+ * the same replacement character, so that two ids became one.
+ */
+
+const NOT_UTF8 = 'must be percent-encoded UTF-8'
+const ENCODED = /(?:%[0-9a-f]{2})+/gi
+
+/** The parameters of the path: texts of one line that are not blank. */
+export const soundPath = createMiddleware<App>(async (c, next) => {
+  const given = new URL(c.req.url).pathname.split('/')
+  const faults = routePath(c, -1)
+    .split('/')
+    .flatMap((part, index) => faultOfParameter(/^:(\w+)/.exec(part)?.[1], given[index] ?? ''))
+  if (faults.length > 0) throw invalid(faults)
+  await next()
+})
+
+function faultOfParameter(name: string | undefined, encoded: string): Fault[] {
+  if (name === undefined) return []
+  const text = decoded(encoded)
+  const sentence = text === null ? NOT_UTF8 : textFault(text, 'line')
+  return sentence === null ? [] : [faultOf(name, sentence)]
+}
+
+/** Throws if a part of the query is not UTF-8. A `%` that encodes nothing is itself. */
+export function checkQuery(url: string): void {
+  const faults = new URL(url).search
+    .slice(1)
+    .split('&')
+    .filter((pair) => decoded(pair) === null)
+    .map((pair) => faultOf(decoded(pair.split('=', 1)[0] ?? '') ?? 'query', NOT_UTF8))
+  if (faults.length > 0) throw invalid(faults)
+}
+
+const faultOf = (field: string, sentence: string): Fault => ({
+  field,
+  rule: 'text',
+  message: `${field} ${sentence}`,
+})
+
+/** Null if bytes in it are not UTF-8. */
+function decoded(encoded: string): string | null {
+  try {
+    return encoded.replace(ENCODED, decodeURIComponent)
+  } catch {
+    return null
+  }
+}
