@@ -21,7 +21,10 @@ const NAME_CHARACTERS_MAX = 200
 /** The rules of src/access/model.ts, for the first clinic, which no API call can create. */
 const RULES = {
   clinic: (text) => /^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$/.test(text),
-  name: (text) => /\S/.test(text) && !/\p{Cc}/u.test(text) && [...text].length <= NAME_CHARACTERS_MAX,
+  name: (text) =>
+    /[^\s\p{Default_Ignorable_Code_Point}]/u.test(text) &&
+    !/[\p{Cc}\u202a-\u202e\u2066-\u2069]/u.test(text) &&
+    [...text].length <= NAME_CHARACTERS_MAX,
   'time-zone': (text) => /^[A-Za-z]/.test(text) && isTimeZone(text),
   country: (text) => /^[A-Z]{2}$/.test(text),
 }
@@ -40,10 +43,18 @@ async function adminKey() {
   if (wanted.remote && !process.env.DOCTORDAY_SECRET)
     fail('Set DOCTORDAY_SECRET to the secret of the deployment: it signs the key.')
   ready()
+  await requireCountry(wanted.country)
   const where = wanted.remote ? REMOTE : await localDatabase()
   const key = newKey(secretOf(STATE_DIR))
   await execute(statements(wanted, key), where)
   console.log(`The admin key of clinic ${wanted.clinic}. Store it now; it is not shown again:\n\n${key}\n`)
+}
+
+/** The package is imported here and not above: if packages are missing, `ready` has said what to do. */
+async function requireCountry(code) {
+  const { isSupportedCountry } = await import('libphonenumber-js/min')
+  if (!isSupportedCountry(code))
+    fail(`--country must be a country of ISO 3166 that has phone numbers, like US or GB.\n\n${USAGE}`)
 }
 
 function wantedOf(argv) {
