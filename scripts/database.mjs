@@ -3,6 +3,7 @@ import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join, resolve } from 'node:path'
 import { partsOf } from './keys.mjs'
+import { fail } from './ready.mjs'
 import { ROOT } from './root.mjs'
 import { SCOPES } from './scopes.mjs'
 import { runWrangler, spawnNode } from './wrangler.mjs'
@@ -12,12 +13,24 @@ export const DEMO_CLINIC = { id: 'demo', name: 'Demo Clinic', timeZone: 'America
 /** The folder of the local databases of D1, KV and the objects. */
 export const STATE_DIR = resolve(ROOT, process.env.STATE_DIR || '.wrangler/state')
 
+/** The exit code of lock.mjs, which this file cannot import: the installed Node may be too old for it. */
+const IN_USE = 2
+
 /** Where a statement runs: on the local database of a state folder, or on the deployed one. */
 export const local = (stateDir) => ['--local', '--persist-to', stateDir]
 export const REMOTE = ['--remote']
 
 /** Text as SQL, in hexadecimal: nothing in it needs escaping when wrangler splits or D1 parses the file. */
 export const sqlText = (text) => `CAST(x'${Buffer.from(text).toString('hex')}' AS TEXT)`
+
+/** Ends the command if another service runs on the state folder: two would each give the same slot. */
+export async function requireUnused(stateDir, command) {
+  // The service itself reports any other failure, when it takes the lock.
+  if ((await exitCodeOf('lock.mjs', stateDir)) === IN_USE)
+    fail(
+      `A service runs on ${stateDir} already. Stop it first, or choose another folder: STATE_DIR=PATH ${command}`,
+    )
+}
 
 /** Brings a local state up to date: the schema, the demo clinic and the key that opens it. */
 export async function prepare(stateDir, key) {
@@ -27,14 +40,14 @@ export async function prepare(stateDir, key) {
 
 /** Applies the migrations that a local state lacks. */
 export async function migrate(stateDir) {
-  if (await isMigrated(stateDir)) return
+  if ((await exitCodeOf('migrated.mjs', stateDir)) === 0) return
   await runWrangler(['d1', 'migrations', 'apply', 'DB', ...local(stateDir)])
 }
 
-async function isMigrated(stateDir) {
-  const check = spawnNode([join(ROOT, 'scripts', 'migrated.mjs'), stateDir], { stdio: 'ignore' })
+async function exitCodeOf(script, stateDir) {
+  const check = spawnNode([join(ROOT, 'scripts', script), stateDir], { stdio: 'ignore' })
   const [code] = await once(check, 'exit')
-  return code === 0
+  return code
 }
 
 /** Uses a file: a command line has a limited length, and every user of the machine can read it. */

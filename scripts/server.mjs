@@ -4,6 +4,7 @@ import { createRequire } from 'node:module'
 import { join } from 'node:path'
 import { parseArgs } from 'node:util'
 import { unstable_getMiniflareWorkerOptions as optionsOf } from 'wrangler'
+import { lock } from './lock.mjs'
 import { ROOT } from './root.mjs'
 
 // wrangler's own copy has the simulators that `npm start` runs, so that both can read the same state.
@@ -18,6 +19,11 @@ const { values } = parseArgs({
     port: { type: 'string' },
   },
 })
+
+if (!lock(values.state)) {
+  console.error(`Another service uses ${values.state}.`)
+  process.exit(1)
+}
 
 const { workerOptions, externalWorkers } = optionsOf(join(ROOT, values.config))
 

@@ -1,5 +1,5 @@
 // `npm start`: makes a running demo clinic from a fresh clone and prints commands to try it with.
-import { prepare, STATE_DIR } from './database.mjs'
+import { prepare, requireUnused, STATE_DIR } from './database.mjs'
 import { loadDemo } from './demo.mjs'
 import { untilAnswering, untilEnded } from './foreground.mjs'
 import { lines } from './lines.mjs'
@@ -10,8 +10,9 @@ import { secretOf } from './secret.mjs'
 import { startWorker } from './worker.mjs'
 
 async function start() {
-  const port = await wantedPort('npm start')
   ready()
+  await requireUnused(STATE_DIR, 'npm start')
+  const port = await wantedPort('npm start')
   keepPrivate(STATE_DIR)
   const key = demoKey(secretOf(STATE_DIR))
   console.log('Preparing the database …')

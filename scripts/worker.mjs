@@ -5,7 +5,7 @@ import { setTimeout as sleep } from 'node:timers/promises'
 import { privately } from './private.mjs'
 import { ROOT } from './root.mjs'
 import { secretOf } from './secret.mjs'
-import { spawnNode, spawnWrangler } from './wrangler.mjs'
+import { spawnNode } from './wrangler.mjs'
 
 const HOST = '127.0.0.1'
 const HEALTHY_WITHIN_MS = 60_000
@@ -27,10 +27,9 @@ export const startWorker = ({ port, stateDir, settings = {} }) =>
     // With an explicit file, wrangler takes the required secret from the environment.
     const files = ['--env-file', '.ci/no-secrets.env']
     const vars = Object.entries(settings).flatMap(([name, value]) => ['--var', `${name}:${value}`])
-    return spawnWrangler(['dev', ...where, '--show-interactive-dev-session=false', ...files, ...vars], {
-      ...options,
-      env: environmentOf(stateDir),
-    })
+    const dev = ['dev', ...where, '--show-interactive-dev-session=false', ...files, ...vars]
+    const env = environmentOf(stateDir)
+    return spawnNode([join(ROOT, 'scripts', 'dev.mjs'), stateDir, ...dev], { ...options, env })
   })
 
 /**

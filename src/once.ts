@@ -1,4 +1,4 @@
-import { and, eq, lt, type SQL, sql } from 'drizzle-orm'
+import { and, eq, gt, lt, type SQL, type SQLWrapper, sql } from 'drizzle-orm'
 import type { BatchResponse } from 'drizzle-orm/batch'
 import { index, integer, primaryKey, sqliteTable, text } from 'drizzle-orm/sqlite-core'
 import { newId } from './lib/crypto'
@@ -67,9 +67,13 @@ export interface Once {
    * Claims the key and runs `statements` as one transaction in one round trip. Each row they write stores
    * `op`, the id of the operation. If the key was claimed with another fingerprint, `op` is NULL, the column
    * refuses it, and the transaction writes nothing.
+   *
+   * The key is claimed only if each of `found` finds a row; the action answers 404 if one does not. So the
+   * key stays free for the request that the caller sends once the record is there, with its id.
    */
   transact<const T extends Statements>(
     statements: (op: SQL<string>) => T,
+    found?: readonly SQLWrapper[],
   ): Promise<Claim & { results: BatchResponse<T> }>
 }
 
@@ -97,18 +101,20 @@ export function once(
     key,
     fingerprint,
     opId,
-    async transact(statements) {
+    async transact(statements, found = []) {
       if (key === null) {
         const results = await batch(ctx, statements(sql<string>`${opId}`))
         ctx.recordClaim(own)
         return { ...own, results }
       }
-      const claimAs = (accepted: string) => claim(ctx, key, { ...own, fingerprint: accepted }, statements)
+      const claimAs = (accepted: string) =>
+        claim(ctx, key, { ...own, fingerprint: accepted }, statements, found)
       const { row, results } = await claimAs(own.fingerprint).catch(async (error) => {
         const earlier = await earlierClaim(ctx, key, fingerprint, error)
         if (earlier === undefined) throw error
         return claimAs(earlier)
       })
+      if (!row) return { ...own, results: results.slice(2, -1) as never }
       const claimed = {
         ...own,
         fingerprint: row.fingerprint,
@@ -123,20 +129,22 @@ export function once(
   }
 }
 
-/** Throws keyReused if another request has claimed the key. */
+/** Throws keyReused if another request has claimed the key. No row: one of `found` is missing. */
 async function claim<T extends Statements>(
   ctx: ClaimContext,
   key: string,
   own: Claim,
   statements: (op: SQL<string>) => T,
+  found: readonly SQLWrapper[],
 ) {
   const results = await batch(ctx, [
     sweep(ctx),
-    claimKey(ctx, key, own),
+    claimKey(ctx, key, own, found),
     ...statements(claimedOperation(ctx, key, own.fingerprint)),
     readClaim(ctx, key),
   ]).catch(throwKeyReused)
   const [row] = results.at(-1) as Awaited<ReturnType<typeof readClaim>>
+  if (!row && found.length > 0) return { row: null, results }
   if (row?.fingerprint !== own.fingerprint) throw keyReused()
   return { row, results }
 }
@@ -159,11 +167,20 @@ const sweep = (ctx: ClaimContext) =>
       AND expires_at <= ${ctx.now} ORDER BY expires_at LIMIT ${SWEPT_PER_CLAIM})`,
   )
 
-const claimKey = (ctx: ClaimContext, key: string, { fingerprint, opId, expiresAt }: Claim) => {
+const claimKey = (
+  ctx: ClaimContext,
+  key: string,
+  { fingerprint, opId, expiresAt }: Claim,
+  found: readonly SQLWrapper[],
+) => {
   const claimed = { fingerprint, opId, requestId: ctx.requestId, createdAt: ctx.now, expiresAt }
+  const isFound = and(...found.map((query) => sql`EXISTS ${query}`)) ?? sql`true`
   return ctx.db
     .insert(idempotencyKeys)
-    .values({ clinicId: ctx.clinic.id, key, ...claimed })
+    .select(
+      sql`SELECT ${ctx.clinic.id}, ${key}, ${fingerprint}, ${opId}, ${ctx.requestId}, ${ctx.now}, ${expiresAt}
+        WHERE ${isFound}`,
+    )
     .onConflictDoUpdate({
       target: [idempotencyKeys.clinicId, idempotencyKeys.key],
       set: claimed,
@@ -182,7 +199,13 @@ const readClaim = (ctx: ClaimContext, key: string) =>
   ctx.db
     .select()
     .from(idempotencyKeys)
-    .where(and(eq(idempotencyKeys.clinicId, ctx.clinic.id), eq(idempotencyKeys.key, key)))
+    .where(
+      and(
+        eq(idempotencyKeys.clinicId, ctx.clinic.id),
+        eq(idempotencyKeys.key, key),
+        gt(idempotencyKeys.expiresAt, ctx.now),
+      ),
+    )
 
 export const keyReused = () =>
   new Problem('idempotency_key_reused', 'This Idempotency-Key was used for another request; send a new key')

@@ -36,6 +36,8 @@ export const PROBLEMS = {
   day_intact: { status: 409, title: 'The record of this day is not damaged' },
   import_over: { status: 409, title: 'The import has already ended' },
   body_too_large: { status: 413, title: 'The body is too large' },
+  date_past: { status: 422, title: 'The date is over at the clinic', final: true },
+  date_too_far: { status: 422, title: 'The date is too far ahead' },
   doctor_absent: { status: 422, title: 'The doctor is absent', final: true },
   wrong_date: { status: 422, title: 'Today is not the date of the appointment', final: true },
   idempotency_key_reused: { status: 422, title: 'The Idempotency-Key was used for another request' },

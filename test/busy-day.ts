@@ -3,10 +3,10 @@ import { env } from 'cloudflare:workers'
 import { expect, vi } from 'vitest'
 import { dayKey } from '../src/doctor-day/storage/address'
 import { sha256 } from '../src/lib/crypto'
-import { type FrontDesk, openFrontDesk } from './clinic'
+import { DAY, type FrontDesk, openFrontDesk } from './clinic'
 import { soon } from './soon'
 
-export const DAY = '2026-03-14'
+export { DAY }
 export const NOON = Date.parse(`${DAY}T12:00:00Z`)
 
 export const pathOf = ({ doctorId }: { doctorId: string }, leaf: string, date = DAY) =>

@@ -16,7 +16,7 @@ test('the typed client books and reads back, with the types of the schemas', asy
   const desk = await openFrontDesk()
   const api = client('https://clinic.test', desk.key, overTheWire as typeof fetch).api.v1
   const booked = await api.appointments.$post({
-    json: { patient_id: desk.patientIds[0] ?? '', doctor_id: desk.doctorId, date: '2026-03-14' },
+    json: { patient_id: desk.patientIds[0] ?? '', doctor_id: desk.doctorId, date: '2040-03-14' },
   })
   const appointment = await booked.json()
   expectTypeOf(appointment.slot).toEqualTypeOf<number>()
@@ -26,14 +26,14 @@ test('the typed client books and reads back, with the types of the schemas', asy
   expect(appointment).toMatchObject({ slot: 1, status: 'booked' })
   const read = await api.appointments[':id'].$get({ param: { id: appointment.id } })
   expect(await read.json()).toEqual(appointment)
-  const doctors = await (await api.doctors.$get({ query: { date: '2026-03-14' } })).json()
+  const doctors = await (await api.doctors.$get({ query: { date: '2040-03-14' } })).json()
   expect(doctors).toMatchObject([{ id: desk.doctorId, is_available: true }])
 })
 
 test('what the API does not take, the client does not compile', () => {
   const api = client('https://clinic.test', 'key').api.v1
   // @ts-expect-error a booking needs a patient
-  const incomplete = () => api.appointments.$post({ json: { doctor_id: 'd', date: '2026-03-14' } })
+  const incomplete = () => api.appointments.$post({ json: { doctor_id: 'd', date: '2040-03-14' } })
   // @ts-expect-error there is no such route
   const unknown = () => api.nonsense.$get()
   expect([incomplete, unknown]).toHaveLength(2)

@@ -22,6 +22,9 @@ export interface Client {
   send(method: string, path: string, body?: BodyInit | null, headers?: HeadersInit): Promise<Reply>
 }
 
+/** Appointments of tests are on this date or later ones, which no test run reaches: a date that is over is refused. */
+export const DAY = '2040-03-14'
+
 let opened = 0
 
 /** A clinic of its own for one test, and a client that holds a key of it. */

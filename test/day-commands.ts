@@ -80,6 +80,7 @@ export const wait = (n: number, patient = n): Command => ({
   opening: OPENING,
   waitId: `w${n}`,
   patientId: `p${patient}`,
+  allowAnother: false,
 })
 export const accept = (wanted: number, n: number): Command => ({
   type: 'accept_offer',
@@ -103,6 +104,7 @@ export const walkIn = (n: number): Command => ({
   checkInId: `i${n}`,
   patientId: `p${n % 7}`,
   priority: 'normal',
+  allowAnother: false,
 })
 export const next = (room = 'r1'): Command => ({ type: 'call_next', opening: OPENING, room })
 export const step = (n: number, name: StepName): Command => ({
@@ -163,6 +165,7 @@ export const absent = (reason = 'ill'): Command => ({
   opening: OPENING,
   id: 'v',
   reason,
+  moveTo: null,
 })
 export const LAPSE: Command = { type: 'lapse' }
 

@@ -1,9 +1,8 @@
 import { expect, test } from 'vitest'
-import { openClinic, openFrontDesk, statuses, times } from './clinic'
+import { DAY, openClinic, openFrontDesk, statuses, times } from './clinic'
 
 const DOCTORS = '/api/v1/doctors'
 const GRACE = { name: 'Grace Hopper', code: 'GH', specialty: 'Cardiology' }
-const DAY = '2026-03-14'
 
 test('a doctor is added and read back', async () => {
   const clinic = await openClinic()

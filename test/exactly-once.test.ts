@@ -1,9 +1,7 @@
 import { env } from 'cloudflare:workers'
 import { expect, test, vi } from 'vitest'
-import { type FrontDesk, openFrontDesk, statuses, times } from './clinic'
+import { DAY, type FrontDesk, openFrontDesk, statuses, times } from './clinic'
 import { operations } from './conformity'
-
-const DAY = '2026-03-14'
 
 interface Try {
   path: string
@@ -62,7 +60,7 @@ const TRIES: Try[] = [
   {
     path: '/api/v1/appointments',
     first: (d) => booking(d, DAY),
-    other: (d) => booking(d, '2026-03-15'),
+    other: (d) => booking(d, '2040-03-15'),
     unkeyed: 409,
   },
   {
@@ -74,7 +72,7 @@ const TRIES: Try[] = [
   {
     path: '/api/v1/appointments/waitlist',
     first: (d) => booking(d, DAY),
-    other: (d) => booking(d, '2026-03-15'),
+    other: (d) => booking(d, '2040-03-15'),
     unkeyed: 200,
   },
   {

@@ -2,10 +2,9 @@ import { runDurableObjectAlarm, runInDurableObject } from 'cloudflare:test'
 import { env } from 'cloudflare:workers'
 import { afterEach, expect, test, vi } from 'vitest'
 import { dayKey } from '../src/doctor-day/storage/address'
-import { type FrontDesk, openFrontDesk, statuses, times } from './clinic'
+import { DAY, type FrontDesk, openFrontDesk, statuses, times } from './clinic'
 import { soon } from './soon'
 
-const DAY = '2026-03-14'
 const NOON = Date.parse(`${DAY}T12:00:00Z`)
 const MINUTE = 60_000
 const APPOINTMENTS = '/api/v1/appointments'

@@ -1,8 +1,6 @@
 import { afterEach, expect, test, vi } from 'vitest'
-import { type FrontDesk, openFrontDesk, type Reply } from './clinic'
+import { DAY, type FrontDesk, openFrontDesk, type Reply } from './clinic'
 import { operations } from './conformity'
-
-const DAY = '2026-03-14'
 
 afterEach(() => {
   vi.useRealTimers()

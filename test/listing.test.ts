@@ -4,7 +4,7 @@ import { allPages, type FrontDesk, openFrontDesk, times } from './clinic'
 import { soon } from './soon'
 
 const LIST = '/api/v1/appointments'
-const DAYS = ['2026-03-14', '2026-03-15', '2026-03-16']
+const DAYS = ['2040-03-14', '2040-03-15', '2040-03-16']
 
 interface Listed {
   id: string
@@ -54,7 +54,7 @@ test('a patient, a doctor, dates and a status narrow the list, alone and togethe
     [`from=${middle}`, ({ date }) => date >= `${middle}`],
     [`to=${middle}`, ({ date }) => date <= `${middle}`],
     [`from=${middle}&to=${middle}`, ({ date }) => date === middle],
-    [`from=2026-03-16&to=2026-03-14`, () => false],
+    [`from=2040-03-16&to=2040-03-14`, () => false],
     ['status=booked', () => true],
     ['patient_id=nobody', () => false],
     [
@@ -75,7 +75,7 @@ test('pages of any size lead through the list once, filtered or not', async () =
     '',
     `doctor_id=${desk.doctorId}&`,
     `patient_id=${desk.patientIds[0]}&`,
-    'from=2026-03-15&',
+    'from=2040-03-15&',
   ]) {
     const whole = (await desk.get(`${LIST}?${search}`)).body
     for (const size of [1, 2, 5, 18]) {
@@ -90,8 +90,8 @@ test('what is booked while someone turns the pages makes no other appointment ap
   const desk = await openBusyClinic()
   const first = await desk.get(`${LIST}?limit=9`)
   const next = first.headers.get('Link')?.match(/<(.+)>/)?.[1] ?? ''
-  await desk.book({ date: '2026-03-01' })
-  await soon(async () => expect((await desk.get(`${LIST}?to=2026-03-01`)).body).toHaveLength(1))
+  await desk.book({ date: '2040-03-01' })
+  await soon(async () => expect((await desk.get(`${LIST}?to=2040-03-01`)).body).toHaveLength(1))
   expect([...first.body, ...(await desk.get(next)).body]).toEqual(inOrder(desk.booked))
 })
 
@@ -134,12 +134,12 @@ test('the list comes from D1’s copy: it works while the days are out of reach,
 test.each([
   ['appointments_by_date', ''],
   ['appointments_by_status', 'status=booked'],
-  ['appointments_by_date', 'from=2026-03-14&to=2026-03-15'],
-  ['appointments_by_doctor', 'doctor_id=x&from=2026-03-14'],
-  ['appointments_by_patient', 'patient_id=x&to=2026-03-15&status=booked'],
+  ['appointments_by_date', 'from=2040-03-14&to=2040-03-15'],
+  ['appointments_by_doctor', 'doctor_id=x&from=2040-03-14'],
+  ['appointments_by_patient', 'patient_id=x&to=2040-03-15&status=booked'],
 ])('the index %s answers ?%s and its next page, already in order', async (index, search) => {
   const desk = await openFrontDesk()
-  const cursor = Buffer.from(JSON.stringify(['2026-03-14', 'x'])).toString('base64url')
+  const cursor = Buffer.from(JSON.stringify(['2040-03-14', 'x'])).toString('base64url')
   const prepared = vi.spyOn(Object.getPrototypeOf(env.DB) as D1Database, 'prepare')
   await desk.get(`${LIST}?${search}`)
   await desk.get(`${LIST}?${search}&cursor=${cursor}`)

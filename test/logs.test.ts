@@ -51,7 +51,7 @@ async function sendMarksEverywhere(clinic: Client): Promise<void> {
     { ...patient, name: 'Marked Other' },
     { ...patient, age: MARKS.notes, phone: MARKS.name },
     { name: MARKS.name, code: 'marked', specialty: MARKS.notes },
-    { date: '2026-03-14', is_present: false, notes: MARKS.notes },
+    { date: '2040-03-14', is_present: false, notes: MARKS.notes },
     { ...event, notes: MARKS.notes },
     { ...event, timestamp: MARKS.notes, notes: { text: MARKS.notes } },
     { ...medicalTest, result: MARKS.result },
@@ -59,7 +59,7 @@ async function sendMarksEverywhere(clinic: Client): Promise<void> {
     { patient_id: MARKS.name, doctor_id: MARKS.name, date: MARKS.name, idempotency_key: 'k' },
     { appointment_id: MARKS.name, patient_id: MARKS.name },
     { id: 'c', name: MARKS.name, time_zone: MARKS.notes },
-    { reason: MARKS.notes, room: MARKS.name, date: '2026-03-14' },
+    { reason: MARKS.notes, room: MARKS.name, date: '2040-03-14' },
     { hold_id: MARKS.name, patient_id: MARKS.name, doctor_id: MARKS.name, ttl_seconds: MARKS.notes },
   ]
   for (const { method, path } of await operations()) {

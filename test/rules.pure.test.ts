@@ -44,7 +44,7 @@ test('a command for another clinic’s day finds nothing', () => {
     expect([command.type, refusedBy(day, command)]).toEqual([command.type, 'not_found'])
 })
 
-const HOURS = { from: '09:00', to: '12:00', minutesPerSlot: 60 }
+const HOURS = { from: '14:00', to: '17:00', minutesPerSlot: 60 }
 const hours = (change = {}) => say(true, null, { ...HOURS, ...change })
 test.each<[string, Command[], Command, string]>([
   ['an absent doctor', [say(false)], book(1), 'doctor_absent'],
@@ -55,12 +55,12 @@ test.each<[string, Command[], Command, string]>([
   ['a day full of holds', [hold(1), hold(2), hold(3)], book(4), 'day_full'],
   ['a day whose free slot is offered to another', [...FULL, wait(5), cancel(1)], book(4), 'day_full'],
   ['a capacity below what is taken', [book(1), book(2)], say(true, 1), 'capacity_below_taken'],
-  ['other hours where a slot is booked', [hours(), book(1)], hours({ from: '08:00' }), 'hours_in_use'],
+  ['other hours where a slot is booked', [hours(), book(1)], hours({ from: '13:00' }), 'hours_in_use'],
   ['other hours where a slot is held', [hours(), hold(1)], hours({ minutesPerSlot: 30 }), 'hours_in_use'],
   [
     'other hours where a slot is offered',
     [hours(), wait(1)],
-    hours({ from: '08:00', to: '11:00' }),
+    hours({ from: '13:00', to: '16:00' }),
     'hours_in_use',
   ],
   ['taking hours away where a slot is booked', [hours(), book(1)], say(true, null, null), 'hours_in_use'],
@@ -68,10 +68,10 @@ test.each<[string, Command[], Command, string]>([
   [
     'hours that end before the last slot taken',
     [hours(), book(1), book(2)],
-    hours({ to: '10:00' }),
+    hours({ to: '15:00' }),
     'capacity_below_taken',
   ],
-  ['one slot more than fit', [hours({ to: '10:00' }), book(1)], book(2), 'day_full'],
+  ['one slot more than fit', [hours({ to: '15:00' }), book(1)], book(2), 'day_full'],
   ['cancelling twice', [book(1), cancel(1)], cancel(1), 'already_cancelled'],
   ['cancelling after check-in', [book(1), arrive(1)], cancel(1), 'already_checked_in'],
   ['checking in what was cancelled', [book(1), cancel(1)], arrive(1), 'already_cancelled'],
@@ -106,10 +106,10 @@ test('hours say what they change, and bring as many slots as fit unless a number
     events: [{ type: 'availability_set' }],
     reply: { hours: HOURS },
   })
-  expect(apply(day, [], say(true, 5, { ...HOURS, to: '11:00' }))).toMatchObject({
+  expect(apply(day, [], say(true, 5, { ...HOURS, to: '16:00' }))).toMatchObject({
     events: [{ type: 'availability_set' }, { type: 'hours_set' }, { type: 'capacity_set', capacity: 5 }],
   })
-  expect(apply(day, [], hours({ to: '11:00' }))).toMatchObject({
+  expect(apply(day, [], hours({ to: '16:00' }))).toMatchObject({
     events: [{ type: 'availability_set' }, { type: 'capacity_set', capacity: 2 }],
   })
   expect(apply(day, [], say(true, null, null))).toMatchObject({
@@ -119,7 +119,7 @@ test('hours say what they change, and bring as many slots as fit unless a number
 })
 
 test('hours are reckoned in the zone that the day was opened with', () => {
-  const newYork = { ...OPENING, date: '2026-03-08', timeZone: 'America/New_York' }
+  const newYork = { ...OPENING, date: '2027-03-14', timeZone: 'America/New_York' }
   const day = dayAfter({ ...say(true), opening: newYork } as Command)
   const allDay = {
     ...hours({ from: '00:00', to: '24:00' }),
@@ -173,14 +173,14 @@ test('the reply to a command is what its events make of the day', () => {
   expect(apply(timed, [], wait(2))).toMatchObject({ reply: timed.waitlist.get('w2') })
   expect(apply(timed, [], accept(2, 2))).toMatchObject({ reply: timed.appointments.get('a2') })
   expect(apply(timed, [], book(3))).toMatchObject({ reply: timed.appointments.get('a3') })
-  expect(apply(timed, [], hours({ to: '13:00' }))).toMatchObject({
+  expect(apply(timed, [], hours({ to: '18:00' }))).toMatchObject({
     reply: { capacity: 4, hours: timed.hours },
   })
   const opened = { ...book(1), opening: { ...OPENING, hours: HOURS } } as Command
   const fresh = emptyDay()
   expect(apply(fresh, [], opened)).toMatchObject({ reply: fresh.appointments.get('a1') })
   expect(fresh.appointments.get('a1')).toMatchObject({
-    startsAt: '2026-03-14T09:00:00+00:00',
-    endsAt: '2026-03-14T10:00:00+00:00',
+    startsAt: '2026-03-14T14:00:00+00:00',
+    endsAt: '2026-03-14T15:00:00+00:00',
   })
 })

@@ -2,11 +2,10 @@ import { evictDurableObject, runDurableObjectAlarm, runInDurableObject } from 'c
 import { env } from 'cloudflare:workers'
 import { afterEach, expect, test, vi } from 'vitest'
 import { dayKey } from '../src/doctor-day/storage/address'
-import { type FrontDesk, openFrontDesk, type Reply, statuses, times } from './clinic'
+import { DAY, type FrontDesk, openFrontDesk, type Reply, statuses, times } from './clinic'
 import { passTime } from './faults'
 import { soon } from './soon'
 
-const DAY = '2026-03-14'
 afterEach(() => {
   vi.restoreAllMocks()
   vi.useRealTimers()

@@ -50,7 +50,8 @@ test.each(CASES)('%s: 00:00 to 24:00 is as long as Temporal says', (_, timeZone,
 
 const open = (date: string, timeZone: string) => {
   const day = emptyDay()
-  apply(day, [], { ...book(1), opening: { ...OPENING, date, timeZone } } as Command)
+  const before = onTheWall(date, '00:00', timeZone).epochMilliseconds - 24 * 60 * MINUTE
+  apply(day, [], { ...book(1), opening: { ...OPENING, date, timeZone } } as Command, before)
   return day
 }
 

@@ -19,7 +19,7 @@ export const PLANTED = [
   {
     name: 'key-not-claimed',
     does: 'treats a retry as a new operation',
-    edits: [['src/once.ts', 'opId: claimedOpId,\n', 'opId,\n']],
+    edits: [['src/once.ts', 'opId: row.opId,\n', 'opId,\n']],
   },
   {
     name: 'reply-of-another-clinic',
@@ -30,8 +30,12 @@ export const PLANTED = [
     name: 'key-fits-any-request',
     does: 'does not check whether a key comes with the same request',
     edits: [
-      ['src/once.ts', 'row?.fingerprint !== fingerprint', 'row === undefined'],
-      ['src/http/idempotency.ts', 'if (kept && kept.fingerprint !== fingerprint) throw keyReused()\n', ''],
+      ['src/once.ts', 'row?.fingerprint !== own.fingerprint', 'row === undefined'],
+      [
+        'src/http/idempotency.ts',
+        'if (kept && !matches(fingerprint, kept.fingerprint)) throw keyReused()\n',
+        '',
+      ],
     ],
   },
   {
@@ -83,13 +87,7 @@ export const PLANTED = [
   {
     name: 'one-slot-too-many',
     does: 'books one appointment more than the capacity',
-    edits: [
-      [
-        'src/doctor-day/rules/slots.ts',
-        '!waiting?.offer && day.slots.size >= ',
-        '!waiting?.offer && day.slots.size > ',
-      ],
-    ],
+    edits: [['src/doctor-day/rules/when.ts', 'slot <= capacity ? slot', 'slot <= capacity + 1 ? slot']],
   },
   {
     name: 'slot-kept-after-move',

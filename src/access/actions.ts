@@ -67,17 +67,21 @@ export async function createKey(ctx: Ctx, wanted: NewKey): Promise<CreatedKey> {
   const scopes = wantedScopes(wanted.scopes)
   requireScopes(ctx, scopes, 'To grant this scope')
   const { id, secret } = newKeyText(ctx.env.DOCTORDAY_SECRET, ctx.once.opId.replaceAll('-', ''))
-  const { opId, results } = await ctx.once.transact((op) => [
-    ctx.db.select({ id: clinics.id }).from(clinics).where(eq(clinics.id, wanted.clinic_id)),
-    ctx.db
-      .insert(apiKeys)
-      .select(sql`
+  const ofClinic = ctx.db.select({ id: clinics.id }).from(clinics).where(eq(clinics.id, wanted.clinic_id))
+  const { opId, results } = await ctx.once.transact(
+    (op) => [
+      ofClinic,
+      ctx.db
+        .insert(apiKeys)
+        .select(sql`
         SELECT ${id}, id, ${wanted.name}, ${JSON.stringify(scopes)}, ${sha256(secret)},
           ${ctx.now}, NULL, ${op}
         FROM clinics WHERE id = ${wanted.clinic_id}`)
-      .onConflictDoNothing(),
-    audited(ctx, 'key.created', id),
-  ])
+        .onConflictDoNothing(),
+      audited(ctx, 'key.created', id),
+    ],
+    [ofClinic],
+  )
   if (results[0].length === 0) throw notFound(`Clinic ${wanted.clinic_id}`)
   if (opId !== ctx.once.opId)
     throw new Problem(

@@ -4,7 +4,8 @@ import { today } from '../access/actions'
 import type { Ctx } from '../context'
 import { decideOn, moveOn, replyOrThrow, see } from '../doctor-day/client'
 import { type DayKey, dayKey, dayKeyOf, newIdOn } from '../doctor-day/storage/address'
-import { findDay, findDoctor, opening, seeDay, selectDoctor, selectKnown } from '../doctors/actions'
+import { findDay, findDoctor, seeDay, selectDoctor, selectKnown } from '../doctors/actions'
+import { opening } from '../doctors/terms'
 import { cutPage, type Page } from '../lib/page'
 import { SECOND_MS } from '../lib/time'
 import { selectPatientId } from '../patients/actions'
@@ -48,7 +49,8 @@ export async function book(ctx: Ctx, wanted: BookAppointment): Promise<Appointme
 /** A hold’s id contains its day’s key, so doctor and date need no look-up. */
 async function bookHeld(ctx: Ctx, wanted: BookAppointment, holdId: string): Promise<Appointment> {
   const day = requireDayKey(holdId, 'Hold')
-  const { opId, results } = await ctx.once.transact(() => [selectPatientId(ctx, wanted.patient_id)])
+  const finding = [selectPatientId(ctx, wanted.patient_id)] as const
+  const { opId, results } = await ctx.once.transact(() => finding, finding)
   const [[patient]] = results
   if (!patient) throw notFound('Patient')
   const appointment = await decideOn(ctx, day, opId, {
@@ -68,11 +70,11 @@ export async function findPatientAndDay(
   ctx: Ctx,
   wanted: { patient_id: string; doctor_id: string; date: string },
 ) {
-  const { opId, claimedAt, results } = await ctx.once.transact(() => [
-    selectPatientId(ctx, wanted.patient_id),
-    selectDoctor(ctx, wanted.doctor_id),
-    selectKnown(ctx, wanted.doctor_id, wanted.date),
-  ])
+  const finding = [selectPatientId(ctx, wanted.patient_id), selectDoctor(ctx, wanted.doctor_id)] as const
+  const { opId, claimedAt, results } = await ctx.once.transact(
+    () => [...finding, selectKnown(ctx, wanted.doctor_id, wanted.date)],
+    finding,
+  )
   const [[patient], [doctor], [known = null]] = results
   if (!patient) throw notFound('Patient')
   if (!doctor) throw notFound('Doctor')
@@ -139,6 +141,7 @@ export async function joinWaitlist(
     opening: opening(ctx, doctor, wanted.date),
     waitId: newIdOn(day),
     patientId,
+    allowAnother: wanted.allow_another,
   } as const
   const waiting = await decideOn(ctx, day, opId, command, known)
   return { waiting: toWaiting(waiting), isNew: waiting.isNew }

@@ -41,7 +41,7 @@ export const appointments = sqliteTable(
 )
 
 const Id = text(100)
-const AllowAnother = v.optional(v.boolean(), false)
+export const AllowAnother = v.optional(v.boolean(), false)
 
 const HOUR_RULE = 'must be a whole number from 0 to 23, or null'
 
@@ -171,7 +171,13 @@ export const toHold = (hold: DayHold): Hold => ({
 export const ReleasedHold = component('ReleasedHold', { hold_id: v.string(), released: v.boolean() })
 export type ReleasedHold = v.InferOutput<typeof ReleasedHold>
 
-export const JoinWaitlist = component('JoinWaitlist', { patient_id: Id, doctor_id: Id, date: LocalDate })
+export const JoinWaitlist = component('JoinWaitlist', {
+  patient_id: Id,
+  doctor_id: Id,
+  date: LocalDate,
+  /** A patient who is booked that day can wait for another visit. */
+  allow_another: AllowAnother,
+})
 export type JoinWaitlist = v.InferOutput<typeof JoinWaitlist>
 
 /** `offer` is a slot that the patient can accept until `expires_at`; null: no slot is offered yet. */

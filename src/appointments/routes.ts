@@ -1,6 +1,6 @@
 import * as v from 'valibot'
 import { needs } from '../access/permissions'
-import { CHANGE_PROBLEMS, DAY_PROBLEMS } from '../doctor-day/refusals'
+import { CHANGE_PROBLEMS, DATE_PROBLEMS, DAY_PROBLEMS } from '../doctor-day/refusals'
 import { OnDate } from '../doctors/model'
 import { body, doc, noBody, query, refuses, reply, replyPage, resource } from '../http/endpoint'
 import { replay } from '../http/idempotency'
@@ -35,7 +35,15 @@ export const appointments = resource()
   .post(
     '/',
     doc('Book an appointment', 201, Appointment),
-    refuses(...CHANGE_PROBLEMS, 'not_found', 'doctor_absent', 'day_full', 'already_booked', 'hold_over'),
+    refuses(
+      ...CHANGE_PROBLEMS,
+      ...DATE_PROBLEMS,
+      'not_found',
+      'doctor_absent',
+      'day_full',
+      'already_booked',
+      'hold_over',
+    ),
     needs('appointments:write'),
     body(BookAppointment),
     replay,
@@ -76,6 +84,8 @@ export const appointments = resource()
       'moving',
       'day_full',
       'doctor_absent',
+      'date_past',
+      'date_too_far',
     ),
     needs('appointments:write'),
     body(Reschedule),
@@ -85,7 +95,7 @@ export const appointments = resource()
   .post(
     '/holds',
     doc('Hold a slot for up to ten minutes', 201, Hold),
-    refuses(...CHANGE_PROBLEMS, 'not_found', 'doctor_absent', 'day_full'),
+    refuses(...CHANGE_PROBLEMS, ...DATE_PROBLEMS, 'not_found', 'doctor_absent', 'day_full'),
     needs('appointments:write'),
     body(NewHold),
     replay,
@@ -101,7 +111,7 @@ export const appointments = resource()
   .post(
     '/waitlist',
     doc('Join the waitlist; 200 when the patient waits already', [201, 200], Waiting),
-    refuses(...CHANGE_PROBLEMS, 'not_found', 'already_booked', 'waitlist_full'),
+    refuses(...CHANGE_PROBLEMS, ...DATE_PROBLEMS, 'not_found', 'already_booked', 'waitlist_full'),
     needs('appointments:write'),
     body(JoinWaitlist),
     replay,
@@ -113,7 +123,7 @@ export const appointments = resource()
   .post(
     '/waitlist/:id/accept',
     doc('Accept the offered slot', 201, Appointment),
-    refuses(...CHANGE_PROBLEMS, 'not_found', 'no_offer', 'offer_over', 'doctor_absent'),
+    refuses(...CHANGE_PROBLEMS, ...DATE_PROBLEMS, 'not_found', 'no_offer', 'offer_over', 'doctor_absent'),
     needs('appointments:write'),
     noBody,
     replay,

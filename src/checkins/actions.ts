@@ -5,7 +5,8 @@ import type { Ctx } from '../context'
 import { decideOn, see } from '../doctor-day/client'
 import { toQueueEntry } from '../doctor-day/readers/live'
 import { dayKey, newIdOn } from '../doctor-day/storage/address'
-import { findDay, opening, seeDay } from '../doctors/actions'
+import { findDay, seeDay } from '../doctors/actions'
+import { opening } from '../doctors/terms'
 import { newId } from '../lib/crypto'
 import { patientNames } from '../patients/actions'
 import { notFound } from '../problem'
@@ -51,6 +52,7 @@ export async function walkIn(ctx: Ctx, wanted: WalkIn): Promise<CheckedIn> {
     checkInId: newId(),
     patientId,
     priority: wanted.priority,
+    allowAnother: wanted.allow_another,
   } as const
   return toCheckedIn(await decideOn(ctx, day, opId, command, date === asked.date ? known : undefined))
 }

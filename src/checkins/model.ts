@@ -1,5 +1,6 @@
 import { index, integer, sqliteTable, text as textColumn } from 'drizzle-orm/sqlite-core'
 import * as v from 'valibot'
+import { AllowAnother } from '../appointments/model'
 import type { StepName } from '../doctor-day/commands'
 import type { CheckIn as DayCheckIn } from '../doctor-day/state/day'
 import { component, text } from '../lib/schema'
@@ -53,6 +54,8 @@ export const WalkIn = component('WalkIn', {
   patient_id: Id,
   doctor_id: Id,
   priority: v.optional(Priority, 'normal'),
+  /** A patient who has an appointment with the doctor today can be there for another visit. */
+  allow_another: AllowAnother,
 })
 export type WalkIn = v.InferOutput<typeof WalkIn>
 

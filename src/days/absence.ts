@@ -4,7 +4,8 @@ import type { Refusal } from '../doctor-day/commands'
 import { problemOf } from '../doctor-day/refusals'
 import type { Opening } from '../doctor-day/state/day'
 import { dayKey, newIdOn } from '../doctor-day/storage/address'
-import { opening, selectDoctor, selectKnown } from '../doctors/actions'
+import { selectDoctor, selectKnown } from '../doctors/actions'
+import { opening } from '../doctors/terms'
 import { invalid } from '../http/failure'
 import { newId } from '../lib/crypto'
 import { notFound } from '../problem'
@@ -20,22 +21,23 @@ export async function declareAbsence(ctx: Ctx, day: DayPath, wanted: DeclareAbse
   const { reason, move_to } = wanted
   const toDoctorId = move_to?.doctor_id ?? doctor_id
   if (toDoctorId === doctor_id && move_to?.date === date) throw sameDay()
-  const { opId, results } = await ctx.once.transact(() => [
-    selectDoctor(ctx, doctor_id),
-    selectDoctor(ctx, toDoctorId),
-    selectKnown(ctx, doctor_id, date),
-  ])
+  const finding = [selectDoctor(ctx, doctor_id), selectDoctor(ctx, toDoctorId)] as const
+  const { opId, results } = await ctx.once.transact(
+    () => [...finding, selectKnown(ctx, doctor_id, date)],
+    finding,
+  )
   const [[doctor], [toDoctor], [known = null]] = results
   if (!doctor || !toDoctor) throw notFound('Doctor')
   const key = dayKey(ctx.clinic.id, doctor_id, date)
+  const to = move_to ? opening(ctx, toDoctor, move_to.date) : null
   const command = {
     type: 'declare_absence',
     opening: opening(ctx, doctor, date),
     id: newId(),
     reason,
+    moveTo: to,
   } as const
   const outstanding = await decideOn(ctx, key, opId, command, known)
-  const to = move_to ? opening(ctx, toDoctor, move_to.date) : null
   const outcomes = new Map<string, MoveOutcome>()
   for (const { appointmentId, patientId, isCheckedIn } of outstanding) {
     const affected = { key, opId: `${opId}:${appointmentId}`, appointmentId, patientId, reason }
@@ -75,6 +77,7 @@ async function waitInstead(ctx: Ctx, affected: AffectedPatient, to: Opening): Pr
     opening: to,
     waitId: newIdOn(toKey),
     patientId,
+    allowAnother: false,
   })
   if (!joined.ok) return outcomeOf(joined.refused)
   const { id: waitId, isNew } = joined.reply
@@ -91,6 +94,7 @@ const OUTCOMES: Partial<Record<Refusal, MoveOutcome>> = {
   already_checked_in: 'checked_in',
   already_cancelled: 'cancelled',
   doctor_absent: 'doctor_absent',
+  date_past: 'date_past',
   moving: 'moving',
   waitlist_full: 'waitlist_full',
   day_log_full: 'limit_reached',

@@ -133,6 +133,7 @@ const CALL_REASONS = [
   'checked_in',
   'already_booked',
   'doctor_absent',
+  'date_past',
   'moving',
   'waitlist_full',
   'limit_reached',

@@ -1,6 +1,6 @@
 import * as v from 'valibot'
 import { needs } from '../access/permissions'
-import { CHANGE_PROBLEMS, DAY_PROBLEMS } from '../doctor-day/refusals'
+import { CHANGE_PROBLEMS, DATE_PROBLEMS, DAY_PROBLEMS } from '../doctor-day/refusals'
 import { body, doc, linkNext, noBody, path, query, refuses, reply, resource } from '../http/endpoint'
 import { replay } from '../http/idempotency'
 import { declareAbsence } from './absence'
@@ -57,7 +57,7 @@ export const days = resource()
   .post(
     '/:date/absence',
     doc('Declare a doctor absent, and move each patient of the day or put them on a waitlist', 200, Absence),
-    refuses(...CHANGE_PROBLEMS, 'not_found'),
+    refuses(...CHANGE_PROBLEMS, ...DATE_PROBLEMS, 'not_found'),
     needs('appointments:write', 'doctors:write'),
     path(DayPath),
     body(DeclareAbsence),

@@ -54,7 +54,7 @@ export interface Commands {
   cancel: { clinicId: string; appointmentId: string; reason: string | null; waiting?: WaitlistPlace }
   hold: { opening: Opening; holdId: string; ttlMs: number }
   release_hold: { clinicId: string; holdId: string }
-  wait: { opening: Opening; waitId: string; patientId: string }
+  wait: { opening: Opening; waitId: string; patientId: string; allowAnother: boolean }
   accept_offer: { clinicId: string; waitId: string; appointmentId: string }
   stop_waiting: { clinicId: string; waitId: string }
   /** `capacity`: null leaves it as it is. `hours`: null removes them; without it they stay as they are. */
@@ -67,7 +67,7 @@ export interface Commands {
     hours?: WorkingHours | null
   }
   /** The doctor is absent. The reply names the appointments that the absence affects. */
-  declare_absence: { opening: Opening; id: string; reason: string }
+  declare_absence: { opening: Opening; id: string; reason: string; moveTo: Opening | null }
   check_in: {
     clinicId: string
     checkInId: string
@@ -81,6 +81,7 @@ export interface Commands {
     checkInId: string
     patientId: string
     priority: Priority
+    allowAnother: boolean
   }
   call_next: { opening: Opening; room: string }
   step: { clinicId: string; appointmentId: string; step: StepName }
@@ -154,6 +155,8 @@ export type ReplyTo<C extends Command> = Replies[C['type']]
 /** Why a day refuses; client.ts has the sentences. `moved`: the caller asks the day named in `movedTo`. */
 export type Refusal =
   | 'not_found'
+  | 'date_past'
+  | 'date_too_far'
   | 'doctor_absent'
   | 'already_booked'
   | 'already_cancelled'
@@ -182,6 +185,8 @@ export interface Refused {
   ok: false
   refused: Refusal
   transition?: Transition
+  /** The date that was asked for or that the appointment has, and today at the clinic. */
+  dates?: { date: string; today: string }
   movedTo?: MovedTo
 }
 

@@ -1,12 +1,16 @@
 import { HOUR_MS, SECOND_MS } from '../lib/time'
 import { Problem } from '../problem'
 import type { Refusal, Refused } from './commands'
+import { YEARS_AHEAD_MAX } from './rules/when'
 
 /** What a caller is told when a day refuses. */
 
 /** How any day can refuse to be read, and how any day can refuse to be changed: for the OpenAPI document. */
 export const DAY_PROBLEMS = ['day_damaged', 'newer_version'] as const
 export const CHANGE_PROBLEMS = [...DAY_PROBLEMS, 'day_log_full', 'key_log_full'] as const
+
+/** How a day refuses to have something made on its date. */
+export const DATE_PROBLEMS = ['date_past', 'date_too_far'] as const
 
 export const STREAM_REFUSALS = {
   unauthenticated:
@@ -19,11 +23,18 @@ export const STREAM_REFUSALS = {
 }
 
 /** The Problem that a caller gets for a day’s refusal. */
-export function problemOf({ refused, transition }: Refused): Problem {
+export function problemOf({ refused, transition, dates }: Refused): Problem {
   // `reach` asks the day that an appointment moved to. Here it stopped after DAYS_REACHED_MAX days.
   const known = refused === 'moved' ? 'unavailable' : refused
   const code = Object.hasOwn(REFUSALS, known) ? known : 'newer_version'
-  return new Problem(code, REFUSALS[code], { ...(transition && { transition }), ...WAITS[code] })
+  // An answer that a day remembers from before refusals had dates has none.
+  const sentence = dates ? `${REFUSALS[code]}: ${datesOf(code, dates)}` : REFUSALS[code]
+  return new Problem(code, sentence, { ...(transition && { transition }), ...WAITS[code] })
+}
+
+function datesOf(code: Refusal, { date, today }: { date: string; today: string }): string {
+  const what = code === 'wrong_date' ? 'the appointment’s date' : 'the date'
+  return `${what} is ${date}, and today at the clinic is ${today}`
 }
 
 /** A full log stays full: only what exists can still be ended. */
@@ -36,6 +47,8 @@ const WAITS: Partial<Record<Refusal, { retryAfterSeconds: number }>> = {
 
 const REFUSALS: Record<Exclude<Refusal, 'moved'>, string> = {
   not_found: 'No record with this id was found on this day; check the id',
+  date_past: 'This date is over at the clinic; send today’s date or a later one',
+  date_too_far: `Dates are taken up to ${YEARS_AHEAD_MAX} years ahead; send an earlier date`,
   doctor_absent: 'The doctor is not available on that date',
   already_booked: 'The patient is already booked that day; to book another visit, send allow_another: true',
   already_cancelled: 'The appointment is no longer booked',

@@ -4,8 +4,6 @@ import { audited } from '../audit/model'
 import type { Ctx } from '../context'
 import { decideOn, see } from '../doctor-day/client'
 import { problemOf } from '../doctor-day/refusals'
-import type { Opening } from '../doctor-day/state/day'
-import { slotsThatFit, usualSlots } from '../doctor-day/state/slot-times'
 import type { HasMoved, Query, Seen } from '../doctor-day/state/views'
 import { dayKey } from '../doctor-day/storage/address'
 import { newId } from '../lib/crypto'
@@ -22,11 +20,11 @@ import {
   type ListedDoctor,
   type NewDoctor,
   type SetAvailability,
-  SLOTS_DEFAULT,
   toAvailability,
   toDayHours,
   toDoctor,
 } from './model'
+import { availabilityOn, changedTerms, opening, termsOfNewDays } from './terms'
 
 type DoctorRow = typeof doctors.$inferSelect
 
@@ -59,17 +57,6 @@ export async function addDoctor(ctx: Ctx, wanted: NewDoctor): Promise<Doctor> {
   return toDoctor(doctor)
 }
 
-/** A capacity in the request counts. Without one, the working hours decide, separately for each date. */
-function termsOfNewDays({ capacity, working_hours }: Pick<NewDoctor, 'capacity' | 'working_hours'>) {
-  const workingHours = working_hours ? toDayHours(working_hours) : null
-  const usual = workingHours ? usualSlots(workingHours) : SLOTS_DEFAULT
-  return {
-    workingHours,
-    capacity: capacity ?? usual,
-    capacityByHours: workingHours !== null && capacity === undefined,
-  }
-}
-
 /** Days that are in use keep the terms that they started with. */
 export async function changeDoctor(ctx: Ctx, id: string, wanted: ChangeDoctor): Promise<Doctor> {
   const { name, specialty } = wanted
@@ -88,17 +75,12 @@ export async function changeDoctor(ctx: Ctx, id: string, wanted: ChangeDoctor): 
   return toDoctor(firstOrNotFound(rows))
 }
 
-function changedTerms({ capacity, working_hours }: ChangeDoctor) {
-  if (working_hours) return termsOfNewDays({ capacity, working_hours })
-  const fixed = capacity === undefined ? {} : { capacity, capacityByHours: false }
-  return working_hours === null ? { ...fixed, workingHours: null, capacityByHours: false } : fixed
-}
-
 /** With a date, the same query reads from D1’s copy of the days whether each doctor is present that day. */
 export async function listDoctors(ctx: Ctx, wanted: ListDoctors): Promise<Page<ListedDoctor>> {
   const { date } = wanted
+  const isAvailable = availabilityOn(ctx, date)
   const rows = await ctx.db
-    .select({ doctor: doctors, isPresent: days.isPresent })
+    .select({ doctor: doctors, day: days })
     .from(doctors)
     .leftJoin(
       days,
@@ -107,9 +89,9 @@ export async function listDoctors(ctx: Ctx, wanted: ListDoctors): Promise<Page<L
     .where(and(eq(doctors.clinicId, ctx.clinic.id), gt(doctors.id, wanted.cursor?.[0] ?? '')))
     .orderBy(asc(doctors.id))
     .limit(wanted.limit + 1)
-  const listed = rows.map(({ doctor, isPresent }) => ({
+  const listed = rows.map(({ doctor, day }) => ({
     ...toDoctor(doctor),
-    ...(date !== undefined && { is_available: isPresent ?? true }),
+    ...(date !== undefined && { is_available: isAvailable(doctor, day) }),
   }))
   return cutPage(listed, wanted.limit, (doctor) => [doctor.id])
 }
@@ -166,10 +148,11 @@ export const selectKnown = (ctx: Ctx, doctorId: string, date: string) =>
 
 /** One D1 round trip finds the doctor and what D1 knows of the day, and claims the key. */
 export async function findDay(ctx: Ctx, doctorId: string, date: string) {
-  const { opId, claimedAt, results } = await ctx.once.transact(() => [
-    selectDoctor(ctx, doctorId),
-    selectKnown(ctx, doctorId, date),
-  ])
+  const finding = [selectDoctor(ctx, doctorId)] as const
+  const { opId, claimedAt, results } = await ctx.once.transact(
+    () => [...finding, selectKnown(ctx, doctorId, date)],
+    finding,
+  )
   return { opId, claimedAt, doctor: firstOrNotFound(results[0]), known: results[1][0] ?? null }
 }
 
@@ -201,7 +184,8 @@ export async function seeDay<Q extends Query>(
 
 /** One D1 round trip finds the doctor and claims the key. */
 export async function findDoctor(ctx: Ctx, id: string) {
-  const { opId, claimedAt, results } = await ctx.once.transact(() => [selectDoctor(ctx, id)])
+  const finding = [selectDoctor(ctx, id)] as const
+  const { opId, claimedAt, results } = await ctx.once.transact(() => finding, finding)
   return { opId, claimedAt, doctor: firstOrNotFound(results[0]) }
 }
 
@@ -211,18 +195,4 @@ export const requireDoctor = async (ctx: Ctx, id: string): Promise<DoctorRow> =>
 function firstOrNotFound([doctor]: DoctorRow[]): DoctorRow {
   if (!doctor) throw notFound('Doctor')
   return doctor
-}
-
-/** What a day of the doctor starts with. Clock changes alter how many slots fit into the hours of a date. */
-export function opening(ctx: Ctx, doctor: DoctorRow, date: string): Opening {
-  const { timeZone } = ctx.clinic
-  const { workingHours: hours, capacity, capacityByHours } = doctor
-  return {
-    clinicId: ctx.clinic.id,
-    doctorId: doctor.id,
-    date,
-    timeZone,
-    capacity: hours && capacityByHours ? slotsThatFit(date, timeZone, hours) : capacity,
-    ...(hours && { hours }),
-  }
 }

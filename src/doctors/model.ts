@@ -52,6 +52,8 @@ export const days = sqliteTable(
     isPresent: integer('is_present', { mode: 'boolean' }).notNull(),
     capacity: integer('capacity').notNull(),
     taken: integer('taken').notNull(),
+    /** From when on the day takes no more patients; null where its slots have no times. */
+    closesAt: integer('closes_at'),
     version: integer('version').notNull(),
     head: textColumn('head'),
     state: textColumn('state').$type<'live' | 'archived' | 'loss_accepted'>().notNull().default('live'),
@@ -164,7 +166,7 @@ const doctorFields = {
 export const Doctor = component('Doctor', doctorFields)
 export type Doctor = v.InferOutput<typeof Doctor>
 
-/** `is_available` is set where the request has a date: whether the doctor is present that day. */
+/** With a date: whether the doctor is present and, today, whether a slot has not begun yet. */
 export const ListedDoctor = component('ListedDoctor', {
   ...doctorFields,
   is_available: v.optional(v.boolean()),

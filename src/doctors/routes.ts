@@ -1,6 +1,6 @@
 import * as v from 'valibot'
 import { needs } from '../access/permissions'
-import { CHANGE_PROBLEMS, DAY_PROBLEMS } from '../doctor-day/refusals'
+import { CHANGE_PROBLEMS, DATE_PROBLEMS, DAY_PROBLEMS } from '../doctor-day/refusals'
 import { body, doc, query, refuses, reply, replyPage, resource } from '../http/endpoint'
 import { addDoctor, changeDoctor, getAvailability, getDoctor, listDoctors, setAvailability } from './actions'
 import {
@@ -44,7 +44,7 @@ export const doctors = resource()
   .post(
     '/:id/availability',
     doc('Set whether a doctor is present on a day, the working hours and the capacity', 200, Availability),
-    refuses(...CHANGE_PROBLEMS, 'not_found', 'capacity_below_taken', 'hours_in_use'),
+    refuses(...CHANGE_PROBLEMS, ...DATE_PROBLEMS, 'not_found', 'capacity_below_taken', 'hours_in_use'),
     needs('doctors:write'),
     body(SetAvailability),
     async (c) =>

@@ -2,6 +2,7 @@ import { withTimeout } from '../../lib/outage'
 import { SECOND_MS } from '../../lib/time'
 import { backoff } from '../moving/backoff'
 import type { Day, Event, Recorded } from '../state/day'
+import { closesAt } from '../state/slot-times'
 import { shown } from '../state/views'
 import * as log from '../storage/log'
 
@@ -91,7 +92,8 @@ async function copyToD1(database: D1Database, day: Day, events: Recorded[], head
   if (!day.identity) return
   const { clinicId, doctorId, date } = day.identity
   const isPresent = day.availability?.isPresent ?? true
-  const figures = [isPresent ? 1 : 0, day.capacity, day.slots.size, day.version, head]
+  const closing = closesAt(day.timetable, day.capacity)
+  const figures = [isPresent ? 1 : 0, day.capacity, day.slots.size, day.version, head, closing]
   const statements = [database.prepare(DAY).bind(clinicId, doctorId, date, ...figures)]
   for (const [statement, rows] of [
     [APPOINTMENTS, appointmentRowsOf(day, events)],
@@ -103,11 +105,12 @@ async function copyToD1(database: D1Database, day: Day, events: Recorded[], head
 }
 
 const DAY = `
-  INSERT INTO days (clinic_id, doctor_id, date, is_present, capacity, taken, version, head)
-  VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8)
+  INSERT INTO days (clinic_id, doctor_id, date, is_present, capacity, taken, version, head, closes_at)
+  VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9)
   ON CONFLICT (clinic_id, doctor_id, date) DO UPDATE SET
     is_present = excluded.is_present, capacity = excluded.capacity, taken = excluded.taken,
-    version = excluded.version, head = excluded.head
+    version = excluded.version, head = excluded.head,
+    closes_at = excluded.closes_at
   WHERE excluded.version >= days.version`
 
 /** Two days may write one appointment. `moves` decides first: the day that it moved to has the newer row. */

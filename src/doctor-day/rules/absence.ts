@@ -2,6 +2,7 @@ import type { Commands, Decision, Moment, Replies } from '../commands'
 import type { Day, Event } from '../state/day'
 import { isOutstanding } from '../state/views'
 import { isAbsent, opened } from './facts'
+import { dateRefusal } from './when'
 
 /** A doctor is absent: which appointments the absence affects. */
 
@@ -9,9 +10,12 @@ import { isAbsent, opened } from './facts'
 export function declareAbsence(
   day: Day,
   command: Commands['declare_absence'],
-  _: Moment,
+  { at }: Moment,
 ): Decision<Replies['declare_absence']> {
-  const { opening, reason } = command
+  const { opening, reason, moveTo } = command
+  // Patients of yesterday who were not served can still be moved. An unused day has none.
+  const refusal = (day.identity ? null : dateRefusal(opening, at)) ?? (moveTo && dateRefusal(moveTo, at))
+  if (refusal) return refusal
   const outstanding = [...day.appointments.values()]
     .filter((appointment) => isOutstanding(day, appointment))
     .sort((one, other) => one.slot - other.slot)

@@ -1,12 +1,16 @@
 import type { Commands, Moment, Refusal, Refused } from '../commands'
 import type { Day, Event, Opening, Waiting } from '../state/day'
-import { type SlotTimes, scheduleOf, slotsThatFit, timesOf, type WorkingHours } from '../state/slot-times'
+import { slotsThatFit, type WorkingHours } from '../state/slot-times'
+import { dateRefusal, hasBegun, isOver, standsUntil, type Timetable } from './when'
 
 /** What several rules need to know about a day, and the answers and events that they share. */
 
 export const refuse = (refused: Refusal): Refused => ({ ok: false, refused })
 
-/** Refusals that a retry may not get again. */
+/**
+ * Refusals that a day does not remember, because a retry may not get them again. A date that is over is
+ * refused again anyway; remembering that would create storage for any date that a caller names.
+ */
 export const isTransient = (refused: Refusal): boolean => TRANSIENT.includes(refused)
 
 const TRANSIENT: Refusal[] = [
@@ -17,6 +21,8 @@ const TRANSIENT: Refusal[] = [
   'day_damaged',
   'day_log_full',
   'key_log_full',
+  'date_past',
+  'date_too_far',
 ]
 
 /** The day does not have this appointment. If the appointment has moved, the day knows where it is. */
@@ -31,11 +37,9 @@ export const isMoving = (day: Day, appointmentId: string): boolean =>
 
 export const isAbsent = (day: Day): boolean => day.availability?.isPresent === false
 
-export const capacityOf = (day: Day, opening: Opening): number => (day.identity ? day : opening).capacity
-
-/** When a slot begins and ends. An unused day uses its opening. */
-export const timesOn = (day: Day, { date, timeZone, hours }: Opening, slot: number): SlotTimes =>
-  timesOf((day.identity ? day : scheduleOf(date, timeZone, hours ?? null)).timetable, slot)
+/** Why no slot of the day can be given; null where one can. */
+export const closed = (day: Day, opening: Pick<Opening, 'date' | 'timeZone'>, at: number): Refused | null =>
+  dateRefusal(opening, at) ?? (isAbsent(day) ? refuse('doctor_absent') : null)
 
 /** The first write to a day records its clinic, doctor, date and terms. */
 export const opened = (day: Day, opening: Opening): Event[] =>
@@ -44,18 +48,34 @@ export const opened = (day: Day, opening: Opening): Event[] =>
 export const freeSlots = (day: Day, capacity: number): number[] =>
   Array.from({ length: capacity }, (_, index) => index + 1).filter((slot) => !day.slots.has(slot))
 
-/** Offers each freed slot, lowest first, to the patients who wait without an offer, in their order. */
-export function offers(day: Day, freed: number[], moment: Moment, isPresent = !isAbsent(day)): Event[] {
-  if (!isPresent || freed.length === 0) return []
-  const deadline = moment.at + moment.offerMs
+/**
+ * Offers each freed slot that has not begun, lowest first, to the patients who wait without an offer, in the
+ * order in which they joined. `changed`: what the same step changes of the day.
+ */
+export function offers(
+  day: Day,
+  freed: number[],
+  { at, offerMs }: Moment,
+  changed: { isPresent?: boolean; timetable?: Timetable } = {},
+): Event[] {
+  const { isPresent = !isAbsent(day), timetable = day.timetable } = changed
   const withoutOffer = [...day.waitlist.values()].filter(({ offer }) => offer === null)
+  if (!isPresent || freed.length === 0 || withoutOffer.length === 0 || isOver(day, at)) return []
   return freed
+    .filter((slot) => !hasBegun(timetable, slot, at))
     .sort((one, other) => one - other)
     .slice(0, withoutOffer.length)
     .flatMap((slot, index): Event[] => {
       const waiting = withoutOffer[index]
+      const deadline = standsUntil(timetable, slot, at + offerMs)
       return waiting ? [{ type: 'offered', waitId: waiting.id, slot, deadline }] : []
     })
+}
+
+/** The slot that a patient is offered, unless it has begun. */
+export function offeredSlot(waiting: Waiting | undefined, timetable: Timetable, at: number): number | null {
+  const slot = waiting?.offer?.slot
+  return slot === undefined || hasBegun(timetable, slot, at) ? null : slot
 }
 
 export const waitOf = (day: Day, patientId: string): Waiting | undefined =>
@@ -71,6 +91,8 @@ interface Terms {
 export const termsOf = (day: Day, opening: Opening): Terms =>
   day.identity ? day : { hours: opening.hours ?? null, capacity: opening.capacity }
 
+export const zoneOf = (day: Day, opening: Opening): string => (day.identity ? day : opening).timeZone
+
 /**
  * Terms that the command does not name stay. Hours without a capacity set as many slots as fit into them;
  * removing the hours leaves the number of slots.
@@ -78,8 +100,7 @@ export const termsOf = (day: Day, opening: Opening): Terms =>
 export function termsAfter(day: Day, { opening, hours, capacity }: Commands['set_availability']): Terms {
   const before = termsOf(day, opening)
   if (!hours) return { hours: hours === null ? null : before.hours, capacity: capacity ?? before.capacity }
-  const { timeZone } = day.identity ? day : opening
-  return { hours, capacity: capacity ?? slotsThatFit(opening.date, timeZone, hours) }
+  return { hours, capacity: capacity ?? slotsThatFit(opening.date, zoneOf(day, opening), hours) }
 }
 
 export const termEvents = (before: Terms, after: Terms): Event[] => [

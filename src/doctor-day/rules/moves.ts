@@ -1,7 +1,9 @@
 import type { Commands, Decision, Moment, MoveReply } from '../commands'
 import type { Day, Event, Reservation } from '../state/day'
 import { bookingOf, reservationOf } from '../state/records'
-import { capacityOf, isAbsent, isMoving, notOnDay, offers, opened, refuse, timesOn, waitOf } from './facts'
+import { timesOf } from '../state/slot-times'
+import { closed, isMoving, notOnDay, offeredSlot, offers, opened, refuse, waitOf } from './facts'
+import { dateRefusal, freeSlot, slotsOf } from './when'
 
 /**
  * How an appointment moves from one day to another. The day that has the appointment coordinates: it marks
@@ -10,7 +12,7 @@ import { capacityOf, isAbsent, isMoving, notOnDay, offers, opened, refuse, times
  * repeats the outcome until the other day acknowledges it. So the appointment always has a slot on one day.
  */
 
-export function beginMove(day: Day, command: Commands['begin_move'], _: Moment): Decision<MoveReply> {
+export function beginMove(day: Day, command: Commands['begin_move'], { at }: Moment): Decision<MoveReply> {
   const { appointmentId, moveId, to } = command
   const appointment = day.appointments.get(appointmentId)
   if (!appointment) return notOnDay(day, appointmentId)
@@ -20,6 +22,8 @@ export function beginMove(day: Day, command: Commands['begin_move'], _: Moment):
   const { doctorId, date, patientId, timeSlot, createdAt, moves } = appointment
   if (to.doctorId === doctorId && to.date === date)
     return { ok: true, events: [], reply: { state: 'moved', appointment } }
+  const refusal = dateRefusal(to, at)
+  if (refusal) return refusal
   const move = { id: moveId, appointmentId, to, state: 'reserving' } as const
   const booking = bookingOf({ appointmentId, patientId, timeSlot })
   const transfer = { ...booking, createdAt, moves: moves + 1 }
@@ -74,17 +78,19 @@ export function reserve(day: Day, command: Commands['reserve'], moment: Moment):
   // An earlier move of this appointment to this day was aborted, and its release has not arrived yet.
   if ([...day.reservations.values()].some(({ appointment }) => appointment.id === appointmentId))
     return refuse('moving')
-  if (isAbsent(day)) return refuse('doctor_absent')
+  const refusal = closed(day, opening, moment.at)
+  if (refusal) return refusal
   if (day.patients.has(patientId) && !allowAnother) return refuse('already_booked')
-  const isFull = day.slots.size >= capacityOf(day, opening)
-  const slot = isFull ? waitOf(day, patientId)?.offer?.slot : day.lowestFreeSlot
-  if (slot === undefined) return refuse('day_full')
+  const slots = slotsOf(day, opening)
+  const slot =
+    freeSlot(day, slots, moment.at) ?? offeredSlot(waitOf(day, patientId), slots.timetable, moment.at)
+  if (slot === null) return refuse('day_full')
   const transfer = { ...bookingOf(command), createdAt, moves }
   const reserved = { type: 'reserved', moveId, slot, from, ...transfer } as const
   return {
     ok: true,
     events: [...opened(day, opening), reserved],
-    reply: reservationOf(opening, { ...reserved, at: moment.at }, timesOn(day, opening, slot)),
+    reply: reservationOf(opening, { ...reserved, at: moment.at }, timesOf(slots.timetable, slot)),
   }
 }
 

@@ -15,16 +15,21 @@ export function checkIn(day: Day, command: Commands['check_in'], { at }: Moment)
   if (isMoving(day, appointmentId)) return refuse('moving')
   if (day.checkIns.has(appointmentId)) return refuse('already_checked_in')
   if (appointment.status !== 'booked') return refuse('already_cancelled')
-  if (localDate(at, day.timeZone) !== appointment.date) return refuse('wrong_date')
+  const dates = datesOf(appointment, day.timeZone, at)
+  if (dates.today !== dates.date) return { ok: false, refused: 'wrong_date', dates }
   const arrived = arrival(day, checkInId, appointmentId, priority)
   return { ok: true, events: [arrived], reply: checkInOf(patientId, { ...arrived, at }) }
 }
 
-/** Books and checks in as one decision, so that no patient is in the queue without a slot. */
+/**
+ * Books and checks in as one decision, so that no patient is in the queue without a slot. The patient is at
+ * the clinic and can have the slot that is running now.
+ */
 export function walkIn(day: Day, command: Commands['walk_in'], moment: Moment): Decision<CheckIn> {
   const { opening, appointmentId, checkInId, patientId, priority } = command
-  if (localDate(moment.at, opening.timeZone) !== opening.date) return refuse('wrong_date')
-  const booking = book(day, { ...command, allowAnother: false }, moment)
+  const dates = datesOf(opening, opening.timeZone, moment.at)
+  if (dates.today !== dates.date) return { ok: false, refused: 'wrong_date', dates }
+  const booking = book(day, command, moment, true)
   if (!booking.ok) return booking
   const arrived = arrival(day, checkInId, appointmentId, priority)
   return {
@@ -33,6 +38,11 @@ export function walkIn(day: Day, command: Commands['walk_in'], moment: Moment): 
     reply: checkInOf(patientId, { ...arrived, at: moment.at }),
   }
 }
+
+const datesOf = ({ date }: { date: string }, timeZone: string, at: number) => ({
+  date,
+  today: localDate(at, timeZone),
+})
 
 const arrival = (
   day: Day,
@@ -106,7 +116,8 @@ function noShow(
   checkIn: CheckIn | undefined,
   moment: Moment,
 ): Decision<CheckIn | Appointment> {
-  if (localDate(moment.at, day.timeZone) < appointment.date) return refuse('wrong_date')
+  const dates = datesOf(appointment, day.timeZone, moment.at)
+  if (dates.today < dates.date) return { ok: false, refused: 'wrong_date', dates }
   return {
     ok: true,
     events: [{ type: 'no_show', appointmentId: appointment.id }, ...offers(day, [appointment.slot], moment)],

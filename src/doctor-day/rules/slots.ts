@@ -1,40 +1,49 @@
 import type { Commands, Decision, Moment } from '../commands'
 import type { Appointment, Availability, Day, Event, EventOf, Hold } from '../state/day'
 import { appointmentOf, bookingOf } from '../state/records'
-import { timesOf } from '../state/slot-times'
+import { scheduleOf, timesOf } from '../state/slot-times'
 import {
-  capacityOf,
   changesSlotTimes,
+  closed,
   freeSlots,
-  isAbsent,
   isMoving,
   notOnDay,
+  offeredSlot,
   offers,
   opened,
   refuse,
   termEvents,
   termsAfter,
   termsOf,
-  timesOn,
   waitOf,
+  zoneOf,
 } from './facts'
+import { dateRefusal, freeSlot, hasBegun, slotsOf, standsUntil } from './when'
 
 /** The slots of a day: booking, cancelling, holding, and their number. */
 
-export function book(day: Day, command: Commands['book'], moment: Moment): Decision<Appointment> {
+/** `mayRun`: the slot may be the one that is running now. */
+export function book(
+  day: Day,
+  command: Commands['book'],
+  { at }: Moment,
+  mayRun = false,
+): Decision<Appointment> {
   const { opening, patientId, allowAnother } = command
-  if (isAbsent(day)) return refuse('doctor_absent')
+  const refusal = closed(day, opening, at)
+  if (refusal) return refusal
   if (day.patients.has(patientId) && !allowAnother) return refuse('already_booked')
   const waiting = waitOf(day, patientId)
-  if (!waiting?.offer && day.slots.size >= capacityOf(day, opening)) return refuse('day_full')
+  const slots = slotsOf(day, opening)
   // A patient with an offer gets the offered slot.
-  const slot = waiting?.offer?.slot ?? day.lowestFreeSlot
+  const slot = offeredSlot(waiting, slots.timetable, at) ?? freeSlot(day, slots, at, mayRun)
+  if (slot === null) return refuse('day_full')
   const ended: Event[] = waiting ? [{ type: 'wait_ended', waitId: waiting.id, how: 'booked' }] : []
   const booked: EventOf<'booked'> = { type: 'booked', ...bookingOf(command), slot }
   return {
     ok: true,
     events: [...opened(day, opening), ...ended, booked],
-    reply: appointmentOf(opening, { ...booked, at: moment.at }, timesOn(day, opening, slot)),
+    reply: appointmentOf(opening, { ...booked, at }, timesOf(slots.timetable, slot)),
   }
 }
 
@@ -43,7 +52,9 @@ export function bookHeld(day: Day, command: Commands['book_held'], moment: Momen
   const { holdId, patientId, allowAnother } = command
   const hold = day.holds.get(holdId)
   if (!hold || !day.identity) return refuse(day.endedHolds.has(holdId) ? 'hold_over' : 'not_found')
-  if (isAbsent(day)) return refuse('doctor_absent')
+  const refusal = closed(day, { ...day.identity, timeZone: day.timeZone }, moment.at)
+  if (refusal) return refusal
+  if (hasBegun(day.timetable, hold.slot, moment.at)) return refuse('hold_over')
   if (day.patients.has(patientId) && !allowAnother) return refuse('already_booked')
   const booked: EventOf<'booked'> = { type: 'booked', ...bookingOf(command), slot: hold.slot }
   const waiting = waitOf(day, patientId)
@@ -74,13 +85,16 @@ export function cancel(day: Day, command: Commands['cancel'], moment: Moment): D
 }
 
 export function hold(day: Day, { opening, holdId, ttlMs }: Commands['hold'], { at }: Moment): Decision<Hold> {
-  if (isAbsent(day)) return refuse('doctor_absent')
-  if (day.slots.size >= capacityOf(day, opening)) return refuse('day_full')
-  const held = { slot: day.lowestFreeSlot, expiresAt: at + ttlMs }
+  const refusal = closed(day, opening, at)
+  if (refusal) return refusal
+  const slots = slotsOf(day, opening)
+  const slot = freeSlot(day, slots, at)
+  if (slot === null) return refuse('day_full')
+  const held = { slot, expiresAt: standsUntil(slots.timetable, slot, at + ttlMs) }
   return {
     ok: true,
     events: [...opened(day, opening), { type: 'held', holdId, ...held }],
-    reply: { id: holdId, ...held, ...timesOn(day, opening, held.slot) },
+    reply: { id: holdId, ...held, ...timesOf(slots.timetable, slot) },
   }
 }
 
@@ -104,17 +118,20 @@ export function setAvailability(
   moment: Moment,
 ): Decision<Availability> {
   const { opening, isPresent, notes } = command
+  const refusal = dateRefusal(opening, moment.at)
+  if (refusal) return refusal
   const [before, after] = [termsOf(day, opening), termsAfter(day, command)]
   if (day.slots.size > 0 && changesSlotTimes(before, after)) return refuse('hours_in_use')
   if (after.capacity < Math.max(0, ...day.slots.keys())) return refuse('capacity_below_taken')
   const id = day.availability?.id ?? command.id
+  const { timetable } = scheduleOf(opening.date, zoneOf(day, opening), after.hours)
   return {
     ok: true,
     events: [
       ...opened(day, opening),
       { type: 'availability_set', id, isPresent, notes },
       ...termEvents(before, after),
-      ...(isPresent ? offers(day, freeSlots(day, after.capacity), moment, isPresent) : []),
+      ...(isPresent ? offers(day, freeSlots(day, after.capacity), moment, { isPresent, timetable }) : []),
     ],
     reply: { id, isPresent, notes, ...after, updatedBy: moment.actor, updatedAt: moment.at },
   }

@@ -2,21 +2,25 @@ import type { Commands, Decision, Moment, Refused, Replies } from '../commands'
 import type { Appointment, Day, EventOf, Waiting } from '../state/day'
 import { appointmentOf } from '../state/records'
 import { timesOf } from '../state/slot-times'
-import { capacityOf, isAbsent, offers, opened, refuse, timesOn, waitOf } from './facts'
+import { closed, isAbsent, offers, opened, refuse, waitOf } from './facts'
 import { WAITLIST_MAX } from './limits'
+import { dateRefusal, freeSlot, hasBegun, slotsOf, standsUntil } from './when'
 
 /** The waitlist. The step that frees a slot also offers it to the first waiting patient. */
 
 /** A patient who waits already keeps the place. If a slot is free, the patient gets an offer at once. */
 export function wait(day: Day, command: Commands['wait'], moment: Moment): Decision<Replies['wait']> {
-  const { opening, waitId, patientId } = command
-  if (day.patients.has(patientId)) return refuse('already_booked')
+  const { opening, waitId, patientId, allowAnother } = command
+  const { at, offerMs } = moment
+  const refusal = dateRefusal(opening, at)
+  if (refusal) return refusal
+  if (day.patients.has(patientId) && !allowAnother) return refuse('already_booked')
   const known = waitOf(day, patientId)
   if (known) return { ok: true, events: [], reply: { ...known, place: placeOf(day, known), isNew: false } }
   if (day.waitlist.size >= WAITLIST_MAX) return refuse('waitlist_full')
-  const isFull = day.slots.size >= capacityOf(day, opening)
-  const slot = isFull || isAbsent(day) ? null : day.lowestFreeSlot
-  const offer = slot ? { slot, deadline: moment.at + moment.offerMs } : null
+  const slots = slotsOf(day, opening)
+  const slot = isAbsent(day) ? null : freeSlot(day, slots, at)
+  const offer = slot ? { slot, deadline: standsUntil(slots.timetable, slot, at + offerMs) } : null
   return {
     ok: true,
     events: [
@@ -27,7 +31,7 @@ export function wait(day: Day, command: Commands['wait'], moment: Moment): Decis
     reply: {
       id: waitId,
       patientId,
-      offer: offer && { ...offer, ...timesOn(day, opening, offer.slot) },
+      offer: offer && { ...offer, ...timesOf(slots.timetable, offer.slot) },
       place: day.waitlist.size + 1,
       isNew: true,
     },
@@ -43,8 +47,10 @@ export function acceptOffer(
   const waiting = day.waitlist.get(waitId)
   if (!waiting || !day.identity) return overOrNotFound(day, waitId)
   if (!waiting.offer) return refuse('no_offer')
-  if (isAbsent(day)) return refuse('doctor_absent')
+  const refusal = closed(day, { ...day.identity, timeZone: day.timeZone }, at)
+  if (refusal) return refusal
   const { patientId, offer } = waiting
+  if (hasBegun(day.timetable, offer.slot, at)) return refuse('offer_over')
   const booked: EventOf<'booked'> = { type: 'booked', appointmentId, patientId, slot: offer.slot }
   return {
     ok: true,

@@ -23,6 +23,8 @@ export interface SlotTimes {
  */
 interface Timetable {
   beginsAt: number
+  /** The end of the working hours; slots beyond it are overtime. */
+  endsAt: number
   slotMs: number
   offsets: Offset[]
 }
@@ -40,16 +42,38 @@ export const scheduleOf = (date: string, timeZone: string, hours: WorkingHours |
 /** Covers `SLOTS_MAX` slots, because slots beyond the working hours (overtime) have times too. */
 function timetableOf(date: string, timeZone: string, hours: WorkingHours): Timetable {
   const beginsAt = instantAt(date, hours.from, timeZone)
+  const endsAt = instantAt(date, hours.to, timeZone)
   const slotMs = hours.minutesPerSlot * MINUTE_MS
-  return { beginsAt, slotMs, offsets: offsetsBetween(beginsAt, beginsAt + SLOTS_MAX * slotMs, timeZone) }
+  return {
+    beginsAt,
+    endsAt,
+    slotMs,
+    offsets: offsetsBetween(beginsAt, beginsAt + SLOTS_MAX * slotMs, timeZone),
+  }
 }
 
 /** Slots follow each other in elapsed time: slots after a clock change show the new offset. */
 export function timesOf(timetable: Timetable | null, slot: number): SlotTimes {
   if (!timetable) return { startsAt: null, endsAt: null }
-  const { beginsAt, slotMs, offsets } = timetable
-  const startsAt = beginsAt + (slot - 1) * slotMs
+  const { slotMs, offsets } = timetable
+  const startsAt = startOf(timetable, slot)
   return { startsAt: isoAt(startsAt, offsets), endsAt: isoAt(startsAt + slotMs, offsets) }
+}
+
+const startOf = ({ beginsAt, slotMs }: Timetable, slot: number): number => beginsAt + (slot - 1) * slotMs
+
+/** When a slot begins (epoch ms). Where slots have no times, none ever begins. */
+export const beginOf = (timetable: Timetable | null, slot: number): number =>
+  timetable ? startOf(timetable, slot) : Number.POSITIVE_INFINITY
+
+/** The first slot that has not begun at an instant. The slot before it is the running one, or the last. */
+export const firstToBegin = (timetable: Timetable | null, at: number): number =>
+  timetable ? Math.max(1, Math.floor((at - timetable.beginsAt) / timetable.slotMs) + 2) : 1
+
+/** From when on a day takes no more patients: its hours are over, or each slot has begun. Null: never. */
+export function closesAt(timetable: Timetable | null, capacity: number): number | null {
+  if (!timetable) return null
+  return capacity === 0 ? 0 : Math.min(timetable.endsAt, startOf(timetable, capacity))
 }
 
 /**
