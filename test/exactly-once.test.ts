@@ -104,6 +104,8 @@ test('every POST is tried here; check-ins, imports and resync have their own tes
     '/api/v1/checkins/walk-in',
     '/api/v1/checkins/{appointment_id}/{step}',
     '/api/v1/doctors/{doctor_id}/days/{date}/resync',
+    '/api/v1/clinics/{id}/resync',
+    '/api/v1/clinics/{id}/days/repair',
     '/api/v1/hospitals/bulk',
     '/api/v1/patients/bulk',
     '/api/v1/patients/bulk/{job_id}/rows',

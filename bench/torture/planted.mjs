@@ -158,9 +158,7 @@ export const PLANTED = [
   {
     name: 'foreign-day-shown',
     does: 'shows a day to another clinic',
-    edits: [
-      ['src/doctor-day/doctor-day.ts', 'this.#day.identity?.clinicId !== clinicId', '!this.#day.identity'],
-    ],
+    edits: [['src/doctor-day/doctor-day.ts', 'identity?.clinicId !== clinicId', '!identity']],
   },
   {
     name: 'stream-repeats',

@@ -137,8 +137,8 @@ export class DoctorDay extends DurableObject<Env> {
   ): Sight<Q> | Refused {
     return this.#guard.use(() => {
       if (via) this.#moving.confirmReservation(via)
-      const { version } = this.#day
-      if (this.#day.identity?.clinicId !== clinicId) return { seen: view(emptyDay(), query), version }
+      const { version, identity } = this.#day
+      if (identity?.clinicId !== clinicId) return { seen: view(emptyDay(), query), version }
       const day = at === null ? this.#day : foldUntil(log.readEvents(this.#sql), at)
       return { seen: view(day, query), version }
     })
@@ -149,10 +149,8 @@ export class DoctorDay extends DurableObject<Env> {
    * damaged day it shows what can be read.
    */
   history(since: number, max: number): Recorded[] | Refused {
-    return this.#guard.read(
-      () => (this.#guard.isOpen() ? [...log.readEvents(this.#sql, since, max)] : []),
-      refuse('day_damaged'),
-    )
+    const read = () => (this.#guard.isOpen() ? [...log.readEvents(this.#sql, since, max)] : [])
+    return this.#guard.read(read, refuse('day_damaged'))
   }
 
   /** `known`: what D1 knows of the day. */
@@ -214,10 +212,13 @@ export class DoctorDay extends DurableObject<Env> {
 
   /** Ends what is due, then runs the readers. Never throws: Cloudflare drops an alarm after seven throws. */
   override async alarm(): Promise<void> {
+    // The clock was set back: the alarm of a sweep would ring at once, again and again.
+    const isEarly = this.#alarmAt < Number.POSITIVE_INFINITY && Date.now() < this.#alarmAt - SECOND_MS
     this.#alarmAt = Number.POSITIVE_INFINITY
     try {
       this.#operations.lapse(Date.now())
-      this.#arm(Math.min(nextDeadline(this.#day), this.#operations.sweep(Date.now())))
+      this.#arm(nextDeadline(this.#day))
+      if (!isEarly) this.#arm(this.#operations.sweep(Date.now()))
       if (this.#day.isNewer) this.#arm(Date.now() + OPERATOR_MS)
     } catch (error) {
       logFailure('lapse_failed', error, { day: this.ctx.id.name })

@@ -32,6 +32,7 @@ function overwrite(path, from, bytes) {
   closeSync(file)
 }
 
+/** The day answers 503, except where SQLite finds all that it needs: there it goes on with the next slot. */
 const HARMS = {
   'is deleted': (path) => rmSync(path),
   'is cut to nothing': (path) => truncateSync(path, 0),
@@ -42,6 +43,8 @@ const HARMS = {
   'has garbage at its start': (path) => overwrite(path, 0, 200),
   'is another kind of file': (path) => writeFileSync(path, 'not a database'.repeat(1_000)),
 }
+
+const READABLE = 'is cut within a page'
 
 test('a file of a day that was harmed gives no slot twice: 503, and other days go on', async (t) => {
   const service = await startService(t)
@@ -77,6 +80,10 @@ test('a file of a day that was harmed gives no slot twice: 503, and other days g
   await service.start()
   for (const { what, doctorId } of days) {
     const refused = await book(doctorId)
+    if (what === READABLE) {
+      assert.ok(refused.status === 503 || refused.body.slot === 4, refused.text)
+      continue
+    }
     assert.deepEqual([what, refused.status], [what, 503], refused.text)
     const verified = await service.get(`/api/v1/doctors/${doctorId}/days/${date}/verify`)
     assert.ok(verified.status === 503 || verified.body.ok === false, `${what}: ${verified.text}`)
@@ -86,10 +93,8 @@ test('a file of a day that was harmed gives no slot twice: 503, and other days g
     const repaired = await service.post('/api/v1/clinics/demo/days/repair', {
       ...{ doctor_id: doctorId, date, how: 'rebuild' },
     })
-    t.diagnostic(
-      `${what}: ${refused.body.type} ${verified.status} ${verified.body.reason} ${repaired.status}`,
-    )
-    if (repaired.status === 200) assert.deepEqual([what, (await book(doctorId)).body.slot], [what, 4])
+    // What SQLite cannot open at all no object can repair: docs/guarantees.md says what to do.
+    if (repaired.status !== 503) assert.deepEqual([what, (await book(doctorId)).body.slot], [what, 4])
   }
 })
 
@@ -98,7 +103,10 @@ const REPLIES = join('v3', 'kv', 'miniflare-KVNamespaceObject')
 test('replies in KV that have expired are deleted when the service starts', async (t) => {
   const service = await startService(t)
   const key = { 'Idempotency-Key': 'e2e-expired' }
-  await service.post('/api/v1/patients', { name: 'Ada Lovelace', phone: '+1 202 555 0199' }, key)
+  const patient = await service.post('/api/v1/patients', { name: 'Ada Lovelace', phone: '+1 202 555 0199' })
+  const doctor = await service.post('/api/v1/doctors', { name: 'Dr Ines Okafor', code: 'D-1' })
+  const wanted = { patient_id: patient.body.id, doctor_id: doctor.body.id, date: today() }
+  assert.equal((await service.post('/api/v1/appointments', wanted, key)).status, 201)
   const folder = join(service.stateDir, REPLIES)
   const path = () =>
     join(
@@ -125,6 +133,10 @@ test('replies in KV that have expired are deleted when the service starts', asyn
   await service.stop()
   inKv('UPDATE _mf_entries SET expiration = 1')
   await service.start()
-  await eventually(count, (entries) => entries === 0, 10_000, 'the sweep')
-  await eventually(blobs, (files) => files === 0, 10_000, 'the sweep of files')
+  await eventually(
+    () => [count(), blobs()],
+    ([entries, files]) => entries === 0 && files === 0,
+    10_000,
+    'the sweep',
+  )
 })
