@@ -54,9 +54,12 @@ test('an unknown patient or doctor is 404', async () => {
   expect((await listOf({ ...desk, doctorId: 'nobody' })).status).toBe(404)
 })
 
+/** An id as a day makes it, of which the day knows nothing. */
+const idOn = (day: string) => newIdOn(day, env.DOCTORDAY_SECRET, () => false)
+
 test('an unknown appointment is 404, whether or not its id is well made', async () => {
   const desk = await openFrontDesk()
-  for (const id of ['nobody', newIdOn(dayKey(desk.clinicId, desk.doctorId, DAY)), crypto.randomUUID()])
+  for (const id of ['nobody', idOn(dayKey(desk.clinicId, desk.doctorId, DAY)), crypto.randomUUID()])
     expect((await desk.get(`${APPOINTMENTS}/${id}`)).status).toBe(404)
 })
 
@@ -118,7 +121,7 @@ test('what failed before the decision is not remembered: the key works once the 
 test('an id leads to its day, for any clinic, doctor and date', () => {
   for (const n of times(200, (n) => n)) {
     const place = [`clinic ${n}`, crypto.randomUUID(), `2026-03-${n}`] as const
-    const id = newIdOn(dayKey(...place))
+    const id = idOn(dayKey(...place))
     expect(id).toMatch(/^[0-9a-f]{8}-[0-9a-f]{4}-8[0-9a-f]{3}-[89ab][0-9a-f]{3}-[0-9a-f]{12}$/)
     expect(dayKeyOf(id)).toBe(dayKey(...place))
   }
@@ -126,7 +129,7 @@ test('an id leads to its day, for any clinic, doctor and date', () => {
 
 test('asking for a day or an id that nobody has touched leaves no storage behind', async () => {
   const desk = await openFrontDesk()
-  const id = newIdOn(dayKey(desk.clinicId, desk.doctorId, DAY))
+  const id = idOn(dayKey(desk.clinicId, desk.doctorId, DAY))
   await Promise.all([
     desk.get(`${APPOINTMENTS}/${id}`),
     listOf(desk),

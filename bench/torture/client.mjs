@@ -121,7 +121,7 @@ async function askUntilDefinite({ world, rack, chance, what }, message) {
     world.requests += 1
     if (reply?.code === 'internal')
       world.breaks('no internal error', `${what} ${message.path} answered ${excerptOf(reply)}`)
-    if (reply && reply.status < 500 && !TEMPORARY_CODES.includes(reply.code)) return reply
+    if (reply && isDefinite(reply)) return reply
     world.count(what, reply ? reply.code : 'no answer')
     if (Date.now() > giveUpAt) {
       world.breaks('every request ends', `${what} ${message.path} with ${message.key}: ${reply?.text}`)
@@ -130,6 +130,10 @@ async function askUntilDefinite({ world, rack, chance, what }, message) {
     await sleep(chance.next() * PAUSE_MS)
   }
 }
+
+/** A day of a newer version stays refused in this run. */
+const isDefinite = ({ status, code }) =>
+  code === 'newer_version' || (status < 500 && !TEMPORARY_CODES.includes(code))
 
 /** The service answers everything in JSON, failures too; anything else is an error page of workerd. */
 function parseReply(reply) {

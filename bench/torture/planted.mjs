@@ -171,4 +171,16 @@ export const PLANTED = [
       ],
     ],
   },
+  {
+    name: 'newer-event-ignored',
+    does: 'reads past an event that it does not know',
+    edits: [['src/doctor-day/state/fold.ts', 'day.isNewer = true', 'day.isNewer = false']],
+  },
+  {
+    name: 'newer-event-forgotten',
+    does: 'takes an event of a newer version for one of its own',
+    edits: [
+      ['src/doctor-day/state/versions.ts', 'Number(version) > later.length + 1', 'Number(version) < 1'],
+    ],
+  },
 ]

@@ -63,6 +63,14 @@ export async function mount({ seed, stateDir, build }) {
     abandon() {
       if (worker) process.kill(-worker.pid, 'SIGKILL')
     },
+    /** A newer version of the service writes this day. */
+    async writeAsNewer(opening) {
+      const reply = await fetch(`http://127.0.0.1:${port}${CONTROL}`, {
+        method: 'PUT',
+        body: JSON.stringify(opening),
+      })
+      if (!reply.ok) throw new Error(`A day was not written: ${await reply.text()}`)
+    },
     /** Reads rows of D1 without faults. */
     async select(sql) {
       const reply = await fetch(`http://127.0.0.1:${port}${CONTROL}`, { method: 'POST', body: sql })

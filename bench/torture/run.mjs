@@ -12,7 +12,7 @@ import { readFacts } from './checks/facts.mjs'
 import { checkAudit, checkImports, checkRecords } from './checks/records.mjs'
 import { waitForRest } from './checks/rest.mjs'
 import { newClient } from './client.mjs'
-import { addDoctor } from './load/doctors.mjs'
+import { addDoctor, openNewerDay } from './load/doctors.mjs'
 import { follow } from './load/followers.mjs'
 import { act } from './load/load.mjs'
 import { mount } from './rack.mjs'
@@ -84,6 +84,7 @@ async function openClinics(world, rack, secret) {
     world.clinics.push(clinic)
     const opener = newClient({ world, rack, clinic, number: 0 })
     for (let n = 0; n < DOCTORS_AT_FIRST; n += 1) await addDoctor(opener)
+    await openNewerDay(opener, rack)
   }
 }
 

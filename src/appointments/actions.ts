@@ -3,7 +3,7 @@ import type { SQLiteColumn } from 'drizzle-orm/sqlite-core'
 import { today } from '../access/actions'
 import type { Ctx } from '../context'
 import { decideOn, moveOn, replyOrThrow, see } from '../doctor-day/client'
-import { type DayKey, dayKey, dayKeyOf, newIdOn } from '../doctor-day/storage/address'
+import { type DayKey, dayKey, dayKeyOf, isIssued, NEW_ID } from '../doctor-day/storage/address'
 import { findDay, findDoctor, seeDay, selectDoctor, selectKnown } from '../doctors/actions'
 import { opening } from '../doctors/terms'
 import { cutPage, type Page } from '../lib/page'
@@ -38,7 +38,7 @@ export async function book(ctx: Ctx, wanted: BookAppointment): Promise<Appointme
   const command = {
     type: 'book',
     opening: opening(ctx, doctor, date),
-    appointmentId: newIdOn(day),
+    appointmentId: NEW_ID,
     patientId,
     ...(time_slot != null && { timeSlot: time_slot }),
     allowAnother,
@@ -48,7 +48,7 @@ export async function book(ctx: Ctx, wanted: BookAppointment): Promise<Appointme
 
 /** A hold’s id contains its day’s key, so doctor and date need no look-up. */
 async function bookHeld(ctx: Ctx, wanted: BookAppointment, holdId: string): Promise<Appointment> {
-  const day = requireDayKey(holdId, 'Hold')
+  const day = dayOf(ctx, holdId, 'Hold')
   const finding = [selectPatientId(ctx, wanted.patient_id)] as const
   const { opId, results } = await ctx.once.transact(() => finding, finding)
   const [[patient]] = results
@@ -57,7 +57,7 @@ async function bookHeld(ctx: Ctx, wanted: BookAppointment, holdId: string): Prom
     type: 'book_held',
     clinicId: ctx.clinic.id,
     holdId,
-    appointmentId: newIdOn(day),
+    appointmentId: NEW_ID,
     patientId: patient.id,
     ...(wanted.time_slot != null && { timeSlot: wanted.time_slot }),
     allowAnother: wanted.allow_another,
@@ -84,7 +84,7 @@ export async function findPatientAndDay(
 /** The same step frees the slot, or offers it to the first patient on the waitlist. */
 export async function cancel(ctx: Ctx, id: string, { reason }: CancelAppointment): Promise<Appointment> {
   const { opId } = await ctx.once.transact(() => [])
-  const cancelled = await decideOn(ctx, requireDayKey(id, 'Appointment'), opId, {
+  const cancelled = await decideOn(ctx, await dayOfAppointment(ctx, id), opId, {
     type: 'cancel',
     clinicId: ctx.clinic.id,
     appointmentId: id,
@@ -95,7 +95,7 @@ export async function cancel(ctx: Ctx, id: string, { reason }: CancelAppointment
 
 /** The appointment keeps its id, and it keeps its slot until the other day has reserved one. */
 export async function reschedule(ctx: Ctx, id: string, wanted: Reschedule): Promise<Appointment> {
-  const day = requireDayKey(id, 'Appointment')
+  const day = await dayOfAppointment(ctx, id)
   const doctorId = wanted.doctor_id ?? (await getAppointment(ctx, id)).doctor_id
   const { opId, doctor } = await findDoctor(ctx, doctorId)
   const moved = await moveOn(ctx, day, opId, {
@@ -114,14 +114,14 @@ export async function holdSlot(ctx: Ctx, wanted: NewHold): Promise<Hold> {
   const command = {
     type: 'hold',
     opening: opening(ctx, doctor, wanted.date),
-    holdId: newIdOn(day),
+    holdId: NEW_ID,
     ttlMs: wanted.ttl_seconds * SECOND_MS,
   } as const
   return toHold(await decideOn(ctx, day, opId, command, known))
 }
 
 export async function releaseHold(ctx: Ctx, holdId: string): Promise<ReleasedHold> {
-  const { id } = await decideOn(ctx, requireDayKey(holdId, 'Hold'), ctx.once.opId, {
+  const { id } = await decideOn(ctx, dayOf(ctx, holdId, 'Hold'), ctx.once.opId, {
     type: 'release_hold',
     clinicId: ctx.clinic.id,
     holdId,
@@ -139,7 +139,7 @@ export async function joinWaitlist(
   const command = {
     type: 'wait',
     opening: opening(ctx, doctor, wanted.date),
-    waitId: newIdOn(day),
+    waitId: NEW_ID,
     patientId,
     allowAnother: wanted.allow_another,
   } as const
@@ -148,20 +148,20 @@ export async function joinWaitlist(
 }
 
 export async function acceptOffer(ctx: Ctx, waitId: string): Promise<Appointment> {
-  const day = requireDayKey(waitId, 'Place in the waitlist')
+  const day = dayOf(ctx, waitId, 'Place in the waitlist')
   const { opId } = await ctx.once.transact(() => [])
   const appointment = await decideOn(ctx, day, opId, {
     type: 'accept_offer',
     clinicId: ctx.clinic.id,
     waitId,
-    appointmentId: newIdOn(day),
+    appointmentId: NEW_ID,
   })
   return toAppointment(appointment)
 }
 
 export async function leaveWaitlist(ctx: Ctx, waitId: string): Promise<LeftWaitlist> {
   const { opId } = await ctx.once.transact(() => [])
-  const { id } = await decideOn(ctx, requireDayKey(waitId, 'Place in the waitlist'), opId, {
+  const { id } = await decideOn(ctx, dayOf(ctx, waitId, 'Place in the waitlist'), opId, {
     type: 'stop_waiting',
     clinicId: ctx.clinic.id,
     waitId,
@@ -171,7 +171,7 @@ export async function leaveWaitlist(ctx: Ctx, waitId: string): Promise<LeftWaitl
 
 /** The id contains the day’s key, so the day needs no look-up. */
 export async function getAppointment(ctx: Ctx, id: string): Promise<Appointment> {
-  const { seen } = await see(ctx, requireDayKey(id, 'Appointment'), { view: 'appointment', id })
+  const { seen } = await see(ctx, await dayOfAppointment(ctx, id), { view: 'appointment', id })
   if (!seen) throw notFound('Appointment')
   return toAppointment(seen)
 }
@@ -217,9 +217,24 @@ export async function listAppointments(ctx: Ctx, wanted: ListAppointments): Prom
  */
 const alsoEq = (column: SQLiteColumn, value: string): SQL => sql`+${column} = ${value}`
 
-/** The key of the day in an id. An id without one is not found, like an unknown id. */
-export function requireDayKey(id: string, what: string): DayKey {
+/** The day of an id that a day has made. No object is asked about any other id, and it is not found. */
+function dayOf(ctx: Ctx, id: string, what: string): DayKey {
   const day = dayKeyOf(id)
-  if (!day) throw notFound(what)
+  if (!day || !isIssued(id, ctx.env.DOCTORDAY_SECRET)) throw notFound(what)
   return day
+}
+
+/** An appointment's id that nothing proves, because it is older than signatures are, must be in D1's copy. */
+export async function dayOfAppointment(ctx: Ctx, id: string, what = 'Appointment'): Promise<DayKey> {
+  const day = dayKeyOf(id)
+  if (day && !isIssued(id, ctx.env.DOCTORDAY_SECRET) && (await isCopied(ctx, id))) return day
+  return dayOf(ctx, id, what)
+}
+
+async function isCopied(ctx: Ctx, id: string): Promise<boolean> {
+  const rows = await ctx.db
+    .select({ id: appointments.id })
+    .from(appointments)
+    .where(and(eq(appointments.id, id), sql`+${appointments.clinicId} = ${ctx.clinic.id}`))
+  return rows.length > 0
 }

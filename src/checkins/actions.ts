@@ -1,10 +1,10 @@
 import { today } from '../access/actions'
 import { mayUse } from '../access/permissions'
-import { findPatientAndDay, requireDayKey } from '../appointments/actions'
+import { dayOfAppointment, findPatientAndDay } from '../appointments/actions'
 import type { Ctx } from '../context'
 import { decideOn, see } from '../doctor-day/client'
 import { toQueueEntry } from '../doctor-day/readers/live'
-import { dayKey, newIdOn } from '../doctor-day/storage/address'
+import { dayKey, NEW_ID } from '../doctor-day/storage/address'
 import { findDay, seeDay } from '../doctors/actions'
 import { opening } from '../doctors/terms'
 import { newId } from '../lib/crypto'
@@ -26,7 +26,7 @@ import {
 
 /** The day knows its appointments, date and time zone: without an Idempotency-Key no other store is read. */
 export async function checkIn(ctx: Ctx, wanted: CheckIn): Promise<CheckedIn> {
-  const day = requireDayKey(wanted.appointment_id, 'Appointment')
+  const day = await dayOfAppointment(ctx, wanted.appointment_id)
   const { opId } = await ctx.once.transact(() => [])
   const arrived = await decideOn(ctx, day, opId, {
     type: 'check_in',
@@ -48,7 +48,7 @@ export async function walkIn(ctx: Ctx, wanted: WalkIn): Promise<CheckedIn> {
   const command = {
     type: 'walk_in',
     opening: opening(ctx, doctor, date),
-    appointmentId: newIdOn(day),
+    appointmentId: NEW_ID,
     checkInId: newId(),
     patientId,
     priority: wanted.priority,
@@ -72,7 +72,7 @@ export async function callNext(ctx: Ctx, doctorId: string, wanted: CallNext): Pr
 }
 
 export async function takeStep(ctx: Ctx, appointmentId: string, path: string): Promise<Standing> {
-  const day = requireDayKey(appointmentId, 'Appointment')
+  const day = await dayOfAppointment(ctx, appointmentId)
   const { opId } = await ctx.once.transact(() => [])
   const result = await decideOn(ctx, day, opId, {
     type: 'step',
@@ -87,7 +87,7 @@ export async function takeStep(ctx: Ctx, appointmentId: string, path: string): P
 
 /** How many patients are ahead, and the estimated wait at the pace of this day. */
 export async function getWait(ctx: Ctx, appointmentId: string): Promise<Wait> {
-  const day = requireDayKey(appointmentId, 'Check-in')
+  const day = await dayOfAppointment(ctx, appointmentId, 'Check-in')
   const { seen: arrivals } = await see(ctx, day, { view: 'line', id: appointmentId })
   const own = arrivals?.find((arrival) => arrival.appointmentId === appointmentId)
   if (!arrivals || !own) throw notFound('Check-in')

@@ -3,7 +3,7 @@ import { decideOn, moveOn, performOn, see } from '../doctor-day/client'
 import type { Refusal } from '../doctor-day/commands'
 import { problemOf } from '../doctor-day/refusals'
 import type { Opening } from '../doctor-day/state/day'
-import { dayKey, newIdOn } from '../doctor-day/storage/address'
+import { dayKey, NEW_ID } from '../doctor-day/storage/address'
 import { selectDoctor, selectKnown } from '../doctors/actions'
 import { opening } from '../doctors/terms'
 import { invalid } from '../http/failure'
@@ -75,7 +75,7 @@ async function waitInstead(ctx: Ctx, affected: AffectedPatient, to: Opening): Pr
   const joined = await performOn(ctx, toKey, `${opId}:wait`, {
     type: 'wait',
     opening: to,
-    waitId: newIdOn(toKey),
+    waitId: NEW_ID,
     patientId,
     allowAnother: false,
   })

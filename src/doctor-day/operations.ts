@@ -5,6 +5,8 @@ import { isTransient, refuse } from './rules/facts'
 import { decide, nextDeadline } from './rules/rules'
 import type { Event, Recorded } from './state/day'
 import { evolve } from './state/fold'
+import { hasMade } from './state/records'
+import { newIdOn, withNewId } from './storage/address'
 import * as replies from './storage/replies'
 import { migrate } from './storage/tables'
 import type { Stored } from './storage/verdict'
@@ -50,7 +52,7 @@ export function operations(host: OperationsHost): Operations {
     if (known !== null) return known
     const now = Date.now()
     lapse(now)
-    const decision = decide(guard.day(), command, { at: now, actor: operation.actor, offerMs })
+    const decision = decide(guard.day(), withId(command), { at: now, actor: operation.actor, offerMs })
     const answer: Answer<ReplyTo<C>> = decision.ok ? { ok: true, reply: decision.reply } : decision
     const events = toRecorded(decision.ok ? decision.events : [], operation.actor, now)
     const isFinal = !(decision.ok && decision.isUnderWay)
@@ -59,6 +61,12 @@ export function operations(host: OperationsHost): Operations {
     if (isRemembered && events.length === 0 && replies.isFull(stored.sql)) return refuse('day_log_full')
     commit(events, isRemembered ? [operation.id, JSON.stringify(answer)] : null, now)
     return answer
+  }
+
+  /** Of the ids that a day has made none is made again. */
+  function withId<C extends Command>(command: C): C {
+    const { name = '', keys } = stored
+    return withNewId(command, () => newIdOn(name, keys, (id) => hasMade(guard.day(), id)))
   }
 
   function recall<Reply>(operation: Operation): Reply | Refused | null {

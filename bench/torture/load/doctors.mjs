@@ -106,3 +106,31 @@ export async function readForeignAppointment(client) {
     isRepeatable: false,
   })
 }
+
+/** A day that only a newer version of the service can change: this one must not give a slot of it. */
+export async function openNewerDay(client, rack) {
+  const { clinic } = client
+  const [capacity, timeZone] = [3, 'UTC']
+  const reply = await client.ask('add a doctor', {
+    path: '/api/v1/doctors',
+    body: { name: 'Dr Newer', code: 'D-newer', capacity },
+    statuses: [201],
+  })
+  clinic.newerDay = { doctor: reply.body.id, date: clinic.today }
+  await rack.writeAsNewer({
+    ...{ clinicId: clinic.id, doctorId: reply.body.id, date: clinic.today },
+    ...{ capacity, timeZone },
+  })
+}
+
+export async function bookNewerDay(client) {
+  const { doctor, date } = client.clinic.newerDay
+  const patient = client.chance.pick(client.patients)
+  const place = { doctor_id: doctor, date }
+  const [path, body] = client.chance.happens(0.5)
+    ? ['/api/v1/appointments', { ...place, patient_id: patient, allow_another: true }]
+    : ['/api/v1/appointments/holds', { ...place, ttl_seconds: 1 }]
+  const { status, code } = await client.ask('book on a newer day', { path, body, statuses: [503] })
+  if (status < 300)
+    client.world.breaks('a slot is given once', `${doctor} ${date}: ${status} on a newer day, ${code}`)
+}

@@ -24,6 +24,7 @@ const WEIGHTS = new Map([
   [doctors.setAvailability, 3],
   [doctors.declareAbsence, 0.8],
   [doctors.readDay, 5],
+  [doctors.bookNewerDay, 1],
   [doctors.readForeignAppointment, 1],
   [records.storeTest, 6],
   [records.sendEvent, 5],

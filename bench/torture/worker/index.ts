@@ -1,7 +1,11 @@
 // The service with bindings and objects that fail. Only `npm run torture` builds it.
+
+import type { Opening } from '../../../src/doctor-day/state/day'
+import { dayKey } from '../../../src/doctor-day/storage/address'
 import service from '../../../src/index'
 import { unreliableEnv } from './bindings'
 import { faultCounts, injects } from './fate'
+import type { DoctorDay } from './objects'
 
 /** Here the rack reads the counts of faults, and D1 without faults. */
 const RACK = '/__torture'
@@ -25,8 +29,17 @@ export default {
 
 async function forRack(request: Request, env: Env): Promise<Response> {
   if (request.method === 'GET') return Response.json(faultCounts)
+  if (request.method === 'PUT') return Response.json(await writeAsNewer(env, await request.json()))
   const { results } = await env.DB.prepare(await request.text()).all()
   return Response.json(results)
+}
+
+/** The object aborts after it, so the call always fails. */
+async function writeAsNewer({ DOCTOR_DAY }: Env, opening: Opening): Promise<true> {
+  const name = dayKey(opening.clinicId, opening.doctorId, opening.date)
+  const day = DOCTOR_DAY.get(DOCTOR_DAY.idFromName(name)) as unknown as Pick<DoctorDay, 'becomeNewer'>
+  await day.becomeNewer(opening).catch(() => {})
+  return true
 }
 
 /** A copy of a message. The queue ignores the outcome of this second delivery. */

@@ -1,5 +1,7 @@
 import type { Answer, Command, MoveWanted, Operation, ReplyTo } from '../../../src/doctor-day/commands'
-import type { Appointment } from '../../../src/doctor-day/state/day'
+import type { Appointment, Opening, Recorded } from '../../../src/doctor-day/state/day'
+import { append } from '../../../src/doctor-day/storage/log'
+import { migrate } from '../../../src/doctor-day/storage/tables'
 import { DoctorDay as RealDay, BulkJob as RealJob } from '../../../src/index'
 import { unreliableEnv } from './bindings'
 import { chance, injects } from './fate'
@@ -39,6 +41,22 @@ export class DoctorDay extends RealDay {
 
   override alarm(): Promise<void> {
     return mortal(this.ctx, 'alarm of a day', () => super.alarm())
+  }
+
+  /** Stores what a newer version of the service might: a day whose first slot is taken by an event of its own. */
+  async becomeNewer(opening: Opening): Promise<void> {
+    const { sql } = this.ctx.storage
+    const taken = { type: 'booked', v: 2, slots: [1], appointmentId: 'newer', patientId: 'newer' }
+    const events = [{ type: 'opened', ...opening }, taken].map((event, index) => ({
+      ...event,
+      ...{ seq: index + 1, at: Date.now(), actor: 'key_newer' },
+    }))
+    this.ctx.storage.transactionSync(() => {
+      migrate(sql)
+      append(sql, this.env.DOCTORDAY_SECRET, events as unknown as Recorded[], 0)
+    })
+    await this.ctx.storage.sync()
+    this.ctx.abort('The older version starts again')
   }
 }
 

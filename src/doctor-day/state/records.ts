@@ -1,4 +1,4 @@
-import type { Appointment, Booking, CheckIn, DoctorDate, EventOf, Reservation } from './day'
+import type { Appointment, Booking, CheckIn, Day, DoctorDate, EventOf, Reservation } from './day'
 import type { SlotTimes } from './slot-times'
 
 /** The records that events create. The rules reply with the same records, so a reply matches the fold. */
@@ -59,3 +59,9 @@ export const reservationOf = (
     moves: event.moves,
   },
 })
+
+/** Whether the id is one of this day: of an appointment, of one that has left, a hold or a place to wait. */
+export const hasMade = (day: Day, id: string): boolean =>
+  [day.appointments, day.movedTo, day.holds, day.endedHolds, day.waitlist, day.endedWaits].some((ids) =>
+    ids.has(id),
+  )

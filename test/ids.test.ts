@@ -1,0 +1,104 @@
+import { env } from 'cloudflare:workers'
+import { afterEach, expect, test, vi } from 'vitest'
+import { dayKey, dayKeyOf, isIssued, newIdOn } from '../src/doctor-day/storage/address'
+import { type FrontDesk, openFrontDesk, times } from './clinic'
+import { DAY } from './live-day'
+
+afterEach(() => {
+  vi.restoreAllMocks()
+})
+
+const SECRET = env.DOCTORDAY_SECRET
+const OTHER_SECRET = 'another-secret-of-at-least-32-characters'
+const dayOf = (desk: FrontDesk) => dayKey(desk.clinicId, desk.doctorId, DAY)
+const objectsReached = () => vi.spyOn(env.DOCTOR_DAY, 'get').mock.calls
+
+/** Every route that takes the id of an appointment, a hold or a place in the waitlist. */
+const asks = (desk: FrontDesk, id: string) => [
+  desk.get(`/api/v1/appointments/${id}`),
+  desk.post(`/api/v1/appointments/${id}/cancel`, {}),
+  desk.post(`/api/v1/appointments/${id}/reschedule`, { date: DAY }),
+  desk.post('/api/v1/appointments', { patient_id: desk.patientIds[0], hold_id: id }),
+  desk.send('DELETE', `/api/v1/appointments/holds/${id}`),
+  desk.post(`/api/v1/appointments/waitlist/${id}/accept`),
+  desk.post(`/api/v1/appointments/waitlist/${id}/decline`),
+  desk.post('/api/v1/checkins', { appointment_id: id, patient_id: desk.patientIds[0] }),
+  desk.post(`/api/v1/checkins/${id}/serve`),
+  desk.get(`/api/v1/checkins/${id}/wait`),
+]
+
+const flipped = (id: string, n: number) => id.slice(0, n) + (id[n] === 'a' ? 'b' : 'a') + id.slice(n + 1)
+
+test('a guessed id, or a real one with any digit changed, is 404 on every route and reaches no object', async () => {
+  const desk = await openFrontDesk()
+  const real = (await desk.book({ date: DAY })).body.id as string
+  const guesses = [
+    ...times(36, (n) => flipped(real, n)).filter((id) => dayKeyOf(id) !== null),
+    newIdOn(dayOf(desk), OTHER_SECRET, () => false),
+    real.toUpperCase(),
+    crypto.randomUUID(),
+  ]
+  expect(guesses.length).toBeGreaterThan(30)
+  const reached = objectsReached()
+  for (const id of guesses)
+    expect([id, (await desk.get(`/api/v1/appointments/${id}`)).status]).toEqual([id, 404])
+  for (const id of guesses.slice(-3))
+    expect((await Promise.all(asks(desk, id))).map(({ status }) => status)).toEqual(times(10, () => 404))
+  expect(reached).toEqual([])
+  expect((await desk.get(`/api/v1/appointments/${real}`)).status).toBe(200)
+})
+
+test('the ids of a booking, a hold and a place in the waitlist are signed, and no two are equal', async () => {
+  const desk = await openFrontDesk({ patients: 3, capacity: 2 })
+  const place = { doctor_id: desk.doctorId, date: DAY }
+  const replies = [
+    await desk.book({ date: place.date }),
+    await desk.post('/api/v1/appointments/holds', { ...place, ttl_seconds: 60 }),
+    await desk.post('/api/v1/appointments/waitlist', { ...place, patient_id: desk.patientIds[1] }),
+  ]
+  const ids = replies.map(({ body }) => (body.hold_id ?? body.id) as string)
+  for (const id of ids) expect([id, isIssued(id, SECRET), dayKeyOf(id) !== null]).toEqual([id, true, true])
+  expect(new Set(ids).size).toBe(3)
+})
+
+test('an id is never made twice: a number that is taken is passed over', () => {
+  const taken = new Set<string>()
+  const day = dayKey('clinic', 'doctor', DAY)
+  let asked = 0
+  for (const _ of times(50, (n) => n)) {
+    const id = newIdOn(day, SECRET, (tried) => {
+      asked += 1
+      return taken.has(tried) || asked % 3 !== 0
+    })
+    expect(taken.has(id)).toBe(false)
+    taken.add(id)
+  }
+  expect(asked).toBe(150)
+})
+
+test('an id from before ids were signed still leads to its appointment, in its own clinic only', async () => {
+  const desk = await openFrontDesk()
+  const stranger = await openFrontDesk()
+  // The day made it under a secret that is not valid any more.
+  const old = newIdOn(dayOf(desk), OTHER_SECRET, () => false)
+  const day = env.DOCTOR_DAY.get(env.DOCTOR_DAY.idFromName(dayOf(desk)))
+  const opening = {
+    clinicId: desk.clinicId,
+    doctorId: desk.doctorId,
+    date: DAY,
+    timeZone: 'UTC',
+    capacity: 3,
+  }
+  const booked = { type: 'book', opening, appointmentId: old, patientId: 'p', allowAnother: true } as const
+  await day.perform({ id: 'op', actor: 'key', isKeyed: false }, booked)
+  await expect.poll(async () => (await desk.get(`/api/v1/appointments/${old}`)).status).toBe(200)
+  expect((await stranger.get(`/api/v1/appointments/${old}`)).status).toBe(404)
+  expect((await desk.post(`/api/v1/appointments/${old}/cancel`, {})).body.status).toBe('cancelled')
+})
+
+test('during a rotation of the secret, ids of both are valid', () => {
+  const id = newIdOn(dayKey('clinic', 'doctor', DAY), OTHER_SECRET, () => false)
+  expect(isIssued(id, SECRET)).toBe(false)
+  expect(isIssued(id, `${SECRET},${OTHER_SECRET}`)).toBe(true)
+  expect(isIssued('nobody', SECRET)).toBe(false)
+})
