@@ -9,8 +9,10 @@ import type { App } from './context'
 import { clinicDays, days } from './days/routes'
 import { doctors } from './doctors/routes'
 import { hospitals } from './hospitals/routes'
+import { crossOrigin } from './http/cors'
 import { failure } from './http/failure'
-import { deadline } from './http/limits'
+import { deadline, plainBody } from './http/limits'
+import { knownMethod, type Routing } from './http/methods'
 import { type About, openApi } from './http/openapi'
 import { requestLog } from './http/request-log'
 import { requireSecret } from './http/secret'
@@ -46,13 +48,16 @@ const ABOUT: About = {
 /** The routes above `authenticate` need no API key; the routes below it do. */
 const routes = new Hono<App>()
   .use(requestLog)
+  .use(crossOrigin)
   .use(deadline)
   .use(requireSecret)
+  .use(knownMethod(routing))
   .route('/', pages(ABOUT, openApiDocument))
   .route('/api/v1/checkins/doctors/:doctor_id/queue', liveByTicket)
   .use(authenticate)
   .use(soundPath)
   .route('/ready', ready)
+  .use(plainBody)
   .route('/tests', medicalTests)
   .route('/webhook', webhooks)
   .route('/events', events)
@@ -75,6 +80,10 @@ export const api = routes
     throw notFound('Route')
   })
   .onError(failure)
+
+function routing(): Routing {
+  return routes.router
+}
 
 let builtDocument: Promise<object> | undefined
 

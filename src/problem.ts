@@ -35,9 +35,11 @@ export const PROBLEMS = {
   import_not_finished: { status: 409, title: 'The import is still running' },
   day_intact: { status: 409, title: 'The record of this day is not damaged' },
   import_over: { status: 409, title: 'The import has already ended' },
+  method_not_allowed: { status: 405, title: 'The route has no such method' },
   body_too_large: { status: 413, title: 'The body is too large' },
   date_past: { status: 422, title: 'The date is over at the clinic', final: true },
   date_too_far: { status: 422, title: 'The date is too far ahead' },
+  body_encoded: { status: 415, title: 'The body is compressed' },
   doctor_absent: { status: 422, title: 'The doctor is absent', final: true },
   wrong_date: { status: 422, title: 'Today is not the date of the appointment', final: true },
   idempotency_key_reused: { status: 422, title: 'The Idempotency-Key was used for another request' },
@@ -53,9 +55,45 @@ export const PROBLEMS = {
 
 export type ProblemCode = keyof typeof PROBLEMS
 
+/** What a fault can be. A client may branch on these words; the sentences may change. */
+export const RULES = {
+  required: 'the field is missing or empty',
+  unknown: 'no field has this name',
+  type: 'the value has another JSON type',
+  choice: 'the value is not one of the listed ones',
+  length: 'the text or list is too short or too long',
+  range: 'the number is too small, too large or not whole',
+  format: 'the text does not have the form that is needed',
+  text: 'the text holds characters that cannot be seen or stored, or is blank',
+  value: 'the value is not possible together with the others, or by itself',
+  unique: 'the value occurs twice',
+  idempotency_key: 'the key is no key, or header and body name two',
+  phone: 'the phone number is not possible',
+  another_day: 'the appointments cannot move to the day that they are on',
+  multipart: 'the multipart body is broken',
+  file: 'more than one file was sent',
+  file_name: 'the name of the file does not end with .csv',
+  file_size: 'the file has too many bytes',
+  rows: 'the file has too many rows',
+  empty: 'the file has no rows',
+  utf8: 'the file is not UTF-8',
+  csv: 'the file is not CSV',
+  quote: 'a quote of the file is in the wrong place',
+  column: 'a column is missing or occurs twice',
+  columns: 'a row has more or fewer cells than the header',
+  record_size: 'a row of the file is too long',
+  row_number: 'the cell does not hold the number of a row',
+  answers: 'the store did not answer',
+  trimmed: 'the cell of the file was longer than is kept',
+  failed_row: 'the row did not fail, so it cannot be repaired',
+} as const
+
+export type Rule = keyof typeof RULES
+
 /** One broken rule of the input. `field` is a path (`patient_id`), `row` a file's line (the header is 1). */
 export interface Fault {
   field: string
+  /** One of `RULES`. */
   rule: string
   message: string
   row?: number

@@ -3,19 +3,22 @@ import { expect, test, vi } from 'vitest'
 import { caller, keyFor, openClinic } from './clinic'
 import { operations } from './conformity'
 
-const OPEN = ['/', '/health', '/openapi.json', '/docs', '/redoc']
-const guarded = async () => (await operations()).filter(({ path }) => !OPEN.includes(path))
+const OPEN = ['/', '/health', '/openapi.json', '/docs', '/redoc', '/problems', '/problems/{code}']
+const MOVED = ['/api/v1/docs', '/api/v1/redoc', '/api/v1/openapi.json']
+const guarded = async () => (await operations()).filter(({ path }) => ![...OPEN, ...MOVED].includes(path))
 const anyPath = (path: string) => path.replace('{step}', 'serve').replace(/\{[^}]+\}/g, 'nobody')
 const admin = () => openClinic({ scopes: ['*', 'admin', 'clinics:*'] })
 
-test('only /, /health, /docs, /redoc and /openapi.json are open', async () => {
+test('only /, /health, the documentation and the explanations of problems are open', async () => {
   const stranger = caller()
   for (const { method, path } of await guarded()) {
     const reply = await stranger.send(method, anyPath(path))
     expect([method, path, reply.status]).toEqual([method, path, 401])
     expect(reply.headers.get('WWW-Authenticate')).toBe('Bearer')
   }
-  for (const path of OPEN) expect([path, (await stranger.get(path)).status]).toEqual([path, 200])
+  for (const path of OPEN)
+    expect([path, (await stranger.get(path.replace('{code}', 'day_full'))).status]).toEqual([path, 200])
+  for (const path of MOVED) expect([path, (await stranger.get(path)).status]).toEqual([path, 302])
   expect((await stranger.get('/no/such/route')).status).toBe(401)
 })
 

@@ -68,7 +68,7 @@ test('a patient has one appointment with a doctor a day, unless another is asked
   await desk.book({ date: DAY })
   expect(await desk.book({ date: DAY })).toMatchObject({
     status: 409,
-    body: { type: 'urn:doctorday:problem:already_booked' },
+    body: { type: '/problems/already_booked' },
   })
   expect((await desk.book({ date: DAY, allow_another: true })).body.slot).toBe(2)
 })

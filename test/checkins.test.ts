@@ -51,7 +51,7 @@ test('positions are 1, 2, 3 … in the order of arrival, and the queue lists the
 
 test('an empty queue is []', async () => {
   const desk = await openFrontDesk()
-  expect(await queueOf(desk)).toMatchObject({ status: 200, text: '[]' })
+  expect(await queueOf(desk)).toMatchObject({ status: 200, text: '[]\n' })
 })
 
 test('a second check-in is 409, “already checked in”; the same key gets the first answer', async () => {

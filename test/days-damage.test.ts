@@ -93,7 +93,7 @@ describe.each(HARMS)('after %s', (_, harm, says) => {
     await evictDurableObject(objectOf(desk))
     const logged = vi.spyOn(console, 'log')
     for (const reply of await everything(desk)) {
-      expect([reply.status, reply.body.type]).toEqual([503, 'urn:doctorday:problem:day_damaged'])
+      expect([reply.status, reply.body.type]).toEqual([503, '/problems/day_damaged'])
       expect(Number(reply.headers.get('Retry-After'))).toBeGreaterThan(0)
     }
     expect(logged.mock.calls.flat().join('\n')).toMatch(/"day_damaged"|"log_damaged"/)

@@ -42,7 +42,7 @@ test('a day with the most events it may have wakes, is read, and takes nothing n
       ),
     await desk.post(pathOf(desk, 'absence'), { reason: 'ill' }),
   ]) {
-    expect([refused.status, refused.body.type]).toEqual([429, 'urn:doctorday:problem:day_log_full'])
+    expect([refused.status, refused.body.type]).toEqual([429, '/problems/day_log_full'])
     expect(Number(refused.headers.get('Retry-After'))).toBeGreaterThan(0)
   }
   expect(await verdictOf(desk)).toMatchObject({ ok: true, count: EVENTS_MAX })
@@ -68,7 +68,7 @@ test('what exists on such a day can still be called, served and cancelled, and a
 test('one key that has used its share of a day is refused: 429 key_log_full; others go on', async () => {
   const desk = await openLongDay(KEY_EVENTS_MAX + 6)
   const refused = await desk.book({ date: DAY, allow_another: true })
-  expect([refused.status, refused.body.type]).toEqual([429, 'urn:doctorday:problem:key_log_full'])
+  expect([refused.status, refused.body.type]).toEqual([429, '/problems/key_log_full'])
   const other = await keyFor(desk.clinicId, ['*'])
   const wanted = { patient_id: desk.patientIds[0], doctor_id: desk.doctorId, date: DAY, allow_another: true }
   expect((await other.post('/api/v1/appointments', wanted)).status).toBe(201)

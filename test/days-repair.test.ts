@@ -142,7 +142,7 @@ test('a whole day is not repaired, nor a day of an unknown clinic or doctor, nor
   const [desk, admin] = [await openBusyDay(), await operator()]
   await copied(desk, 6)
   const intact = await repair(admin, desk, 'accept_loss')
-  expect([intact.status, intact.body.type]).toEqual([409, 'urn:doctorday:problem:day_intact'])
+  expect([intact.status, intact.body.type]).toEqual([409, '/problems/day_intact'])
   expect(await verdictOf(desk)).toMatchObject({ ok: true, count: 6 })
   expect((await repair(desk, desk, 'rebuild')).status).toBe(403)
   expect((await repair(admin, { ...desk, clinicId: 'nobody' }, 'rebuild')).status).toBe(404)

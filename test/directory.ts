@@ -135,7 +135,7 @@ export const refused = (reply: Pick<Reply, 'status' | 'body'>) => ({
 })
 export const badFile = (message: unknown) => ({
   status: 400,
-  type: 'urn:doctorday:problem:invalid_file',
+  type: '/problems/invalid_file',
   message,
 })
 

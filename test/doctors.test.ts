@@ -119,7 +119,7 @@ test('capacity cannot be set below what is taken', async () => {
     desk.post(`${DOCTORS}/${desk.doctorId}/availability`, { date: DAY, is_present: true, capacity })
   expect(await set(2)).toMatchObject({
     status: 409,
-    body: { type: 'urn:doctorday:problem:capacity_below_taken' },
+    body: { type: '/problems/capacity_below_taken' },
   })
   expect((await set(3)).body.capacity).toBe(3)
 })

@@ -143,7 +143,7 @@ test.each(TRIES)('POST $path: the key with another body is 422 and takes no effe
     const other = await desk.post(url, attempt.other(desk), { 'Idempotency-Key': 'k' })
     expect(other).toMatchObject({
       status: 422,
-      body: { type: 'urn:doctorday:problem:idempotency_key_reused' },
+      body: { type: '/problems/idempotency_key_reused' },
     })
   }
   const again = await desk.post(url, attempt.first(desk), { 'Idempotency-Key': 'k' })
@@ -202,9 +202,35 @@ test('expired keys are swept away by the claims that follow', async () => {
   expect(left.results).toEqual([{ key: '10' }, { key: '11' }])
 })
 
-test.each(['', ' ', 'x'.repeat(256), 'ключ', 'two words'])('%j is no key: 400', async (bad) => {
-  const desk = await ready()
-  expect((await desk.book({ date: DAY, idempotency_key: bad })).status).toBe(400)
+test.each([' ', 'x'.repeat(256), 'a\nb', 'a\u0000', '\u200b', '\u202ek', '\ud800', '\u200d', 7, ['k']])(
+  'idempotency_key: %j is no key: 400',
+  async (bad) => {
+    const desk = await ready()
+    expect((await desk.book({ date: DAY, idempotency_key: bad })).status).toBe(400)
+  },
+)
+
+test.each(['ключ', 'two words', '🗝️', '👩‍⚕️ 09:00', 'é'.repeat(255), '鍵', '"quoted\\"'])(
+  'idempotency_key: %j is a key: the same appointment again, and another body is 422',
+  async (good) => {
+    const desk = await openFrontDesk({ patients: 2 })
+    const first = await desk.book({ date: DAY, idempotency_key: good })
+    await forgetReplies()
+    const again = await desk.book({ date: DAY, idempotency_key: good })
+    expect([first.status, again.text]).toEqual([201, first.text])
+    expect((await desk.book({ date: DAY, patient: 1, idempotency_key: good })).status).toBe(422)
+  },
+)
+
+test('idempotency_key: null and "" are none, and leave the header as the key', async () => {
+  const desk = await openFrontDesk({ patients: 3 })
+  for (const [patient, idempotency_key] of [null, ''].entries()) {
+    expect((await desk.book({ date: DAY, patient, idempotency_key })).status).toBe(201)
+    expect((await desk.book({ date: DAY, patient, idempotency_key })).status).toBe(409)
+  }
+  const key = { 'Idempotency-Key': 'k' }
+  const first = await desk.book({ date: DAY, patient: 2, idempotency_key: null }, key)
+  expect((await desk.book({ date: DAY, patient: 2, idempotency_key: '' }, key)).text).toBe(first.text)
 })
 
 test('a blank header is no key at all', async () => {

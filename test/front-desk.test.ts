@@ -61,10 +61,10 @@ test('cancelling again is 409; with the same key it is the first reply; after ch
   expect([again.status, again.text]).toEqual([200, first.text])
   expect(await cancel(desk, body.id)).toMatchObject({
     status: 409,
-    body: { type: 'urn:doctorday:problem:already_cancelled' },
+    body: { type: '/problems/already_cancelled' },
   })
   const [arrived = ''] = await fillQueue(desk, 1)
-  expect((await cancel(desk, arrived)).body.type).toBe('urn:doctorday:problem:already_checked_in')
+  expect((await cancel(desk, arrived)).body.type).toBe('/problems/already_checked_in')
   expect((await cancel(desk, crypto.randomUUID())).status).toBe(404)
 })
 
@@ -209,7 +209,7 @@ test('a patient is called, skipped, requeued, called, recalled and served; an il
   const step = async (name: string) => desk.post(`${CHECKINS}/${id}/${name}`)
   expect(await step('serve')).toMatchObject({
     status: 409,
-    body: { type: 'urn:doctorday:problem:illegal_step', from: 'waiting', to: 'served', allowed: [] },
+    body: { type: '/problems/illegal_step', from: 'waiting', to: 'served', allowed: [] },
   })
   await next(desk, 'r')
   expect((await step('skip')).body).toMatchObject({ status: 'skipped' })

@@ -35,7 +35,7 @@ test('an admin grants only the scopes that its own key holds', async () => {
   ])
     expect(await grant(admin, scopes)).toMatchObject({
       status: 403,
-      body: { type: 'urn:doctorday:problem:scope_missing' },
+      body: { type: '/problems/scope_missing' },
     })
   expect((await grant(await adminOf(clinicId, '*'), ['*', 'clinics:*'])).status).toBe(403)
   expect((await grant(await adminOf(clinicId, '*', 'clinics:*'), ['*', 'admin', 'clinics:*'])).status).toBe(
@@ -94,7 +94,7 @@ test('the last admin key of a clinic stays, also where two admins revoke each ot
   const first = await adminOf(clinicId)
   expect(await revoke(first, first)).toMatchObject({
     status: 409,
-    body: { type: 'urn:doctorday:problem:last_admin_key' },
+    body: { type: '/problems/last_admin_key' },
   })
   const second = await adminOf(clinicId)
   const both = await Promise.all([revoke(first, second), revoke(second, first)])

@@ -23,7 +23,7 @@ const sent = holdTheQueue()
 const move = (clinic: Client, job: string, step: 'cancel' | 'resume', key?: string) =>
   clinic.send('POST', `${HOSPITALS}/jobs/${job}/${step}`, null, key ? { 'Idempotency-Key': key } : {})
 
-const problem = (code: string) => ({ status: 409, body: { type: `urn:doctorday:problem:${code}` } })
+const problem = (code: string) => ({ status: 409, body: { type: `/problems/${code}` } })
 
 /** An import of which the first of three chunks is done. */
 async function begun(clinic: Client): Promise<string> {

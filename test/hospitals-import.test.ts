@@ -205,7 +205,7 @@ test('a batch whose import runs cannot be activated', async () => {
   await upload(clinic, csv('A,B,'))
   expect(await activate(clinic, await batchOf(clinic))).toMatchObject({
     status: 409,
-    body: { type: 'urn:doctorday:problem:import_not_finished' },
+    body: { type: '/problems/import_not_finished' },
   })
 })
 

@@ -82,7 +82,7 @@ test.each([
   const clinic = await openClinic()
   expect(await sendFile(clinic, 'mode=partial', file)).toMatchObject({
     status: 400,
-    body: { type: 'urn:doctorday:problem:invalid_file' },
+    body: { type: '/problems/invalid_file' },
   })
   await expectNothingLeft(clinic)
 })
@@ -93,7 +93,7 @@ test.each([
 ])('another %s is refused by name', async (field, query) => {
   const clinic = await openClinic()
   const reply = await sendFile(clinic, query, MIXED)
-  expect(reply).toMatchObject({ status: 400, body: { errors: [{ field, rule: 'picklist' }] } })
+  expect(reply).toMatchObject({ status: 400, body: { errors: [{ field, rule: 'choice' }] } })
   await expectNothingLeft(clinic)
 })
 

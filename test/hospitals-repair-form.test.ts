@@ -61,8 +61,8 @@ test('a form whose file is no CSV, or that has none, repairs nothing', async () 
     await repair(clinic, job, empty, newKey()),
   ]
   expect(replies.map(({ status, body }) => [status, body.type])).toEqual([
-    [400, 'urn:doctorday:problem:invalid_file'],
-    [400, 'urn:doctorday:problem:invalid_file'],
+    [400, '/problems/invalid_file'],
+    [400, '/problems/invalid_file'],
   ])
   expect((await statusOf(clinic, job)).body).toMatchObject({ status: 'completed', failed_hospitals: 1 })
 })

@@ -113,7 +113,7 @@ test('a repair needs a key and a column that says which row is meant', async () 
     await clinic.send('POST', url, csv('A,B,'), { 'Content-Type': 'text/csv' }),
     await clinic.send('POST', url, csv('A,B,'), asCsv(newKey())),
   ]
-  expect(replies.map(({ body }) => body.type.split(':').at(-1))).toEqual([
+  expect(replies.map(({ body }) => body.type.split('/').at(-1))).toEqual([
     'idempotency_key_required',
     'invalid_file',
   ])

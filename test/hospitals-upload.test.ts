@@ -62,7 +62,7 @@ test.each([
   const reply = await clinic.send('POST', `${HOSPITALS}/bulk`, form, headers as HeadersInit)
   expect(reply).toMatchObject({
     status: 400,
-    body: { type: 'urn:doctorday:problem:idempotency_key_required' },
+    body: { type: '/problems/idempotency_key_required' },
   })
   await expectNothingLeft(clinic)
 })
@@ -108,7 +108,7 @@ test.each(['with KV', 'without KV'])('a key that belongs to another file is refu
   await upload(clinic, csv('A,B,'), { key })
   expect(await upload(clinic, csv('C,D,'), { key })).toMatchObject({
     status: 422,
-    body: { type: 'urn:doctorday:problem:idempotency_key_reused' },
+    body: { type: '/problems/idempotency_key_reused' },
   })
   expect(await leftOf(clinic)).toMatchObject({ imports: 1 })
   expect(await strayRows()).toBe(0)
@@ -140,7 +140,7 @@ test.each<[string, () => Promise<never>]>([
     const startedAt = Date.now()
     const reply = await upload(clinic, csv(...manyRows(3)), { key })
     expect(Date.now() - startedAt).toBeLessThan(2_000)
-    expect(reply).toMatchObject({ status: 503, body: { type: 'urn:doctorday:problem:unavailable' } })
+    expect(reply).toMatchObject({ status: 503, body: { type: '/problems/unavailable' } })
     expect(Number(reply.headers.get('Retry-After'))).toBeGreaterThan(0)
     await expectNothingLeft(clinic)
     expect((await clinic.get(`${HOSPITALS}/jobs`)).body).toEqual({ total_jobs: 0, jobs: [] })

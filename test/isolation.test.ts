@@ -1,6 +1,6 @@
 import { afterEach, expect, test, vi } from 'vitest'
 import { DAY, type FrontDesk, openFrontDesk, type Reply } from './clinic'
-import { operations } from './conformity'
+import { bodyOf, operations } from './conformity'
 
 afterEach(() => {
   vi.useRealTimers()
@@ -75,8 +75,12 @@ const PATH_IDS: Record<string, string> = {
 
 /** Ids that only an admin of the whole service can reach; a clinic's key is refused before any look-up. */
 const ADMIN_ONLY = ['/api/v1/keys/{id}', '/api/v1/clinics/{id}/resync', '/api/v1/clinics/{id}/days/repair']
-/** A hospital's id is made by the consumer, and a repair is a file: their own tests show their isolation. */
+/**
+ * A hospital's id is made by the consumer, and a repair is a file: their own tests show their isolation. The
+ * explanation of a problem belongs to no clinic.
+ */
 const SHOWN_ELSEWHERE = [
+  '/problems/{code}',
   '/api/v1/hospitals/{id}',
   '/api/v1/hospitals/jobs/{job_id}/rows',
   '/api/v1/patients/bulk/{job_id}/rows',
@@ -89,15 +93,19 @@ test('every id of one clinic is 404 for the other, on every route that takes an 
     ({ path }) => path.includes('{') && !ADMIN_ONLY.includes(path) && !SHOWN_ELSEWHERE.includes(path),
   )
   expect(new Set(routes.map(({ path }) => path))).toEqual(new Set(Object.keys(PATH_IDS)))
-  for (const { method, path } of routes) {
+  for (const { method, path, operation } of routes) {
     const id = ids[PATH_IDS[path] ?? ''] ?? ''
     const url = path
       .replace('{date}', DAY)
       .replace(/\{[^}]+\}/, id)
       .replace('{step}', 'serve')
-    const body = ['POST', 'PATCH'].includes(method)
-      ? JSON.stringify({ name: 'Changed', date: DAY, is_present: true, room: 'r', reason: 'ill' })
-      : null
+    const body = await bodyOf(operation, {
+      name: 'Changed',
+      date: DAY,
+      is_present: true,
+      room: 'r',
+      reason: 'ill',
+    })
     const replies: [string, Reply][] = [
       ['foreign', await other.send(method, url, body)],
       ['own', await one.send(method, url, body)],

@@ -38,7 +38,7 @@ test('only so many follow one day; one that goes makes room', async () => {
     times(PLACES_MAX.key, (n) => follow('WebSocket', onDay(desk), withKey(keys[n % keys.length] ?? desk))),
   )
   const full = await desk.get(onDay(desk))
-  expect(full).toMatchObject({ status: 503, body: { type: 'urn:doctorday:problem:live_full' } })
+  expect(full).toMatchObject({ status: 503, body: { type: '/problems/live_full' } })
   expect(full.headers.get('Retry-After')).toBe('3600')
   await arrive(desk, 0)
   await Promise.all(followers.map((follower) => until(follower, 3)))

@@ -13,7 +13,7 @@ afterEach(() => {
 })
 
 const HOUR_SECONDS = 3_600
-const FULL = { status: 503, body: { type: 'urn:doctorday:problem:live_full' } }
+const FULL = { status: 503, body: { type: '/problems/live_full' } }
 const stranger = caller()
 const ticketsPath = (desk: FrontDesk) => `/api/v1/checkins/doctors/${desk.doctorId}/queue/tickets`
 const issue = (desk: FrontDesk, by: Client = desk) => by.post(ticketsPath(desk), { date: DAY })

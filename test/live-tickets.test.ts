@@ -14,7 +14,7 @@ afterEach(() => {
 })
 
 const stranger = caller()
-const REFUSED = { status: 401, body: { type: 'urn:doctorday:problem:unauthenticated' } }
+const REFUSED = { status: 401, body: { type: '/problems/unauthenticated' } }
 const ticketsPath = ({ doctorId }: FrontDesk) => `/api/v1/checkins/doctors/${doctorId}/queue/tickets`
 const issue = (desk: FrontDesk, wanted: object = {}, key?: string) =>
   desk.post(ticketsPath(desk), { date: DAY, ...wanted }, key ? { 'Idempotency-Key': key } : {})
@@ -185,7 +185,7 @@ test('a retry with the key is told that the ticket was shown; where the first di
   expect((await stranger.get(second.body.url)).status).toBe(200)
   at(NOON + 2 * TICKET_MS)
   const third = await issue(desk, {}, 'k')
-  expect(third).toMatchObject({ status: 409, body: { type: 'urn:doctorday:problem:key_shown_once' } })
+  expect(third).toMatchObject({ status: 409, body: { type: '/problems/key_shown_once' } })
   expect(await stored(desk)).toHaveLength(1)
 })
 
@@ -197,7 +197,7 @@ test('tickets of a day have a limit, and those long expired are swept away', asy
       sql.exec(`INSERT INTO tickets VALUES (?, ?, 'k', 'c', 'board', ?)`, `h${n}`, `o${n}`, NOON + TICKET_MS)
   })
   const full = await issue(desk)
-  expect(full).toMatchObject({ status: 503, body: { type: 'urn:doctorday:problem:live_full' } })
+  expect(full).toMatchObject({ status: 503, body: { type: '/problems/live_full' } })
   expect(full.headers.get('Retry-After')).toBe(String(TICKET_MS / 1_000))
   at(NOON + TICKET_MS)
   expect((await issue(desk)).status).toBe(201)

@@ -84,7 +84,7 @@ test('GET /tests answers a bare array of records, newest last', async () => {
 
 test('GET /tests answers [] where there are none', async () => {
   const clinic = await openClinic()
-  expect(await clinic.get(`/tests?clinic_id=${clinic.clinicId}`)).toMatchObject({ status: 200, text: '[]' })
+  expect(await clinic.get(`/tests?clinic_id=${clinic.clinicId}`)).toMatchObject({ status: 200, text: '[]\n' })
 })
 
 test.each(['', '?clinic_id=', '?clinic_id=%20%20'])(

@@ -29,4 +29,4 @@ export const forgetReplies = async () => {
   const { keys } = await env.REPLIES.list()
   await Promise.all(keys.map(({ name }) => env.REPLIES.delete(name)))
 }
-export const typeOf = ({ status, body }: Reply) => [status, body.type?.split(':').at(-1)]
+export const typeOf = ({ status, body }: Reply) => [status, body.type?.split('/').at(-1)]

@@ -176,7 +176,7 @@ test('every bad row is told with its row and field, nothing of its cells, and no
 test('a key is required; with it, the same file is the same job, also without KV', async () => {
   const clinic = await openClinic()
   expect(await clinic.send('POST', BULK, csv('A,2025550101,'), { 'Content-Type': 'text/csv' })).toMatchObject(
-    { status: 400, body: { type: 'urn:doctorday:problem:idempotency_key_required' } },
+    { status: 400, body: { type: '/problems/idempotency_key_required' } },
   )
   const replies = [await upload(clinic, csv('A,2025550101,'), 'k')]
   replies.push(await upload(clinic, csv('A,2025550101,'), 'k'))

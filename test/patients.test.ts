@@ -52,7 +52,7 @@ test('another name on a known phone is refused, unless it says that the phone is
   const clinic = await openClinic()
   await clinic.post(PATIENTS, { ...ADA, shared_phone: true })
   const refused = await clinic.post(PATIENTS, { ...ADA, name: 'Byron Lovelace' })
-  expect(refused).toMatchObject({ status: 409, body: { type: 'urn:doctorday:problem:phone_in_use' } })
+  expect(refused).toMatchObject({ status: 409, body: { type: '/problems/phone_in_use' } })
   const shared = await clinic.post(PATIENTS, { ...ADA, name: 'Byron Lovelace', shared_phone: true })
   expect(shared.status).toBe(201)
   expect((await clinic.post(PATIENTS, { ...ADA, name: 'Annabella' })).status).toBe(409)
@@ -97,7 +97,7 @@ test('an Idempotency-Key that belongs to another request is refused and nothing 
   const other = { ...ADA, name: 'Grace', phone: '202 555 0102' }
   expect(await clinic.post(PATIENTS, other, key)).toMatchObject({
     status: 422,
-    body: { type: 'urn:doctorday:problem:idempotency_key_reused' },
+    body: { type: '/problems/idempotency_key_reused' },
   })
   expect((await clinic.post(PATIENTS, other)).status).toBe(201)
 })

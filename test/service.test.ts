@@ -11,13 +11,16 @@ const PAGE_FILES = '/:page{docs|redoc}/:file{.+}'
 
 const stranger = caller()
 
-test('GET / tells name, version, status and links, and every link leads somewhere', async () => {
+test('GET / tells service, version, status, endpoints and links, and every link leads somewhere', async () => {
   const { status, body } = await stranger.get('/')
   expect(status).toBe(200)
   expect(body).toMatchObject({
+    service: 'Doctorday',
     name: 'Doctorday',
     version: expect.stringMatching(/^\d+\.\d+\.\d+$/),
-    status: 'ok',
+    status: 'running',
+    timestamp: expect.stringMatching(/^\d{4}-\d\d-\d\dT[\d:.]+Z$/),
+    endpoints: { tests: '/tests', appointments: '/api/v1/appointments' },
   })
   for (const link of Object.values<string>(body.links)) expect((await stranger.get(link)).status).toBe(200)
 })
@@ -28,6 +31,16 @@ test('GET /health tells that the service runs, and asks no store', async () => {
   expect((await stranger.get('/health')).body).toEqual({ status: 'healthy', version: '0.1.0' })
   expect(asked).not.toHaveBeenCalled()
   asked.mockRestore()
+})
+
+test.each([
+  ['/api/v1/docs', '/docs'],
+  ['/api/v1/redoc', '/redoc'],
+  ['/api/v1/openapi.json', '/openapi.json'],
+])('GET %s leads older clients to %s', async (old, now) => {
+  const { status, headers } = await stranger.get(old)
+  expect([status, headers.get('Location')]).toEqual([302, now])
+  expect((await stranger.get(now)).status).toBe(200)
 })
 
 test.each(['/docs', '/redoc'])('GET %s is a page that loads nothing from elsewhere', async (path) => {
@@ -54,7 +67,7 @@ test('an unknown route is a 404 in the same form as every other problem', async 
   const { status, body, headers } = await clinic.get('/api/v2/patients')
   expect(headers.get('Content-Type')).toBe('application/problem+json')
   expect(body).toEqual({
-    type: 'urn:doctorday:problem:not_found',
+    type: '/problems/not_found',
     title: 'Not found',
     status,
     detail: 'Route not found',

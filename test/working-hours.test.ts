@@ -18,7 +18,7 @@ const waitOf = (desk: TimedDesk, patient: number) =>
   desk.post(`${APPOINTMENTS}/waitlist`, { ...placeOf(desk), patient_id: desk.patientIds[patient] })
 const refusalOf = ({ status, body }: { status: number; body: { type: string } }) => [
   status,
-  body.type.split(':').at(-1),
+  body.type.split('/').at(-1),
 ]
 
 test('a doctor tells working hours, and how many slots they usually are', async () => {

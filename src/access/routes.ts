@@ -1,5 +1,5 @@
 import * as v from 'valibot'
-import { body, doc, query, refuses, reply, replyPage, resource } from '../http/endpoint'
+import { body, doc, noQuery, query, refuses, reply, replyPage, resource } from '../http/endpoint'
 import { createKey, listClinics, listKeys, openClinic, revokeKey } from './actions'
 import { Clinic, CreatedKey, Key, ListClinics, ListKeys, NewClinic, NewKey } from './model'
 import { needs } from './permissions'
@@ -39,5 +39,6 @@ export const keys = resource()
     doc('Revoke an API key', 200, Key),
     refuses('not_found', 'last_admin_key'),
     needs('admin'),
+    noQuery(),
     async (c) => reply(c, Key, await revokeKey(c.var.ctx, c.req.param('id'))),
   )

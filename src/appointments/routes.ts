@@ -2,7 +2,7 @@ import * as v from 'valibot'
 import { needs } from '../access/permissions'
 import { CHANGE_PROBLEMS, DATE_PROBLEMS, DAY_PROBLEMS } from '../doctor-day/refusals'
 import { OnDate } from '../doctors/model'
-import { body, doc, noBody, query, refuses, reply, replyPage, resource } from '../http/endpoint'
+import { body, doc, noBody, noQuery, query, refuses, reply, replyPage, resource } from '../http/endpoint'
 import { replay } from '../http/idempotency'
 import {
   acceptOffer,
@@ -45,7 +45,7 @@ export const appointments = resource()
       'hold_over',
     ),
     needs('appointments:write'),
-    body(BookAppointment),
+    body(BookAppointment, 'contract'),
     replay,
     async (c) => reply(c, Appointment, await book(c.var.ctx, c.req.valid('json')), 201),
   )
@@ -61,6 +61,7 @@ export const appointments = resource()
     doc('Get an appointment', 200, Appointment),
     refuses(...DAY_PROBLEMS, 'not_found'),
     needs('appointments:read'),
+    noQuery('contract'),
     async (c) => reply(c, Appointment, await getAppointment(c.var.ctx, c.req.param('id'))),
   )
   .post(
@@ -106,6 +107,7 @@ export const appointments = resource()
     doc('Release a hold', 200, ReleasedHold),
     refuses(...CHANGE_PROBLEMS, 'not_found'),
     needs('appointments:write'),
+    noQuery(),
     async (c) => reply(c, ReleasedHold, await releaseHold(c.var.ctx, c.req.param('id'))),
   )
   .post(
@@ -143,7 +145,7 @@ export const appointments = resource()
     doc('List a doctor’s appointments of a day, by slot', 200, v.array(Appointment)),
     refuses(...DAY_PROBLEMS, 'not_found'),
     needs('appointments:read'),
-    query(OnDate),
+    query(OnDate, 'contract'),
     async (c) =>
       reply(
         c,

@@ -2,7 +2,7 @@ import * as v from 'valibot'
 import { needs } from '../access/permissions'
 import { CHANGE_PROBLEMS, DAY_PROBLEMS } from '../doctor-day/refusals'
 import { OnDate } from '../doctors/model'
-import { body, doc, noBody, query, refuses, reply, resource } from '../http/endpoint'
+import { body, doc, noBody, noQuery, query, refuses, reply, resource } from '../http/endpoint'
 import { replay } from '../http/idempotency'
 import { callNext, checkIn, getWait, listQueue, takeStep, walkIn } from './actions'
 import { CallNext, CheckedIn, CheckIn, Queued, STEP_PATH, Standing, Wait, WalkIn } from './model'
@@ -21,7 +21,7 @@ export const checkins = resource()
       'moving',
     ),
     needs('checkins:write'),
-    body(CheckIn),
+    body(CheckIn, 'contract'),
     replay,
     async (c) => reply(c, CheckedIn, await checkIn(c.var.ctx, c.req.valid('json')), 201),
   )
@@ -60,6 +60,7 @@ export const checkins = resource()
     doc('Get the number of patients ahead and the estimated wait', 200, Wait),
     refuses(...DAY_PROBLEMS, 'not_found'),
     needs('checkins:read'),
+    noQuery(),
     async (c) => reply(c, Wait, await getWait(c.var.ctx, c.req.param('appointment_id'))),
   )
   .get(
@@ -67,7 +68,7 @@ export const checkins = resource()
     doc('List the check-ins with a doctor, in order of arrival', 200, v.array(Queued)),
     refuses(...DAY_PROBLEMS, 'not_found'),
     needs('checkins:read'),
-    query(OnDate),
+    query(OnDate, 'contract'),
     async (c) =>
       reply(
         c,

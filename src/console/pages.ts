@@ -24,7 +24,7 @@ const HEADERS = {
   'Referrer-Policy': 'no-referrer',
 }
 
-export const swaggerPage = html(
+export const swaggerPage = scriptPage(
   'API documentation',
   '<link rel="stylesheet" href="/docs/page.css">',
   `<link rel="stylesheet" href="/docs/${swaggerUiVersion}/swagger-ui.css">`,
@@ -32,15 +32,31 @@ export const swaggerPage = html(
   '<script defer src="/docs/page.js"></script>',
 )
 
-export const redocPage = html(
+export const redocPage = scriptPage(
   'API reference',
   '<link rel="stylesheet" href="/redoc/page.css">',
   `<script defer src="/redoc/${redocVersion}/redoc.standalone.js"></script>`,
   '<script defer src="/redoc/page.js"></script>',
 )
 
+/** A page whose script fills it. */
+function scriptPage(title: string, ...head: string[]): string {
+  return html(title, head.join('\n'), '<main id="page"></main>')
+}
+
+/** A page of text, which loads nothing. `title` and `content` are HTML. */
+export const textPage = (title: string, content: string): string =>
+  html(title, `<style>${TEXT_STYLE}</style>`, `<main>\n${content}\n</main>`)
+
+const TEXT_STYLE = [
+  ':root { color-scheme: light dark; font: 1rem/1.5 system-ui, sans-serif }',
+  'main { max-width: 48rem; margin: 2rem auto; padding: 0 1rem }',
+  'dt { font-weight: 600 } dd { margin: 0 0 1rem } td { padding-right: 1rem }',
+  'pre { overflow-x: auto; padding: 0.5rem; border: 1px solid }',
+].join('\n')
+
 /** An empty icon keeps the browser from asking for /favicon.ico. */
-function html(title: string, ...head: string[]): string {
+function html(title: string, head: string, content: string): string {
   return `<!doctype html>
 <html lang="en">
 <head>
@@ -48,9 +64,9 @@ function html(title: string, ...head: string[]): string {
 <meta name="viewport" content="width=device-width, initial-scale=1">
 <title>Doctorday: ${title}</title>
 <link rel="icon" href="data:,">
-${head.join('\n')}
+${head}
 </head>
-<body><main id="page"></main></body>
+<body>${content}</body>
 </html>
 `
 }

@@ -1,7 +1,7 @@
 import * as v from 'valibot'
 import { needs } from '../access/permissions'
 import { CHANGE_PROBLEMS, DATE_PROBLEMS, DAY_PROBLEMS } from '../doctor-day/refusals'
-import { body, doc, linkNext, noBody, path, query, refuses, reply, resource } from '../http/endpoint'
+import { body, doc, linkNext, noBody, noQuery, path, query, refuses, reply, resource } from '../http/endpoint'
 import { replay } from '../http/idempotency'
 import { declareAbsence } from './absence'
 import { getDay, listDayEvents, resyncDay, verifyDay } from './actions'
@@ -52,6 +52,7 @@ export const days = resource()
     refuses(...DAY_PROBLEMS, 'not_found', 'invalid_request'),
     needs('audit:read'),
     path(DayPath),
+    noQuery(),
     async (c) => reply(c, Verdict, await verifyDay(c.var.ctx, c.req.valid('param'))),
   )
   .post(

@@ -1,7 +1,7 @@
 import * as v from 'valibot'
 import { needs } from '../access/permissions'
 import { CHANGE_PROBLEMS, DATE_PROBLEMS, DAY_PROBLEMS } from '../doctor-day/refusals'
-import { body, doc, query, refuses, reply, replyPage, resource } from '../http/endpoint'
+import { body, doc, noQuery, query, refuses, reply, replyPage, resource } from '../http/endpoint'
 import { addDoctor, changeDoctor, getAvailability, getDoctor, listDoctors, setAvailability } from './actions'
 import {
   Availability,
@@ -20,18 +20,23 @@ export const doctors = resource()
     doc('Add a doctor', 201, Doctor),
     refuses('doctor_code_taken'),
     needs('doctors:write'),
-    body(NewDoctor),
+    body(NewDoctor, 'contract'),
     async (c) => reply(c, Doctor, await addDoctor(c.var.ctx, c.req.valid('json')), 201),
   )
   .get(
     '/',
     doc('List doctors; with a date, whether each is available', 200, v.array(ListedDoctor)),
     needs('doctors:read'),
-    query(ListDoctors),
+    query(ListDoctors, 'contract'),
     async (c) => replyPage(c, ListedDoctor, await listDoctors(c.var.ctx, c.req.valid('query'))),
   )
-  .get('/:id', doc('Get a doctor', 200, Doctor), refuses('not_found'), needs('doctors:read'), async (c) =>
-    reply(c, Doctor, await getDoctor(c.var.ctx, c.req.param('id'))),
+  .get(
+    '/:id',
+    doc('Get a doctor', 200, Doctor),
+    refuses('not_found'),
+    needs('doctors:read'),
+    noQuery('contract'),
+    async (c) => reply(c, Doctor, await getDoctor(c.var.ctx, c.req.param('id'))),
   )
   .patch(
     '/:id',
@@ -46,7 +51,7 @@ export const doctors = resource()
     doc('Set whether a doctor is present on a day, the working hours and the capacity', 200, Availability),
     refuses(...CHANGE_PROBLEMS, ...DATE_PROBLEMS, 'not_found', 'capacity_below_taken', 'hours_in_use'),
     needs('doctors:write'),
-    body(SetAvailability),
+    body(SetAvailability, 'contract'),
     async (c) =>
       reply(c, Availability, await setAvailability(c.var.ctx, c.req.param('id'), c.req.valid('json'))),
   )
@@ -55,7 +60,7 @@ export const doctors = resource()
     doc('Get whether a doctor is present on a day', 200, Availability),
     refuses(...DAY_PROBLEMS, 'not_found'),
     needs('doctors:read'),
-    query(OnDate),
+    query(OnDate, 'contract'),
     async (c) =>
       reply(c, Availability, await getAvailability(c.var.ctx, c.req.param('id'), c.req.valid('query').date)),
   )

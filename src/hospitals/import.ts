@@ -20,6 +20,7 @@ export const HOSPITAL_WORDS = {
     'unknown_outcome',
   ],
   activationPath: (batchId: string) => `/api/v1/hospitals/bulk/batch/${batchId}/activate`,
+  whose: 'contract',
 } as const
 
 /** Hospitals as a kind of import: the rules of a row, and how rows become hospitals. */

@@ -1,6 +1,6 @@
 import * as v from 'valibot'
 import { needs } from '../access/permissions'
-import { doc, query, refuses, reply, replyPage, resource } from '../http/endpoint'
+import { doc, noQuery, query, refuses, reply, replyPage, resource } from '../http/endpoint'
 import { tellsErrorType } from '../http/failure'
 import { importRoutes } from '../imports/routes'
 import { activateBatch, getHospital, listHospitals } from './actions'
@@ -19,6 +19,7 @@ export const hospitals = resource()
     doc('Activate a batch', 200, ActivatedBatch),
     refuses('not_found', 'import_not_finished'),
     needs('hospitals:write'),
+    noQuery('contract'),
     async (c) => reply(c, ActivatedBatch, await activateBatch(c.var.ctx, c.req.param('batch_id'))),
   )
   .get(
@@ -33,5 +34,6 @@ export const hospitals = resource()
     doc('Get a hospital', 200, Hospital),
     refuses('not_found'),
     needs('hospitals:read'),
+    noQuery(),
     async (c) => reply(c, Hospital, await getHospital(c.var.ctx, c.req.param('id'))),
   )

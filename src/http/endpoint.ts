@@ -1,17 +1,16 @@
 import { type Context, Hono, type MiddlewareHandler, type TypedResponse } from 'hono'
-import { createMiddleware } from 'hono/factory'
 import type { ContentfulStatusCode } from 'hono/utils/http-status'
 import { describeRoute, resolver, uniqueSymbol } from 'hono-openapi'
 import * as v from 'valibot'
 import type { App } from '../context'
 import type { TextPage } from '../lib/db'
 import type { Page } from '../lib/page'
-import { LONE_SURROGATE, loneSurrogateIn } from '../lib/text'
-import { Problem, type ProblemCode } from '../problem'
-import { invalid, parse } from './failure'
-import { fieldsOf, NO_FIELDS } from './fields'
+import type { ProblemCode } from '../problem'
+import { checked, parse } from './failure'
 import { idempotencyKey, prepareOnce } from './idempotency'
-import { JSON_BYTES_MAX, readText } from './limits'
+import { fieldsOf, NO_FIELDS } from './input/fields'
+import { readJson } from './input/json'
+import type { Whose } from './input/strangers'
 import { checkQuery } from './url'
 
 type Schema = v.GenericSchema<unknown, unknown>
@@ -48,23 +47,38 @@ type Validated<Target extends string, S extends Schema> = {
 }
 
 /** Reads and validates a JSON body, whatever its Content-Type, and gives the action its `once`. */
-export const body = <S extends Schema>(schema: S) => {
+export const body = <S extends Schema>(schema: S, whose: Whose = 'ours') => {
   const fields = fieldsOf(schema)
   return documented<'json', S>('json', schema, async (c, next) => {
-    const input = parse(schema, await readJson(c))
+    const sent = await readJson(c.req.raw)
+    const { input, ignored } = checked(schema, fields, sent, whose)
+    const alsoIgnored = checked(NOTHING, NO_FIELDS, c.req.query(), whose).ignored
     const { idempotency_key, ...wanted } = input as { idempotency_key?: string }
     prepareOnce(c, idempotencyKey(c, idempotency_key), wanted, fields)
     c.req.addValidatedData('json', input as object)
     await next()
+    tellIgnored(c, [...ignored, ...alsoIgnored])
   })
 }
 
 /** Validates the query string. If a parameter is given twice, its first value counts. */
-export const query = <S extends Schema>(schema: S) =>
-  documented<'query', S>('query', schema, async (c, next) => {
+export const query = <S extends Schema>(schema: S, whose: Whose = 'ours') => {
+  const fields = fieldsOf(schema)
+  return documented<'query', S>('query', schema, async (c, next) => {
     checkQuery(c.req.url)
-    c.req.addValidatedData('query', parse(schema, c.req.query()) as object)
+    const { input, ignored } = checked(schema, fields, c.req.query(), whose)
+    c.req.addValidatedData('query', input as object)
     await next()
+    tellIgnored(c, ignored)
+  })
+}
+
+/** For a route that reads neither a query nor a body. */
+export const noQuery = (whose: Whose = 'ours') =>
+  readsNothing(async (c, next) => {
+    const { ignored } = checked(NOTHING, NO_FIELDS, c.req.query(), whose)
+    await next()
+    tellIgnored(c, ignored)
   })
 
 /** Validates the path's parameters. A malformed value is 400; only a well-formed unknown one is 404. */
@@ -74,11 +88,20 @@ export const path = <S extends Schema>(schema: S) =>
     await next()
   })
 
-/** For a POST that needs no body: gives the action its `once` and reads nothing. */
-export const noBody = createMiddleware<App>(async (c, next) => {
+/** For a POST that needs no body: gives the action its `once`. An empty object is no body either. */
+export const noBody = readsNothing(async (c, next) => {
+  checked(NOTHING, NO_FIELDS, c.req.query(), 'ours')
+  if (c.req.raw.body !== null) checked(NOTHING, NO_FIELDS, await readJson(c.req.raw), 'ours')
   prepareOnce(c, idempotencyKey(c), null, NO_FIELDS)
   await next()
 })
+
+const NOTHING = v.object({})
+
+function readsNothing(middleware: MiddlewareHandler<App>): MiddlewareHandler<App> {
+  const spec = { 'x-problems': ['invalid_request', 'invalid_json', 'body_too_large'] }
+  return Object.assign(middleware, { [uniqueSymbol]: { spec } })
+}
 
 function documented<Target extends 'json' | 'query' | 'param', S extends Schema>(
   target: Target,
@@ -90,27 +113,12 @@ function documented<Target extends 'json' | 'query' | 'param', S extends Schema>
   })
 }
 
-/** The bytes are UTF-8, so only an escape can be half of a surrogate pair. */
-const ESCAPED_SURROGATE = /\\u[dD][89a-fA-F]/
-
-/** Always an object, so that a schema's own checks can read its fields. */
-async function readJson(c: Context<App>): Promise<object> {
-  const text = await readText(c.req.raw, JSON_BYTES_MAX)
-  const value = parsed(text)
-  if (typeof value !== 'object' || value === null || Array.isArray(value))
-    throw invalid([{ field: 'body', rule: 'object', message: 'The body must be a JSON object' }])
-  const field = ESCAPED_SURROGATE.test(text) ? loneSurrogateIn(value) : null
-  if (field !== null) throw invalid([{ field, rule: 'text', message: `${field} ${LONE_SURROGATE}` }])
-  return value
+const tellIgnored = (c: Context<App>, names: string[]): void => {
+  if (names.length > 0) addHeader(c, 'Ignored-Fields', names.slice(0, IGNORED_MAX).join(', '))
 }
 
-function parsed(text: string): unknown {
-  try {
-    return text.trim() === '' ? {} : JSON.parse(text)
-  } catch {
-    throw new Problem('invalid_json', 'The body must be valid JSON')
-  }
-}
+/** More would make a header that some proxies refuse. */
+const IGNORED_MAX = 20
 
 /** Answers with the schema's fields only, so that an undocumented field cannot leave. */
 export function reply<S extends Schema, Status extends ContentfulStatusCode = 200>(
@@ -119,8 +127,22 @@ export function reply<S extends Schema, Status extends ContentfulStatusCode = 20
   value: v.InferInput<S>,
   status?: Status,
 ): Response & TypedResponse<v.InferOutput<S>, Status, 'json'> {
-  return c.json(v.parse(schema, value) as never, status ?? 200) as never
+  return json(c, v.parse(schema, value), status)
 }
+
+/** JSON ends with a line break, so that the prompt of a shell does not follow it on its line. */
+export const json = <T, Status extends ContentfulStatusCode = 200>(
+  c: Context<App>,
+  value: T,
+  status?: Status,
+): Response & TypedResponse<T, Status, 'json'> => jsonText(c, JSON.stringify(value), status)
+
+const jsonText = <T, Status extends ContentfulStatusCode = 200>(
+  c: Context<App>,
+  text: string,
+  status?: Status,
+): Response & TypedResponse<T, Status, 'json'> =>
+  c.body(`${text}\n`, status ?? 200, { 'Content-Type': 'application/json' }) as never
 
 /** Answers with a bare array; `Link: <…>; rel="next"` points to the next page. */
 export function replyPage<S extends Schema>(c: Context<App>, row: S, page: Page<v.InferInput<S>>) {
@@ -135,7 +157,7 @@ export function replyTextPage<S extends Schema>(
   page: TextPage,
 ): Response & TypedResponse<v.InferOutput<S>[], 200, 'json'> {
   linkNext(c, page.next)
-  return c.body(page.text, 200, { 'Content-Type': 'application/json' }) as never
+  return jsonText(c, page.text)
 }
 
 /** A relative reference: scheme and host of the request may be a proxy’s, or forged. */

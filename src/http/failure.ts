@@ -5,26 +5,21 @@ import * as v from 'valibot'
 import type { App } from '../context'
 import { logFailure } from '../lib/log'
 import { isOutage } from '../lib/outage'
-import { type Fault, PROBLEMS, Problem, type ProblemCode } from '../problem'
+import { type Fault, PROBLEMS, Problem, type ProblemCode, type Rule } from '../problem'
+import type { Fields } from './input/fields'
+import { type Stranger, sortFields, type Whose } from './input/strangers'
 
 const RETRY_AFTER_SECONDS = 1
 
 /** A client mends what it was told and sends again; more faults than this would only cost both sides. */
 export const FAULTS_TOLD_MAX = 100
 
-/** RFC 9457, with the names that clients of the older services read: `error`, `message`, `request_id`. */
 export function failure(error: Error, c: Context<App>): Response {
   const problem = problemOf(error, c)
-  const { status, title } = PROBLEMS[problem.code]
+  const { status } = PROBLEMS[problem.code]
   c.set('problem', problem.code)
   const body = {
-    type: `urn:doctorday:problem:${problem.code}`,
-    title,
-    status,
-    detail: problem.sentence,
-    error: title,
-    message: problem.sentence,
-    request_id: c.var.claim?.requestId ?? c.var.requestId,
+    ...problemBody(problem.code, problem.sentence, c.var.claim?.requestId ?? c.var.requestId),
     ...(problem.more.faults && { errors: problem.more.faults }),
     ...(problem.more.faultsLeftOut && { more_errors: problem.more.faultsLeftOut }),
     ...problem.more.transition,
@@ -34,7 +29,17 @@ export function failure(error: Error, c: Context<App>): Response {
   if (status === 401) c.header('WWW-Authenticate', 'Bearer')
   if (status === 503 || status === 429)
     c.header('Retry-After', String(problem.more.retryAfterSeconds ?? RETRY_AFTER_SECONDS))
-  return c.body(JSON.stringify(body), status)
+  return c.body(`${JSON.stringify(body)}\n`, status)
+}
+
+/**
+ * RFC 9457, with the names that clients of the older services read: `error`, `message`, `request_id`.
+ * `type` is a relative reference to the page that explains the problem.
+ */
+export function problemBody(code: ProblemCode, sentence: string, requestId: string) {
+  const { status, title } = PROBLEMS[code]
+  const named = { type: `/problems/${code}`, title, status, detail: sentence }
+  return { ...named, error: title, message: sentence, request_id: requestId }
 }
 
 /** For routes whose older clients branch on `error_type`. */
@@ -72,9 +77,8 @@ function problemOf(error: Error, c: Context<App>): Problem {
 /** Thrown by a request’s deadline (limits.ts), and by a call that took longer than it may (withTimeout). */
 const isTimeout = (error: Error): boolean => error.name === 'TimeoutError'
 
-// valibot's own messages repeat the received value, which can be personal. So a rule without a message of
-// ours reports only its name.
-v.setGlobalMessage((issue) => `breaks the rule ${issue.type}`)
+// valibot's own messages repeat the received value, which can be personal.
+v.setGlobalMessage('has a value that is not possible here')
 
 const EXPECTED: Record<string, string> = {
   string: 'must be a string',
@@ -84,19 +88,41 @@ const EXPECTED: Record<string, string> = {
   object: 'must be an object',
 }
 
-/** Names the field and the rule of each fault, and repeats nothing of the input. */
-const faultsOf = (issues: readonly v.BaseIssue<unknown>[]): Fault[] =>
-  issues.map((issue) => {
+/** valibot’s names for what our schemas check, in the words that a client reads. */
+const RULE_OF: Record<string, Rule> = {
+  picklist: 'choice',
+  literal: 'choice',
+  min_length: 'length',
+  max_length: 'length',
+  non_empty: 'length',
+  integer: 'range',
+  min_value: 'range',
+  max_value: 'range',
+  regex: 'format',
+  email: 'format',
+}
+
+/** Names each field once, with the first rule that it breaks, and repeats nothing of the input. */
+function faultsOf(issues: readonly v.BaseIssue<unknown>[]): Fault[] {
+  const faults = new Map<string, Fault>()
+  for (const issue of issues) {
     const field = v.getDotPath(issue) ?? 'body'
     const [rule, sentence] = ruleOf(issue)
-    return { field, rule, message: `${field} ${sentence}` }
-  })
+    if (!faults.has(field)) faults.set(field, { field, rule, message: `${field} ${sentence}` })
+  }
+  return [...faults.values()]
+}
 
-function ruleOf(issue: v.BaseIssue<unknown>): [rule: string, sentence: string] {
-  if (issue.kind !== 'schema') return [issue.type, issue.message]
-  if (issue.received === 'undefined' && issue.path) return ['required', 'is required']
-  if (issue.type === 'picklist') return ['picklist', `must be one of ${listed(issue.expected)}`]
-  return [issue.type, EXPECTED[issue.type] ?? issue.message]
+const REQUIRED = 'is required'
+
+/** The rule in our words, and the sentence that follows the name of the field. */
+export function ruleOf(issue: v.BaseIssue<unknown>): [rule: Rule, sentence: string] {
+  const isAbsent = issue.kind === 'schema' && issue.received === 'undefined' && issue.path
+  if (isAbsent || issue.message === REQUIRED) return ['required', REQUIRED]
+  if (issue.type === 'picklist') return ['choice', `must be one of ${listed(issue.expected)}`]
+  const expected = issue.kind === 'schema' ? EXPECTED[issue.type] : undefined
+  if (expected) return ['type', expected]
+  return [RULE_OF[issue.type] ?? 'value', issue.message]
 }
 
 /** `("a" | "b")` → `a, b` */
@@ -112,6 +138,31 @@ export function parse<Schema extends v.GenericSchema>(
   if (parsed.success) return parsed.output
   throw invalid(faultsOf(parsed.issues), code)
 }
+
+/** Parses as `parse` does, and judges the fields that the schema does not know: `Whose` in endpoint.ts. */
+export function checked<Schema extends v.GenericSchema>(
+  schema: Schema,
+  fields: Fields,
+  sent: object,
+  whose: Whose,
+): { input: v.InferOutput<Schema>; ignored: string[] } {
+  const { known, strangers } = sortFields(sent, fields)
+  const refused = strangers.filter(({ meant }) => meant !== null || whose === 'ours')
+  const parsed = v.safeParse(schema, known)
+  if (parsed.success && refused.length === 0)
+    return { input: parsed.output, ignored: strangers.map(({ name }) => name) }
+  const misspelt = new Set(refused.map(({ meant }) => meant))
+  const faults = faultsOf(parsed.issues ?? []).filter(({ field }) => !misspelt.has(field))
+  throw invalid([...faults, ...refused.slice(0, STRANGERS_TOLD_MAX).map(faultOf)])
+}
+
+const STRANGERS_TOLD_MAX = 20
+
+const faultOf = ({ name, meant }: Stranger): Fault => ({
+  field: name,
+  rule: 'unknown',
+  message: `${name} is unknown; ${meant === null ? 'leave it out' : `did you mean ${meant}?`}`,
+})
 
 /** One Problem for all faults, each told once; its sentence joins their messages. */
 export function invalid(found: Fault[], code: ProblemCode = 'invalid_request'): Problem {

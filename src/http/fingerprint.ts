@@ -1,6 +1,6 @@
 import { sha256 } from '../lib/crypto'
 import type { Fingerprint } from '../once'
-import { canonical, type Fields } from './fields'
+import { canonical, type Fields } from './input/fields'
 
 /** Until 28 November 2026 a fingerprint held each default that its schema had then: at most this many. */
 const DEFAULTS_MAX = 6

@@ -7,11 +7,15 @@ import { SECOND_MS } from '../lib/time'
 import { type Claim, type Fingerprint, keyReused, matches, NO_FINGERPRINT, once } from '../once'
 import { Problem } from '../problem'
 import { invalid } from './failure'
-import type { Fields } from './fields'
 import { fingerprintOf } from './fingerprint'
+import type { Fields } from './input/fields'
 
-const KEY = /^[\x21-\x7e]{1,255}$/
-const KEY_FAULT = { field: 'Idempotency-Key', rule: 'idempotency_key' }
+const KEY_CHARACTERS_MAX = 255
+const HEADER_KEY = /^[\x21-\x7e]{1,255}$/
+/** No control or format character but joiners, which emoji need; no line separator, no lone surrogate. */
+const PRINTABLE = /^(?:[\u200c\u200d]|[^\p{Cc}\p{Cf}\p{Cs}\p{Zl}\p{Zp}])*$/u
+const VISIBLE = /[^\s\u200c\u200d]/
+const RULE = 'idempotency_key'
 
 /** KV refuses a shorter TTL. */
 const KV_TTL_MIN_SECONDS = 60
@@ -25,14 +29,23 @@ interface StoredReply {
 
 /** The caller's key: the header, or `idempotency_key` in the body, which means the same. Null if absent. */
 export function idempotencyKey(c: Context<App>, fieldOfBody?: string): string | null {
-  const header = c.req.header('Idempotency-Key')?.trim() || undefined
-  if (header && fieldOfBody && header !== fieldOfBody)
-    throw invalid([{ ...KEY_FAULT, message: 'Idempotency-Key and idempotency_key must be equal' }])
-  const key = header ?? fieldOfBody ?? null
-  if (key !== null && !KEY.test(key))
-    throw invalid([{ ...KEY_FAULT, message: 'Idempotency-Key must be 1 to 255 visible ASCII characters' }])
-  return key
+  const header = c.req.header('Idempotency-Key')?.trim() || null
+  const field = fieldOfBody || null
+  if (header !== null && !HEADER_KEY.test(header)) throw badKey('Idempotency-Key', `must be ${KEY_RULE}`)
+  if (field !== null && !isKey(field)) throw badKey('idempotency_key', `must be ${FIELD_RULE}`)
+  if (header !== null && field !== null && header !== field)
+    throw badKey('Idempotency-Key', 'and idempotency_key must be equal; send one of them')
+  return header ?? field
 }
+
+const KEY_RULE = `1 to ${KEY_CHARACTERS_MAX} visible ASCII characters`
+const FIELD_RULE = `1 to ${KEY_CHARACTERS_MAX} printable characters, and not only spaces`
+
+const isKey = (text: string): boolean =>
+  [...text].length <= KEY_CHARACTERS_MAX && PRINTABLE.test(text) && VISIBLE.test(text)
+
+const badKey = (field: string, sentence: string) =>
+  invalid([{ field, rule: RULE, message: `${field} ${sentence}` }])
 
 /** Gives the action its `once`. `input` is parsed, so that two spellings of it have one fingerprint. */
 export function prepareOnce(c: Context<App>, key: string | null, input: unknown, fields: Fields): void {
@@ -47,7 +60,7 @@ export function requiredKey(c: Context<App>): string {
   if (key === null)
     throw new Problem(
       'idempotency_key_required',
-      'Send an Idempotency-Key header: 1 to 255 visible ASCII characters of your choice',
+      `Send an Idempotency-Key header: ${KEY_RULE} of your choice`,
     )
   return key
 }

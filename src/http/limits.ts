@@ -23,6 +23,16 @@ export const noDeadline = createMiddleware<App>(async (c, next) => {
   await next()
 })
 
+/** Refuses a compressed body: a small one could unpack to any size. */
+export const plainBody = createMiddleware<App>(async (c, next) => {
+  const encodings = c.req.header('Content-Encoding')?.toLowerCase().split(',') ?? []
+  if (encodings.some((encoding) => !['', 'identity'].includes(encoding.trim()))) {
+    c.header('Accept-Encoding', 'identity')
+    throw new Problem('body_encoded', 'Send the body without Content-Encoding; it may not be compressed')
+  }
+  await next()
+})
+
 /** The longest valid JSON body (a test result) needs a tenth of this. */
 export const JSON_BYTES_MAX = 1024 * 1024
 

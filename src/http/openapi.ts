@@ -4,7 +4,7 @@ import { generateSpecs } from 'hono-openapi'
 import type { OpenAPIV3_1 } from 'openapi-types'
 import * as v from 'valibot'
 import type { App } from '../context'
-import { PROBLEMS, type ProblemCode } from '../problem'
+import { PROBLEMS, type ProblemCode, RULES } from '../problem'
 
 type Document = OpenAPIV3_1.Document
 type Operation = OpenAPIV3_1.OperationObject & { 'x-problems'?: ProblemCode[]; 'x-scope'?: string }
@@ -74,6 +74,7 @@ function sharedProblems(method: string, path: string, operation: Operation): Pro
     ...(takesJson ? (['invalid_json', 'invalid_request', 'body_too_large'] as const) : []),
     ...(hasQuery || path.includes('{') ? (['invalid_request'] as const) : []),
     ...(method === 'post' ? (['idempotency_key_reused'] as const) : []),
+    ...(method === 'post' || method === 'patch' ? (['body_encoded'] as const) : []),
     ...(operation.security?.length ? (['unauthenticated', 'scope_missing'] as const) : []),
     'internal',
     'unavailable',
@@ -93,10 +94,14 @@ function problemResponses(codes: ProblemCode[]): OpenAPIV3_1.ResponsesObject {
   )
 }
 
+const RULES_TOLD = Object.entries(RULES)
+  .map(([rule, meaning]) => `\`${rule}\`: ${meaning}.`)
+  .join(' ')
+
 /** A refusal (RFC 9457). `error` repeats `title` and `message` repeats `detail` for older clients. */
 const PROBLEM = toJsonSchema(
   v.strictObject({
-    type: v.pipe(v.string(), v.description('urn:doctorday:problem:<code>')),
+    type: v.pipe(v.string(), v.description('/problems/{code}, where the problem is explained')),
     title: v.string(),
     status: v.pipe(v.number(), v.integer()),
     detail: v.string(),
@@ -113,7 +118,7 @@ const PROBLEM = toJsonSchema(
       v.array(
         v.strictObject({
           field: v.string(),
-          rule: v.string(),
+          rule: v.pipe(v.picklist(Object.keys(RULES)), v.description(RULES_TOLD)),
           message: v.string(),
           row: v.optional(v.pipe(v.number(), v.integer())),
         }),

@@ -1,4 +1,5 @@
 import * as v from 'valibot'
+import type { Whose } from '../http/input/strangers'
 import { component } from '../lib/schema'
 import { iso } from '../lib/time'
 import type { Fault } from '../problem'
@@ -53,6 +54,7 @@ export interface Words<Records extends string> {
   reasons: readonly string[]
   /** Records stay inactive until their batch is activated, with PATCH on this path. Null: no batches. */
   activationPath: ((batchId: string) => string) | null
+  whose: Whose
 }
 
 type Counts<Records extends string> = Record<`${'total' | 'processed' | 'failed'}_${Records}`, number>

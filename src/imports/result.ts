@@ -38,10 +38,10 @@ export async function statusText(
   wanted: ListRows,
 ): Promise<StatusText> {
   const text = JSON.stringify(status)
-  if (job.state !== 'completed') return { text, next: null }
+  if (job.state !== 'completed') return { text: `${text}\n`, next: null }
   const listStart = `"${list}":[`
   const at = text.indexOf(listStart) + listStart.length
-  const [head, tail] = [text.slice(0, at), text.slice(at)]
+  const [head, tail] = [text.slice(0, at), `${text.slice(at)}\n`]
   if (!wanted.rows) return { text: streamOf(wrapped(head, rowsOf(ctx, job, created), tail)), next: null }
   const ofStatus = wanted.rows === 'all' ? undefined : eq(stagedRows.status, wanted.rows)
   const select = rowsAfter(ctx, job, created, wanted.cursor?.[0] ?? 0, ofStatus)

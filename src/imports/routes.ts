@@ -2,12 +2,12 @@ import type { Context } from 'hono'
 import { isRevoked } from '../access/known-keys'
 import { needs } from '../access/permissions'
 import type { App } from '../context'
-import { doc, linkNext, noBody, path, query, refuses, reply, resource } from '../http/endpoint'
+import { doc, json, linkNext, noBody, noQuery, path, query, refuses, reply, resource } from '../http/endpoint'
 import { headOpensNothing, sendsEvents, streamEvents, streamOf } from '../http/event-stream'
 import { parse } from '../http/failure'
-import { fieldsOf, NO_FIELDS } from '../http/fields'
 import { fingerprintOf } from '../http/fingerprint'
 import { replay, replayUpload, requiredKey } from '../http/idempotency'
+import { fieldsOf, NO_FIELDS } from '../http/input/fields'
 import { noDeadline } from '../http/limits'
 import type { Fingerprint } from '../once'
 import { startImport } from './accept'
@@ -27,7 +27,7 @@ import { getImport, isOver, ListImports, ListRows, listImports } from './status'
  * `:job_id`), `jobs` lists all jobs and controls each.
  */
 export function importRoutes<const Records extends string>(kind: Kind, words: Words<Records>) {
-  const { records } = words
+  const { records, whose } = words
   const replies = repliesOf(words)
   const [mayRead, mayWrite] = [needs(`${kind.name}:read`), needs(`${kind.name}:write`)]
   const columns = kind.columns.map(({ name }) => name).join(', ')
@@ -40,7 +40,7 @@ export function importRoutes<const Records extends string>(kind: Kind, words: Wo
     refuses('idempotency_key_required', 'invalid_request', 'invalid_file'),
     takesFile(columnsOf(kind)),
     mayWrite,
-    query(UploadOptions),
+    query(UploadOptions, whose),
     replayUpload(async (c) => uploadFingerprint(c, await sha256Of(fileOf(c)))),
     async (c) => {
       const { mode, dry_run } = c.req.valid('query')
@@ -53,7 +53,7 @@ export function importRoutes<const Records extends string>(kind: Kind, words: Wo
         file,
         fingerprint: (sha256) => uploadFingerprint(c, sha256),
       })
-      return c.json(replies.accepted(accepted), 202)
+      return json(c, replies.accepted(accepted), 202)
     },
   )
 
@@ -64,7 +64,7 @@ export function importRoutes<const Records extends string>(kind: Kind, words: Wo
       refuses('not_found'),
       mayRead,
       path(JobPath),
-      query(ListRows),
+      query(ListRows, whose),
       async (c) => {
         const facts = await getImport(c.var.ctx, kind.name, c.req.valid('param').job_id)
         const listed = { list: records, created: words.created[facts.job.activatedAt === null ? 0 : 1] }
@@ -78,6 +78,7 @@ export function importRoutes<const Records extends string>(kind: Kind, words: Wo
       '/live',
       sendsEvents(STREAM, replies.Progress, STREAM_OVER),
       mayRead,
+      noQuery(),
       headOpensNothing,
       path(JobPath),
       async (c) => {
@@ -97,23 +98,25 @@ export function importRoutes<const Records extends string>(kind: Kind, words: Wo
       '/',
       doc(`List imports of ${records}, newest first`, 200, replies.Jobs),
       mayRead,
-      query(ListImports),
+      query(ListImports, whose),
       async (c) => {
         const { total, page } = await listImports(c.var.ctx, kind.name, c.req.valid('query'))
         linkNext(c, page.next)
-        return c.json(replies.jobs(total, page.rows, c.var.ctx.now))
+        return json(c, replies.jobs(total, page.rows, c.var.ctx.now))
       },
     )
     .get(
       '/:job_id/failed.csv',
       sendsCsv('Download the rows that failed', `${columns}, row and reason`),
       mayRead,
+      noQuery(),
       async (c) => csvOf(c, kind, c.req.param('job_id'), 'failed'),
     )
     .get(
       '/:job_id/succeeded.csv',
       sendsCsv(`Download the rows that became ${records}`, `${columns}, row and id`),
       mayRead,
+      noQuery(),
       async (c) => csvOf(c, kind, c.req.param('job_id'), 'succeeded'),
     )
     .post(
@@ -123,6 +126,7 @@ export function importRoutes<const Records extends string>(kind: Kind, words: Wo
       refuses('idempotency_key_required', 'invalid_file', 'not_found', 'import_not_finished'),
       takesFile(`${columns} and row`),
       mayWrite,
+      noQuery(),
       replayUpload(async (c) => fingerprintOf(c.req, await sha256Of(fileOf(c)), NO_FIELDS)),
       async (c) => {
         const jobId = c.req.param('job_id')
@@ -132,7 +136,7 @@ export function importRoutes<const Records extends string>(kind: Kind, words: Wo
           file: fileOf(c),
           fingerprint: (sha256) => fingerprintOf(c.req, sha256, NO_FIELDS),
         })
-        return c.json(replies.reopened(jobId, `${rows} rows run again`, notes), 202)
+        return json(c, replies.reopened(jobId, `${rows} rows run again`, notes), 202)
       },
     )
     .post(
@@ -144,7 +148,7 @@ export function importRoutes<const Records extends string>(kind: Kind, words: Wo
       replay,
       async (c) => {
         const facts = await cancelImport(c.var.ctx, kind, c.req.param('job_id'))
-        return c.json({ ...replies.status(facts, c.var.ctx.now), result: null })
+        return json(c, { ...replies.status(facts, c.var.ctx.now), result: null })
       },
     )
     .post(
@@ -157,7 +161,7 @@ export function importRoutes<const Records extends string>(kind: Kind, words: Wo
       async (c) => {
         const jobId = c.req.param('job_id')
         await resumeImport(c.var.ctx, kind, jobId)
-        return c.json(replies.reopened(jobId, 'The import continues'), 202)
+        return json(c, replies.reopened(jobId, 'The import continues'), 202)
       },
     )
 

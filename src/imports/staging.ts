@@ -3,6 +3,7 @@ import { createHash } from 'node:crypto'
 import { and, eq, type SQL, sql } from 'drizzle-orm'
 import * as v from 'valibot'
 import type { Ctx } from '../context'
+import { ruleOf } from '../http/failure'
 import type { Db } from '../lib/db'
 import { logFailure } from '../lib/log'
 import { MINUTE_MS } from '../lib/time'
@@ -106,7 +107,7 @@ export function validateRow(
   if (parsed.success) return { cells: parsed.output }
   const faults = parsed.issues.map((issue) => {
     const field = v.getDotPath(issue) ?? 'file'
-    const rule = issue.type === 'non_empty' ? 'required' : issue.type
+    const [rule] = ruleOf(issue)
     return { row, field, rule, message: `Row ${row}: '${field}' ${issue.message}` }
   })
   return { faults }

@@ -1,5 +1,6 @@
 import { Temporal } from 'temporal-polyfill'
 import * as v from 'valibot'
+import { dateFault, instantFault } from './iso-faults'
 
 export const SECOND_MS = 1_000
 export const MINUTE_MS = 60 * SECOND_MS
@@ -73,7 +74,7 @@ const accepts = (parse: () => unknown): boolean => {
 /** A date that exists, `YYYY-MM-DD`. */
 export const LocalDate = v.pipe(
   v.string(),
-  v.regex(/^\d{4}-\d{2}-\d{2}$/, 'must be a date like 2026-03-14'),
+  v.regex(/^\d{4}-\d{2}-\d{2}$/, ({ input }) => dateFault(input)),
   v.check((text) => accepts(() => Temporal.PlainDate.from(text)), 'must be a date that exists'),
 )
 
@@ -103,7 +104,7 @@ const ISO_INSTANT = new RegExp(`^(?:${DATE})[Tt ]${TIME}${ZONE}$`)
 
 export const IsoInstant = v.pipe(
   v.string(),
-  v.regex(ISO_INSTANT, 'must be ISO 8601 with date, time and zone, like 2025-01-10T12:30:00Z'),
+  v.regex(ISO_INSTANT, ({ input }) => instantFault(input)),
 )
 
 /** One spelling for one instant, to the nanosecond: `…T12:30:00+05:30` → `…T07:00:00Z`. */

@@ -1,7 +1,8 @@
 import { needs } from '../access/permissions'
 import { body, doc, path, query, refuses, reply, resource } from '../http/endpoint'
 import { answerLive, headOpensNothing, sendsEvents } from '../http/event-stream'
-import { parse } from '../http/failure'
+import { checked, parse } from '../http/failure'
+import { fieldsOf } from '../http/input/fields'
 import { followByTicket, followQueue, issueTicket } from './actions'
 import { Follow, FollowPath, LiveMessage, NewTicket, Ticket } from './model'
 
@@ -57,10 +58,13 @@ export const live = resource()
     },
   )
 
+const FOLLOW_FIELDS = fieldsOf(Follow)
+
 /** Runs before `authenticate`: the day checks a caller with a ticket; every other caller needs a key. */
 export const liveByTicket = resource().get('/live', async (c, next) => {
   if (c.req.query('ticket') === undefined || c.req.method === 'HEAD') return next()
-  const wanted = resumed(c, parse(Follow, c.req.query()))
+  const { input } = checked(Follow, FOLLOW_FIELDS, c.req.query(), 'ours')
+  const wanted = resumed(c, input)
   const { doctor_id } = parse(FollowPath, c.req.param())
   return answerLive(c.req.raw, await followByTicket(c.env, doctor_id, wanted))
 })

@@ -11,7 +11,7 @@ export const medicalTests = resource()
     doc('Store the record of a medical test', 201, StoredMedicalTest),
     refuses('medical_test_exists', 'not_found'),
     needs('tests:write'),
-    body(NewMedicalTest),
+    body(NewMedicalTest, 'contract'),
     replay,
     async (c) => reply(c, StoredMedicalTest, await storeMedicalTest(c.var.ctx, c.req.valid('json')), 201),
   )
@@ -20,6 +20,6 @@ export const medicalTests = resource()
     doc('List the records of a clinic, newest last', 200, v.array(MedicalTest)),
     refuses('not_found'),
     needs('tests:read'),
-    query(ListMedicalTests),
+    query(ListMedicalTests, 'contract'),
     async (c) => replyTextPage(c, MedicalTest, await listMedicalTests(c.var.ctx, c.req.valid('query'))),
   )

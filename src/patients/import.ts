@@ -14,6 +14,7 @@ export const PATIENT_WORDS = {
   /** `duplicate_in_directory`: the patient was already registered, and the record was not changed. */
   reasons: ['duplicate_in_file', 'duplicate_in_directory', 'phone_in_use', 'invalid'],
   activationPath: null,
+  whose: 'ours',
 } as const
 
 /**

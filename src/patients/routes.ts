@@ -1,6 +1,6 @@
 import * as v from 'valibot'
 import { mayUse, needs } from '../access/permissions'
-import { body, doc, query, refuses, reply, resource } from '../http/endpoint'
+import { body, doc, noQuery, query, refuses, reply, resource } from '../http/endpoint'
 import { importRoutes } from '../imports/routes'
 import { findPatient, getPatient, registerPatient } from './actions'
 import { PATIENT_WORDS, PATIENTS } from './import'
@@ -15,7 +15,7 @@ export const patients = resource()
     doc('Register a patient; a known patient gets 200', [201, 200], v.union([Patient, RegisteredPatient])),
     refuses('phone_in_use'),
     needs('patients:write'),
-    body(NewPatient),
+    body(NewPatient, 'contract'),
     async (c) => {
       const { patient, created } = await registerPatient(c.var.ctx, c.req.valid('json'))
       const status = created ? 201 : 200
@@ -32,9 +32,14 @@ export const patients = resource()
     '/search',
     doc('Find the patient who was registered first with a phone; null if there is none', 200, Found),
     needs('patients:read'),
-    query(FindPatient),
+    query(FindPatient, 'contract'),
     async (c) => reply(c, Found, await findPatient(c.var.ctx, c.req.valid('query'))),
   )
-  .get('/:id', doc('Get a patient', 200, Patient), refuses('not_found'), needs('patients:read'), async (c) =>
-    reply(c, Patient, await getPatient(c.var.ctx, c.req.param('id'))),
+  .get(
+    '/:id',
+    doc('Get a patient', 200, Patient),
+    refuses('not_found'),
+    needs('patients:read'),
+    noQuery('contract'),
+    async (c) => reply(c, Patient, await getPatient(c.var.ctx, c.req.param('id'))),
   )

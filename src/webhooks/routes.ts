@@ -1,7 +1,7 @@
 import { toJsonSchema } from '@valibot/to-json-schema'
 import * as v from 'valibot'
 import { needs } from '../access/permissions'
-import { body, doc, linkNext, query, refuses, reply, resource } from '../http/endpoint'
+import { body, doc, json, linkNext, noQuery, query, refuses, reply, resource } from '../http/endpoint'
 import { replay } from '../http/idempotency'
 import { listEvents, receiveEvent } from './actions'
 import { AcceptedEvent, ListEvents, NewWebhookEvent, WebhookEvents } from './model'
@@ -18,7 +18,7 @@ export const webhooks = resource()
     doc('Receive an appointment event', 200, AcceptedEvent),
     refuses('event_exists'),
     needs('webhooks:write'),
-    body(NewWebhookEvent),
+    body(NewWebhookEvent, 'contract'),
     replay,
     async (c) => reply(c, AcceptedEvent, await receiveEvent(c.var.ctx, c.req.valid('json'))),
   )
@@ -26,14 +26,15 @@ export const webhooks = resource()
     '/appointments/schema.json',
     doc('The JSON Schema of an appointment event', 200, v.looseObject({})),
     needs('webhooks:write'),
-    (c) => c.json(EVENT_SCHEMA),
+    noQuery('contract'),
+    (c) => json(c, EVENT_SCHEMA),
   )
 
 export const events = resource().get(
   '/',
   doc('List the events received, newest first', 200, WebhookEvents),
   needs('events:read'),
-  query(ListEvents),
+  query(ListEvents, 'contract'),
   async (c) => {
     const page = await listEvents(c.var.ctx, c.req.valid('query'))
     linkNext(c, page.next)
