@@ -9,7 +9,7 @@ import { beginOf, firstToBegin, scheduleOf } from '../state/slot-times'
 export const YEARS_AHEAD_MAX = 20
 
 /** A date has four digits for its year, so that dates sort as text. */
-const YEAR_MAX = 9999
+const LAST_DATE = '9999-12-31'
 
 /** The refusal of a date that is over at the clinic or too far ahead; null where the date can be used. */
 export function dateRefusal(
@@ -18,7 +18,8 @@ export function dateRefusal(
 ): Refused | null {
   const today = localDate(at, timeZone)
   if (date < today) return { ok: false, refused: 'date_past', dates: { date, today } }
-  const last = `${Math.min(Number(today.slice(0, 4)) + YEARS_AHEAD_MAX, YEAR_MAX)}${today.slice(4)}`
+  const year = Number(today.slice(0, 4)) + YEARS_AHEAD_MAX
+  const last = year > 9999 ? LAST_DATE : `${year}${today.slice(4)}`
   return date > last ? { ok: false, refused: 'date_too_far', dates: { date, today } } : null
 }
 
