@@ -139,7 +139,7 @@ const isDefinite = ({ status, code }) =>
 function parseReply(reply) {
   try {
     const body = reply.text === '' ? null : JSON.parse(reply.text)
-    return { ...reply, body, code: body?.type?.split?.(':').at(-1) }
+    return { ...reply, body, code: body?.type?.split?.('/').at(-1) }
   } catch {
     return { ...reply, body: null, code: 'internal' }
   }

@@ -1,3 +1,4 @@
+import type { Context } from 'hono'
 import { createMiddleware } from 'hono/factory'
 import { routePath } from 'hono/route'
 import type { App } from '../context'
@@ -16,12 +17,18 @@ const ENCODED = /(?:%[0-9a-f]{2})+/gi
 /** The parameters of the path: texts of one line that are not blank. */
 export const soundPath = createMiddleware<App>(async (c, next) => {
   const given = new URL(c.req.url).pathname.split('/')
-  const faults = routePath(c, -1)
+  const faults = patternOf(c)
     .split('/')
     .flatMap((part, index) => faultOfParameter(/^:(\w+)/.exec(part)?.[1], given[index] ?? ''))
   if (faults.length > 0) throw invalid(faults)
   await next()
 })
+
+/** Of the route that it stands in; where it stands before all routes, of the one that will answer. */
+function patternOf(c: Context<App>): string {
+  const here = routePath(c)
+  return here.includes(':') ? here : routePath(c, -1)
+}
 
 function faultOfParameter(name: string | undefined, encoded: string): Fault[] {
   if (name === undefined) return []
