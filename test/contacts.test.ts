@@ -111,7 +111,7 @@ test('a patient is found by phone in any spelling: the one registered first, nul
       status: 200,
       text: expect.stringMatching(/^null\n?$/),
     })
-  for (const query of ['', '?phone=', '?phone=%20', '?phone=%E2%80%8B', '?Phone=2025550101'])
+  for (const query of ['', '?phone=', '?phone=%20', '?phone=%E2%80%8B'])
     expect(await clinic.get(`${PATIENTS}/search${query}`)).toMatchObject({
       status: 400,
       body: { errors: [{ field: 'phone' }] },

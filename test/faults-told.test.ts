@@ -21,7 +21,7 @@ test.each([
   const reply = await clinic.send('POST', '/api/v1/keys', body)
   expect(reply.status).toBe(400)
   expect(reply.body.errors).toEqual([
-    { field: 'scopes', rule: 'max_length', message: 'scopes must name at most 50 scopes' },
+    { field: 'scopes', rule: 'length', message: 'scopes must name at most 50 scopes' },
   ])
   expect(reply.text.length).toBeLessThan(2_000)
 })

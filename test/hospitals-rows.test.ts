@@ -71,7 +71,7 @@ test('columns may stand in any order and letter case, with others beside them, b
 
 test('a record is a row: quoted line breaks do not count, empty lines are no rows', async () => {
   const clinic = await openClinic()
-  const { body } = await upload(clinic, 'name,address\n\n"A\nB\nC",Street\n   \nMercy,\n')
+  const { body } = await upload(clinic, 'name,address\n\nClinic,"A\nB\nC"\n   \nMercy,\n')
   expect(body.message).toBe("Row 3: 'address' is required")
 })
 

@@ -34,7 +34,8 @@ function life(desk: FrontDesk, random: Random): () => Promise<unknown> {
           room: `room ${random(3)}`,
         })
       case 2: {
-        const wanted = { ...place, patient_id: toCome.pop() ?? '', priority: random(4) ? 'normal' : 'urgent' }
+        const [patient_id, priority] = [toCome.pop() ?? '', random(4) ? 'normal' : 'urgent']
+        const wanted = { doctor_id: desk.doctorId, patient_id, priority }
         const arrived = await desk.post('/api/v1/checkins/walk-in', wanted)
         return arrived.status === 201 && came.push(arrived.body.appointment_id)
       }

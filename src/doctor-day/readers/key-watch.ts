@@ -49,10 +49,11 @@ export function keyWatch(database: D1Database, day: string | undefined): KeyWatc
         return []
       }
     },
-    dueAt: (keyIds) =>
-      Math.min(
-        Number.POSITIVE_INFINITY,
-        ...[...keyIds].map((id) => (askedAt.get(id) ?? 0) + KEYS_ASKED_EVERY_MS),
-      ),
+    dueAt(keyIds) {
+      const dues = [...keyIds].map(
+        (id) => (askedAt.get(id) ?? Date.now() - KEYS_ASKED_EVERY_MS) + KEYS_ASKED_EVERY_MS,
+      )
+      return Math.min(Number.POSITIVE_INFINITY, ...dues)
+    },
   }
 }
