@@ -138,6 +138,7 @@ test('the documentation shows the upload as a file with a required Idempotency-K
     '400',
     '401',
     '403',
+    '415',
     '422',
     '500',
     '503',
