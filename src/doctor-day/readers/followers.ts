@@ -8,10 +8,10 @@ import type { View } from './live'
  * Places for those who follow with a key, and with a ticket. The object sends each event to all of them
  * before it does other work. Two kinds, so that the screens of waiting rooms cannot lock out the desk.
  */
-export const PLACES_MAX = { key: 400, ticket: 400 }
+export const PLACES_MAX = { key: 100, ticket: 100 }
 
 /** One key takes at most half of each kind: streams of its own, and streams of the tickets that it issued. */
-export const PLACES_PER_KEY_MAX = 200
+export const PLACES_PER_KEY_MAX = 50
 
 /** A screen that reconnects before its old connection is seen to be gone needs the second one. */
 export const STREAMS_PER_TICKET_MAX = 2
