@@ -19,7 +19,7 @@ const live = (ticket) => `/api/v1/checkins/doctors/${hex(8)}/queue/live?date=202
 /** Each is a request that a stranger makes up. */
 const MADE_UP = [
   () => ['/api/v1/doctors', { Authorization: `Bearer key_v2_${hex(16)}.${text(48)}` }],
-  () => ['/api/v1/patients', { 'X-API-Key': `key_v2_${hex(16)}.${text(48)}` }],
+  () => ['/api/v1/appointments', { 'X-API-Key': `key_v2_${hex(16)}.${text(48)}` }],
   () => ['/api/v1/doctors', { Authorization: `Bearer ${text(20)}` }],
   () => [live(`${hex(10)}.${text(57)}`), {}],
   () => [live(`${hex(10)}.${text(32)}`), {}],

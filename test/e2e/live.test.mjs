@@ -139,7 +139,8 @@ async function happen({ service, date, doctorId, toCome, came, queue }, random) 
       return service.post(`${queue}/next`, { date, room: `room ${random(3)}` })
     case 2: {
       if (toCome.length === 0) return
-      const arrived = await service.post('/api/v1/checkins/walk-in', { ...place, patient_id: toCome.pop() })
+      const walkIn = { doctor_id: doctorId, patient_id: toCome.pop() }
+      const arrived = await service.post('/api/v1/checkins/walk-in', walkIn)
       return came.push(arrived.body.appointment_id)
     }
     default:

@@ -13,7 +13,7 @@ export const PLACES_MAX = { key: 100, ticket: 100 }
 /** One key takes at most half of each kind: streams of its own, and streams of the tickets that it issued. */
 export const PLACES_PER_KEY_MAX = 50
 
-/** A screen that reconnects before its old connection is seen to be gone needs the second one. */
+/** The next stream of a ticket ends its oldest: that a connection was cut is noticed only some time later. */
 export const STREAMS_PER_TICKET_MAX = 2
 
 /** Then a follower must reconnect and authenticate again. */
@@ -23,7 +23,13 @@ export const CONNECTION_MS_MAX = HOUR_MS
 const CLIENT_MESSAGES_MAX = 10
 
 /** Close codes. `reconnect`: a client that reconnects with its last `seq` as `since` misses nothing. */
-export const CLOSE_CODES = { tooManyMessages: 1008, failed: 1011, reconnect: 4000, revoked: 4001 }
+export const CLOSE_CODES = {
+  tooManyMessages: 1008,
+  failed: 1011,
+  reconnect: 4000,
+  revoked: 4001,
+  replaced: 4002,
+}
 export const RECONNECT = 'Reconnect with the last seq as since'
 
 /** The header of the Worker’s own request to the day, which carries nothing of the caller’s request. */
@@ -59,6 +65,13 @@ export function openFollowers(ctx: DurableObjectState, now: number): Follow[] {
   return all.filter(([, { until }]) => until > now)
 }
 
+/** The stream that ends when this ticket opens another one. */
+export function replacedBy(followers: Follow[], ticket: string | null): Follow | undefined {
+  const own = followers.filter(([, follower]) => ticket !== null && follower.ticket === ticket)
+  const byAge = own.toSorted(([, one], [, other]) => one.until - other.until)
+  return byAge.length < STREAMS_PER_TICKET_MAX ? undefined : byAge[0]
+}
+
 /** Null where there is room; otherwise in how many seconds a place is free at the latest. */
 export function secondsUntilRoom(
   followers: Follow[],
@@ -69,7 +82,6 @@ export function secondsUntilRoom(
   const groups: [Follower[], number][] = [
     [ofKind, ticket === null ? PLACES_MAX.key : PLACES_MAX.ticket],
     [ofKind.filter((one) => one.keyId === keyId), PLACES_PER_KEY_MAX],
-    [ticket === null ? [] : ofKind.filter((one) => one.ticket === ticket), STREAMS_PER_TICKET_MAX],
   ]
   const waits = groups.flatMap(([group, max]) =>
     group.length < max ? [] : [Math.min(...group.map(({ until }) => until)) - now],

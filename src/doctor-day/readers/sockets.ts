@@ -13,6 +13,7 @@ import {
   type FollowRequest,
   openFollowers,
   RECONNECT,
+  replacedBy,
   secondsUntilRoom,
 } from './followers'
 import { keyWatch } from './key-watch'
@@ -166,8 +167,12 @@ function admittedBy(ctx: DurableObjectState, asked: FollowRequest): Admitted | n
 function admit(ctx: DurableObjectState, { identity }: Day, admitted: Omit<Follower, 'until'>): Response {
   const now = Date.now()
   if (identity && identity.clinicId !== admitted.clinicId) return refusal('not_found')
-  const seconds = secondsUntilRoom(openFollowers(ctx, now), admitted, now)
+  const followers = openFollowers(ctx, now)
+  const replaced = replacedBy(followers, admitted.ticket)
+  const others = followers.filter((follower) => follower !== replaced)
+  const seconds = secondsUntilRoom(others, admitted, now)
   if (seconds !== null) return refusal('live_full', { 'Retry-After': String(seconds) })
+  if (replaced) close(replaced[0], CLOSE_CODES.replaced, 'A newer stream of this ticket')
   const { 0: theirs, 1: ours } = new WebSocketPair()
   ctx.acceptWebSocket(ours)
   const follower: Follower = { ...admitted, until: now + CONNECTION_MS_MAX }
