@@ -116,6 +116,7 @@ export async function openNewerDay(client, rack) {
     body: { name: 'Dr Newer', code: 'D-newer', capacity },
     statuses: [201],
   })
+  client.world.acknowledge('doctor', { clinic, id: reply.body.id })
   clinic.newerDay = { doctor: reply.body.id, date: clinic.today }
   await rack.writeAsNewer({
     ...{ clinicId: clinic.id, doctorId: reply.body.id, date: clinic.today },

@@ -29,6 +29,7 @@ function database(real: D1Database): D1Database {
       bind: (...values: unknown[]) => wrap(statement.bind(...values)),
       run: () => run(() => statement.run()),
       all: () => run(() => statement.all()),
+      first: () => run(() => statement.first()),
       raw: () => run(() => statement.raw()),
     }
     inner.set(outer, statement)
