@@ -5,7 +5,7 @@ import { copied, DAY, inStorage, objectOf, openBusyDay, pathOf, rowOf } from './
 import { type Client, type FrontDesk, openClinic, openFrontDesk, times } from './clinic'
 import { soon } from './soon'
 
-const operator = () => openClinic({ scopes: ['admin', 'audit:read'] })
+const operator = () => openClinic({ scopes: ['admin', 'audit:read', 'clinics:*'] })
 const resync = (by: Client, clinicId: string, body: object = {}, headers = {}) =>
   by.post(`/api/v1/clinics/${clinicId}/resync`, body, headers)
 const tableOf = async (desk: FrontDesk, table: string) =>
@@ -75,5 +75,8 @@ test('it is audited once for each key, needs the scope, a known clinic and a cur
   expect(body).toMatchObject(times(2, () => ({ action: 'clinic.resynced', subject: desk.clinicId })))
   expect((await resync(desk, desk.clinicId)).status).toBe(403)
   expect((await resync(admin, 'nobody')).status).toBe(404)
+  const ofAnother = await openClinic({ scopes: ['admin'] })
+  expect((await resync(ofAnother, desk.clinicId)).status).toBe(404)
+  expect((await resync(ofAnother, ofAnother.clinicId)).status).toBe(202)
   expect((await resync(admin, desk.clinicId, { cursor: 'x' })).status).toBe(400)
 })

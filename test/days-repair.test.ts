@@ -10,7 +10,7 @@ afterEach(() => {
   vi.useRealTimers()
 })
 
-const operator = () => openClinic({ scopes: ['admin'] })
+const operator = () => openClinic({ scopes: ['admin', 'clinics:*'] })
 const repair = (by: Client, desk: FrontDesk, how: string, headers = {}) =>
   by.post(
     `/api/v1/clinics/${desk.clinicId}/days/repair`,
@@ -148,6 +148,17 @@ test('a whole day is not repaired, nor a day of an unknown clinic or doctor, nor
   expect((await repair(admin, { ...desk, clinicId: 'nobody' }, 'rebuild')).status).toBe(404)
   expect((await repair(admin, { ...desk, doctorId: 'nobody' }, 'rebuild')).status).toBe(404)
   expect((await repair(admin, desk, 'wipe')).status).toBe(400)
+})
+
+test('an admin of one clinic repairs no day of another, unless the key reaches all clinics', async () => {
+  const [desk, ofAnother] = [await openBusyDay(), await openClinic({ scopes: ['admin'] })]
+  await copied(desk, 6)
+  await harm(desk, HARMS[0][1])
+  for (const how of ['rebuild', 'accept_loss'])
+    expect([how, (await repair(ofAnother, desk, how)).status]).toEqual([how, 404])
+  expect((await desk.book({ date: DAY, allow_another: true })).status).toBe(503)
+  const admin = await keyFor(desk.clinicId, ['admin'])
+  expect((await repair(admin, desk, 'rebuild')).status).toBe(200)
 })
 
 test('the clinic’s audit says who repaired the day, once', async () => {

@@ -1,5 +1,6 @@
 import { and, eq, gte, lt, sql } from 'drizzle-orm'
 import { clinics } from '../access/model'
+import { requireClinic } from '../access/permissions'
 import { appointments } from '../appointments/model'
 import { audited } from '../audit/model'
 import { checkIns } from '../checkins/model'
@@ -27,6 +28,7 @@ type DayRow = typeof days.$inferSelect
  * completes both.
  */
 export async function repairDay(ctx: Ctx, clinicId: string, wanted: RepairDay): Promise<RepairedDay> {
+  requireClinic(ctx, clinicId)
   const { doctor_id, date, how } = wanted
   const there: Ctx = { ...ctx, clinic: { ...ctx.clinic, id: clinicId } }
   const key = dayKey(clinicId, doctor_id, date)

@@ -1,5 +1,6 @@
 import { and, asc, eq, sql } from 'drizzle-orm'
 import { clinics } from '../access/model'
+import { requireClinic } from '../access/permissions'
 import { auditedOnce } from '../audit/model'
 import type { Ctx } from '../context'
 import { notRefused, onDay, operation } from '../doctor-day/client'
@@ -20,6 +21,7 @@ export async function resyncClinic(
   clinicId: string,
   cursor: ResyncClinic['cursor'],
 ): Promise<ResyncedClinic> {
+  requireClinic(ctx, clinicId)
   const { opId, results } = await ctx.once.transact((op) => [
     auditedOnce(ctx, op, 'clinic.resynced', clinicId),
     ctx.db.select({ id: clinics.id }).from(clinics).where(eq(clinics.id, clinicId)),

@@ -77,7 +77,7 @@ export const days = resource()
     async (c) => reply(c, Resync, await resyncDay(c.var.ctx, c.req.valid('param')), 202),
   )
 
-/** What an administrator does to the days of any clinic. */
+/** What an administrator does to the days of the own clinic, or with `clinics:*` of any. */
 export const clinicDays = resource()
   .post(
     '/:id/resync',
