@@ -91,6 +91,22 @@ test('an outcome that D1 does not take at once is stored a moment later, and the
   expect(directory.seen).toHaveLength(2)
 })
 
+test('an object of the job that never answers costs a chunk no try, and holds up no consumer', async () => {
+  const clinic = await openClinic()
+  const { body } = await upload(clinic, csv(...manyRows(2)))
+  await env.DB.prepare('UPDATE import_chunks SET attempts = 2 WHERE job_id = ?').bind(body.job_id).run()
+  const silent = { outages: () => new Promise(() => {}), rememberOutage: () => new Promise(() => {}) }
+  const BULK_JOB = { getByName: () => silent } as unknown as Env['BULK_JOB']
+  for (const _ of [1, 2]) {
+    expect(await deliverUnder({ BULK_JOB }, body.job_id)).toEqual({ acked: 0, retried: 1 })
+    const query = 'SELECT attempts FROM import_chunks WHERE job_id = ?'
+    expect(await env.DB.prepare(query).bind(body.job_id).first('attempts')).toBe(2)
+    advance(LEAP_MS)
+  }
+  await runToEnd(clinic, {}, body.job_id)
+  await expectWhole(clinic, body.job_id, 2)
+})
+
 test('a poison chunk fails its job after as many tries as ever, however many outages come between', async () => {
   const clinic = await openClinic()
   const { body } = await upload(clinic, csv(...manyRows(2)))

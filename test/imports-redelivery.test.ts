@@ -131,6 +131,8 @@ function samplerOf(clinic: Client, jobId: string) {
         isOver = true
       })
       while (!isOver || samples.length < SAMPLES_MIN) {
+        // Without a pause, calls of objects never get their turn here.
+        await scheduler.wait(0)
         samples.push(await sampled(clinic, jobId, samples.length % API_EVERY === 0))
         for (const { go } of waiting.filter(({ from }) => from <= samples.length)) go()
         waiting = waiting.filter(({ from }) => from > samples.length)

@@ -69,13 +69,10 @@ function errorTypeOf({ code, status, more }: Problem): string {
 function problemOf(error: Error, c: Context<App>): Problem {
   if (error instanceof Problem) return error
   logFailure('failure', error, { request_id: c.var.requestId })
-  if (isOutage(error) || isTimeout(error))
+  if (isOutage(error))
     return new Problem('unavailable', 'Retry with the same Idempotency-Key; it takes effect only once')
   return new Problem('internal', 'The service failed; report the request_id, which is also in our log')
 }
-
-/** Thrown by a request’s deadline (limits.ts), and by a call that took longer than it may (withTimeout). */
-const isTimeout = (error: Error): boolean => error.name === 'TimeoutError'
 
 // valibot's own messages repeat the received value, which can be personal.
 v.setGlobalMessage('has a value that is not possible here')

@@ -27,6 +27,8 @@ export function isOutage(error: unknown): boolean {
   if (!(error instanceof Error)) return false
   const flags = error as { retryable?: boolean; overloaded?: boolean; durableObjectReset?: boolean }
   if (flags.retryable || flags.overloaded || flags.durableObjectReset) return true
+  // Thrown by `withTimeout`, and by the deadline of a request.
+  if (error.name === 'TimeoutError') return true
   // drizzle's own message contains the parameters, so a caller could put one of these texts into it; its
   // cause is the platform's error.
   const isPlatforms = error.name !== 'DrizzleQueryError'

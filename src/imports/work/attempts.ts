@@ -1,6 +1,7 @@
 import { sql } from 'drizzle-orm'
 import type { Db } from '../../lib/db'
 import { logFailure } from '../../lib/log'
+import { withTimeout } from '../../lib/outage'
 import { SECOND_MS } from '../../lib/time'
 import { importChunks } from '../model'
 import type { Chunk } from './chunk'
@@ -13,6 +14,9 @@ import type { Chunk } from './chunk'
 
 const REMEMBER_TRIES_MAX = 3
 const REMEMBER_PAUSE_MS = SECOND_MS / 5
+
+/** Shorter than the lease of a chunk, which the caller holds meanwhile. */
+const OBJECT_MS_MAX = 2 * SECOND_MS
 
 type Claim = Pick<Chunk, 'jobId' | 'chunk'> & { lease: string }
 
@@ -29,7 +33,7 @@ export async function takeBack(db: Db, env: Env, claim: Claim): Promise<void> {
 async function remember(env: Env, { jobId, chunk, lease }: Claim): Promise<void> {
   for (let attempt = 1; attempt <= REMEMBER_TRIES_MAX; attempt += 1) {
     try {
-      return await env.BULK_JOB.getByName(jobId).rememberOutage(lease)
+      return await withTimeout(env.BULK_JOB.getByName(jobId).rememberOutage(lease), OBJECT_MS_MAX)
     } catch (error) {
       logFailure('import.outage_forgotten', error, { job: jobId, chunk, attempt })
       await scheduler.wait(REMEMBER_PAUSE_MS * attempt)
@@ -40,7 +44,7 @@ async function remember(env: Env, { jobId, chunk, lease }: Claim): Promise<void>
 /** The chunk without the attempts that an outage ended. A first attempt asks the job's object nothing. */
 export async function recounted(db: Db, env: Env, chunk: Chunk): Promise<Chunk> {
   if (chunk.attempts <= 1) return chunk
-  const outages = await env.BULK_JOB.getByName(chunk.jobId).outages()
+  const outages = await withTimeout(env.BULK_JOB.getByName(chunk.jobId).outages(), OBJECT_MS_MAX)
   const [left] = outages.length === 0 ? [] : await uncount(db, chunk, outages)
   return { ...chunk, ...left }
 }
