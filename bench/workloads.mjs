@@ -83,7 +83,7 @@ export const WORKLOADS = [
     name: 'book-full',
     title: 'Book on a full day',
     expected: 409,
-    isRight: ({ type }) => type.endsWith(':day_full'),
+    isRight: ({ type }) => type.endsWith('/day_full'),
     prepare: bookingFull,
   },
   { name: 'replay', title: 'Replay a key', expected: 201, isRight: isBooked, prepare: replaying },
