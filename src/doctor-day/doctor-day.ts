@@ -1,5 +1,6 @@
 import { DurableObject } from 'cloudflare:workers'
 import { logFailure } from '../lib/log'
+import { withTimeout } from '../lib/outage'
 import { MINUTE_MS, SECOND_MS } from '../lib/time'
 import { otherDays } from './client'
 import type { Answer, Command, Known, MoveWanted, Operation, Refused, ReplyTo } from './commands'
@@ -109,7 +110,7 @@ export class DoctorDay extends DurableObject<Env> {
       return this.#operations.perform(operation, command)
     })
     if (['set_availability', 'declare_absence'].includes(command.type))
-      await Promise.race([this.#catchUp(), scheduler.wait(COPY_WAIT_MS)])
+      await withTimeout(this.#catchUp(), COPY_WAIT_MS).catch(() => undefined)
     return answer
   }
 

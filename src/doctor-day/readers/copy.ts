@@ -11,7 +11,10 @@ const EVENTS_MAX = 500
 /** D1 itself ends a query after 30 seconds, so a longer wait would bring no answer. */
 const COPY_MS_MAX = 30 * SECOND_MS
 
-/** A copy costs as much as a booking, so bookings in a rush share one. After a rest it starts at once. */
+/**
+ * A copy costs as much as a booking, so bookings in a rush share one. After a rest it starts at once. The rest has
+ * no timer of its own, which would keep an object in memory that has nothing left to copy.
+ */
 const PAUSE_MS = SECOND_MS / 2
 
 const READER = 'copy'
@@ -38,7 +41,7 @@ interface CopyReader {
 export function copyReader({ name, sql, database, day, checkOnce, wakeAt }: CopyHost): CopyReader {
   let running: Promise<void> | null = null
   let rewinds = 0
-  let pause: Promise<void> = Promise.resolve()
+  let restUntil = 0
   const { postpone, reset } = backoff('copy_failed', name, wakeAt)
   const copiedSeq = () => log.readerPosition(sql, READER)
 
@@ -48,14 +51,15 @@ export function copyReader({ name, sql, database, day, checkOnce, wakeAt }: Copy
       if ((await checkOnce()) !== null) throw new Error('The log is not the one that D1 has copied')
       while (copiedSeq() < day().version) {
         if (day().isNewer) throw new Error('A newer version of the service has to copy this day')
-        await pause
+        const rest = Math.min(restUntil - performance.now(), PAUSE_MS)
+        if (rest > 0) await scheduler.wait(rest)
         const before = rewinds
         const events = [...log.readEvents(sql, copiedSeq(), EVENTS_MAX)]
         const last = events.at(-1)
         const head = log.hashAt(sql, day().version)
         if (!last || head === undefined)
           throw new RangeError('The log ends before the day that was folded from it')
-        if (events.length < EVENTS_MAX) pause = scheduler.wait(PAUSE_MS)
+        if (events.length < EVENTS_MAX) restUntil = performance.now() + PAUSE_MS
         // D1 may run an abandoned batch late, even after the next one: an older version changes nothing.
         await withTimeout(copyToD1(database, day(), events, head), COPY_MS_MAX)
         // A resync during this copy has set the reader back to the start; it must stay there.
