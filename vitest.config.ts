@@ -29,8 +29,8 @@ export default defineConfig(async () => ({
     // Long enough that a slow machine fails no test.
     testTimeout: 60_000,
     silent: 'passed-only' as const,
-    // vitest's own choice is one fewer than there are cores.
-    maxWorkers: 2,
+    // More than there are cores: many tests wait, for alarms and pauses.
+    maxWorkers: 3,
     provide: { isFull },
     projects: [
       {
@@ -52,7 +52,9 @@ export default defineConfig(async () => ({
           name: 'workerd',
           include: ['test/**/*.test.ts'],
           exclude: [PURE],
-          setupFiles: ['test/migrate.ts'],
+          // test/storage.ts empties the storage between files.
+          isolate: false,
+          setupFiles: ['test/storage.ts'],
           deps: { optimizer: { ssr: { enabled: true, include: BUNDLED } } },
           provide: { migrations: await readD1Migrations('migrations'), isFull },
         },

@@ -12,8 +12,8 @@ const EVENTS_MAX = 500
 const COPY_MS_MAX = 30 * SECOND_MS
 
 /**
- * A copy costs as much as a booking, so bookings in a rush share one. After a rest it starts at once. The rest has
- * no timer of its own, which would keep an object in memory that has nothing left to copy.
+ * A copy costs as much as a booking, so bookings in a rush share one. After a rest it starts at once. This
+ * pause has no timer of its own, which would keep an object in memory that has nothing left to copy.
  */
 const PAUSE_MS = SECOND_MS / 2
 
