@@ -1,12 +1,17 @@
 import { env } from 'cloudflare:workers'
 import { afterEach, expect, test, vi } from 'vitest'
+import { UNSIGNED_LOOKUPS_PER_SECOND } from '../src/appointments/ids'
 import { dayKey, dayKeyOf, isIssued, newIdOn } from '../src/doctor-day/storage/address'
 import { type FrontDesk, openFrontDesk, times } from './clinic'
 import { DAY } from './live-day'
 
 afterEach(() => {
+  vi.useRealTimers()
   vi.restoreAllMocks()
 })
+
+/** Each second has a budget of look-ups of its own. */
+const inANewSecond = () => vi.useFakeTimers({ now: Date.now() + 1_000, toFake: ['Date'] })
 
 const SECRET = env.DOCTORDAY_SECRET
 const OTHER_SECRET = 'another-secret-of-at-least-32-characters'
@@ -40,10 +45,14 @@ test('a guessed id, or a real one with any digit changed, is 404 on every route 
   ]
   expect(guesses.length).toBeGreaterThan(30)
   const reached = objectsReached()
-  for (const id of guesses)
+  for (const id of guesses) {
+    inANewSecond()
     expect([id, (await desk.get(`/api/v1/appointments/${id}`)).status]).toEqual([id, 404])
-  for (const id of guesses.slice(-3))
+  }
+  for (const id of guesses.slice(-3)) {
+    inANewSecond()
     expect((await Promise.all(asks(desk, id))).map(({ status }) => status)).toEqual(times(10, () => 404))
+  }
   expect(reached).toEqual([])
   expect((await desk.get(`/api/v1/appointments/${real}`)).status).toBe(200)
 })
@@ -62,23 +71,20 @@ test('the ids of a booking, a hold and a place in the waitlist are signed, and n
 })
 
 test('an id is never made twice: a number that is taken is passed over', () => {
-  const taken = new Set<string>()
   const day = dayKey('clinic', 'doctor', DAY)
-  let asked = 0
-  for (const _ of times(50, (n) => n)) {
-    const id = newIdOn(day, SECRET, (tried) => {
-      asked += 1
-      return taken.has(tried) || asked % 3 !== 0
-    })
-    expect(taken.has(id)).toBe(false)
-    taken.add(id)
-  }
-  expect(asked).toBe(150)
+  const tried: string[] = []
+  const id = newIdOn(day, SECRET, (next) => {
+    tried.push(next)
+    return tried.length <= 50
+  })
+  expect(tried).toHaveLength(51)
+  expect(tried.at(-1)).toBe(id)
+  expect(tried.filter((each) => dayKeyOf(each) !== day)).toEqual([])
 })
 
-test('an id from before ids were signed still leads to its appointment, in its own clinic only', async () => {
+/** A clinic with an appointment whose id the secret of today does not prove. */
+async function withOldId() {
   const desk = await openFrontDesk()
-  const stranger = await openFrontDesk()
   // The day made it under a secret that is not valid any more.
   const old = newIdOn(dayOf(desk), OTHER_SECRET, () => false)
   const day = env.DOCTOR_DAY.get(env.DOCTOR_DAY.idFromName(dayOf(desk)))
@@ -92,8 +98,42 @@ test('an id from before ids were signed still leads to its appointment, in its o
   const booked = { type: 'book', opening, appointmentId: old, patientId: 'p', allowAnother: true } as const
   await day.perform({ id: 'op', actor: 'key', isKeyed: false }, booked)
   await expect.poll(async () => (await desk.get(`/api/v1/appointments/${old}`)).status).toBe(200)
+  return { desk, old }
+}
+
+test('an id from before ids were signed still leads to its appointment, in its own clinic only', async () => {
+  const stranger = await openFrontDesk()
+  const { desk, old } = await withOldId()
   expect((await stranger.get(`/api/v1/appointments/${old}`)).status).toBe(404)
   expect((await desk.post(`/api/v1/appointments/${old}/cancel`, {})).body.status).toBe('cancelled')
+})
+
+test('guessed ids cost D1 a few reads a second, then 503 says when; real ids and other clinics go on', async () => {
+  const [desk, other] = [await openFrontDesk(), await openFrontDesk()]
+  const real = (await desk.book({ date: DAY })).body.id as string
+  inANewSecond()
+  await desk.get(`/api/v1/appointments/${real}`)
+  await other.get(`/api/v1/appointments/${real}`)
+  const guesses = times(300, () => newIdOn(dayOf(desk), OTHER_SECRET, () => false))
+  const reads = vi.spyOn(Object.getPrototypeOf(env.DB) as D1Database, 'prepare')
+  const replies = await Promise.all(guesses.map((id) => desk.get(`/api/v1/appointments/${id}`)))
+  expect(reads).toHaveBeenCalledTimes(UNSIGNED_LOOKUPS_PER_SECOND)
+  const statuses = Object.groupBy(replies, ({ status }) => status)
+  expect(statuses[404]).toHaveLength(UNSIGNED_LOOKUPS_PER_SECOND)
+  expect(statuses[503]).toHaveLength(300 - UNSIGNED_LOOKUPS_PER_SECOND)
+  expect(statuses[503]?.[0]?.headers.get('Retry-After')).toBe('1')
+  const [guess = ''] = guesses
+  expect((await desk.get(`/api/v1/appointments/${real}`)).status).toBe(200)
+  expect((await other.get(`/api/v1/appointments/${guess}`)).status).toBe(404)
+  inANewSecond()
+  expect((await desk.get(`/api/v1/appointments/${guess}`)).status).toBe(404)
+})
+
+test('ids from before signatures that are found use up nothing', async () => {
+  const { desk, old } = await withOldId()
+  inANewSecond()
+  for (const _ of times(2 * UNSIGNED_LOOKUPS_PER_SECOND, (n) => n))
+    expect((await desk.get(`/api/v1/appointments/${old}`)).status).toBe(200)
 })
 
 test('during a rotation of the secret, ids of both are valid', () => {

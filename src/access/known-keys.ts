@@ -3,6 +3,7 @@ import type { Ctx } from '../context'
 import type { Db } from '../lib/db'
 import { SECOND_MS } from '../lib/time'
 import { Problem } from '../problem'
+import { budget } from './budget'
 import type { KeyText } from './key-text'
 import { apiKeys, clinics } from './model'
 
@@ -31,7 +32,7 @@ const known = new Map<string, KnownKey & { until: number }>()
 /** Until when an id that D1 does not have, or has as revoked, is not looked up again. */
 const absent = new Map<string, number>()
 let revocations = 0
-let lookups = { second: 0, count: 0 }
+const lookups = budget(UNSIGNED_LOOKUPS_PER_SECOND)
 
 /** The key and its clinic, unless it was revoked. */
 export async function findKey(db: Db, { id, proof }: KeyText): Promise<KnownKey | undefined> {
@@ -39,7 +40,7 @@ export async function findKey(db: Db, { id, proof }: KeyText): Promise<KnownKey 
   const kept = known.get(id)
   if (kept && now < kept.until) return kept
   if (now < (absent.get(id) ?? 0)) return undefined
-  if (!kept && proof !== 'right') countLookup(now)
+  if (!kept && proof !== 'right') countLookup()
   const revocationsBefore = revocations
   // The plain binding reads from the primary: a replica could still contain a revoked key.
   const [row] = await db
@@ -59,16 +60,13 @@ export async function findKey(db: Db, { id, proof }: KeyText): Promise<KnownKey 
   return found
 }
 
-function countLookup(now: number): void {
-  const second = Math.floor(now / SECOND_MS)
-  if (second !== lookups.second) lookups = { second, count: 0 }
-  if (lookups.count >= UNSIGNED_LOOKUPS_PER_SECOND)
-    throw new Problem(
-      'unavailable',
-      'Too many unknown keys of the old form are being looked up; try again, or ask your admin for a new key',
-      { retryAfterSeconds: 1 },
-    )
-  lookups.count += 1
+function countLookup(): void {
+  if (lookups.take('key')) return
+  throw new Problem(
+    'unavailable',
+    'Too many unknown keys of the old form are being looked up; try again, or ask your admin for a new key',
+    { retryAfterSeconds: 1 },
+  )
 }
 
 function keep<Kept>(map: Map<string, Kept>, id: string, kept: Kept): void {

@@ -3,13 +3,14 @@ import type { SQLiteColumn } from 'drizzle-orm/sqlite-core'
 import { today } from '../access/actions'
 import type { Ctx } from '../context'
 import { decideOn, moveOn, replyOrThrow, see } from '../doctor-day/client'
-import { type DayKey, dayKey, dayKeyOf, isIssued, NEW_ID } from '../doctor-day/storage/address'
+import { dayKey, NEW_ID } from '../doctor-day/storage/address'
 import { findDay, findDoctor, seeDay, selectDoctor, selectKnown } from '../doctors/actions'
 import { opening } from '../doctors/terms'
 import { cutPage, type Page } from '../lib/page'
 import { SECOND_MS } from '../lib/time'
 import { selectPatientId } from '../patients/actions'
 import { notFound } from '../problem'
+import { dayOf, dayOfAppointment } from './ids'
 import {
   type Appointment,
   appointments,
@@ -216,25 +217,3 @@ export async function listAppointments(ctx: Ctx, wanted: ListAppointments): Prom
  * has: it could read all booked appointments of a clinic to find those of one patient.
  */
 const alsoEq = (column: SQLiteColumn, value: string): SQL => sql`+${column} = ${value}`
-
-/** The day of an id that a day has made. No object is asked about any other id, and it is not found. */
-function dayOf(ctx: Ctx, id: string, what: string): DayKey {
-  const day = dayKeyOf(id)
-  if (!day || !isIssued(id, ctx.env.DOCTORDAY_SECRET)) throw notFound(what)
-  return day
-}
-
-/** An appointment's id that nothing proves, because it is older than signatures are, must be in D1's copy. */
-export async function dayOfAppointment(ctx: Ctx, id: string, what = 'Appointment'): Promise<DayKey> {
-  const day = dayKeyOf(id)
-  if (day && !isIssued(id, ctx.env.DOCTORDAY_SECRET) && (await isCopied(ctx, id))) return day
-  return dayOf(ctx, id, what)
-}
-
-async function isCopied(ctx: Ctx, id: string): Promise<boolean> {
-  const rows = await ctx.db
-    .select({ id: appointments.id })
-    .from(appointments)
-    .where(and(eq(appointments.id, id), sql`+${appointments.clinicId} = ${ctx.clinic.id}`))
-  return rows.length > 0
-}

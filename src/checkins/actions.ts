@@ -1,6 +1,7 @@
 import { today } from '../access/actions'
 import { mayUse } from '../access/permissions'
-import { dayOfAppointment, findPatientAndDay } from '../appointments/actions'
+import { findPatientAndDay } from '../appointments/actions'
+import { dayOfAppointment } from '../appointments/ids'
 import type { Ctx } from '../context'
 import { decideOn, see } from '../doctor-day/client'
 import { toQueueEntry } from '../doctor-day/readers/live'
