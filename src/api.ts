@@ -16,7 +16,7 @@ import { knownMethod, type Routing } from './http/methods'
 import { type About, openApi } from './http/openapi'
 import { requestLog } from './http/request-log'
 import { requireSecret } from './http/secret'
-import { soundPath } from './http/url'
+import { soundHost, soundPath } from './http/url'
 import { live, liveByTicket } from './live/routes'
 import { medicalTests } from './medical-tests/routes'
 import { patients } from './patients/routes'
@@ -50,6 +50,7 @@ const routes = new Hono<App>()
   .use(requestLog)
   .use(crossOrigin)
   .use(deadline)
+  .use(soundHost)
   .use(requireSecret)
   .use(knownMethod(routing))
   .route('/', pages(ABOUT, openApiDocument))

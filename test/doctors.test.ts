@@ -1,3 +1,4 @@
+import { env } from 'cloudflare:workers'
 import { expect, test } from 'vitest'
 import { DAY, openClinic, openFrontDesk, statuses, times } from './clinic'
 
@@ -134,4 +135,29 @@ test.each([
   const desk = await openFrontDesk()
   const wanted = { date: DAY, is_present: true, ...change }
   expect((await desk.post(`${DOCTORS}/${desk.doctorId}/availability`, wanted)).status).toBe(400)
+})
+
+test('a change of a doctor happens once for each key: a late retry undoes no newer change', async () => {
+  const desk = await openFrontDesk()
+  const path = `/api/v1/doctors/${desk.doctorId}`
+  const patch = (at: string, body: object, idempotencyKey: string) =>
+    desk.send('PATCH', at, JSON.stringify(body), {
+      'Content-Type': 'application/json',
+      'Idempotency-Key': idempotencyKey,
+    })
+  const change = (body: object, idempotencyKey: string) => patch(path, body, idempotencyKey)
+  const [key, later] = [crypto.randomUUID(), crypto.randomUUID()]
+  const first = { name: 'First', capacity: 5 }
+  expect((await change(first, key)).body).toMatchObject(first)
+  expect((await change({ name: 'Second' }, key)).status).toBe(422)
+  expect((await change({ name: 'Second' }, later)).body).toMatchObject({ name: 'Second', capacity: 5 })
+  expect((await change(first, key)).status).toBe(200)
+  expect((await desk.get(path)).body).toMatchObject({ name: 'Second', capacity: 5 })
+  const { keys } = await env.REPLIES.list()
+  await Promise.all(keys.map(({ name }) => env.REPLIES.delete(name)))
+  expect((await change(first, key)).status).toBe(200)
+  expect((await desk.get(path)).body).toMatchObject({ name: 'Second', capacity: 5 })
+  const unknown = await patch('/api/v1/doctors/nobody', first, 'free')
+  expect(unknown.status).toBe(404)
+  expect((await change({ name: 'Third' }, 'free')).body).toMatchObject({ name: 'Third' })
 })

@@ -41,7 +41,7 @@ const GOLDEN: [Schema, path: string, print: string, inputs: object[]][] = [
     BookAppointment,
     '/api/v1/appointments',
     '8545f43e378f1800717a19add4cb8876b917f3924ea2b44e69f47916cc029066',
-    [booking, reversed(booking), { ...booking, allow_another: false }],
+    [booking, reversed(booking), { ...booking, allow_another: false }, { ...booking, time_slot: null }],
   ],
   [
     BookAppointment,

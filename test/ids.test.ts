@@ -136,6 +136,51 @@ test('ids from before signatures that are found use up nothing', async () => {
     expect((await desk.get(`/api/v1/appointments/${old}`)).status).toBe(200)
 })
 
+test('a made-up doctor is 404 on every route and reaches no object', async () => {
+  const desk = await openFrontDesk()
+  const [patientId] = desk.patientIds
+  const reached = objectsReached()
+  for (const doctor of ['nobody', crypto.randomUUID(), `${desk.doctorId}x`]) {
+    const queue = `/api/v1/checkins/doctors/${doctor}/queue`
+    const day = `/api/v1/doctors/${doctor}/days/${DAY}`
+    const place = { doctor_id: doctor, date: DAY, patient_id: patientId }
+    const replies = await Promise.all([
+      desk.get(day),
+      desk.get(`${day}/events`),
+      desk.get(`${day}/verify`),
+      desk.get(`${queue}?date=${DAY}`),
+      desk.get(`/api/v1/doctors/${doctor}/availability?date=${DAY}`),
+      desk.get(`/api/v1/appointments/doctors/${doctor}/appointments?date=${DAY}`),
+      desk.post(`${queue}/next`, { date: DAY, room: '1' }),
+      desk.post(`${queue}/tickets`, { date: DAY, view: 'board' }),
+      desk.post('/api/v1/appointments', place),
+      desk.post('/api/v1/appointments/holds', { doctor_id: doctor, date: DAY, ttl_seconds: 60 }),
+      desk.post('/api/v1/appointments/waitlist', place),
+      desk.post('/api/v1/checkins/walk-in', { doctor_id: doctor, patient_id: patientId }),
+      desk.post(`/api/v1/doctors/${doctor}/availability`, { date: DAY, is_present: true }),
+    ])
+    expect(replies.map(({ status }) => status)).toEqual(replies.map(() => 404))
+  }
+  expect(reached).toEqual([])
+  expect((await desk.get(`/api/v1/doctors/${desk.doctorId}/days/${DAY}`)).status).toBe(200)
+})
+
+test('an id that is not found claims no key: it serves the right id afterwards', async () => {
+  const desk = await openFrontDesk()
+  const booked = (await desk.book({ date: DAY })).body.id
+  const waits = { doctor_id: desk.doctorId, date: '2040-03-15', patient_id: desk.patientIds[0] }
+  const waiting = (await desk.post('/api/v1/appointments/waitlist', waits)).body.id
+  const guess = newIdOn(dayOf(desk), OTHER_SECRET, () => false)
+  const key = { 'Idempotency-Key': crypto.randomUUID() }
+  const cancel = (id: string) => desk.post(`/api/v1/appointments/${id}/cancel`, {}, key)
+  expect((await cancel(guess)).status).toBe(404)
+  expect((await cancel(booked)).status).toBe(200)
+  const other = { 'Idempotency-Key': crypto.randomUUID() }
+  const decline = (id: string) => desk.post(`/api/v1/appointments/waitlist/${id}/decline`, undefined, other)
+  expect((await decline(guess)).status).toBe(404)
+  expect((await decline(waiting)).status).toBe(200)
+})
+
 test('during a rotation of the secret, ids of both are valid', () => {
   const id = newIdOn(dayKey('clinic', 'doctor', DAY), OTHER_SECRET, () => false)
   expect(isIssued(id, SECRET)).toBe(false)

@@ -188,3 +188,14 @@ test('every route that takes JSON is ours, and refuses an unknown field, or is o
   }
   expect(ignoring.sort()).toEqual(CONTRACT)
 })
+
+test.each([
+  ['working_hours', 3_000],
+  ['working_hours', 100_000],
+  ['specialty', 100_000],
+])('%s with %s lists, one in the other, is 400', async (field, depth) => {
+  const { send } = await openClinic()
+  const body = `{"name":"G","code":"G","${field}":${'['.repeat(depth)}${']'.repeat(depth)}}`
+  const json = { 'Content-Type': 'application/json' }
+  expect((await send('POST', '/api/v1/doctors', body, json)).status).toBe(400)
+})

@@ -84,8 +84,9 @@ export async function findPatientAndDay(
 
 /** The same step frees the slot, or offers it to the first patient on the waitlist. */
 export async function cancel(ctx: Ctx, id: string, { reason }: CancelAppointment): Promise<Appointment> {
+  const day = await dayOfAppointment(ctx, id)
   const { opId } = await ctx.once.transact(() => [])
-  const cancelled = await decideOn(ctx, await dayOfAppointment(ctx, id), opId, {
+  const cancelled = await decideOn(ctx, day, opId, {
     type: 'cancel',
     clinicId: ctx.clinic.id,
     appointmentId: id,
@@ -161,8 +162,9 @@ export async function acceptOffer(ctx: Ctx, waitId: string): Promise<Appointment
 }
 
 export async function leaveWaitlist(ctx: Ctx, waitId: string): Promise<LeftWaitlist> {
+  const day = dayOf(ctx, waitId, 'Place in the waitlist')
   const { opId } = await ctx.once.transact(() => [])
-  const { id } = await decideOn(ctx, dayOf(ctx, waitId, 'Place in the waitlist'), opId, {
+  const { id } = await decideOn(ctx, day, opId, {
     type: 'stop_waiting',
     clinicId: ctx.clinic.id,
     waitId,

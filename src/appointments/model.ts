@@ -56,7 +56,7 @@ export const BookAppointment = v.pipe(
     date: v.optional(LocalDate),
     /** Books the held slot; doctor_id and date are not needed then. */
     hold_id: v.optional(Id),
-    time_slot: v.nullish(TimeSlot),
+    time_slot: v.nullish(TimeSlot, null),
     /** Means the same as the header Idempotency-Key. */
     idempotency_key: v.optional(v.string()),
     /** A patient may have one appointment with a doctor a day; true allows another one. */

@@ -27,7 +27,8 @@ import {
 export async function getDay(ctx: Ctx, day: DayPath, { at }: AskDay): Promise<Ledger> {
   const instant = at ? Date.parse(instantOf(at)) : null
   const { doctor, seen } = await seeDay(ctx, day.doctor_id, day.date, { view: 'ledger' }, instant)
-  return toLedger(seen ?? ledgerOf(unusedDay(opening(ctx, doctor, day.date))))
+  const ledger = seen ?? ledgerOf(unusedDay(opening(ctx, doctor, day.date)))
+  return toLedger(ledger, instant ?? Date.now())
 }
 
 /** Oldest first. `next` is the last event’s number: a log has no gaps, so pages skip and repeat nothing. */

@@ -5,7 +5,7 @@ import type { Absence as DayAbsence, Ledger as DayLedger } from '../doctor-day/s
 import { DAMAGES, type Verdict as LogVerdict } from '../doctor-day/storage/verdict'
 import { cursor, limit, PAGE_MAX } from '../lib/page'
 import { component, lines, text } from '../lib/schema'
-import { IsoInstant, iso, LocalDate } from '../lib/time'
+import { IsoInstant, iso, LocalDate, localDate } from '../lib/time'
 
 /** One doctor on one local date. */
 export const DayPath = v.object({ doctor_id: text(100), date: LocalDate })
@@ -15,15 +15,21 @@ export type DayPath = v.InferOutput<typeof DayPath>
 export const AskDay = v.object({ at: v.optional(IsoInstant) })
 export type AskDay = v.InferOutput<typeof AskDay>
 
-/** `id`: of the appointment, the hold, the waiting patient’s place or the move that the slot is taken by. */
+/**
+ * `id`: of the appointment, the hold, the waiting patient’s place or the move that the slot is taken by.
+ * `over`: the slot is free and cannot be given any more, because it has begun or its date is past.
+ */
 const Slot = v.object({
   slot: v.number(),
   ...slotTimes,
-  state: v.picklist(['free', 'booked', 'held', 'offered']),
+  state: v.picklist(['free', 'over', 'booked', 'held', 'offered']),
   id: v.nullable(v.string()),
 })
 
-/** booked + held + offered + remaining = capacity, at every version. `waiting`: patients without an offer. */
+/**
+ * booked + held + offered + over + remaining = capacity, at every version. `remaining` slots can be given;
+ * `waiting`: patients without an offer.
+ */
 export const Ledger = component('Ledger', {
   date: v.string(),
   time_zone: v.string(),
@@ -32,6 +38,7 @@ export const Ledger = component('Ledger', {
   booked: v.number(),
   held: v.number(),
   offered: v.number(),
+  over: v.number(),
   remaining: v.number(),
   waiting: v.number(),
   version: v.number(),
@@ -41,17 +48,26 @@ export type Ledger = v.InferOutput<typeof Ledger>
 
 const STATES = { appointment: 'booked', hold: 'held', offer: 'offered', reservation: 'held' } as const
 
-export const toLedger = ({ timeZone, isPresent, slots, ...ledger }: DayLedger): Ledger => ({
-  ...ledger,
-  time_zone: timeZone,
-  is_present: isPresent,
-  slots: slots.map(({ slot, occupant, ...times }) => ({
-    slot,
-    ...toSlotTimes(times),
-    state: occupant ? STATES[occupant.kind] : 'free',
-    id: occupant?.id ?? null,
-  })),
-})
+/** The day as it looked at an instant (epoch ms). */
+export function toLedger({ timeZone, isPresent, slots, ...ledger }: DayLedger, at: number): Ledger {
+  const isPast = ledger.date < localDate(at, timeZone)
+  const isOver = ({ occupant, startsAt }: DayLedger['slots'][number]) =>
+    !occupant && (isPast || (startsAt !== null && Date.parse(startsAt) <= at))
+  const over = slots.filter(isOver).length
+  return {
+    ...ledger,
+    over,
+    remaining: ledger.remaining - over,
+    time_zone: timeZone,
+    is_present: isPresent,
+    slots: slots.map((each) => ({
+      slot: each.slot,
+      ...toSlotTimes(each),
+      state: each.occupant ? STATES[each.occupant.kind] : isOver(each) ? 'over' : 'free',
+      id: each.occupant?.id ?? null,
+    })),
+  }
+}
 
 /** `since`: the number of the last event that the caller has. */
 export const ListDayEvents = v.object({

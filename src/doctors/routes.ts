@@ -41,7 +41,7 @@ export const doctors = resource()
   .patch(
     '/:id',
     doc('Change a doctor; days in use keep their capacity and hours', 200, Doctor),
-    refuses('not_found'),
+    refuses('not_found', 'idempotency_key_reused'),
     needs('doctors:write'),
     body(ChangeDoctor),
     async (c) => reply(c, Doctor, await changeDoctor(c.var.ctx, c.req.param('id'), c.req.valid('json'))),

@@ -57,7 +57,7 @@ function complete(method: string, path: string, operation: Operation, tag: strin
   if (scope)
     operation.description = [operation.description, `Scope: \`${scope}\`.`].filter(Boolean).join('\n\n')
   const isDocumented = operation.parameters?.some((p) => 'name' in p && p.name === 'Idempotency-Key')
-  if (method === 'post' && !isDocumented)
+  if ((method === 'post' || own.includes('idempotency_key_reused')) && !isDocumented)
     operation.parameters = [...(operation.parameters ?? []), IDEMPOTENCY_KEY]
   delete operation['x-problems']
   delete operation['x-scope']

@@ -14,6 +14,19 @@ import { invalid } from './failure'
 const NOT_UTF8 = 'must be percent-encoded UTF-8'
 const ENCODED = /(?:%[0-9a-f]{2})+/gi
 
+const AUTHORITY = /^https?:\/\/[\w.:[\]-]+(?=[/?#]|$)/
+
+/**
+ * The URL of a request is made of its Host, which the caller writes. Where it names no host, the parts of the
+ * URL would be read in two ways.
+ */
+export const soundHost = createMiddleware<App>(async (c, next) => {
+  const { url } = c.req
+  if (!AUTHORITY.test(url) || !URL.canParse(url))
+    throw invalid([faultOf('Host', 'must be the name and port of this service', 'host')])
+  await next()
+})
+
 /** The parameters of the path: texts of one line that are not blank. */
 export const soundPath = createMiddleware<App>(async (c, next) => {
   const given = new URL(c.req.url).pathname.split('/')
@@ -47,9 +60,9 @@ export function checkQuery(url: string): void {
   if (faults.length > 0) throw invalid(faults)
 }
 
-const faultOf = (field: string, sentence: string): Fault => ({
+const faultOf = (field: string, sentence: string, rule = 'text'): Fault => ({
   field,
-  rule: 'text',
+  rule,
   message: `${field} ${sentence}`,
 })
 

@@ -38,9 +38,14 @@ function keepKnown(input: object, fields: Fields, path: string, strangers: Stran
 }
 
 function inner(value: unknown, fields: Fields, path: string, strangers: Stranger[]): unknown {
-  if (fields.size === 0 || typeof value !== 'object' || value === null) return value
-  if (!Array.isArray(value)) return keepKnown(value, fields, path, strangers)
-  return value.map((item, n) => inner(item, fields, `${path}${n}.`, strangers))
+  if (fields.size === 0 || !Array.isArray(value)) return withKnown(value, fields, path, strangers)
+  return value.map((item, n) => withKnown(item, fields, `${path}${n}.`, strangers))
+}
+
+/** A list within a list, which no schema has, is left to the schema to refuse. */
+function withKnown(value: unknown, fields: Fields, path: string, strangers: Stranger[]): unknown {
+  if (fields.size === 0 || typeof value !== 'object' || value === null || Array.isArray(value)) return value
+  return keepKnown(value, fields, path, strangers)
 }
 
 /** A name can hold anything: line breaks, which would forge a header, or a text of a megabyte. */

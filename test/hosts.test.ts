@@ -1,0 +1,50 @@
+import { createExecutionContext } from 'cloudflare:test'
+import { env } from 'cloudflare:workers'
+import { expect, test } from 'vitest'
+import worker from '../src/index'
+import { openClinic } from './clinic'
+
+/** The runtime makes the URL of the caller's Host; a Request that a test makes has a sound one. */
+async function answerTo(host: string, path: string, key: string) {
+  const request = new Request<unknown, IncomingRequestCfProperties>(`https://clinic.test${path}`, {
+    headers: { Authorization: `Bearer ${key}` },
+  })
+  Object.defineProperty(request, 'url', { value: `http://${host}${path}` })
+  const response = await worker.fetch(request, env, createExecutionContext())
+  return { status: response.status, link: response.headers.get('Link'), text: await response.text() }
+}
+
+const FORGED = [
+  'a b',
+  '<',
+  'a:b',
+  'a:99999',
+  '[',
+  '%',
+  'a%00',
+  '',
+  '\\',
+  '\\\\evil.example\\',
+  'e:80:80',
+  'a@b',
+  '\u0430.test',
+]
+
+test.each(FORGED)('a Host of “%s” is 400 that names it, on every kind of path', async (host) => {
+  const { key } = await openClinic()
+  for (const path of ['/health', '/api/v1/doctors?limit=1', '/api/v1/doctors/%00/availability', '/nowhere']) {
+    const { status, link, text } = await answerTo(host, path, key)
+    expect([path, status, link]).toEqual([path, 400, null])
+    expect(JSON.parse(text).detail).toContain('Host must be the name and port of this service')
+  }
+})
+
+test.each(['localhost:8787', '[::1]:8787', '10.0.0.7', 'clinic-1.example_x.com'])(
+  'a Host of “%s” is answered, and Link leads to the path that was asked',
+  async (host) => {
+    const { key, post } = await openClinic()
+    for (const code of ['A', 'B']) await post('/api/v1/doctors', { name: code, code })
+    const { status, link } = await answerTo(host, '/api/v1/doctors?limit=1', key)
+    expect([status, link?.startsWith('</api/v1/doctors?limit=1&cursor=')]).toEqual([200, true])
+  },
+)
