@@ -22,6 +22,9 @@ test.each([
   ['marks of direction', '\u200e\u200f\u061c'],
   ['Khmer and Mongolian signs without form', '\u17b4\u180e'],
   ['a mark without a letter', '\u0301\u034f'],
+  ['marks of other blocks', '\u1dc0\ufe20\u1ab0\u20dd\u0488'],
+  ['Arabic and Hebrew points', '\u064b\u0670\u05b0'],
+  ['Egyptian format controls', '\u{13430}\u{1343f}'],
   ['music signs that show nothing', '\u{1d173}\u{1bca0}'],
 ])('%s is blank', (_, text) => {
   expect([textFault(text, 'line'), textFault(text, 'lines')]).toEqual([BLANK, BLANK])
@@ -39,6 +42,8 @@ test.each([
   ['an embedding at the edge', '\u202aAda\u202c', UNSAFE],
   ['an isolate', 'A\u2067da\u2069', UNSAFE],
   ['a noncharacter', 'Ada\uffff', UNSAFE],
+  ['a noncharacter of another plane', 'Ada\u{1ffff}', UNSAFE],
+  ['the last noncharacter', 'Ada\u{10fffe}', UNSAFE],
   ['a lone high surrogate', 'A\ud800', HALF],
   ['a lone low surrogate', '\udc00A', HALF],
   ['surrogates in the wrong order', 'A\udc00\ud800', HALF],
@@ -64,6 +69,8 @@ test.each([
   ['one sign', '+'],
   ['one emoji', '😀'],
   ['a letter and its mark', 'e\u0301'],
+  ['an Arabic name with points', 'مُحَمَّد'],
+  ['a Hebrew name with points', 'שָׁלוֹם'],
   ['line breaks and tabs at the edges', '\t\n t1 \r\n'],
 ])('%s is a text', (_, text) => {
   expect([textFault(text, 'line'), textFault(text, 'lines')]).toEqual([null, null])

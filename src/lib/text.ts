@@ -21,16 +21,24 @@ const INVISIBLE: Range[] = [
     [0x206a, 0x206f],
     [0xfe00, 0xfe0f],
     [0xfff0, 0xfffb],
+    [0x13430, 0x13440],
     [0x1bca0, 0x1bca3],
     [0x1d173, 0x1d17a],
     [0xe0000, 0xe0fff],
   ] satisfies Range[]),
 ]
 
-/** Accents that need a letter before them. */
+/** Accents, points and circles that need a letter before them. */
 const MARKS: Range[] = [
+  0x670,
   [0x300, 0x36f],
+  [0x483, 0x489],
+  [0x591, 0x5bd],
+  [0x64b, 0x65f],
+  [0x1ab0, 0x1aff],
+  [0x1dc0, 0x1dff],
   [0x20d0, 0x20f0],
+  [0xfe20, 0xfe2f],
 ]
 
 /** They reorder what follows them, so a reader would see another text than the one that is stored. */
@@ -39,9 +47,10 @@ const DIRECTION_OVERRIDES: Range[] = [
   [0x2066, 0x2069],
 ]
 const HALVES: Range[] = [[0xd800, 0xdfff]]
+const PLANES = 17
 const NOT_CHARACTERS: Range[] = [
   [0xfdd0, 0xfdef],
-  [0xfffe, 0xffff],
+  ...Array.from({ length: PLANES }, (_, n): Range => [n * 0x10000 + 0xfffe, n * 0x10000 + 0xffff]),
 ]
 const FORBIDDEN = [
   ...HALVES,
