@@ -269,3 +269,15 @@ test('the wait is told from the day’s own pace, and says where it is only usua
   })
   expect((await desk.get(`${CHECKINS}/nobody`)).status).toBe(404)
 })
+
+test('a hold is booked on its own day only: another doctor or date beside it is 400, its own are right', async () => {
+  const desk = await openFrontDesk()
+  const place = { doctor_id: desk.doctorId, date: DAY }
+  const held = await desk.post(`${APPOINTMENTS}/holds`, { ...place, ttl_seconds: 60 })
+  const wanted = { hold_id: held.body.hold_id, patient_id: desk.patientIds[0] }
+  for (const other of [{ date: '2040-03-15' }, { doctor_id: 'nobody' }]) {
+    const { status, body } = await desk.post(APPOINTMENTS, { ...wanted, ...place, ...other })
+    expect([status, body.errors[0].field]).toEqual([400, 'hold_id'])
+  }
+  expect((await desk.post(APPOINTMENTS, { ...wanted, ...place })).status).toBe(201)
+})

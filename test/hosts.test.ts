@@ -35,7 +35,7 @@ test.each(FORGED)('a Host of “%s” is 400 that names it, on every kind of pat
   for (const path of ['/health', '/api/v1/doctors?limit=1', '/api/v1/doctors/%00/availability', '/nowhere']) {
     const { status, link, text } = await answerTo(host, path, key)
     expect([path, status, link]).toEqual([path, 400, null])
-    expect(JSON.parse(text).detail).toContain('Host must be the name and port of this service')
+    expect(JSON.parse(text).errors).toMatchObject([{ field: 'Host', rule: 'format' }])
   }
 })
 

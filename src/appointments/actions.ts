@@ -6,6 +6,7 @@ import { decideOn, moveOn, replyOrThrow, see } from '../doctor-day/client'
 import { dayKey, NEW_ID } from '../doctor-day/storage/address'
 import { findDay, findDoctor, seeDay, selectDoctor, selectKnown } from '../doctors/actions'
 import { opening } from '../doctors/terms'
+import { invalid } from '../http/failure'
 import { cutPage, type Page } from '../lib/page'
 import { SECOND_MS } from '../lib/time'
 import { selectPatientId } from '../patients/actions'
@@ -47,9 +48,14 @@ export async function book(ctx: Ctx, wanted: BookAppointment): Promise<Appointme
   return toAppointment(await decideOn(ctx, day, opId, command, known))
 }
 
+const OTHER_DAY = 'hold_id is of another doctor or date than doctor_id and date; send hold_id without them'
+
 /** A hold’s id contains its day’s key, so doctor and date need no look-up. */
 async function bookHeld(ctx: Ctx, wanted: BookAppointment, holdId: string): Promise<Appointment> {
   const day = dayOf(ctx, holdId, 'Hold')
+  const { doctor_id, date } = wanted
+  if (doctor_id !== undefined && date !== undefined && day !== dayKey(ctx.clinic.id, doctor_id, date))
+    throw invalid([{ field: 'hold_id', rule: 'value', message: OTHER_DAY }])
   const finding = [selectPatientId(ctx, wanted.patient_id)] as const
   const { opId, results } = await ctx.once.transact(() => finding, finding)
   const [[patient]] = results

@@ -23,7 +23,7 @@ const AUTHORITY = /^https?:\/\/[\w.:[\]-]+(?=[/?#]|$)/
 export const soundHost = createMiddleware<App>(async (c, next) => {
   const { url } = c.req
   if (!AUTHORITY.test(url) || !URL.canParse(url))
-    throw invalid([faultOf('Host', 'must be the name and port of this service', 'host')])
+    throw invalid([faultOf('Host', 'must be the name and port of this service', 'format')])
   await next()
 })
 
