@@ -53,6 +53,10 @@ export function toLedger({ timeZone, isPresent, slots, ...ledger }: DayLedger, a
   const isPast = ledger.date < localDate(at, timeZone)
   const isOver = ({ occupant, startsAt }: DayLedger['slots'][number]) =>
     !occupant && (isPast || (startsAt !== null && Date.parse(startsAt) <= at))
+  const stateOf = (slot: DayLedger['slots'][number]) => {
+    if (slot.occupant) return STATES[slot.occupant.kind]
+    return isOver(slot) ? 'over' : 'free'
+  }
   const over = slots.filter(isOver).length
   return {
     ...ledger,
@@ -63,7 +67,7 @@ export function toLedger({ timeZone, isPresent, slots, ...ledger }: DayLedger, a
     slots: slots.map((each) => ({
       slot: each.slot,
       ...toSlotTimes(each),
-      state: each.occupant ? STATES[each.occupant.kind] : isOver(each) ? 'over' : 'free',
+      state: stateOf(each),
       id: each.occupant?.id ?? null,
     })),
   }

@@ -23,7 +23,7 @@ import { type Verdict, verify } from './storage/verdict'
 /** When the copy to D1 right after a write fails, or its isolate dies, the alarm runs this much later. */
 const COPY_GRACE_MS = 5 * SECOND_MS
 
-/** Setting availability waits this long for the copy, so that a list of doctors read right after shows it. */
+/** Setting availability waits this long for the copy, for the next list. The copy logs its own failures. */
 const COPY_WAIT_MS = SECOND_MS
 
 /** What is due on a day that is damaged, or that only a newer version can change, waits for an operator. */

@@ -14,11 +14,12 @@ import { invalid } from './failure'
 const NOT_UTF8 = 'must be percent-encoded UTF-8'
 const ENCODED = /(?:%[0-9a-f]{2})+/gi
 
+/** A scheme, a host name or address, and a port. */
 const AUTHORITY = /^https?:\/\/[\w.:[\]-]+(?=[/?#]|$)/
 
 /**
- * The URL of a request is made of its Host, which the caller writes. Where it names no host, the parts of the
- * URL would be read in two ways.
+ * The runtime builds the URL of a request from the header Host, which the caller writes. With a Host that is
+ * no host name, the router and the URL parser find different paths in that URL.
  */
 export const soundHost = createMiddleware<App>(async (c, next) => {
   const { url } = c.req

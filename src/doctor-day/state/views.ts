@@ -110,7 +110,7 @@ interface LedgerSlot extends SlotTimes {
   occupant: Occupant | null
 }
 
-/** The numbers of a day. booked + held + offered + remaining = capacity, at every version and instant. */
+/** The numbers of a day. booked + held + offered + remaining = capacity, at every version. */
 export interface Ledger {
   date: string
   timeZone: string
