@@ -32,6 +32,40 @@ test('an extension is part of who is who, in requests and in files', async () =>
   ])
 })
 
+test.each([
+  ['(202) 555-0189 ext 12', '+12025550189;ext=12'],
+  ['+1-202-555-0111 ext. 5', '+12025550111;ext=5'],
+  ['tel:+1-202-555-0111;ext=5', '+12025550111;ext=5'],
+  ['+44 20 7946 0999 ext. 123', '+442079460999;ext=123'],
+  ['+44 20 7946 0999', '+442079460999'],
+])('%s is taken from requests, files and searches alike', async (phone, stored) => {
+  const clinic = await openClinic()
+  expect(await importRows(clinic, [`Ada,${phone},,,`])).toEqual(['created'])
+  expect(await register(clinic, { name: 'Ada', phone })).toMatchObject({
+    status: 200,
+    body: { phone: stored },
+  })
+  const found = await clinic.get(`${PATIENTS}/search?phone=${encodeURIComponent(phone)}`)
+  expect(found.body).toMatchObject({ name: 'Ada', phone: stored })
+})
+
+test.each([
+  ['020 7946 0958', 'must be a phone number, with country code or of the clinic’s country'],
+  ['1-800-FLOWERS', /without letters .*, with country code or of the clinic’s country$/],
+  ['2025550101 x12345678', 'must have an extension of at most 7 digits'],
+  ['+1 202 555 0113 / +1 202 555 0114', /more than one/],
+  ['555 0101', 'must have at least 10 characters'],
+  ['9'.repeat(300), 'must have at most 20 characters'],
+])('the phone %s is refused with one sentence by requests and files', async (phone, sentence) => {
+  const clinic = await openClinic()
+  const { body } = await register(clinic, { name: 'Ada', phone })
+  const headers = { 'Idempotency-Key': newKey(), 'Content-Type': 'text/csv' }
+  const file = await clinic.send('POST', `${PATIENTS}/bulk`, `name,phone\nAda,${phone}\n`, headers)
+  const said = body.errors[0].message.replace('phone ', '')
+  expect(said).toEqual(typeof sentence === 'string' ? sentence : expect.stringMatching(sentence))
+  expect(file.body.errors[0].message).toBe(`Row 2: 'phone' ${said}`)
+})
+
 test('letters in a phone are refused by requests and files alike', async () => {
   const clinic = await openClinic()
   for (const phone of [

@@ -158,7 +158,7 @@ test('every bad row is told with its row and field, nothing of its cells, and no
     "Row 3: 'age' must be a whole number from 0 to 150",
     "Row 3: 'email' must be an e-mail address",
     "Row 3: 'shared_phone' must be true or false",
-    "Row 4: 'phone' must be a phone number",
+    "Row 4: 'phone' must be a phone number, with country code or of the clinic’s country",
     "Row 4: 'age' must be a whole number from 0 to 150",
   ])
   expect(reply.text).not.toContain('SECRET')

@@ -1,5 +1,6 @@
+import * as v from 'valibot'
 import { expect, test } from 'vitest'
-import { hasPhones, phoneFault, toE164 } from '../src/lib/phone'
+import { hasPhones, PhoneText, phoneFault, toE164 } from '../src/lib/phone'
 
 const ADA = '+12025550101'
 
@@ -57,6 +58,63 @@ test.each([
 ])('%s is no phone number', (phone) => {
   expect(toE164(phone, 'US')).toBeNull()
 })
+
+const fault = (phone: string) => v.safeParse(PhoneText, phone).issues?.[0].message
+
+const TWENTY = '+1 (202)  555 - 0101'
+
+test.each([
+  TWENTY,
+  `${TWENTY};ext=5`,
+  `${TWENTY} ext 1234567`,
+  `${TWENTY}, extension: 1234567`,
+  `${TWENTY} x5`,
+  `${TWENTY} #5`,
+  `${TWENTY},,5`,
+  `tel:${TWENTY};ext=1234567`,
+  '(202) 555-0101 ext 12',
+  '+1-202-555-0101 ext. 5',
+  'tel:+1-202-555-0101;ext=5',
+  '+1 202 555 0101 anexo 5',
+  '２０２ ５５５ ０１０１ ｅｘｔ １２',
+])('%s is short enough, because neither its extension nor tel: is counted', (phone) => {
+  expect(fault(phone)).toBeUndefined()
+  expect(toE164(phone, 'US')).toMatch(/^\+12025550101(;ext=\d+)?$/)
+})
+
+test.each([
+  [`${TWENTY}0`, 'must have at most 20 characters'],
+  [`${TWENTY}0 ext 5`, 'must have at most 20 characters'],
+  [`tel:${TWENTY}0`, 'must have at most 20 characters'],
+  [`+1 202 555 0101${' '.repeat(40)}x5`, 'must have at most 20 characters'],
+  ['0'.repeat(100_000), 'must have at most 20 characters'],
+  [', '.repeat(100_000), 'must have at most 20 characters'],
+  ['123456789', 'must have at least 10 characters'],
+  ['+1 202 555 0113 / +1 202 555 0114', 'must be one number, and this is more than one; send one of them'],
+  ['2025550101, 2025550102', 'must be one number, and this is more than one; send one of them'],
+])('a text that is too long or too short is told why (%#)', (phone, sentence) => {
+  expect(fault(phone)).toBe(sentence)
+})
+
+test.each([
+  '+12025550101/5550102',
+  '+12025550101+5550102',
+  '5550101 or 5550102',
+  '2025550101 2025550102',
+  '2025550101;2025550102',
+])('%s is called more than one number', (phone) => {
+  expect([toE164(phone, 'US'), phoneFault(phone)]).toEqual([null, expect.stringMatching(/more than one/)])
+})
+
+test.each(['2025550101 x12345678', '2025550101;ext=12345678', '2025550101 ext. 123456789'])(
+  '%s is told the limit of an extension',
+  (phone) => {
+    expect([toE164(phone, 'US'), phoneFault(phone)]).toEqual([
+      null,
+      expect.stringMatching(/at most 7 digits/),
+    ])
+  },
+)
 
 test('letters among digits are named as the fault', () => {
   expect(phoneFault('1-800-FLOWERS')).toMatch(/digits, without letters/)

@@ -9,14 +9,37 @@ import { safeText, tidied } from './schema'
 
 const [CHARACTERS_MIN, CHARACTERS_MAX] = [10, 20]
 
+/** With `tel:` and an extension in words, which CHARACTERS_MAX does not count. */
+const TEXT_CHARACTERS_MAX = 50
+
 /** A phone number as people write it. Whether it is possible depends on the clinic’s country: `toE164`. */
 export const PhoneText = v.pipe(
   v.string(),
   safeText('optionalLine'),
   tidied(),
   v.minLength(CHARACTERS_MIN, `must have at least ${CHARACTERS_MIN} characters`),
-  v.maxLength(CHARACTERS_MAX, `must have at most ${CHARACTERS_MAX} characters`),
+  maxNumberCharacters(),
 )
+
+/** Refuses a number of more than CHARACTERS_MAX. In JSON Schema it is the limit of the whole text. */
+function maxNumberCharacters() {
+  const sentence = ({ input }: v.MaxLengthIssue<string, number>) => lengthFault(input)
+  const ofText = v.maxLength<string, number, typeof sentence>(TEXT_CHARACTERS_MAX, sentence)
+  const ofNumber = v.maxLength<string, number, typeof sentence>(CHARACTERS_MAX, sentence)
+  const run: (typeof ofText)['~run'] = (dataset, config) =>
+    dataset.typed && isShort(dataset.value) ? dataset : ofNumber['~run'](dataset, config)
+  return { ...ofText, '~run': run }
+}
+
+const isShort = (text: string): boolean =>
+  text.length <= TEXT_CHARACTERS_MAX && bareNumber(text).length <= CHARACTERS_MAX
+
+/** The patterns can take the square of a text's length, so they read no longer text than this. */
+const READ_CHARACTERS_MAX = 200
+
+const lengthFault = (text: string): string =>
+  (text.length > READ_CHARACTERS_MAX ? null : shapeFault(text)) ??
+  `must have at most ${CHARACTERS_MAX} characters`
 
 /** More digits behind a number are a second number, and no extension. */
 const EXTENSION_DIGITS_MAX = 7
@@ -27,7 +50,7 @@ const EXTENSION_DIGITS_MAX = 7
  * the stricter check refuses numbers newer than the library, and every fictional one.
  */
 export function toE164(phone: string, country: string): string | null {
-  const written = phone.normalize('NFKC').trim().replace(URI_SCHEME, '')
+  const written = withoutScheme(phone)
   // 00 is how most countries begin an international number. Where it is not, it may belong to the number.
   const readings = [written, written.replace(/^00/, '+')].flatMap((text) => possibleNumber(text, country))
   const number = readings.find((reading) => reading.isValid()) ?? readings[0]
@@ -36,6 +59,7 @@ export function toE164(phone: string, country: string): string | null {
 }
 
 const URI_SCHEME = /^tel:(?!.*;phone-context=)/i
+const withoutScheme = (phone: string): string => phone.normalize('NFKC').trim().replace(URI_SCHEME, '')
 
 /** `extract: false`: text around a number would be dropped, and of two numbers the second. */
 function possibleNumber(text: string, country: string): PhoneNumber[] {
@@ -46,11 +70,37 @@ function possibleNumber(text: string, country: string): PhoneNumber[] {
   return number?.isPossible() && (number.ext ?? '').length <= EXTENSION_DIGITS_MAX ? [number] : []
 }
 
+const EXTENSION_WORD = 'e?xt(?:ensi[oó]n?)?n?|доб|anexo|int|x'
+/** As the library reads an extension. After a sign, more digits than an extension has are a second number. */
+const AFTER_WORD = String.raw`(?:;ext=|(?:${EXTENSION_WORD})[:.]?[\s,-]*)(\p{Nd}{1,20})`
+const AFTER_SIGN = String.raw`[#~;,][:.]?[\s,-]*\p{Nd}{1,${EXTENSION_DIGITS_MAX}}`
+const EXTENSION = new RegExp(String.raw`[\s,]*(?:${AFTER_WORD}|${AFTER_SIGN})#?$`, 'iu')
+
+/** The number without `tel:` and without its extension. */
+const bareNumber = (phone: string): string => withoutScheme(phone).replace(EXTENSION, '')
+
 /** Why `toE164` has no number for the text. */
 export const phoneFault = (phone: string): string =>
-  /\d/.test(phone) && /\p{L}/u.test(phone)
-    ? 'must be one number in digits, without letters or other text (an extension may follow as ;ext=5)'
-    : 'must be a phone number'
+  shapeFault(phone) ?? `must be ${hasLetters(phone) ? DIGITS_ONLY : 'a phone number'}, ${OF_A_COUNTRY}`
+
+const hasLetters = (phone: string): boolean => /\d/.test(phone) && /\p{L}/u.test(bareNumber(phone))
+const OF_A_COUNTRY = 'with country code or of the clinic’s country'
+const DIGITS_ONLY = 'one number in digits, without letters or other text (an extension may follow as ;ext=5)'
+
+/** A fault that explains more than a length does: an extension that is too long, or a second number. */
+function shapeFault(phone: string): string | null {
+  const extension = EXTENSION.exec(withoutScheme(phone))?.[1] ?? ''
+  if (extension.length > EXTENSION_DIGITS_MAX)
+    return `must have an extension of at most ${EXTENSION_DIGITS_MAX} digits`
+  const parts = bareNumber(phone).split(BETWEEN_NUMBERS)
+  const numbers = parts.filter((part) => part.replace(/\P{Nd}/gu, '').length >= NUMBER_DIGITS_MIN)
+  return numbers.length > 1 ? 'must be one number, and this is more than one; send one of them' : null
+}
+
+/** Fewer digits are a part of a number. */
+const NUMBER_DIGITS_MIN = 7
+/** What no number holds (a slash, a word, the plus of the next number), or a space between long numbers. */
+const BETWEEN_NUMBERS = /[^\p{Nd}\s().-]+|(?<=\p{Nd}{7})\s+(?=\p{Nd}{7})/u
 
 /** Whether the ISO 3166 code names a country that phone numbers can belong to. */
 export const hasPhones = (country: string): boolean => isSupportedCountry(country)

@@ -102,7 +102,7 @@ const ifUnowned = (ctx: Ctx, phone: string) =>
     AND phone_owner = ${phone}) THEN NULL ELSE ${phone} END`
 
 function badPhone(phone: string): Problem {
-  const message = `phone ${phoneFault(phone)}, with country code or of the clinic’s country`
+  const message = `phone ${phoneFault(phone)}`
   return invalid([{ field: 'phone', rule: 'phone', message }])
 }
 

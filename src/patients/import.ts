@@ -3,7 +3,7 @@ import * as v from 'valibot'
 import type { Kind } from '../imports/kind'
 import { newRecordId } from '../imports/model'
 import { PhoneText, phoneFault, toE164 } from '../lib/phone'
-import { cell, requiredCell } from '../lib/schema'
+import { cell, requiredCell, safeText, tidied } from '../lib/schema'
 import { contradicts, foldedCells, otherGender, refold, refoldRows, selectOutdated } from './identity'
 import { AGE_MAX, AGE_RULE, Email, patients } from './model'
 
@@ -134,7 +134,10 @@ const patientRow = (country: string) =>
   v.object({
     name: requiredCell(200),
     phone: v.pipe(
-      requiredCell(200),
+      v.string(),
+      safeText('optionalLine'),
+      tidied(),
+      v.nonEmpty('is required'),
       PhoneText,
       v.check(
         (phone) => toE164(phone, country) !== null,
