@@ -50,7 +50,11 @@ test.each<[kind: string, file: string | Uint8Array, message: string | RegExp]>([
   ],
   ['10,000 columns', `name,address${',x'.repeat(9_998)}\n`, 'Row 1: a file may have at most 256 columns'],
   ['UTF-16', utf16(csv(GOOD)), 'Row 1: the file is UTF-16 and not UTF-8; save it as CSV UTF-8'],
-  ['Latin-1', latin1(csv(GOOD, `${SECRET} Café,B,1`)), 'Row 3: from here on the file is not UTF-8'],
+  [
+    'Latin-1',
+    latin1(csv(GOOD, `${SECRET} Café,B,1`)),
+    'Row 3: from here on the file is not UTF-8; save it as CSV UTF-8',
+  ],
   ['a NUL', csv(GOOD, `${SECRET}\0,B,1`), "Row 3: 'name' must not hold a NUL"],
   ['gzip named .csv', new Uint8Array(gzipSync(csv(GOOD))), /is not UTF-8$/],
 ])('%s: 400 that says where, repeats no cell, leaves nothing', async (_, file, message) => {
@@ -196,6 +200,34 @@ test.each<[string, string, string[][]]>([
     for await (const row of readCsv(inPieces(utf8(file), size), columns))
       read.push(row.fault ? [row.fault.message] : Object.values(row.cells))
     expect([size, read]).toEqual([size, expected])
+  }
+})
+
+const joined = (...parts: (string | number[])[]) =>
+  Uint8Array.from(parts.flatMap((part) => (typeof part === 'string' ? [...utf8(part)] : part)))
+const [BAD, HALF] = [[0xfc], [0xc3]]
+
+test.each<[where: string, row: number, file: Uint8Array]>([
+  ['in the header', 1, joined('name,addr', BAD, 'ess\nOk,x\n')],
+  ['at the very start', 1, joined(BAD, 'name,address\nOk,x\n')],
+  ['in the first cell of the first row', 2, joined('name,address\nJ', BAD, 'r,x\nOk,x\n')],
+  ['as the first byte of a row', 2, joined('name,address\n', BAD, 'r,x\nOk,x\n')],
+  ['in the first cell of a later row', 3, joined('name,address\nOk,x\nJ', BAD, 'r,x\n')],
+  ['in a later cell', 3, joined('name,address\nOk,x\nA,J', BAD, 'r\n')],
+  ['in a row behind CRLF', 3, joined('name,address\r\nOk,x\r\nJ', BAD, 'r,x\r\n')],
+  ['in the second line of a cell', 3, joined('name,address\nOk,x\n"A\nJ', BAD, 'r",x\n')],
+  ['behind a closing quote', 3, joined('name,address\nOk,x\n"J"', BAD, ',x\n')],
+  ['behind a replacement character', 4, joined('name,address\n\uFFFD,x\nOk,x\nJ', BAD, 'r,x\n')],
+  ['behind é, 😀 and a BOM', 3, joined('\uFEFFname,address\né😀,x\nJ', BAD, 'r,x\n')],
+  ['at the end of the file', 3, joined('name,address\nOk,x\nJ', HALF)],
+  ['as a half character', 3, joined('name,address\nOk,x\nJ', HALF, 'r,x\n')],
+])('bytes that are not UTF-8 %s are told with their row, in pieces of any size', async (_, row, file) => {
+  const columns = ['name', 'address'].map((name) => ({ name, isRequired: true }))
+  for (const size of [1, 2, 3, 5, 16, file.length]) {
+    const told: unknown[] = []
+    for await (const { fault } of readCsv(inPieces(file, size), columns)) if (fault) told.push(fault.message)
+    const sentence = `Row ${row}: from here on the file is not UTF-8; save it as CSV UTF-8`
+    expect([size, told]).toEqual([size, [sentence]])
   }
 })
 

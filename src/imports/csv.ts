@@ -1,7 +1,7 @@
 import type { Fault } from '../problem'
 import { type FileNotes, type Header, readHeader } from './file/header'
 import { type Column, DISGUISE_BYTES, disguiseOf, type Separator } from './file/opening'
-import { type CsvFault, NOT_UTF8, openFile, RECORD_BYTES_MAX, TOO_LONG } from './file/parser'
+import { type CsvFault, openFile, RECORD_BYTES_MAX, TOO_LONG, utf8Decoder } from './file/parser'
 
 /** Bytes that are parsed at a time, so that few parsed records wait in memory for the reader. */
 const PIECE_BYTES = 64 * 1024
@@ -92,14 +92,14 @@ async function* records(
   })
   const taken = () => parsed.splice(0).map((record) => ({ record, separator: file.separator() }))
   const failed = (fault: CsvFault): Read => ({ fault, separator: file.separator() })
-  const decoder = new TextDecoder('utf-8', { fatal: true, ignoreBOM: false })
+  const decode = utf8Decoder()
   let [start, unfinishedBytes, finishedBefore] = [new Uint8Array(), 0, 0]
   for await (const piece of pieces(bytes)) {
     if (start.byteLength < DISGUISE_BYTES) start = Buffer.concat([start, piece.subarray(0, DISGUISE_BYTES)])
     const disguise = disguiseOf(start)
     if (disguise) return yield failed({ rule: 'csv', sentence: disguise })
-    const text = decode(decoder, piece)
-    const fault = (await file.push(text ?? validStart(piece))) ?? (text === null ? NOT_UTF8 : null)
+    const { text, isValid } = decode(piece)
+    const fault = (await file.push(text)) ?? (isValid ? null : await file.endAtBadBytes())
     yield* taken()
     if (fault) return yield failed(fault)
     const finished = file.finished()
@@ -107,7 +107,7 @@ async function* records(
     finishedBefore = finished
     if (unfinishedBytes > RECORD_BYTES_MAX) return yield failed(TOO_LONG)
   }
-  const fault = decode(decoder) === null ? NOT_UTF8 : await file.end()
+  const fault = await (decode().isValid ? file.end() : file.endAtBadBytes())
   yield* taken()
   if (fault) yield failed(fault)
 }
@@ -117,17 +117,6 @@ async function* pieces(bytes: AsyncIterable<Uint8Array>): AsyncGenerator<Uint8Ar
     for (let from = 0; from < chunk.byteLength; from += PIECE_BYTES)
       yield chunk.subarray(from, from + PIECE_BYTES)
 }
-
-function decode(decoder: TextDecoder, piece?: Uint8Array): string | null {
-  try {
-    return piece ? decoder.decode(piece, { stream: true }) : decoder.decode()
-  } catch {
-    return null
-  }
-}
-
-/** The text before the first bytes that are not UTF-8, so that the fault names the row of those bytes. */
-const validStart = (piece: Uint8Array): string => new TextDecoder().decode(piece).split('\uFFFD', 1)[0] ?? ''
 
 /**
  * CSV that is sent (RFC 4180), safe to open in a spreadsheet: a cell that a spreadsheet would read as a

@@ -24,6 +24,9 @@ export interface CsvFault {
   sentence: string
 }
 
+/** Without quotes, separators and line ends, so that it ends no row. */
+const IN_PLACE_OF_BAD_BYTES = '\uFFFD'.repeat(8)
+
 /** Holds the text back until the first line has told the separator, then parses. */
 export function openFile(columns: readonly Column<string>[], take: (record: string[]) => void) {
   let [held, separator] = ['', ',' as Separator]
@@ -44,6 +47,13 @@ export function openFile(columns: readonly Column<string>[], take: (record: stri
       const ready = held
       held = ''
       return push(parser, ready)
+    },
+    /** The parser looks ahead: it gives the row before the bad bytes only after it has seen more text. */
+    async endAtBadBytes(): Promise<CsvFault> {
+      held += IN_PLACE_OF_BAD_BYTES
+      parser ??= open(true)
+      if (parser) await push(parser, held)
+      return NOT_UTF8
     },
     async end(): Promise<CsvFault | null> {
       parser ??= open(true)
@@ -78,7 +88,10 @@ const end = (parser: Parser): Promise<CsvFault | null> =>
     parser.end(() => resolve(null))
   })
 
-export const NOT_UTF8: CsvFault = { rule: 'utf8', sentence: 'from here on the file is not UTF-8' }
+const NOT_UTF8: CsvFault = {
+  rule: 'utf8',
+  sentence: 'from here on the file is not UTF-8; save it as CSV UTF-8',
+}
 export const TOO_LONG: CsvFault = {
   rule: 'record_size',
   sentence: `a row may have at most ${RECORD_CHARACTERS_MAX} characters`,
@@ -93,3 +106,59 @@ const CSV_FAULTS: Partial<Record<CsvError['code'], CsvFault>> = {
 
 const csvFaultOf = (error: Error): CsvFault =>
   CSV_FAULTS[(error as CsvError).code] ?? { rule: 'csv', sentence: 'this is not CSV' }
+
+/** Text of a file, and whether the bytes behind it are UTF-8. */
+interface Decoded {
+  text: string
+  isValid: boolean
+}
+
+/**
+ * Decodes the pieces of a file as they arrive, without its BOM. At bytes that are not UTF-8 it gives the text
+ * before exactly those bytes, so that the fault can name their row. Without a piece the file ends.
+ */
+export function utf8Decoder(): (piece?: Uint8Array) => Decoded {
+  const decoder = strictDecoder()
+  let begun = new Uint8Array()
+  return (piece) => {
+    try {
+      const text = piece ? decoder.decode(piece, { stream: true }) : decoder.decode()
+      if (piece) begun = begunCharacter(Buffer.concat([begun, piece.subarray(-CHARACTER_BYTES_MAX)]))
+      return { text, isValid: true }
+    } catch {
+      return { text: piece ? validStart(Buffer.concat([begun, piece])) : '', isValid: false }
+    }
+  }
+}
+
+const strictDecoder = () => new TextDecoder('utf-8', { fatal: true, ignoreBOM: false })
+
+const CHARACTER_BYTES_MAX = 4
+
+/** The bytes at the end that begin a character and do not finish it. */
+function begunCharacter(bytes: Uint8Array): Uint8Array<ArrayBuffer> {
+  const from = bytes.findLastIndex((byte) => byte < 0x80 || byte >= 0xc0)
+  const first = bytes[from] ?? 0
+  const length = first < 0xc0 ? 1 : first < 0xe0 ? 2 : first < 0xf0 ? 3 : 4
+  return Uint8Array.from(bytes.length - from < length ? bytes.subarray(from) : [])
+}
+
+/** Halves the bytes until the longest start that is UTF-8 is found. */
+function validStart(bytes: Uint8Array): string {
+  let [valid, invalid] = [0, bytes.byteLength]
+  while (invalid - valid > 1) {
+    const middle = (valid + invalid) >> 1
+    if (beginsValid(bytes.subarray(0, middle))) valid = middle
+    else invalid = middle
+  }
+  return strictDecoder().decode(bytes.subarray(0, valid), { stream: true })
+}
+
+function beginsValid(bytes: Uint8Array): boolean {
+  try {
+    strictDecoder().decode(bytes, { stream: true })
+    return true
+  } catch {
+    return false
+  }
+}
