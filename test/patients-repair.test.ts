@@ -92,7 +92,7 @@ test('a repair of patients is refused by row and field, names none of them, and 
   ]
   expect(refused.map(({ status, body }) => [status, body.message])).toEqual([
     [400, 'Row 2: is not a failed row of this import'],
-    [400, "Row 4: 'phone' must be a phone number"],
+    [400, "Row 4: 'phone' must be a phone number, with country code or of the clinic’s country"],
     [400, "Row 4: 'shared_phone' must be true or false"],
   ])
   expect((await clinic.get(`${BULK}/${job}/failed.csv`)).text).toBe(before)
