@@ -93,7 +93,7 @@ test('a repair is read the same way; the columns of failed.csv are none that it 
       separator: ';',
       ignored_columns: ['Tel.Phone'],
       warnings: ["Column 'Tel.Phone' is ignored; did you mean 'phone'?"],
-      message: expect.stringContaining('1 rows run again'),
+      message: expect.stringContaining('1 row runs again'),
     },
   })
 })
@@ -102,21 +102,27 @@ test.each<[string, file: string, sentence: RegExp]>([
   [
     'semicolons and other names',
     'nom;adresse;tel\nA;B;1\n',
-    /the separator seems to be ;.* the file has the columns 'nom', 'adresse', 'tel'; accepted are 'name', 'address', 'phone' \(optional\)$/,
+    /the separator seems to be ';'; the file has the columns 'nom', 'adresse', 'tel'; accepted are 'name', 'address', 'phone' \(optional\)$/,
   ],
   ['tabs and other names', 'nom\tadresse\nA\tB\n', /the separator seems to be a tab/],
-  ['a declaration that is wrong', 'sep=,\nname;address\nA;B\n', /the separator seems to be ;/],
-  ['a misspelt name', 'name,Adress\nA,B\n', /column 'address' is missing \(did you mean it by 'Adress'\?\)/],
+  ['a declaration that is wrong', 'sep=,\nname;address\nA;B\n', /the separator seems to be ';'; the file/],
+  [
+    'a misspelt name',
+    'name,Adress\nA,B\n',
+    /column 'address' is missing \(did you mean 'address' by 'Adress'\?\)/,
+  ],
   [
     'a longer name',
     'Hospital name,address\nA,B\n',
-    /column 'name' is missing \(did you mean it by 'Hospital name'\?\)/,
+    /column 'name' is missing \(did you mean 'name' by 'Hospital name'\?\)/,
   ],
   [
     'no header',
     'Mercy,1 High St,2025550100,a@b.de\n',
-    /the file has the columns 'Mercy', '1 High St', '\(data\)', '\(data\)';/,
+    /'name' is missing; the first line must name the columns; the file has the columns 'Mercy', '1 High St', '\(data\)', '\(data\)';/,
   ],
+  ['one known column', 'name,x\nA,B\n', /^Row 1: column 'address' is missing; the file has the columns/],
+  ['one near column', 'Adress,x\nA,B\n', /^Row 1: column 'name' is missing; the file has the columns/],
   ['many columns', `${'x,'.repeat(30)}name\n`, /'x', 11 more; accepted/],
   ['UTF-16 without a mark', [...'name,address\n'].join('\0'), /seems to be UTF-16; save it as CSV UTF-8/],
 ])('a file with %s is told what it has and what is accepted', async (_, file, sentence) => {
@@ -126,6 +132,14 @@ test.each<[string, file: string, sentence: RegExp]>([
   expect(sentences(reply)[0]).toMatch(sentence)
   await expectNothingLeft(clinic)
 })
+
+test.each(['[id],name,address\n1,A,B\n', '{id},name,address\n1,A,B\n', '<id>,name,address\n1,A,B\n'])(
+  'a column that only begins like another format is ignored: %j',
+  async (file) => {
+    const clinic = await openClinic()
+    expect((await hospitals(clinic, file, '?dry_run=true')).body).toMatchObject({ create: 1 })
+  },
+)
 
 const bytes = (...start: number[]) => new Uint8Array([...start, ...utf8('name,address\nA,B\n')])
 
@@ -144,6 +158,15 @@ test.each<[string, file: Uint8Array, sentence: RegExp]>([
   ['UTF-16, little-endian', bytes(0xff, 0xfe), /UTF-16 .*save it as CSV UTF-8$/],
   ['UTF-16, big-endian', bytes(0xfe, 0xff), /UTF-16 .*save it as CSV UTF-8$/],
   ['a PDF', bytes(...utf8('%PDF-1.7\n')), /PDF; export its table as CSV UTF-8$/],
+  ['a web page', utf8('<!DOCTYPE html>\n<title>Sign in, please</title>'), /HTML.*table as CSV UTF-8$/],
+  ['a table in HTML', utf8('\uFEFF\r\n  <HTML xmlns="x">'), /HTML.*table as CSV UTF-8$/],
+  ['XML', utf8('<?xml version="1.0"?>\n<Workbook>'), /XML; save its table as CSV UTF-8$/],
+  ['a list in JSON', utf8('[{"name":"A","address":"B"}]'), /JSON; send its records as CSV UTF-8$/],
+  ['a list in JSON, indented', utf8('[\n  {\n'), /JSON; send its records as CSV UTF-8$/],
+  ['an object in JSON', utf8('{\r\n  "name": "A"'), /JSON; send its records as CSV UTF-8$/],
+  ['JSON lines', utf8('{"name":"A"}\n{"name":"B"}\n'), /JSON; send its records as CSV UTF-8$/],
+  ['a single brace', utf8('{'), /JSON; send its records as CSV UTF-8$/],
+  ['long JSON in one line', utf8(`["${'x'.repeat(200_000)}"]`), /JSON; send its records as CSV UTF-8$/],
   ['gzip', new Uint8Array(gzipSync('name,address\nA,B\n')), /compressed; send the CSV itself/],
 ])('%s is called what it is', async (_, file, sentence) => {
   const clinic = await openClinic()

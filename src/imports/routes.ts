@@ -136,7 +136,11 @@ export function importRoutes<const Records extends string>(kind: Kind, words: Wo
           file: fileOf(c),
           fingerprint: (sha256) => fingerprintOf(c.req, sha256, NO_FIELDS),
         })
-        return json(c, replies.reopened(jobId, `${rows} rows run again`, notes), 202)
+        return json(
+          c,
+          replies.reopened(jobId, rows === 1 ? '1 row runs again' : `${rows} rows run again`, notes),
+          202,
+        )
       },
     )
     .post(

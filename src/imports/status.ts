@@ -107,20 +107,26 @@ export const processingSeconds = ({ startedAt, completedAt }: Job, now: number) 
 
 /** `records`: what the rows become, like `hospitals`. */
 export function statusMessage({ job, created, failed }: ImportFacts, records: string): string {
-  const done = `${created} ${records} created, ${failed} rows failed`
+  const done = `${counted(created, records)} created, ${counted(failed, 'rows')} failed`
+  const left = job.totalRows - created - failed
+  const undone = left === 1 ? '1 row is' : `${left} rows are`
   switch (job.state) {
     case 'pending':
       return 'The import has not started yet'
     case 'processing':
-      return `The import is running: ${done} of ${job.totalRows} rows so far`
+      return `The import is running: ${done} of ${counted(job.totalRows, 'rows')} so far`
     case 'failed':
       return `The import failed because a part of it failed too often: ${done}`
     case 'cancelled':
-      return `The import was cancelled: ${done}, ${job.totalRows - created - failed} rows are not done`
+      return `The import was cancelled: ${done}, ${undone} not done`
     case 'completed':
       return `The import is completed: ${done}`
   }
 }
+
+/** `1 row`, `2 rows`. `plural` ends with the s that one of them does not have. */
+export const counted = (count: number, plural: string): string =>
+  `${count} ${count === 1 ? plural.slice(0, -1) : plural}`
 
 /** `?rows=`: one page of a completed job’s rows with that status. Without it the result lists all rows. */
 export const ListRows = v.object({

@@ -29,10 +29,12 @@ export function readHeader<Name extends string>(
   const absent = columns.filter(({ name }) => !names.includes(name))
   const unknown = record.map((cell) => cell.trim()).filter((cell) => cell && !isColumn(cell, columns))
   const missing = absent.filter(({ isRequired }) => isRequired)
+  const isNoHeader = !unknown.some((cell) => meantBy(cell, absent)) && absent.length === columns.length
   const faults = missing.map(({ name }, index) => {
     const meant = unknown.find((cell) => meantBy(cell, absent) === name)
-    const hint = meant === undefined ? '' : ` (did you mean it by '${shown(meant)}'?)`
+    const hint = meant === undefined ? '' : ` (did you mean '${name}' by '${shown(meant)}'?)`
     const sentences = [`column '${name}' is missing${hint}`]
+    if (index === 0 && isNoHeader) sentences.push('the first line must name the columns')
     if (index === 0) sentences.push(...foundAndAccepted(record, columns, separator))
     return fault(name, 'column', sentences.join('; '))
   })
@@ -112,4 +114,4 @@ function foundAndAccepted(
   ]
 }
 
-const SEPARATOR_NAMES: Record<Separator, string> = { ',': ',', ';': ';', '\t': 'a tab', '|': '|' }
+const SEPARATOR_NAMES: Record<Separator, string> = { ',': "','", ';': "';'", '\t': 'a tab', '|': "'|'" }

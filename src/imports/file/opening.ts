@@ -8,11 +8,10 @@ export interface Column<Name extends string> {
 const SEPARATORS = [',', ';', '\t', '|'] as const
 export type Separator = (typeof SEPARATORS)[number]
 
-/** The separator of a file, and the text that begins with its header. */
-export interface Opening {
-  separator: Separator
-  rest: string
-}
+/** The separator of a file, and the text that begins with its header; or why the text is no CSV. */
+export type Opening =
+  | { separator: Separator; rest: string; disguise?: undefined }
+  | { disguise: string; separator?: undefined; rest?: undefined }
 
 /** Lines before the header, which have no text: blank, or separators only. */
 const FIRST_LINE = /^(?:[\s,;|"]*[\r\n])?[^\r\n]*?[^\s,;|"][^\r\n]*/
@@ -25,6 +24,8 @@ const DECLARED = /^[\s"]*sep=([,;|\t])"?[\s,;|]*$/i
 export function openingOf(text: string, columns: readonly Column<string>[], isAll: boolean): Opening | null {
   const [line = ''] = FIRST_LINE.exec(text) ?? []
   if (!isAll && (line === '' || line.length === text.length)) return null
+  const disguise = TEXT_DISGUISES.find(([start]) => start.test(line.trim()))?.[1]
+  if (disguise) return { disguise }
   const declared = DECLARED.exec(line)?.[1]
   const separator = SEPARATORS.find((known) => known === declared)
   if (separator) return { separator, rest: text.slice(line.length) }
@@ -44,6 +45,19 @@ export const seemingSeparator = (line: string): Separator => best((one) => line.
 /** The comma, unless another separator has a higher count. */
 const best = (countOf: (separator: Separator) => number): Separator =>
   SEPARATORS.reduce((one, other) => (countOf(other) > countOf(one) ? other : one))
+
+/**
+ * The first line of other formats in text. No header with the columns of an import begins so: a quote inside
+ * a cell without quotes is a fault of CSV, and a bracket alone is one column.
+ */
+const TEXT_DISGUISES: [start: RegExp, sentence: string][] = [
+  [/^(?:\[\s*(?:[[{"\]]|$)|\{\s*(?:["}]|$))/, 'this is JSON; send its records as CSV UTF-8'],
+  [
+    /^<(?:!doctype|html|head|body|meta|style|table)\b/i,
+    'this is HTML, a web page or a table saved as one; save the table as CSV UTF-8',
+  ],
+  [/^<\?xml\b/i, 'this is XML; save its table as CSV UTF-8'],
+]
 
 /** The first bytes of files that people take for CSV, because a spreadsheet has written them. */
 const DISGUISES: [start: number[], sentence: string][] = [

@@ -31,19 +31,22 @@ const IN_PLACE_OF_BAD_BYTES = '\uFFFD'.repeat(8)
 export function openFile(columns: readonly Column<string>[], take: (record: string[]) => void) {
   let [held, separator] = ['', ',' as Separator]
   let parser: Parser | undefined
-  const open = (isAll: boolean): Parser | undefined => {
+  const open = (isAll: boolean): CsvFault | null => {
+    if (parser) return null
     const opening = openingOf(held, columns, isAll || held.length > RECORD_CHARACTERS_MAX)
-    if (!opening) return undefined
+    if (!opening) return null
+    if (opening.disguise !== undefined) return { rule: 'csv', sentence: opening.disguise }
     ;[held, separator] = [opening.rest, opening.separator]
-    return openParser(separator, take)
+    parser = openParser(separator, take)
+    return null
   }
   return {
     separator: () => separator,
     finished: () => (parser ? parser.info.records + parser.info.empty_lines : 0),
     async push(text: string): Promise<CsvFault | null> {
       held += text
-      parser ??= open(false)
-      if (!parser) return null
+      const fault = open(false)
+      if (!parser) return fault
       const ready = held
       held = ''
       return push(parser, ready)
@@ -51,13 +54,13 @@ export function openFile(columns: readonly Column<string>[], take: (record: stri
     /** The parser looks ahead: it gives the row before the bad bytes only after it has seen more text. */
     async endAtBadBytes(): Promise<CsvFault> {
       held += IN_PLACE_OF_BAD_BYTES
-      parser ??= open(true)
+      const fault = open(true)
       if (parser) await push(parser, held)
-      return NOT_UTF8
+      return fault ?? NOT_UTF8
     },
     async end(): Promise<CsvFault | null> {
-      parser ??= open(true)
-      return parser ? ((await push(parser, held)) ?? end(parser)) : null
+      const fault = open(true)
+      return parser ? ((await push(parser, held)) ?? end(parser)) : fault
     },
   }
 }
