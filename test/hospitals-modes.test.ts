@@ -135,6 +135,44 @@ test('a dry run counts against the file and the directory, and leaves nothing be
   expect(await strayRows()).toBe(0)
 })
 
+test('a file without a good row is refused with that sentence, and a dry run foretells it', async () => {
+  const clinic = await openClinic()
+  const bad = csv(',1 High St,', 'Mercy,,')
+  const foretold = 'No row of the file can be imported: an upload of it would be refused, in either mode'
+  for (const mode of ['strict', 'partial']) {
+    const dry = await sendFile(clinic, `dry_run=true&mode=${mode}`, bad)
+    expect(dry).toMatchObject({ status: 200, body: { create: 0, invalid: 2, warnings: [foretold] } })
+  }
+  const refused = await sendFile(clinic, 'mode=partial', bad)
+  expect(refused).toMatchObject({
+    status: 400,
+    body: {
+      message: "No row of the file can be imported; Row 2: 'name' is required; Row 3: 'address' is required",
+      errors: [{ row: 2 }, { row: 3 }],
+    },
+  })
+  expect((await sendFile(clinic, 'dry_run=true&mode=partial', MIXED)).body.warnings).toBeUndefined()
+  await expectNothingLeft(clinic)
+})
+
+test.each([
+  ['', 'strict'],
+  ['mode=partial', 'partial'],
+])('a duplicate refuses no file (%j is %s): its row ends as failed', async (query) => {
+  const clinic = await openClinic()
+  await imported(clinic, csv('Hope,3 High St,'))
+  const sent = heldQueue()
+  const { status, body } = await sendFile(clinic, query, csv('Hope,3 High St,', 'Mercy,1 High St,'))
+  expect(status).toBe(202)
+  await deliver(sent)
+  const { result, message } = (await statusOf(clinic, body.job_id)).body
+  expect(result.hospitals.map((row: Record<string, string>) => row.reason ?? row.status)).toEqual([
+    'duplicate_in_directory',
+    'created',
+  ])
+  expect(message).toMatch(/^The import is completed: 1 hospital created, 1 row failed\. /)
+})
+
 test('of many faults a dry run tells the first thousand', async () => {
   const clinic = await openClinic()
   const { body } = await sendFile(clinic, 'dry_run=true', csv(...times(1_500, () => ',Street,')))

@@ -105,6 +105,23 @@ test.each([
   expect(await strayRows()).toBe(0)
 })
 
+test('a row that cannot be corrected is taken out of the failed file, stays failed, and is repaired later', async () => {
+  const clinic = await openClinic()
+  const job = await withFailures(clinic)
+  const [header = '', first = '', second = '', third = ''] = (await failedCsv(clinic, job)).split('\r\n')
+  const send = (...lines: string[]) =>
+    clinic.send('POST', `${HOSPITALS}/jobs/${job}/rows`, [header, ...lines, ''].join('\r\n'), asCsv(newKey()))
+  const corrected = first.replace(/^/, 'Mercy')
+  expect((await send(corrected, second, third)).status).toBe(400)
+  expect((await send(corrected)).body.message).toMatch(/^1 row runs again\. /)
+  await deliver(sent.splice(0))
+  expect(await totals(clinic, job)).toEqual(['completed', 1_201, 2, false])
+  const rest = [second.replace('0,0', '0,Other 0'), third.replace('Hope,', 'Hope,Lane 3')]
+  expect((await send(...rest)).body.message).toMatch(/^2 rows run again\. /)
+  await deliver(sent.splice(0))
+  expect(await totals(clinic, job)).toEqual(['completed', 1_203, 0, true])
+})
+
 test('a repair needs a key and a column that says which row is meant', async () => {
   const clinic = await openClinic()
   const job = await withFailures(clinic)

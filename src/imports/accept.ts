@@ -50,7 +50,8 @@ export async function startImport(ctx: Ctx, upload: Upload): Promise<Accepted> {
   const jobId = newId()
   return receiveUpload(ctx, jobId, async () => {
     const staged = await stage(ctx, upload.kind, jobId, upload.file, { keepsBad: upload.mode === 'partial' })
-    if (staged.invalid === staged.rows) throw badRows(staged.faults, staged.faultCount)
+    if (staged.invalid === staged.rows)
+      throw badRows(staged.faults, staged.faultCount, 'No row of the file can be imported')
     const uploadedCtx = contextAfterUpload(ctx, upload, staged.sha256, jobId)
     const owner = await accept(uploadedCtx, upload, jobId, staged)
     if (owner !== jobId) await discard(uploadedCtx, jobId)

@@ -11,6 +11,8 @@ import { discard, FAULT, receiveUpload, stage } from './staging'
 /** Faults that a dry run lists, for people to read. */
 const FAULTS_SHOWN = 1_000
 
+const NO_GOOD_ROW = 'No row of the file can be imported: an upload of it would be refused, in either mode'
+
 /** `create + duplicate + invalid = total`. `faults` has the first 1,000. */
 export const DryRun = component('DryRun', {
   create: v.number(),
@@ -46,6 +48,7 @@ export function dryRunImport(
     const duplicate = counted?.duplicate ?? 0
     const shown = faults.slice(0, FAULTS_SHOWN)
     const create = rows - invalid - duplicate
-    return { create, duplicate, invalid, total: rows, faults: shown, ...notesOf(notes) }
+    const warnings = invalid === rows ? [...notes.warnings, NO_GOOD_ROW] : notes.warnings
+    return { create, duplicate, invalid, total: rows, faults: shown, ...notesOf({ ...notes, warnings }) }
   })
 }

@@ -13,6 +13,7 @@ import { badFile } from './file/bytes'
 import { type FileNotes, NO_NOTES } from './file/header'
 import type { Kind } from './kind'
 import { imports, stagedRows } from './model'
+import { counted } from './status'
 import { CHUNK_ROWS } from './work/chunk'
 
 /**
@@ -77,7 +78,7 @@ export async function stage(
     } else if (keepsBad || faultCount === 0) await staged.add(read.row, row.cells)
     if (rows % CHUNK_ROWS === 0) chunks.push([chunks.length, read.row, read.row])
     chunks.at(-1)?.splice(2, 1, read.row)
-    if (++rows > rowsMax) throw badFile('rows', `The file may have at most ${rowsMax} rows`)
+    if (++rows > rowsMax) throw badFile('rows', `The file may have at most ${counted(rowsMax, 'rows')}`)
   }
   if (isBroken || (faultCount > 0 && !keepsBad)) throw badRows(faults, faultCount)
   await staged.flush()
@@ -162,10 +163,12 @@ function trimmed(row: number, cells: Record<string, string>) {
 /** What is left of a character that was cut in two, like an emoji. */
 const HALF_CHARACTER = /[\uD800-\uDBFF]$/
 
-export function badRows(all: Fault[], count: number): Problem {
+/** `opening` stands before the faults, and is no fault itself. */
+export function badRows(all: Fault[], count: number, ...opening: string[]): Problem {
   const faults = all.slice(0, FAULTS_MAX)
-  const sentences = faults.map((fault) => fault.message)
-  if (count > faults.length) sentences.push(`${count - faults.length} more faults, ${count} in all`)
+  const sentences = [...opening, ...faults.map((fault) => fault.message)]
+  if (count > faults.length)
+    sentences.push(`${counted(count - faults.length, 'more faults')}, ${count} in all`)
   return new Problem('invalid_file', sentences.join('; '), { faults })
 }
 

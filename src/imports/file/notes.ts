@@ -10,7 +10,10 @@ export const FILE_NOTES = {
     v.pipe(v.array(v.string()), v.description('The columns that are no columns of this import')),
   ),
   warnings: v.optional(
-    v.pipe(v.array(v.string()), v.description('Ignored columns that probably mean one of this import')),
+    v.pipe(
+      v.array(v.string()),
+      v.description('Ignored columns that probably mean one of this import, or a file without a good row'),
+    ),
   ),
 }
 export type NotedFile = v.InferOutput<v.ObjectSchema<typeof FILE_NOTES, undefined>>
