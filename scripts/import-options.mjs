@@ -1,7 +1,7 @@
 import { parse } from 'node:path'
 import { parseArgs } from 'node:util'
 import { EXIT, exitError } from './calls.mjs'
-import { writtenDemoKey } from './ready.mjs'
+import { DEV_VARS, writtenDemoKey } from './ready.mjs'
 
 const USAGE = `npm run import -- FILE [options]
 npm run import -- --repair JOB FILE
@@ -48,7 +48,9 @@ export function optionsOf(args, env) {
   const [path] = positionals
   const url = urlOf(values.url ?? env.DOCTORDAY_URL ?? URL_USUAL)
   const failedPath = values.failed ?? failedBeside(path)
-  return { path, url, kind, mode, repair, again, isDryRun, failedPath, key: keyOf(values.key, env, url) }
+  const { key, keyFrom } = keyOf(values.key, env, url)
+  const isUsualUrl = url.origin === URL_USUAL && !env.DOCTORDAY_URL
+  return { path, url, isUsualUrl, kind, mode, repair, again, isDryRun, failedPath, key, keyFrom }
 }
 
 function parsed(args) {
@@ -71,11 +73,24 @@ function urlOf(text) {
 
 export const isLocal = ({ hostname }) => LOCAL.includes(hostname)
 
+/** Where a key comes from: how a sentence names it, and how a pasted shell command reads it. */
+const KEY_FROM = {
+  option: { where: 'the option --key', value: '$DOCTORDAY_KEY', needsVariable: true },
+  variable: { where: 'the environment variable DOCTORDAY_KEY', value: '$DOCTORDAY_KEY' },
+  demo: {
+    where: `${DEV_VARS}, which has the key of the demo clinic`,
+    value: '$DEMO_API_KEY',
+    read: `. ${quoted(DEV_VARS)} && `,
+  },
+}
+
 function keyOf(given, env, url) {
-  const key = (given ?? env.DOCTORDAY_KEY ?? (isLocal(url) ? writtenDemoKey() : undefined))?.trim()
+  const source = given !== undefined ? 'option' : env.DOCTORDAY_KEY !== undefined ? 'variable' : 'demo'
+  const text = { option: given, variable: env.DOCTORDAY_KEY }[source]
+  const key = (source === 'demo' && isLocal(url) ? writtenDemoKey() : text)?.trim()
   if (!key) throw usage('Set the environment variable DOCTORDAY_KEY to your API key')
   if (!/^[\x21-\x7e]+$/.test(key)) throw usage('The API key has characters that no key has; copy it again')
-  return key
+  return { key, keyFrom: KEY_FROM[source] }
 }
 
 /** The rows that fail in a repair go to the same name as before, not to `x.failed.failed.csv`. */
@@ -84,7 +99,19 @@ function failedBeside(path) {
   return `${dir && `${dir}/`}${name.replace(/\.failed(-\d+)?$/, '')}.failed.csv`
 }
 
-/** A command that can be pasted into a shell; it has no key. */
-export const commandLine = (...args) => ['npm run import --', ...args.map(quoted)].join(' ')
+/** The command that sends corrected rows of an import: it can be pasted into a shell, and has no key. */
+export function repairLine({ kind, url, isUsualUrl }, job, file) {
+  const ofKind = kind === 'hospitals' ? [] : ['--kind', kind]
+  const there = isUsualUrl ? [] : ['--url', url.origin]
+  return ['npm run import --', ...['--repair', job, ...ofKind, ...there, file].map(quoted)].join(' ')
+}
 
-const quoted = (arg) => (/^[\w./:@=-]+$/.test(arg) ? arg : `'${arg.replaceAll("'", String.raw`'\''`)}'`)
+/** The command that calls PATCH on a path. The shell reads the key, so that the line does not show it. */
+export function patchLine({ url, keyFrom: { read = '', value } }, path) {
+  const line = `${read}curl -X PATCH -H "Authorization: Bearer ${value}" ${quoted(url.origin + path)}`
+  return read ? `(${line})` : line
+}
+
+function quoted(arg) {
+  return /^[\w./:@=-]+$/.test(arg) ? arg : `'${arg.replaceAll("'", String.raw`'\''`)}'`
+}

@@ -4,8 +4,9 @@ import { createReadStream } from 'node:fs'
 import { access, constants, stat } from 'node:fs/promises'
 import { dirname } from 'node:path'
 import { Transform } from 'node:stream'
-import { EXIT, eventsOf, exitError, faultLine, jsonOf, retryReasonOf, send, withRetries } from './calls.mjs'
-import { commandLine, isLocal, optionsOf } from './import-options.mjs'
+import { EXIT, eventsOf, exitError, jsonOf, retryReasonOf, send, withRetries } from './calls.mjs'
+import { isLocal, optionsOf } from './import-options.mjs'
+import { countsOf, notesOf, printDryRun, printResult } from './import-result.mjs'
 import { keep, sha256Of } from './kept-file.mjs'
 import { digestOf, knownImport } from './known-imports.mjs'
 import { keepPrivate } from './private.mjs'
@@ -41,7 +42,11 @@ async function run(wanted, stage) {
   const service = serviceOf(wanted)
   // Finds a wrong address or key before any byte of the file is sent.
   await service.json('GET', service.paths.list)
-  if (wanted.isDryRun) return printDryRun(await service.upload(file, randomUUID()))
+  if (wanted.isDryRun) {
+    const answer = await service.upload(file, randomUUID())
+    bar.end()
+    return printDryRun(answer)
+  }
   const { url, key, kind, mode, repair } = wanted
   const known = knownImport(url.origin, key, kind, repair ?? mode, file.sha256)
   const job = (await knownJob(service, known, wanted)) ?? (await startImport(service, known, wanted, file))
@@ -153,13 +158,6 @@ function sending({ path, size }) {
     .pipe(counted)
 }
 
-/** The names of the counts contain the kind. */
-const countsOf = (kind, data) => ({
-  total: data[`total_${kind}`],
-  created: data[`processed_${kind}`],
-  failed: data[`failed_${kind}`],
-})
-
 function showProgress(kind, data) {
   const { total, created, failed } = countsOf(kind, data)
   const facts = [`${created + failed} of ${total}`]
@@ -170,67 +168,30 @@ function showProgress(kind, data) {
   bar.show('Importing', data.progress_percentage, facts.join(' · '))
 }
 
-/** What the service says about the columns of the file. */
-function notesOf({ separator, ignored_columns = [], warnings = [] }) {
-  const name = separator === '\t' ? 'a tab' : separator
-  return [
-    ...(separator === undefined ? [] : [`The separator of the file is ${name}.`]),
-    ...(ignored_columns.length === 0 ? [] : [`Ignored columns: ${ignored_columns.join(', ')}.`]),
-    ...warnings.map((warning) => `Warning: ${warning}`),
-  ]
-}
-
-/** Prints what the import would do; exit code 0 if every row would be created. */
-function printDryRun({ create, duplicate, invalid, total, faults, ...notes }) {
-  bar.end()
-  const [of, bad] = [`Of ${total} rows`, `${duplicate} are duplicates, ${invalid} break a rule`]
-  const lines = [`${of} ${create} would be created, ${bad}.`, ...notesOf(notes), ...faults.map(faultLine)]
-  console.log(lines.join('\n'))
-  return create === total ? EXIT.done : EXIT.failed
-}
-
-async function printResult(service, { kind, failedPath, url }, job, data) {
-  const { total, created, failed } = countsOf(kind, data)
-  const left = total - created - failed
-  const undone = left > 0 ? `, ${left} not done` : ''
-  console.log(`Import ${job} is ${data.status}: ${created} ${kind} created, ${failed} rows failed${undone}.`)
-  if (left > 0 || failed > 0) await printActivation(service, kind, job, url)
-  if (failed > 0) {
-    const name = await service.keepFailed(job, failedPath)
-    const ofKind = kind === 'hospitals' ? [] : ['--kind', kind]
-    const there = isLocal(url) ? [] : ['--url', url.origin]
-    console.log(`The failed rows are in ${name}. Correct them, then run:`)
-    console.log(`  ${commandLine('--repair', job, ...ofKind, ...there, name)}`)
-  }
-  return data.status === 'completed' && failed === 0 ? EXIT.done : EXIT.failed
-}
-
-/** The service says which call activates a batch that stayed inactive. */
-async function printActivation(service, kind, job, url) {
-  const { message } = await service.json('GET', `${service.paths.status(job)}?rows=failed&limit=1`)
-  const [, path] = /PATCH (\S+)$/.exec(message) ?? []
-  if (path === undefined) return
-  console.log(`The ${kind} that were created are not active yet. To activate them as they are:`)
-  console.log(`  curl -X PATCH -H "Authorization: Bearer $DOCTORDAY_KEY" ${url.origin}${path}`)
-}
-
 /** Only the watching ends: the import runs in the service. */
-function stopOnSignal(stage) {
+function stopOnSignal(stage, { again }) {
   process.on('SIGINT', () => {
     bar.end()
     const state = stage.job
       ? `Import ${stage.job} continues`
       : 'If the file has arrived, its import continues'
-    console.error(`${state}. To watch it, run the same command again.`)
+    const command = again ? 'the same command without --again' : 'the same command again'
+    console.error(`${state}. To watch it, run ${command}.`)
     process.exit(EXIT.stopped)
   })
 }
 
+/** Which key the service refused, without the key. */
+const refusedKey = (from) =>
+  `The key came from ${from.where}. To use another key, set the environment variable DOCTORDAY_KEY to it.`
+
 // The failed rows that it keeps have personal data.
 keepPrivate()
+const stage = { job: null, keyFrom: null }
 try {
-  const [wanted, stage] = [optionsOf(process.argv.slice(2), process.env), { job: null }]
-  stopOnSignal(stage)
+  const wanted = optionsOf(process.argv.slice(2), process.env)
+  stage.keyFrom = wanted.keyFrom
+  stopOnSignal(stage, wanted)
   if (wanted.url.protocol === 'http:' && !isLocal(wanted.url))
     bar.say('Warning: http:// is not encrypted, so others can read the key and the file. Use https://.')
   process.exitCode = await run(wanted, stage)
@@ -238,5 +199,6 @@ try {
   bar.end()
   if (error.exitCode === undefined) throw error
   console[error.exitCode === EXIT.done ? 'log' : 'error'](error.message)
+  if ([401, 403].includes(error.status)) console.error(refusedKey(stage.keyFrom))
   process.exitCode = error.exitCode
 }

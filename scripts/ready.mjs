@@ -8,7 +8,8 @@ import { isOf, newKey, partsOf } from './keys.mjs'
 import { isMain, ROOT } from './root.mjs'
 
 const NODE_MODULES = join(ROOT, 'node_modules')
-const DEV_VARS = join(ROOT, '.dev.vars')
+/** The file that `npm start` writes the demo clinic's key to. */
+export const DEV_VARS = join(ROOT, '.dev.vars')
 const DEMO_KEY_LINE = /^DEMO_API_KEY\s*=\s*["']?([^"'\s#]*)["']?/m
 const NODE_MAJOR_MIN = 20
 

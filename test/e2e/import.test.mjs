@@ -1,7 +1,16 @@
 import assert from 'node:assert/strict'
 import { spawn } from 'node:child_process'
 import { once } from 'node:events'
-import { mkdtempSync, readdirSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs'
+import {
+  cpSync,
+  mkdirSync,
+  mkdtempSync,
+  readdirSync,
+  readFileSync,
+  rmSync,
+  statSync,
+  writeFileSync,
+} from 'node:fs'
 import http from 'node:http'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
@@ -67,7 +76,7 @@ test('npm run import', async (t) => {
       "name,address,phone,row,reason\r\n,9 Main Street,,3,invalid; Row 3: 'name' is required\r\n",
     )
     assert.equal(statSync(join(desk.folder, 'part.failed-2.csv')).mode & 0o777, 0o600)
-    const [, job] = /npm run import -- --repair (\S+) part\.failed-2\.csv$/m.exec(ended.out)
+    const [, job] = /npm run import -- --repair (\S+) --url http:\S+ part\.failed-2\.csv$/m.exec(ended.out)
     assert.equal((await run(['part.csv', '--mode=partial'])).code, 1)
     assert.match(ended.out, /not active yet.*\n {2}curl -X PATCH .*\/bulk\/batch\/[0-9a-f-]{36}\/activate$/m)
     assert.deepEqual(desk.files(/^part\.failed/), ['part.failed-2.csv', 'part.failed.csv'])
@@ -87,8 +96,38 @@ test('npm run import', async (t) => {
     const file = write('people.csv', 'name,phone\nAda,+1 202 555 0101\nBob,+1 202 555 0101\n')
     const ended = await run([file, '--kind', 'patients', '--failed', 'people-left.csv'])
     assert.equal(ended.code, 1, ended.err)
-    assert.match(ended.out, /1 patients created, 1 rows failed/)
+    assert.match(ended.out, /: 1 patient created, 1 row failed\./)
     assert.match(desk.read('people-left.csv'), /^Bob,'\+12025550101,.*,3,phone_in_use\r$/m)
+  })
+
+  await t.test('the commands that it prints work when pasted, whichever key it used', async () => {
+    const checkout = copyOfScripts(desk.folder, service.key)
+    const pasted = (line, env) => run(['-c', line], env, { program: 'sh', cwd: checkout })
+    for (const [name, DOCTORDAY_KEY, phone] of [
+      ['demo', undefined, '+1 202 555 013'],
+      ['variable', service.key, '+1 202 555 014'],
+    ]) {
+      const paste = (line) => pasted(line, { DOCTORDAY_URL: undefined, DOCTORDAY_KEY })
+      writeFileSync(join(checkout, `${name}.csv`), `name,address\n${name},5 Main Street\n${name} 2,\n`)
+      writeFileSync(join(checkout, `${name}-p.csv`), `name,phone\n${name},${phone}1\n${name} 2,\n`)
+      const begin = `npm run import -- --url ${service.url()} --mode partial`
+      const ended = await paste(`${begin} ${name}.csv`)
+      assert.match(ended.out, /: 1 hospital created, 1 row failed\./, ended.err)
+      const [activate, repair] = [...ended.out.matchAll(/^ {2}(.+)$/gm)].map(([, line]) => line)
+      assert.match((await paste(activate)).out, /"activated":true/)
+      const repaired = await paste(`sed -i.bak 's/,,/,6 Main Street,/' ${name}.failed.csv; ${repair}`)
+      assert.match(repaired.out, /: 2 hospitals created, 0 rows failed\./, repaired.err)
+      const people = await paste(`${begin} --kind patients ${name}-p.csv`)
+      const [again] = [...people.out.matchAll(/^ {2}(npm .+)$/gm)].map(([, line]) => line)
+      const corrected = await paste(`sed -i.bak 's/,,/,${phone}2,/' ${name}-p.failed.csv; ${again}`)
+      assert.match(corrected.out, /: 2 patients created, 0 rows failed\./, corrected.err)
+    }
+    writeFileSync(join(checkout, '.dev.vars'), 'DEMO_API_KEY=key_wrong.secret-of-nobody\n')
+    const refused = await pasted('npm run import -- demo.csv', { DOCTORDAY_KEY: undefined })
+    assert.match(
+      refused.err,
+      /^The key came from .*\.dev\.vars, .* set the environment variable DOCTORDAY_KEY/m,
+    )
   })
 
   await t.test('loses no import and makes none twice where answers are lost and streams break', async () => {
@@ -116,6 +155,7 @@ test('npm run import', async (t) => {
     const ended = await run(['good.csv', '--again'], { DOCTORDAY_KEY: 'key_wrong.secret-of-nobody' })
     assert.equal(ended.code, 1)
     assert.match(ended.err, /^Refused, 401 No valid API key/m)
+    assert.match(ended.err, /^The key came from the environment variable DOCTORDAY_KEY\. To use another key/m)
     assert.doesNotMatch(ended.err, /Sending/)
   })
 
@@ -160,14 +200,24 @@ const hospitals = (town, rows) =>
     ...Array.from({ length: rows }, (_, n) => `Hospital ${n},"${n} Main Street, ${town}"`),
   ].join('\n')
 
+/** A checkout in which `npm start` has written the key of the demo clinic; the path needs quotes in a shell. */
+function copyOfScripts(folder, key) {
+  const checkout = join(folder, "it's a checkout")
+  mkdirSync(checkout)
+  for (const name of ['scripts', 'package.json'])
+    cpSync(join(ROOT, name), join(checkout, name), { recursive: true })
+  writeFileSync(join(checkout, '.dev.vars'), `DEMO_API_KEY=${key}\n`)
+  return checkout
+}
+
 /** A folder with files, and the command run in it as one would. */
 function openDesk(t, service) {
   const folder = mkdtempSync(join(tmpdir(), 'doctorday-import-'))
   t.after(() => rmSync(folder, { recursive: true, force: true }))
   let printed = ''
-  const begin = (args, env = {}) => {
-    const child = spawn(process.execPath, [COMMAND, ...args], {
-      cwd: folder,
+  const begin = (args, env = {}, { program, cwd = folder } = {}) => {
+    const child = spawn(program ?? process.execPath, program ? args : [COMMAND, ...args], {
+      cwd,
       env: {
         PATH: process.env.PATH,
         DOCTORDAY_URL: service.url(),
@@ -196,7 +246,7 @@ function openDesk(t, service) {
   return {
     folder,
     begin,
-    run: (args, env) => begin(args, env).ended,
+    run: (args, env, how) => begin(args, env, how).ended,
     write(name, text) {
       writeFileSync(join(folder, name), text)
       return name
