@@ -1,6 +1,16 @@
 // `npm run admin-key`: creates the first clinic of a deployment, and a key that may create all others.
-import { parseArgs } from 'node:util'
-import { execute, local, migrate, REMOTE, STATE_DIR, sqlText } from './database.mjs'
+import { readOptions } from './command-line.mjs'
+import {
+  appliedMigrations,
+  deployedRows,
+  execute,
+  local,
+  localRows,
+  migrate,
+  REMOTE,
+  STATE_DIR,
+  sqlText,
+} from './database.mjs'
 import { newKey, partsOf } from './keys.mjs'
 import { keepPrivate } from './private.mjs'
 import { fail, ready } from './ready.mjs'
@@ -15,6 +25,14 @@ const USAGE = `npm run admin-key -- --clinic ID --name NAME --time-zone ZONE [--
   --country    two capital letters, default US: the country of phone numbers without a country code
   --remote     use the deployed database instead of the local one in STATE_DIR; set DOCTORDAY_SECRET to the
                secret of the deployment, which signs the key`
+
+const OPTIONS = {
+  clinic: { type: 'string' },
+  name: { type: 'string' },
+  'time-zone': { type: 'string' },
+  country: { type: 'string', default: 'US' },
+  remote: { type: 'boolean', default: false },
+}
 
 const NAME_CHARACTERS_MAX = 200
 
@@ -39,15 +57,22 @@ function isTimeZone(text) {
 }
 
 async function adminKey() {
-  const wanted = wantedOf(process.argv.slice(2))
+  const wanted = wantedOf()
   if (wanted.remote && !process.env.DOCTORDAY_SECRET)
     fail('Set DOCTORDAY_SECRET to the secret of the deployment: it signs the key.')
   ready()
   await requireCountry(wanted.country)
   const where = wanted.remote ? REMOTE : await localDatabase()
+  const kept = await existing(wanted)
   const key = newKey(secretOf(STATE_DIR))
   await execute(statements(wanted, key), where)
-  console.log(`The admin key of clinic ${wanted.clinic}. Store it now; it is not shown again:\n\n${key}\n`)
+  if (kept)
+    console.log(`The clinic ${wanted.clinic} exists. Its name, time zone and country stay as they are:
+${kept.name}, ${kept.time_zone}, ${kept.country}.`)
+  const database = wanted.remote ? 'the deployed database' : STATE_DIR
+  console.log(
+    `The admin key of clinic ${wanted.clinic} in ${database}. Store it now; it is not shown again:\n\n${key}\n`,
+  )
 }
 
 /** The package is imported here and not above: if packages are missing, `ready` has said what to do. */
@@ -57,28 +82,32 @@ async function requireCountry(code) {
     fail(`--country must be a country of ISO 3166 that has phone numbers, like US or GB.\n\n${USAGE}`)
 }
 
-function wantedOf(argv) {
-  const wanted = read(argv)
+function wantedOf() {
+  const wanted = readOptions(USAGE, OPTIONS)
   for (const [option, isRight] of Object.entries(RULES))
     if (wanted[option] === undefined || !isRight(wanted[option]))
       fail(`--${option} is ${wanted[option] === undefined ? 'missing' : 'not valid'}.\n\n${USAGE}`)
   return wanted
 }
 
-function read(args) {
-  const text = { type: 'string' }
-  const options = { clinic: text, name: text, 'time-zone': text, country: { ...text, default: 'US' } }
-  try {
-    return parseArgs({ args, options: { ...options, remote: { type: 'boolean', default: false } } }).values
-  } catch (error) {
-    return fail(`${error.message}\n\n${USAGE}`)
-  }
-}
-
+/** Says so if the state is new: a service that runs on another folder will refuse the key. */
 async function localDatabase() {
+  const isNew = (await appliedMigrations(STATE_DIR)).length === 0
   keepPrivate(STATE_DIR)
   await migrate(STATE_DIR)
+  if (isNew)
+    console.log(
+      `${STATE_DIR} held no state, so a new one was made there. A service on another folder refuses this key.`,
+    )
   return local(STATE_DIR)
+}
+
+/** The clinic as it is, or undefined. */
+async function existing({ clinic, remote }) {
+  // The id has no character that SQL or a shell would read.
+  const query = `SELECT name, time_zone, country FROM clinics WHERE id = '${clinic}'`
+  const [found] = await (remote ? deployedRows(query) : localRows(STATE_DIR, query))
+  return found
 }
 
 /** An existing clinic keeps its name and zone and gets one more key, so that a lost key can be replaced. */

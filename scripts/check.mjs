@@ -3,8 +3,8 @@ import { spawn } from 'node:child_process'
 import { mkdtempSync, readFileSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join, relative } from 'node:path'
-import { parseArgs } from 'node:util'
-import { fail, ready } from './ready.mjs'
+import { readOptions } from './command-line.mjs'
+import { ready } from './ready.mjs'
 import { ROOT } from './root.mjs'
 import { ALL_ROUNDS } from './rounds.mjs'
 
@@ -13,6 +13,12 @@ const USAGE = `npm run check -- [--full] [--report FILE] [--install-seconds S]
   --full             the long loops of the tests make all their rounds (docs/testing.md)
   --report           an empty file that gets vitest's JSON report
   --install-seconds  what the installation took, to be told with the other steps`
+
+const OPTIONS = {
+  full: { type: 'boolean', default: false },
+  report: { type: 'string' },
+  'install-seconds': { type: 'string' },
+}
 
 /**
  * The steps, in this order. The commands of one step run side by side: they assert no time, so a busy machine does
@@ -29,7 +35,7 @@ const stepsOf = (report) => [
 const FILES_TOLD = 10
 
 async function check() {
-  const options = read(process.argv.slice(2))
+  const options = readOptions(USAGE, OPTIONS)
   ready()
   const folder = mkdtempSync(join(tmpdir(), 'doctorday-check-'))
   const report = options.report ?? join(folder, 'report.json')
@@ -43,16 +49,6 @@ async function check() {
   } finally {
     console.log(`\n${[...stepLines(took), ...fileLines(report)].join('\n')}\n`)
     rmSync(folder, { recursive: true, force: true })
-  }
-}
-
-function read(args) {
-  const text = { type: 'string' }
-  const options = { full: { type: 'boolean', default: false }, report: text, 'install-seconds': text }
-  try {
-    return parseArgs({ args, options }).values
-  } catch (error) {
-    return fail(`${error.message}\n\n${USAGE}`)
   }
 }
 

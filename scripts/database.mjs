@@ -1,5 +1,5 @@
 import { once } from 'node:events'
-import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
+import { existsSync, mkdtempSync, readdirSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join, resolve } from 'node:path'
 import { partsOf } from './keys.mjs'
@@ -25,8 +25,10 @@ export const sqlText = (text) => `CAST(x'${Buffer.from(text).toString('hex')}' A
 
 /** Ends the command if another service runs on the state folder: two would each give the same slot. */
 export async function requireUnused(stateDir, command) {
+  // Asking makes the file. Without it no service runs there, and a start that is refused leaves no folder behind.
+  if (!existsSync(join(stateDir, 'lock.sqlite'))) return
   // The service itself reports any other failure, when it takes the lock.
-  if ((await exitCodeOf('lock.mjs', stateDir)) === IN_USE)
+  if ((await ranScript('lock.mjs', stateDir)).code === IN_USE)
     fail(
       `A service runs on ${stateDir} already. Stop it first, or choose another folder: STATE_DIR=PATH ${command}`,
     )
@@ -38,16 +40,40 @@ export async function prepare(stateDir, key) {
   await execute(demoClinic(key), local(stateDir))
 }
 
-/** Applies the migrations that a local state lacks. */
+/** Applies the migrations that a local state lacks. wrangler takes seconds to find that there are none. */
 export async function migrate(stateDir) {
-  if ((await exitCodeOf('migrated.mjs', stateDir)) === 0) return
+  const wanted = readdirSync(join(ROOT, 'migrations')).filter((name) => name.endsWith('.sql'))
+  const applied = new Set(await appliedMigrations(stateDir))
+  if (wanted.length > 0 && wanted.every((name) => applied.has(name))) return
   await runWrangler(['d1', 'migrations', 'apply', 'DB', ...local(stateDir)])
 }
 
-async function exitCodeOf(script, stateDir) {
-  const check = spawnNode([join(ROOT, 'scripts', script), stateDir], { stdio: 'ignore' })
-  const [code] = await once(check, 'exit')
-  return code
+/** None where the folder holds no state yet. */
+export const appliedMigrations = async (stateDir) =>
+  (await localRows(stateDir, 'SELECT name FROM d1_migrations')).map(({ name }) => name)
+
+/** The rows of a query on a local state; none where the table does not exist. The service may run. */
+export async function localRows(stateDir, query) {
+  const { code, printed } = await ranScript('local-rows.mjs', stateDir, query)
+  if (code !== 0) throw new Error(`The database in ${stateDir} cannot be read`)
+  return JSON.parse(printed)
+}
+
+/** The rows of a query on the deployed database. */
+export async function deployedRows(query) {
+  const printed = await runWrangler(['d1', 'execute', 'DB', ...REMOTE, '--json', '--command', query])
+  return JSON.parse(printed)[0].results
+}
+
+/** Runs a script of this folder that needs the packaged Node. */
+async function ranScript(name, ...args) {
+  const script = spawnNode([join(ROOT, 'scripts', name), ...args], { stdio: ['ignore', 'pipe', 'ignore'] })
+  let printed = ''
+  script.stdout.on('data', (piece) => {
+    printed += piece
+  })
+  const [code] = await once(script, 'close')
+  return { code, printed }
 }
 
 /** Uses a file: a command line has a limited length, and every user of the machine can read it. */

@@ -14,11 +14,15 @@ const DEMO_KEY_LINE = /^DEMO_API_KEY\s*=\s*["']?([^"'\s#]*)["']?/m
 const NODE_MAJOR_MIN = 20
 
 export function ready() {
+  requireNode()
+  if (!isInstalled()) install()
+  copyAssets()
+}
+
+export function requireNode() {
   const major = Number(process.versions.node.split('.')[0])
   if (major < NODE_MAJOR_MIN)
     fail(`Doctorday needs Node ${NODE_MAJOR_MIN} or newer; this is ${process.version}.`)
-  if (!isInstalled()) install()
-  copyAssets()
 }
 
 export function fail(sentence) {

@@ -1,4 +1,5 @@
 // `npm start`: makes a running demo clinic from a fresh clone and prints commands to try it with.
+import { readOptions } from './command-line.mjs'
 import { prepare, requireUnused, STATE_DIR } from './database.mjs'
 import { loadDemo } from './demo.mjs'
 import { untilAnswering, untilEnded } from './foreground.mjs'
@@ -9,7 +10,16 @@ import { demoKey, fail, ready } from './ready.mjs'
 import { secretOf } from './secret.mjs'
 import { startWorker } from './worker.mjs'
 
+const USAGE = `npm start
+
+Runs a demo clinic until Ctrl-C, and prints its address, its key and calls to try. It takes no options; set in
+the environment:
+
+  PORT       the port to listen on (8787)
+  STATE_DIR  the folder of its data (.wrangler/state)`
+
 async function start() {
+  readOptions(USAGE)
   ready()
   await requireUnused(STATE_DIR, 'npm start')
   const port = await wantedPort('npm start')

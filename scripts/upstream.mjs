@@ -3,7 +3,7 @@
 import { randomUUID } from 'node:crypto'
 import { once } from 'node:events'
 import { createServer } from 'node:http'
-import { parseArgs } from 'node:util'
+import { readOptions } from './command-line.mjs'
 import { isMain } from './root.mjs'
 
 const PORT_USUAL = 9090
@@ -109,12 +109,18 @@ const json = (response, status, body, headers = {}) =>
 
 const later = () => ({ 'Retry-After': String(RETRY_AFTER_SECONDS) })
 
+const USAGE = `npm run upstream -- [--port PORT] [--FAULT RATE …]
+
+  --port   the port to listen on (${PORT_USUAL})
+  --FAULT  how often that fault happens, from 0 (the default) to 1. The faults:
+           ${Object.keys(FAULTS).join(', ')}
+
+Each option may be an environment variable instead: UPSTREAM_PORT, UPSTREAM_ERROR …`
+
 /** Flags override the environment. */
 function settings() {
-  const options = Object.fromEntries(
-    ['port', ...Object.keys(FAULTS)].map((name) => [name, { type: 'string' }]),
-  )
-  const { values } = parseArgs({ options })
+  const names = ['port', ...Object.keys(FAULTS)]
+  const values = readOptions(USAGE, Object.fromEntries(names.map((name) => [name, { type: 'string' }])))
   const given = (name) => values[name] ?? process.env[`UPSTREAM_${name.toUpperCase()}`]
   const rates = Object.fromEntries(Object.keys(FAULTS).map((name) => [name, Number(given(name) ?? 0)]))
   return { port: Number(given('port') ?? PORT_USUAL), rates }

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict'
 import { execFile, spawn } from 'node:child_process'
 import { once } from 'node:events'
-import { cpSync, mkdtempSync, rmSync } from 'node:fs'
+import { cpSync, mkdtempSync, readdirSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { test } from 'node:test'
@@ -16,8 +16,8 @@ const run = promisify(execFile)
 const STARTS_WITHIN_MS = 90_000
 
 /** `npm run serve` in a process group of its own, and what it has printed. */
-async function serve(t, STATE_DIR) {
-  const port = await freePort()
+async function serve(t, STATE_DIR, givenPort) {
+  const port = givenPort ?? (await freePort())
   const env = { ...process.env, STATE_DIR, PORT: String(port) }
   const options = { cwd: ROOT, env, detached: true, stdio: ['ignore', 'pipe', 'pipe'] }
   const child = spawn('npm', ['run', 'serve'], options)
@@ -29,17 +29,63 @@ async function serve(t, STATE_DIR) {
     await exited
   })
   return {
+    port,
     url: `http://127.0.0.1:${port}`,
     printed: () => printed,
-    started: () => waitUntil(() => /^First clinic: /m.test(printed), STARTS_WITHIN_MS, 'npm run serve'),
+    started: () => waitUntil(() => /Stop with Ctrl-C/.test(printed), STARTS_WITHIN_MS, 'npm run serve'),
     ended: async () => (await exited)[0],
   }
 }
 
-test('one service at a time uses a state folder, and its line for the first key works as printed', async (t) => {
+test('serve says how to open the first clinic of a new state, and its line works as printed', async (t) => {
   const folder = mkdtempSync(join(tmpdir(), "doctorday it's "))
   t.after(() => rmSync(folder, { recursive: true, force: true }))
   const stateDir = join(folder, 'my state')
+  const service = await serve(t, stateDir)
+  await service.started()
+  assert.match(service.printed(), new RegExp(`${service.url}/docs`))
+  await waitUntil(() => /--country US$/m.test(service.printed()), STARTS_WITHIN_MS, 'the first clinic')
+  const [, line] = /^ {2}(STATE_DIR=.+)$/m.exec(service.printed())
+
+  const said = await adminKey(line)
+  assert.doesNotMatch(said, /held no state|exists/)
+  assert.ok(said.includes(stateDir))
+  assert.equal(await statusWith(service.url, said), 200)
+
+  const again = await adminKey(line.replace('Main Street', 'Other Street'))
+  assert.match(again, /^The clinic main exists\. Its name, time zone and country stay/m)
+  assert.match(again, /^Main Street Clinic, America\/New_York, US\.$/m)
+  assert.equal(await statusWith(service.url, again), 200)
+
+  const elsewhere = await adminKey(line.replace('my state', 'my stale'))
+  assert.match(elsewhere, /my stale held no state, so a new one was made there\./)
+  assert.equal(await statusWith(service.url, elsewhere), 401)
+
+  const refused = await serve(t, join(folder, 'new'), service.port)
+  assert.equal(await refused.ended(), 1)
+  assert.match(refused.printed(), /Port \d+ is in use/)
+  assert.deepEqual(
+    readdirSync(folder).filter((name) => name.startsWith('new')),
+    [],
+  )
+})
+
+/** What the command prints, in a shell that sets no STATE_DIR. */
+async function adminKey(line) {
+  const env = { ...process.env, STATE_DIR: '' }
+  return (await run('sh', ['-c', line], { cwd: ROOT, env })).stdout
+}
+
+/** The status that a call gets with the key among what `admin-key` printed. */
+async function statusWith(url, printed) {
+  const [key] = /^key_\S+$/m.exec(printed)
+  return (await fetch(`${url}/api/v1/doctors`, { headers: { Authorization: `Bearer ${key}` } })).status
+}
+
+test('one service at a time uses a state folder; where a clinic exists, none is to be opened', async (t) => {
+  const folder = mkdtempSync(join(tmpdir(), 'doctorday-serve-'))
+  t.after(() => rmSync(folder, { recursive: true, force: true }))
+  const stateDir = join(folder, 'state')
   cpSync(prepared().state, stateDir, { recursive: true })
   const first = await serve(t, stateDir)
   await first.started()
@@ -48,15 +94,24 @@ test('one service at a time uses a state folder, and its line for the first key 
   assert.equal(await second.ended(), 1)
   assert.match(
     second.printed(),
-    /A service runs on .*my state already\. Stop it first, or choose another folder/,
+    /A service runs on .*state already\. Stop it first, or choose another folder/,
   )
   assert.doesNotMatch(second.printed(), /at .*\.mjs:\d+/, 'no stack trace')
+  assert.doesNotMatch(first.printed(), /admin-key/)
+})
 
-  const [, line] = /^First clinic: (.+)$/m.exec(first.printed())
-  const { stdout } = await run('sh', ['-c', line], { cwd: ROOT, env: { ...process.env, STATE_DIR: '' } })
-  const [key] = /^key_\S+$/m.exec(stdout)
-  const listed = await fetch(`${first.url}/api/v1/doctors`, { headers: { Authorization: `Bearer ${key}` } })
-  assert.equal(listed.status, 200)
+test('each script with options prints its usage for --help, and exits with 0', async () => {
+  for (const script of ['admin-key', 'check', 'import', 'serve', 'start', 'upstream']) {
+    const ran = await run(process.execPath, [join(ROOT, 'scripts', `${script}.mjs`), '--help'])
+    assert.match(ran.stdout, /^npm (run )?[a-z-]+/, script)
+    await assert.rejects(
+      run(process.execPath, [join(ROOT, 'scripts', `${script}.mjs`), '--odd']),
+      (error) => {
+        assert.match(error.stderr, /--odd/)
+        return error.code > 0
+      },
+    )
+  }
 })
 
 test('a service that starts on a state in use ends by itself; kill -9 leaves the state free', async (t) => {
