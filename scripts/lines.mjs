@@ -72,12 +72,11 @@ function dayExamples(calls, { date, doctors, patients, appointments }) {
   ]
 }
 
-/** `-w` ends each answer with a line feed, so that the next prompt starts a line. */
 function callsOf(url, key) {
-  const withKey = `curl -s -w '\\n' -H 'Authorization: Bearer ${key}'`
+  const withKey = `curl -s -H 'Authorization: Bearer ${key}'`
   const once = (idempotencyKey) => (idempotencyKey ? ` -H 'Idempotency-Key: ${idempotencyKey}'` : '')
   return {
-    open: (path) => `curl -s -w '\\n' '${url}${path}'`,
+    open: (path) => `curl -s '${url}${path}'`,
     get: (path) => `${withKey} "${url}${path}"`,
     post: (path, body, idempotencyKey) =>
       `${withKey}${once(idempotencyKey)} '${url}${path}' -d ${quoted(JSON.stringify(body))}`,
