@@ -1,5 +1,4 @@
 import { createMiddleware } from 'hono/factory'
-import { matchedRoutes } from 'hono/route'
 import type { Router } from 'hono/router'
 import type { RouterRoute } from 'hono/types'
 import type { App } from '../context'
@@ -16,18 +15,32 @@ export type Routing = Router<[unknown, RouterRoute]>
  */
 export const knownMethod = (routing: () => Routing) =>
   createMiddleware<App>(async (c, next) => {
-    if (matchedRoutes(c).some(({ method }) => method !== 'ALL')) return next()
-    const allowed = allowedAt(routing(), c.req.path)
-    if (allowed.length === 0) return next()
-    c.header('Allow', allowed.join(', '))
+    const served = servedAt(routing(), c.req.path)
+    if (served.length === 0 || served.includes(c.req.method === 'HEAD' ? 'GET' : c.req.method)) return next()
+    const allowed = [...served, ...(served.includes('GET') ? ['HEAD'] : []), 'OPTIONS'].sort().join(', ')
+    c.header('Allow', allowed)
     if (c.req.method === 'OPTIONS') return c.body(null, 204)
-    throw new Problem('method_not_allowed', `This path allows ${allowed.join(', ')}`)
+    throw new Problem('method_not_allowed', `This path allows ${allowed}`)
   })
 
-function allowedAt(routing: Routing, path: string): string[] {
-  const served = METHODS.filter((method) =>
-    routing.match(method, path)[0].some(([[, route]]) => route.method === method),
+/**
+ * The methods of the route that says most about the path. `/hospitals/bulk` is that route and not
+ * `/hospitals/:id` too: a GET of it would otherwise look for a hospital named bulk.
+ */
+function servedAt(routing: Routing, path: string): string[] {
+  const found = METHODS.flatMap((method) =>
+    routing
+      .match(method, path)[0]
+      .filter(([[, route]]) => route.method === method)
+      .map(([[, route]]) => ({ method, vagueness: vaguenessOf(route.path) })),
   )
-  if (served.length === 0) return []
-  return [...served, ...(served.includes('GET') ? ['HEAD'] : []), 'OPTIONS'].sort()
+  const [least] = found.map(({ vagueness }) => vagueness).sort()
+  return [...new Set(found.filter(({ vagueness }) => vagueness === least).map(({ method }) => method))]
 }
+
+/** Compares as text: of two routes, the one whose earlier parts are written out comes first. */
+const vaguenessOf = (route: string): string =>
+  route
+    .split('/')
+    .map((part) => (!part.startsWith(':') ? 0 : part.includes('{') ? 1 : 2))
+    .join('')
