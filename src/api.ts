@@ -12,7 +12,7 @@ import { hospitals } from './hospitals/routes'
 import { crossOrigin } from './http/cors'
 import { failure } from './http/failure'
 import { deadline, plainBody } from './http/limits'
-import { knownMethod, type Routing } from './http/methods'
+import { knownRoute, type Routing } from './http/methods'
 import { type About, openApi } from './http/openapi'
 import { requestLog } from './http/request-log'
 import { requireSecret } from './http/secret'
@@ -45,6 +45,8 @@ const ABOUT: About = {
   ],
 }
 
+const open = pages(ABOUT, openApiDocument)
+
 /** The routes above `authenticate` need no API key; the routes below it do. */
 const routes = new Hono<App>()
   .use(requestLog)
@@ -52,8 +54,8 @@ const routes = new Hono<App>()
   .use(deadline)
   .use(soundHost)
   .use(requireSecret)
-  .use(knownMethod(routing))
-  .route('/', pages(ABOUT, openApiDocument))
+  .use(knownRoute(routing, () => open.router))
+  .route('/', open)
   .route('/api/v1/checkins/doctors/:doctor_id/queue', liveByTicket)
   .use(authenticate)
   .use(soundPath)

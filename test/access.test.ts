@@ -19,7 +19,7 @@ test('only /, /health, the documentation and the explanations of problems are op
   for (const path of OPEN)
     expect([path, (await stranger.get(path.replace('{code}', 'day_full'))).status]).toEqual([path, 200])
   for (const path of MOVED) expect([path, (await stranger.get(path)).status]).toEqual([path, 302])
-  expect((await stranger.get('/no/such/route')).status).toBe(401)
+  expect((await stranger.get('/no/such/route')).status).toBe(404)
 })
 
 test('every route that is not open asks for a scope, and a key without it is 403', async () => {

@@ -7,7 +7,7 @@ const stranger = caller()
 const anyPath = (path: string) => path.replace('{step}', 'serve').replace(/\{[^}]+\}/g, 'x')
 
 test('every path answers its other methods with 405 and Allow, without a key and without storage', async () => {
-  const spy = vi.spyOn(env.DB, 'prepare')
+  const spy = vi.spyOn(env.DB, 'prepare').mockClear()
   const served = new Map<string, string[]>()
   for (const { method, path } of await operations()) served.set(path, [...(served.get(path) ?? []), method])
   expect(served.size).toBeGreaterThan(30)
@@ -77,19 +77,74 @@ test('a path that is written out is no id: its other methods are 405, though a p
   }
 })
 
-test('OPTIONS names the methods of a path, without a key; a path that does not exist is still 401 or 404', async () => {
+test('OPTIONS names the methods of a path, without a key', async () => {
   const options = await stranger.send('OPTIONS', '/api/v1/doctors/x')
   expect([options.status, options.headers.get('Allow'), options.text]).toEqual([
     204,
     'GET, HEAD, OPTIONS, PATCH',
     '',
   ])
+})
+
+/** Near a route whose parameter has a pattern: the pattern must be the whole part of the path. */
+const NEAR = [
+  '/api/v1/checkins/x/served',
+  '/api/v1/checkins/x/serve/x',
+  '/api/v1/checkins/x/unskip',
+  '/api/v1/checkins/x/my-recall',
+  '/docsx/page.css',
+  '/xredoc/page.css',
+]
+
+test('a path that does not exist is 404 for all, without a key and without storage', async () => {
   const clinic = await openClinic()
-  for (const method of ['GET', 'POST', 'OPTIONS', 'DELETE']) {
-    expect([method, (await stranger.send(method, '/no/such/route')).status]).toEqual([method, 401])
-    const unknown = await clinic.send(method, '/no/such/route?a=1', method === 'POST' ? '{"a":1}' : null)
-    expect([method, unknown.status]).toEqual([method, 404])
-    expect(unknown.body).toMatchObject({ type: '/problems/not_found', message: 'Route not found' })
+  const spy = vi.spyOn(env.DB, 'prepare').mockClear()
+  for (const path of [
+    '/no/such/route?a=1',
+    '/favicon.ico',
+    '/robots.txt',
+    '//',
+    '//docs',
+    '/api/v1',
+    '/doc/',
+    ...NEAR,
+  ])
+    for (const method of ['GET', 'HEAD', 'POST', 'OPTIONS', 'DELETE'])
+      for (const client of [stranger, clinic]) {
+        const unknown = await client.send(method, path, method === 'POST' ? '{"a":1}' : null)
+        expect([method, path, unknown.status]).toEqual([method, path, 404])
+        if (method !== 'HEAD')
+          expect(unknown.body).toMatchObject({ type: '/problems/not_found', message: 'Route not found' })
+      }
+  expect(spy).not.toHaveBeenCalled()
+})
+
+test('every path with a slash at its end is told the path without it, before any key or storage', async () => {
+  const spy = vi.spyOn(env.DB, 'prepare').mockClear()
+  const paths = [...new Set((await operations()).map(({ path }) => path))].filter((path) => path !== '/')
+  for (const path of paths) {
+    const { status, body } = await stranger.send('PUT', `${anyPath(path)}/`)
+    expect([path, status]).toEqual([path, 404])
+    expect(body.message).toBe(`Route not found; send the path without a slash at its end: ${path}`)
+  }
+  const named = await stranger.get('/api/v1/patients/ada-lovelace//?phone=2025550101')
+  expect(named.body.message).toContain('/api/v1/patients/{id}')
+  expect(named.text).not.toMatch(/ada|2025550101/)
+  expect(spy).not.toHaveBeenCalled()
+})
+
+test.each([
+  ['/docs/', '/docs'],
+  ['/redoc/', '/redoc'],
+  ['/openapi.json//', '/openapi.json'],
+  ['/health/?a=1', '/health?a=1'],
+  ['/problems/', '/problems'],
+  ['/problems/day_full/', '/problems/day_full'],
+  ['/api/v1/docs/', '/api/v1/docs'],
+])('a browser is led from the public page %s to %s', async (path, to) => {
+  for (const method of ['GET', 'HEAD']) {
+    const { status, headers } = await stranger.send(method, path)
+    expect([method, status, headers.get('Location')]).toEqual([method, 308, to])
   }
 })
 

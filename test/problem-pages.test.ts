@@ -54,13 +54,15 @@ test.each([
 })
 
 test.each(['nobody', 'toString', '__proto__', 'DAY_FULL', '%3Cscript%3E'])(
-  '/problems/%s is 404',
+  '/problems/%s is 404: a page for a browser, a problem for a program, and neither repeats the code',
   async (code) => {
-    for (const accept of [{}, HTML]) {
-      const reply = await stranger.get(`/problems/${code}`, accept)
-      expect([reply.status, reply.headers.get('Content-Type')]).toEqual([404, 'application/problem+json'])
-      expect(reply.text).not.toContain('script')
-    }
+    const reply = await stranger.get(`/problems/${code}`)
+    expect([reply.status, reply.headers.get('Content-Type')]).toEqual([404, 'application/problem+json'])
+    const page = await stranger.get(`/problems/${code}`, HTML)
+    expect([page.status, page.headers.get('Content-Type')]).toEqual([404, 'text/html; charset=UTF-8'])
+    expect(page.headers.get('Content-Security-Policy')).toContain("default-src 'none'")
+    expect(page.text).toContain('href="/problems"')
+    expect(reply.text + page.text).not.toMatch(/script|toString|__proto__|DAY_FULL/)
   },
 )
 

@@ -77,7 +77,7 @@ export const CallNext = component('CallNext', { date: v.optional(LocalDate), roo
 export type CallNext = v.InferOutput<typeof CallNext>
 
 /** The path has `no-show`; the rules have `no_show`. */
-export const STEP_PATH = ':step{serve|skip|requeue|no-show|recall}'
+export const STEP_PATH = ':step{(?:serve|skip|requeue|no-show|recall)}'
 export const stepOf = (path: string): StepName => path.replace('-', '_') as StepName
 
 /** A patient’s status after a step. `position` is null for a patient who has not checked in. */

@@ -71,8 +71,8 @@ ${head}
 `
 }
 
-export const page = (c: Context<App>, text: string) =>
-  c.html(text, 200, { ...HEADERS, 'Cache-Control': 'no-cache' })
+export const page = (c: Context<App>, text: string, status: 200 | 404 = 200) =>
+  c.html(text, status, { ...HEADERS, 'Cache-Control': 'no-cache' })
 
 /** A script or style of a page, from scripts/assets.mjs. A file in a folder of its version never changes. */
 export async function pageFile(c: Context<App>, file: string): Promise<Response> {

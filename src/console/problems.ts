@@ -70,7 +70,7 @@ export function problemList(c: Context<App>) {
 }
 
 export function problemPage(c: Context<App>, code: string) {
-  if (!isProblemCode(code)) throw notFound('Problem')
+  if (!isProblemCode(code)) return noSuchProblem(c)
   const problem = explained(code)
   if (!wantsHtml(c)) return reply(c, ProblemPage, problem)
   const { status, meaning, cause, action, retry_advice, example } = problem
@@ -86,6 +86,14 @@ export function problemPage(c: Context<App>, code: string) {
   )
 }
 
+/** A person who mistyped the code gets a page too. The code itself is not repeated: it can be anything. */
+function noSuchProblem(c: Context<App>) {
+  if (!wantsHtml(c)) throw notFound('Problem')
+  c.set('problem', 'not_found')
+  const content = '<p>No problem has this code.</p>\n<p><a href="/problems">All problems</a></p>'
+  return asPage(c, 'Problem not found', content, 404)
+}
+
 /** A cache must not give a program the page of a browser. */
 function wantsHtml(c: Context<App>): boolean {
   c.header('Vary', 'Accept')
@@ -93,8 +101,8 @@ function wantsHtml(c: Context<App>): boolean {
   return accepts(c, { header: 'Accept', supports, default: 'application/json' }) === 'text/html'
 }
 
-const asPage = (c: Context<App>, title: string, content: string) =>
-  page(c, textPage(escaped(title), `<h1>${escaped(title)}</h1>\n${content}`))
+const asPage = (c: Context<App>, title: string, content: string, status: 200 | 404 = 200) =>
+  page(c, textPage(escaped(title), `<h1>${escaped(title)}</h1>\n${content}`), status)
 
 const escaped = (text: string): string =>
   text.replaceAll('&', '&amp;').replaceAll('<', '&lt;').replaceAll('>', '&gt;').replaceAll('"', '&quot;')

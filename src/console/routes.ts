@@ -45,10 +45,14 @@ const docPage = (summary: string) =>
   })
 
 /** Documents a route that answers a browser with HTML and a program with JSON. */
-const docBoth = (summary: string, schema: v.GenericSchema) => {
+const docBoth = (summary: string, schema: v.GenericSchema, refused?: 404) => {
   const json = { schema: resolver(schema, { options: { typeMode: 'output' } }) }
   const content = { 'text/html': { schema: { type: 'string' as const } }, 'application/json': json }
-  return describeRoute({ summary, responses: { 200: { description: summary, content } } })
+  const refusal = { description: 'The same for a browser', content: { 'text/html': content['text/html'] } }
+  return describeRoute({
+    summary,
+    responses: { 200: { description: summary, content }, ...(refused && { [refused]: refusal }) },
+  })
 }
 
 /** Documents a route that moved to a path of its own. */
@@ -88,13 +92,13 @@ export const pages = (
     )
     .get(
       '/problems/:code',
-      docBoth('Explain a problem: the type of an answer leads here', ProblemPage),
+      docBoth('Explain a problem: the type of an answer leads here', ProblemPage, 404),
       refuses('not_found'),
       soundPath,
       noQuery(),
       (c) => problemPage(c, c.req.param('code')),
     )
-    .get('/:page{docs|redoc}/:file{.+}', (c) => pageFile(c, c.req.param('file')))
+    .get('/:page{(?:docs|redoc)}/:file{.+}', (c) => pageFile(c, c.req.param('file')))
 
 /** Runs behind `authenticate`, because each request asks every store. */
 export const ready = resource().get(

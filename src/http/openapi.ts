@@ -52,7 +52,7 @@ function complete(method: string, path: string, operation: Operation, tag: strin
   operation.security ??= []
   operation.responses = {
     ...operation.responses,
-    ...problemResponses([...own, ...sharedProblems(method, path, operation)]),
+    ...problemResponses([...own, ...sharedProblems(method, path, operation)], operation.responses),
   }
   if (scope)
     operation.description = [operation.description, `Scope: \`${scope}\`.`].filter(Boolean).join('\n\n')
@@ -81,18 +81,28 @@ function sharedProblems(method: string, path: string, operation: Operation): Pro
   ]
 }
 
-function problemResponses(codes: ProblemCode[]): OpenAPIV3_1.ResponsesObject {
+/** `also`: the other forms that a refusal can have, like the page for a browser. */
+function problemResponses(
+  codes: ProblemCode[],
+  also: OpenAPIV3_1.ResponsesObject = {},
+): OpenAPIV3_1.ResponsesObject {
   const byStatus = Object.groupBy([...new Set(codes)], (code) => PROBLEMS[code].status)
   return Object.fromEntries(
     Object.entries(byStatus).map(([status, sharing]) => [
       status,
       {
         description: sharing.map((code) => `\`${code}\`: ${PROBLEMS[code].title}.`).join(' '),
-        content: { 'application/problem+json': { schema: { $ref: '#/components/schemas/Problem' } } },
+        content: {
+          ...contentOf(also[status]),
+          'application/problem+json': { schema: { $ref: '#/components/schemas/Problem' } },
+        },
       },
     ]),
   )
 }
+
+const contentOf = (response: OpenAPIV3_1.ResponsesObject[string] | undefined) =>
+  response && 'content' in response ? response.content : {}
 
 const RULES_TOLD = Object.entries(RULES)
   .map(([rule, meaning]) => `\`${rule}\`: ${meaning}.`)
