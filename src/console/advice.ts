@@ -92,7 +92,7 @@ export const ADVICE: Record<ProblemCode, Advice> = {
   already_cancelled: {
     cause: 'The appointment was cancelled, or its patient did not come.',
     action: 'Book a new appointment.',
-    detail: 'The appointment is no longer booked',
+    detail: 'The appointment was cancelled; book another one',
   },
   no_offer: {
     cause: 'No slot is offered to this place on the waitlist: each freed slot goes to one patient at a time.',
@@ -106,8 +106,10 @@ export const ADVICE: Record<ProblemCode, Advice> = {
   },
   illegal_step: {
     cause: 'The patient’s status does not allow this step; another desk may have been faster.',
-    action: 'Read from, to and allowed: they name the status and the steps that are possible.',
-    detail: 'From served no step leads to skipped',
+    action:
+      'Read allowed: the statuses that a step can lead to. A waiting patient must be called first, ' +
+      'with POST /api/v1/checkins/doctors/{doctor_id}/queue/next.',
+    detail: 'The visit is completed; no step is possible any more',
   },
   hold_over: {
     cause: 'The hold was booked, released or has expired; its slot may be taken by another patient.',
@@ -120,7 +122,9 @@ export const ADVICE: Record<ProblemCode, Advice> = {
     detail: 'The offer was accepted, was declined or has expired',
   },
   day_full: {
-    cause: 'All slots of the doctor on that day are taken, held or offered.',
+    cause:
+      'All slots of the doctor on that day are taken, held or offered, or have begun: ' +
+      'a slot of today that has begun is not given any more.',
     action: 'Choose another day, or join the waitlist: a freed slot is offered to it first.',
     detail: 'Dr GH has no available slots on 2027-03-14',
   },
@@ -135,9 +139,11 @@ export const ADVICE: Record<ProblemCode, Advice> = {
     detail: 'The change would move the times of taken slots',
   },
   already_checked_in: {
-    cause: 'The patient has a place in the queue.',
-    action: 'Nothing: the place stays.',
-    detail: 'The patient has already checked in',
+    cause: 'The patient has a place in the queue, or the visit is completed.',
+    action:
+      'Nothing, if this was a check-in: the place stays. A patient who has left is not cancelled or moved: ' +
+      'call the patient with POST /api/v1/checkins/doctors/{doctor_id}/queue/next, then skip, then no-show.',
+    detail: 'The patient has already checked in and is called; if the patient has left: skip, then no-show',
   },
   waitlist_full: {
     cause: 'As many patients wait for a slot of that day as may wait.',
@@ -150,7 +156,7 @@ export const ADVICE: Record<ProblemCode, Advice> = {
     detail: 'The record of this day is not damaged',
   },
   date_past: {
-    cause: 'The date is over in the time zone of the clinic, or the last slot of the day has begun.',
+    cause: 'The date is over in the time zone of the clinic.',
     action: 'Choose a date from today on.',
     detail: 'The date is over at the clinic',
   },

@@ -185,6 +185,8 @@ export interface Refused {
   ok: false
   refused: Refusal
   transition?: Transition
+  /** With `already_checked_in` and `already_cancelled`: what has become of the appointment. */
+  status?: CheckIn['status'] | Appointment['status']
   /** The date that was asked for or that the appointment has, and today at the clinic. */
   dates?: { date: string; today: string }
   movedTo?: MovedTo

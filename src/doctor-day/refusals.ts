@@ -23,12 +23,13 @@ export const STREAM_REFUSALS = {
 }
 
 /** The Problem that a caller gets for a day’s refusal. */
-export function problemOf({ refused, transition, dates }: Refused): Problem {
+export function problemOf({ refused, transition, status, dates }: Refused): Problem {
   // `reach` asks the day that an appointment moved to. Here it stopped after DAYS_REACHED_MAX days.
   const known = refused === 'moved' ? 'unavailable' : refused
   const code = Object.hasOwn(REFUSALS, known) ? known : 'newer_version'
-  // An answer that a day remembers from before refusals had dates has none.
-  const sentence = dates ? `${REFUSALS[code]}: ${datesOf(code, dates)}` : REFUSALS[code]
+  // An answer that a day remembers from before refusals had dates, or a status, has none.
+  const told = SENTENCES[code]?.[transition?.from ?? status ?? ''] ?? REFUSALS[code]
+  const sentence = dates ? `${told}: ${datesOf(code, dates)}` : told
   return new Problem(code, sentence, { ...(transition && { transition }), ...WAITS[code] })
 }
 
@@ -62,7 +63,7 @@ const REFUSALS: Record<Exclude<Refusal, 'moved'>, string> = {
   wrong_patient: 'This appointment does not belong to the patient',
   already_checked_in: 'The patient has already checked in',
   wrong_date: 'Check-in is only allowed on appointment date, and a no-show cannot be recorded before it',
-  illegal_step: 'This step is not possible from the current status; `allowed` lists the possible statuses',
+  illegal_step: 'This step is not possible now; `allowed` lists the statuses that a step can lead to',
   moving: 'The appointment is being moved to another day; try again in a moment',
   newer_version:
     'This day was written by a newer version of the service, which has to change it; retry in some minutes',
@@ -75,4 +76,32 @@ const REFUSALS: Record<Exclude<Refusal, 'moved'>, string> = {
   waitlist_full: 'The waitlist of this day is full; choose another date',
   unavailable:
     'The other day cannot be reached, and nothing was moved; try again with the same Idempotency-Key',
+}
+
+const CALL = 'POST /api/v1/checkins/doctors/{doctor_id}/queue/next'
+const ARRIVED = 'The patient has already checked in'
+const OVER = 'no step is possible any more'
+
+/** Refusals that depend on what has become of the appointment, by its status. */
+const SENTENCES: Partial<Record<Refusal, Record<string, string>>> = {
+  already_cancelled: {
+    cancelled: 'The appointment was cancelled; book another one',
+    no_show: 'The patient did not come: the appointment was recorded as a no-show; book another one',
+  },
+  already_checked_in: {
+    waiting: `${ARRIVED} and is waiting; if the patient has left: call with ${CALL}, then skip, then no-show`,
+    called: `${ARRIVED} and is called; if the patient has left: skip, then no-show`,
+    skipped: `${ARRIVED} and was skipped; if the patient has left: no-show`,
+    served: `${ARRIVED}, and the visit is completed; it can no longer be cancelled, moved or checked in`,
+    no_show: `${ARRIVED}, and was then recorded as a no-show; book another appointment`,
+  },
+  illegal_step: {
+    booked: 'The patient has not checked in; check the patient in first, or record a no-show',
+    waiting: `The patient is waiting: call the patient with ${CALL} first; then serve, skip or recall`,
+    called: 'The patient is called: serve, skip or recall; requeue and no-show are possible after skip',
+    skipped: 'The patient was skipped: requeue, or no-show if the patient has left',
+    served: `The visit is completed; ${OVER}`,
+    cancelled: `The appointment was cancelled; ${OVER}`,
+    no_show: `The patient was recorded as a no-show; ${OVER}`,
+  },
 }

@@ -123,7 +123,12 @@ const PROBLEM = toJsonSchema(
     ),
     from: v.optional(v.pipe(v.string(), v.description('With illegal_step: the current status'))),
     to: v.optional(v.pipe(v.string(), v.description('With illegal_step: the requested status'))),
-    allowed: v.optional(v.pipe(v.array(v.string()), v.description('With illegal_step: possible statuses'))),
+    allowed: v.optional(
+      v.pipe(
+        v.array(v.string()),
+        v.description('With illegal_step: the statuses that a step can lead to. A call is no step'),
+      ),
+    ),
     errors: v.optional(
       v.array(
         v.strictObject({

@@ -1,4 +1,4 @@
-import type { Command, Commands, Decision, Moment, Replies, ReplyTo } from '../commands'
+import type { Command, Commands, Decision, Moment, Refusal, Refused, Replies, ReplyTo } from '../commands'
 import type { Day } from '../state/day'
 import { declareAbsence } from './absence'
 import { refuse } from './facts'
@@ -49,8 +49,19 @@ export function decide<C extends Command>(day: Day, command: C, moment: Moment):
   const limit = limitOf(day, command, moment.actor)
   if (limit) return refuse(limit)
   const rule = RULES[command.type] as (day: Day, command: C, moment: Moment) => Decision<ReplyTo<C>>
-  return rule(day, command, moment)
+  const decision = rule(day, command, moment)
+  return decision.ok ? decision : withStatus(day, command, decision)
 }
+
+/** So that the caller learns what has become of the appointment: cancelled, completed, not come. */
+function withStatus(day: Day, command: Command, refused: Refused): Refused {
+  if (!ABOUT_STATUS.includes(refused.refused) || !('appointmentId' in command)) return refused
+  const { appointmentId } = command
+  const status = day.checkIns.get(appointmentId)?.status ?? day.appointments.get(appointmentId)?.status
+  return status ? { ...refused, status } : refused
+}
+
+const ABOUT_STATUS: Refusal[] = ['already_checked_in', 'already_cancelled']
 
 /** The day remembers its clinic. For any other clinic the day does not exist. */
 function belongs(day: Day, command: Command): boolean {
