@@ -9,8 +9,8 @@ export interface Advice {
 
 export const ADVICE: Record<ProblemCode, Advice> = {
   invalid_json: {
-    cause: 'The body is no JSON text in UTF-8, or it is a form.',
-    action: 'Mend the body at the line and column that the answer names.',
+    cause: 'The body is not JSON in UTF-8, or it is a form.',
+    action: 'Correct the body at the line and column that the answer names.',
     detail: 'The body is not valid JSON: line 3, column 1: a comma or } was expected',
   },
   invalid_request: {
@@ -19,13 +19,13 @@ export const ADVICE: Record<ProblemCode, Advice> = {
     detail: 'age must be a whole number from 0 to 150',
   },
   invalid_file: {
-    cause: 'The file is no CSV in UTF-8, lacks a column, is too large, or has rows that break a rule.',
+    cause: 'The file is not CSV in UTF-8, lacks a column, is too large, or has rows that break a rule.',
     action:
-      'Read errors, mend these rows and send the file again; with mode=partial its good rows are taken.',
+      'Read errors, correct these rows and send the file again; with mode=partial its good rows are taken.',
     detail: "Row 7: 'name' is required",
   },
   idempotency_key_required: {
-    cause: 'The request is too large to run twice by mistake, and it has no Idempotency-Key.',
+    cause: 'The request starts an import, which a retry must not start twice, and it has no Idempotency-Key.',
     action: 'Send the header Idempotency-Key: a new random text for each new request, the same for a retry.',
     detail: 'Send an Idempotency-Key header: 1 to 255 visible ASCII characters of your choice',
   },

@@ -11,7 +11,7 @@ import { type Stranger, sortFields, type Whose } from './input/strangers'
 
 const RETRY_AFTER_SECONDS = 1
 
-/** A client mends what it was told and sends again; more faults than this would only cost both sides. */
+/** A client corrects what it was told and sends again; more faults than this would only cost both sides. */
 export const FAULTS_TOLD_MAX = 100
 
 export function failure(error: Error, c: Context<App>): Response {
@@ -105,9 +105,17 @@ function faultsOf(issues: readonly v.BaseIssue<unknown>[]): Fault[] {
   for (const issue of issues) {
     const field = v.getDotPath(issue) ?? 'body'
     const [rule, sentence] = ruleOf(issue)
-    if (!faults.has(field)) faults.set(field, { field, rule, message: `${field} ${sentence}` })
+    if (!faults.has(field)) faults.set(field, { field, rule, message: `${named(field)} ${sentence}` })
   }
   return [...faults.values()]
+}
+
+/** As a sentence names a field: `scopes.0` is item 1 of scopes. */
+export function named(field: string): string {
+  const [, list, index, inner] = /^(.+?)\.(\d+)(?:\.(.+))?$/.exec(field) ?? []
+  if (list === undefined) return field
+  const item = `item ${Number(index) + 1} of ${list}`
+  return inner === undefined ? item : `${named(inner)} of ${item}`
 }
 
 const REQUIRED = 'is required'

@@ -54,7 +54,7 @@ export function prepareOnce(c: Context<App>, key: string | null, input: unknown,
   c.set('ctx', { ...ctx, once: once(ctx, { key, fingerprint }) })
 }
 
-/** For routes whose work is too large to run twice by mistake. */
+/** For routes whose work a retry must not start a second time. */
 export function requiredKey(c: Context<App>): string {
   const key = idempotencyKey(c)
   if (key === null)

@@ -1,6 +1,6 @@
 import { LONE_SURROGATE, loneSurrogateIn } from '../../lib/text'
 import { Problem } from '../../problem'
-import { invalid } from '../failure'
+import { invalid, named } from '../failure'
 import { JSON_BYTES_MAX, readText } from '../limits'
 import { faultIn } from './json-fault'
 
@@ -13,7 +13,7 @@ export async function readJson(request: Request): Promise<object> {
   if (typeof value !== 'object' || value === null || Array.isArray(value))
     throw invalid([{ field: 'body', rule: 'type', message: 'The body must be a JSON object' }])
   const field = ESCAPED_SURROGATE.test(text) ? loneSurrogateIn(value) : null
-  if (field !== null) throw invalid([{ field, rule: 'text', message: `${field} ${LONE_SURROGATE}` }])
+  if (field !== null) throw invalid([{ field, rule: 'text', message: `${named(field)} ${LONE_SURROGATE}` }])
   return value
 }
 
