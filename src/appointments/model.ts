@@ -100,15 +100,21 @@ export const Appointment = component('Appointment', {
 export type Appointment = v.InferOutput<typeof Appointment>
 
 /** `from` and `to` are dates, both included. */
-export const ListAppointments = v.object({
-  patient_id: v.optional(text(100)),
-  doctor_id: v.optional(text(100)),
-  from: v.optional(LocalDate),
-  to: v.optional(LocalDate),
-  status: v.optional(Status),
-  limit: limit(100),
-  cursor: cursor(v.string(), v.string()),
-})
+export const ListAppointments = v.pipe(
+  v.object({
+    patient_id: v.optional(text(100)),
+    doctor_id: v.optional(text(100)),
+    from: v.optional(LocalDate),
+    to: v.optional(LocalDate),
+    status: v.optional(Status),
+    limit: limit(100),
+    cursor: cursor(v.string(), v.string()),
+  }),
+  v.forward(
+    v.check(({ from, to }) => from === undefined || to === undefined || from <= to, 'must not be after to'),
+    ['from'],
+  ),
+)
 export type ListAppointments = v.InferOutput<typeof ListAppointments>
 
 export const toAppointment = (appointment: ShownAppointment): Appointment => ({

@@ -61,11 +61,11 @@ export const body = <S extends Schema>(schema: S, whose: Whose = 'ours') => {
   })
 }
 
-/** Validates the query string. If a parameter is given twice, its first value counts. */
+/** Validates the query string. */
 export const query = <S extends Schema>(schema: S, whose: Whose = 'ours') => {
   const fields = fieldsOf(schema)
   return documented<'query', S>('query', schema, async (c, next) => {
-    checkQuery(c.req.url)
+    checkQuery(c.req.url, fields)
     const { input, ignored } = checked(schema, fields, c.req.query(), whose)
     c.req.addValidatedData('query', input as object)
     await next()

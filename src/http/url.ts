@@ -5,6 +5,7 @@ import type { App } from '../context'
 import { textFault } from '../lib/text'
 import type { Fault } from '../problem'
 import { invalid } from './failure'
+import type { Fields } from './input/fields'
 
 /**
  * What a URL may hold. Bytes that are not UTF-8, like those of a lone surrogate, would be decoded as one and
@@ -51,14 +52,21 @@ function faultOfParameter(name: string | undefined, encoded: string): Fault[] {
   return sentence === null ? [] : [faultOf(name, sentence)]
 }
 
-/** Throws if a part of the query is not UTF-8. A `%` that encodes nothing is itself. */
-export function checkQuery(url: string): void {
-  const faults = new URL(url).search
+/**
+ * Throws if a part of the query is not UTF-8, or if a field has two values: the caller meant one of them, and
+ * which one counts differs between servers. A `%` that encodes nothing is itself.
+ */
+export function checkQuery(url: string, fields: Fields): void {
+  const { search, searchParams } = new URL(url)
+  const notUtf8 = search
     .slice(1)
     .split('&')
     .filter((pair) => decoded(pair) === null)
     .map((pair) => faultOf(decoded(pair.split('=', 1)[0] ?? '') ?? 'query', NOT_UTF8))
-  if (faults.length > 0) throw invalid(faults)
+  const repeated = [...fields.keys()]
+    .filter((name) => searchParams.getAll(name).length > 1)
+    .map((name) => faultOf(name, 'is given more than once; send it once', 'unique'))
+  if (notUtf8.length + repeated.length > 0) throw invalid([...notUtf8, ...repeated])
 }
 
 const faultOf = (field: string, sentence: string, rule = 'text'): Fault => ({

@@ -37,6 +37,7 @@ const INSTANT_FAULTS: Fault[] = [
     'must have seconds up to 59; a leap second is not accepted',
   ],
   [after(TIME), 'must end with a zone: Z, or an offset like +05:30'],
+  [/^(?:0\d|1[0-8])\d\d-/, 'must have a year from 1900 on'],
   [/\[.*\]$/, 'must end with Z or an offset like +05:30, without the name of a zone in brackets'],
   [after(`${TIME} +${ZONE}`), 'must not have a space before the zone'],
   [after(String.raw`${TIME}\u2212.*`), 'must have a plain - before the offset'],

@@ -99,8 +99,11 @@ const DATE = [
 const TIME = String.raw`(?:[01]\d|2[0-3]):[0-5]\d(?::[0-5]\d(?:[.,]\d{1,9})?)?`
 const ZONE = String.raw`(?:[Zz]|[+-](?:[01]\d|2[0-3])(?::?[0-5]\d)?)`
 
+/** A year before it is a mistake, like that of a clock that was never set, or of two digits. */
+const TOO_OLD = '0|1[0-8]'
+
 /** Date, time and zone, ISO 8601. The pattern includes the calendar, so that a JSON Schema can express it. */
-const ISO_INSTANT = new RegExp(`^(?:${DATE})[Tt ]${TIME}${ZONE}$`)
+const ISO_INSTANT = new RegExp(`^(?!${TOO_OLD})(?:${DATE})[Tt ]${TIME}${ZONE}$`)
 
 export const IsoInstant = v.pipe(
   v.string(),

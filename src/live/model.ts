@@ -36,21 +36,25 @@ export const LiveMessage = v.pipe(
 
 export const FollowPath = v.object({ doctor_id: text(100) })
 
+const EVENT_NUMBER = /^\d{1,15}$/
+
 /**
- * `since`: the `seq` of the last message that the caller has; the stream continues after it. Without it, or
- * with a number above the day’s last event, the stream starts with a snapshot.
+ * `since`: the `seq` of the last message that the caller has; the stream continues after it. Without it, with
+ * an empty one, or with a number above the day’s last event, the stream starts with a snapshot.
  */
 export const Follow = v.object({
   date: v.optional(LocalDate),
   view: v.optional(WantedView),
-  since: v.optional(v.string()),
+  since: v.optional(
+    v.pipe(v.string(), v.regex(/^(?:\d{1,15})?$/, 'must be a whole number from 0, the seq of a message')),
+  ),
   ticket: v.optional(v.string()),
 })
 export type Follow = v.InferOutput<typeof Follow>
 
-/** Null for every text that cannot be the number of an event. */
+/** Null for what cannot be the number of an event, like a `Last-Event-ID` of another stream. */
 export const sinceOf = (text: string | undefined): number | null =>
-  text !== undefined && /^\d{1,15}$/.test(text) ? Number(text) : null
+  text !== undefined && EVENT_NUMBER.test(text) ? Number(text) : null
 
 export const NewTicket = component('NewTicket', {
   date: v.optional(LocalDate),

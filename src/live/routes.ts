@@ -3,6 +3,7 @@ import { body, doc, path, query, refuses, reply, resource } from '../http/endpoi
 import { answerLive, headOpensNothing, sendsEvents } from '../http/event-stream'
 import { checked, parse } from '../http/failure'
 import { fieldsOf } from '../http/input/fields'
+import { checkQuery } from '../http/url'
 import { followByTicket, followQueue, issueTicket } from './actions'
 import { Follow, FollowPath, LiveMessage, NewTicket, Ticket } from './model'
 
@@ -63,6 +64,7 @@ const FOLLOW_FIELDS = fieldsOf(Follow)
 /** Runs before `authenticate`: the day checks a caller with a ticket; every other caller needs a key. */
 export const liveByTicket = resource().get('/live', async (c, next) => {
   if (c.req.query('ticket') === undefined || c.req.method === 'HEAD') return next()
+  checkQuery(c.req.url, FOLLOW_FIELDS)
   const { input } = checked(Follow, FOLLOW_FIELDS, c.req.query(), 'ours')
   const wanted = resumed(c, input)
   const { doctor_id } = parse(FollowPath, c.req.param())
