@@ -38,6 +38,7 @@ export const PROBLEMS = {
   method_not_allowed: { status: 405, title: 'The route has no such method' },
   body_too_large: { status: 413, title: 'The body is too large' },
   date_past: { status: 422, title: 'The date is over at the clinic', final: true },
+  day_over: { status: 422, title: 'The last slot of the day has begun', final: true },
   date_too_far: { status: 422, title: 'The date is too far ahead' },
   body_encoded: { status: 415, title: 'The body is compressed' },
   doctor_absent: { status: 422, title: 'The doctor is absent', final: true },

@@ -6,21 +6,24 @@ import { utf8 } from './directory'
 test.each([
   [['a', 'b'], 'a,b\r\n'],
   [['a,b', 'say "hi"', 'two\nlines', ''], '"a,b","say ""hi""","two\nlines",\r\n'],
-  [['=1+1', '+1 202', '-x', '@x', '\tx', '\rx'], "'=1+1,'+1 202,'-x,'@x,'\tx,\"'\rx\"\r\n"],
+  [['=1+1', '+1 202', '-x', '@x', '\tx', '\rx'], "'=1+1,'+1 202,'-x,'@x,\"'\tx\",\"'\rx\"\r\n"],
+  [['＝1+1', '＋1', '－1', '＠x', '\n=x', "'＝x"], "'＝1+1,'＋1,'－1,'＠x,\"'\n=x\",''＝x\r\n"],
+  // A program that splits at a semicolon, a tab or a bar would else find a formula in the middle of a cell.
+  [['Ann;=1+1', 'Ann\t=1+1', 'Ann|=1+1'], '"Ann;=1+1","Ann\t=1+1","Ann|=1+1"\r\n'],
   [["O'Hara", "'quoted", ' =x', "'=x"], "O'Hara,'quoted, =x,''=x\r\n"],
 ])('%j is written as %j', (cells, line) => {
   expect(csvLine(cells)).toBe(line)
 })
 
 const cell = fc.string({
-  unit: fc.constantFrom("'", '=', '+', '-', '@', '\t', '\r', '\n', '"', ',', 'a', 'é'),
+  unit: fc.constantFrom("'", '=', '+', '-', '@', '＝', '；', ';', '|', '\t', '\r', '\n', '"', ',', 'a', 'é'),
   maxLength: 6,
 })
 
 test('what is disarmed starts with no formula, and rearmed it is itself again', () => {
   fc.assert(
     fc.property(cell, (text) => {
-      expect(disarm(text)).not.toMatch(/^[=+\-@\t\r]/)
+      expect(disarm(text)).not.toMatch(/^[=+\-@＝＋－＠\t\r\n]/)
       expect(rearm(disarm(text))).toBe(text)
     }),
   )

@@ -279,5 +279,13 @@ test('a hold is booked on its own day only: another doctor or date beside it is 
     const { status, body } = await desk.post(APPOINTMENTS, { ...wanted, ...place, ...other })
     expect([status, body.errors[0].field]).toEqual([400, 'hold_id'])
   }
+  for (const [given, missing] of [
+    [{ doctor_id: desk.doctorId }, 'date'],
+    [{ date: '2040-03-15' }, 'doctor_id'],
+    [{ date: DAY, doctor_id: null }, 'doctor_id'],
+  ] as const) {
+    const { status, body } = await desk.post(APPOINTMENTS, { ...wanted, ...given })
+    expect([status, body.errors[0].field]).toEqual([400, missing])
+  }
   expect((await desk.post(APPOINTMENTS, { ...wanted, ...place })).status).toBe(201)
 })

@@ -78,6 +78,22 @@ test('without clinics:* an admin makes, lists and revokes keys of its own clinic
   expect((await other.get('/events')).status).toBe(401)
 })
 
+test('only an admin of all clinics opens one, and no other learns which ids are taken', async () => {
+  const [own, other] = [await openClinic(), await openClinic()]
+  const admins = [await adminOf(own.clinicId, '*'), await adminOf(own.clinicId, '*', 'clinics:*')]
+  const opened = (id: string) =>
+    Promise.all(
+      admins.map(
+        async (admin) => (await admin.post('/api/v1/clinics', { id, name: 'N', time_zone: 'UTC' })).status,
+      ),
+    )
+  expect(await opened(`new-${own.clinicId}`)).toEqual([403, 201])
+  for (const taken of [other.clinicId, own.clinicId]) expect(await opened(taken)).toEqual([403, 409])
+  const reader = await openClinic({ scopes: ['*', 'clinics:*'] })
+  const reply = await reader.post('/api/v1/clinics', { id: 'x', name: 'N', time_zone: 'UTC' })
+  expect([reply.status, reply.body.detail]).toEqual([403, expect.stringContaining('admin')])
+})
+
 test('an admin cannot revoke a key that holds a scope which its own lacks', async () => {
   const { clinicId } = await openClinic()
   const admin = await adminOf(clinicId, 'events:read')

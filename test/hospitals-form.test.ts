@@ -117,3 +117,19 @@ function inPieces(bytes: Uint8Array, size: number): ReadableStream<Uint8Array> {
     },
   })
 }
+
+test.each([
+  ['text/csv', 202],
+  ['Text/CSV; charset=utf-8', 202],
+  ['text/csv;header=present', 202],
+  ['text/csv-schema', 400],
+  ['text/csvx', 400],
+  ['text/csv+zip', 400],
+  ['multipart/form-data-x; boundary=b', 400],
+  ['application/vnd.ms-excel', 400],
+])('a body of the type %s is %i', async (type, status) => {
+  const clinic = await openClinic()
+  const headers = { 'Idempotency-Key': newKey(), 'Content-Type': type }
+  const body = type.startsWith('multipart') ? `${filePart('b')}--b--` : 'name,address\nMercy,5 Main Street\n'
+  expect((await clinic.send('POST', `${HOSPITALS}/bulk`, body, headers)).status).toBe(status)
+})

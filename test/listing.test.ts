@@ -100,6 +100,16 @@ test.each([
   ['status=lost', 'status'],
   ['limit=0', 'limit'],
   ['cursor=x', 'cursor'],
+  ...[
+    '["2040-03-14",1e999]',
+    '["2040-03-14","\\ud800"]',
+    '["2040-03-14", "x"]',
+    '["2040-03-14","x","y"]',
+    '["2040-03-14","\u0000"]',
+    '[1e999,"x"]',
+    '7',
+    '{}',
+  ].map((text) => [`cursor=${Buffer.from(text).toString('base64url')}`, 'cursor']),
   ['patient_id=', 'patient_id'],
 ])('a list with ?%s is 400', async (search, field) => {
   const desk = await openFrontDesk()

@@ -120,6 +120,24 @@ test('the slot that is given next is the first that has not begun; a walk-in tak
   vi.useRealTimers()
 })
 
+test('an absence offers no patient a place on a day whose last slot has begun: the desk is to call', async () => {
+  const ill = await openTimedDesk({ from: '09:00', to: '17:00', minutes_per_slot: 240 }, { patients: 2 })
+  const early = await ill.post('/api/v1/doctors', {
+    name: 'Early',
+    code: 'EA',
+    working_hours: { from: '06:00', to: '08:00', minutes_per_slot: 60 },
+  })
+  at(`${DAY}T08:30:00-04:00`)
+  const [patient, other] = ill.patientIds
+  const { id } = (await ill.book({ date: DAY })).body
+  const to = { date: DAY, doctor_id: early.body.id }
+  const { body } = await ill.post(`${path(ill, DAY)}/absence`, { reason: 'ill', move_to: to })
+  expect(body).toMatchObject({ moved: [], waitlisted: [] })
+  expect(body.to_call).toEqual([{ appointment_id: id, patient_id: patient, slot: 1, why: 'day_over' }])
+  const place = { ...to, patient_id: other }
+  expect(codeOf(await ill.post(`${APPOINTMENTS}/waitlist`, place))).toEqual([422, 'day_over'])
+})
+
 test('a retry after the slot has begun, or the day has ended, gets the first answer', async () => {
   const desk = await openTimedDesk(HOURS, { patients: 2 })
   const key = { 'Idempotency-Key': 'k' }

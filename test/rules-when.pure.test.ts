@@ -63,7 +63,7 @@ test.each<[string, number | 'day_full', number | 'day_full']>([
 ])('at %s a booking, a hold and a move get %s, and a walk-in %s', (time, slot, walkInSlot) => {
   for (const day of [emptyDay(), timedDay(['08:00', say(true)])]) {
     for (const command of [book(1), hold(1), reserve(1)]) expect(slotOf(day, command, time)).toBe(slot)
-    expect(slotOf(day, wait(1), time)).toBe(slot === 'day_full' ? null : slot)
+    expect(slotOf(day, wait(1), time)).toBe(slot === 'day_full' ? 'day_over' : slot)
     expect(slotOf(day, walkIn(1), time)).toBe(walkInSlot)
   }
 })
@@ -110,6 +110,21 @@ test('a hold and an offer stand until the begin of their slot at most, and canno
   expect(refusedBy(offered, accept(1, 1), clock('09:00'))).toBe('offer_over')
   expect(slotOf(offered, book(1), '08:59')).toBe(1)
   expect(slotOf(offered, book(1), '09:00')).toBe(2)
+})
+
+test('the waitlist takes no patient once each slot has begun, and keeps those who wait', () => {
+  const waiting = (day: Day, patient: number, time: string) =>
+    refusedBy(day, onTimedDay(wait(patient)), clock(time))
+  for (const day of [timedDay(), timedDay(['08:00', wait(1)]), timedDay(['08:00', absent()])])
+    expect([waiting(day, 2, '09:59'), waiting(day, 2, '10:00')]).toEqual(['accepted', 'day_over'])
+  expect(waiting(timedDay(['08:00', wait(1)]), 1, '10:00')).toBe('accepted')
+  // With more capacity a slot could still come free.
+  const more = timedDay(['08:00', say(true, 1)])
+  expect([waiting(more, 2, '09:00'), waiting(more, 2, '09:29')]).toEqual(['day_over', 'day_over'])
+  apply(more, [], say(true, 3), clock('09:10'))
+  expect(waiting(more, 2, '09:29')).toBe('accepted')
+  // Without working hours slots have no times.
+  expect(refusedBy(emptyDay(), wait(2), TOMORROW - 1)).toBe('accepted')
 })
 
 const YESTERDAY = clock('00:00') - MINUTE

@@ -28,8 +28,8 @@ export const SCOPES = {
 
 /** Scopes that reach beyond the work of one clinic; `*` never includes them. */
 export const GRANTED_BY_NAME = {
-  'clinics:*': 'read and store medical tests of any clinic; as an admin, administer any clinic',
-  admin: 'open clinics; create, list and revoke API keys of the own clinic',
+  'clinics:*': 'read and store medical tests of any clinic; as an admin, open clinics and administer any',
+  admin: 'create, list and revoke API keys of the own clinic',
 } as const
 
 type Scope = keyof typeof SCOPES | keyof typeof GRANTED_BY_NAME

@@ -9,7 +9,7 @@ export const clinics = resource()
     '/',
     doc('Open a clinic', 201, Clinic),
     refuses('clinic_exists'),
-    needs('admin'),
+    needs('admin', 'clinics:*'),
     body(NewClinic),
     async (c) => reply(c, Clinic, await openClinic(c.var.ctx, c.req.valid('json')), 201),
   )

@@ -48,6 +48,8 @@ const HOUR_RULE = 'must be a whole number from 0 to 23, or null'
 /** The hour that older clients send along with a booking. It is kept and returned, and decides nothing. */
 const TimeSlot = v.pipe(v.number(), v.integer(HOUR_RULE), v.minValue(0, HOUR_RULE), v.maxValue(23, HOUR_RULE))
 
+const BESIDE_HOLD = 'is missing: a hold has both doctor_id and date, so send neither of them or both'
+
 /** Either doctor and date, or a hold, which has both. */
 export const BookAppointment = v.pipe(
   v.object({
@@ -64,13 +66,11 @@ export const BookAppointment = v.pipe(
   }),
   v.rawCheck(({ dataset, addIssue }) => {
     const { hold_id, ...wanted } = dataset.value as Record<string, unknown>
-    if (hold_id !== undefined) return
-    for (const key of ['doctor_id', 'date'])
-      if (wanted[key] === undefined)
-        addIssue({
-          message: 'is required',
-          path: [{ type: 'object', origin: 'value', input: {}, key, value: undefined }],
-        })
+    const missing = ['doctor_id', 'date'].filter((key) => wanted[key] === undefined)
+    if (hold_id !== undefined && missing.length !== 1) return
+    const message = hold_id === undefined ? 'is required' : BESIDE_HOLD
+    for (const key of missing)
+      addIssue({ message, path: [{ type: 'object', origin: 'value', input: {}, key, value: undefined }] })
   }),
   v.metadata({ ref: 'BookAppointment' }),
 )

@@ -113,7 +113,7 @@ export const appointments = resource()
   .post(
     '/waitlist',
     doc('Join the waitlist; 200 when the patient waits already', [201, 200], Waiting),
-    refuses(...CHANGE_PROBLEMS, ...DATE_PROBLEMS, 'not_found', 'already_booked', 'waitlist_full'),
+    refuses(...CHANGE_PROBLEMS, ...DATE_PROBLEMS, 'day_over', 'not_found', 'already_booked', 'waitlist_full'),
     needs('appointments:write'),
     body(JoinWaitlist),
     replay,

@@ -95,6 +95,7 @@ const OUTCOMES: Partial<Record<Refusal, MoveOutcome>> = {
   already_cancelled: 'cancelled',
   doctor_absent: 'doctor_absent',
   date_past: 'date_past',
+  day_over: 'day_over',
   moving: 'moving',
   waitlist_full: 'waitlist_full',
   day_log_full: 'limit_reached',

@@ -154,6 +154,7 @@ const CALL_REASONS = [
   'already_booked',
   'doctor_absent',
   'date_past',
+  'day_over',
   'moving',
   'waitlist_full',
   'limit_reached',

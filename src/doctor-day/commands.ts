@@ -157,6 +157,7 @@ export type Refusal =
   | 'not_found'
   | 'date_past'
   | 'date_too_far'
+  | 'day_over'
   | 'doctor_absent'
   | 'already_booked'
   | 'already_cancelled'

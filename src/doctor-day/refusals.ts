@@ -50,6 +50,7 @@ const REFUSALS: Record<Exclude<Refusal, 'moved'>, string> = {
   not_found: 'No record with this id was found on this day; check the id',
   date_past: 'This date is over at the clinic; send today’s date or a later one',
   date_too_far: `Dates are taken up to ${YEARS_AHEAD_MAX} years ahead; send an earlier date`,
+  day_over: 'The last slot of this day has begun, so none can come free; choose another date',
   doctor_absent: 'The doctor is not available on that date',
   already_booked: 'The patient is already booked that day; to book another visit, send allow_another: true',
   already_cancelled: 'The appointment is no longer booked',

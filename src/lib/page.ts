@@ -1,4 +1,5 @@
 import * as v from 'valibot'
+import { loneSurrogateIn } from './text'
 
 export const PAGE_MAX = 1_000
 
@@ -24,16 +25,24 @@ export const limit = (standard: number) =>
     String(standard),
   )
 
+const NO_CURSOR = 'must be a cursor that this list returned'
+
 /** `?cursor=`: the sort key of the last row seen, as `cutPage` wrote it. Opaque to clients. */
-export const cursor = <const Parts extends v.TupleItems>(...parts: Parts) =>
-  v.optional(
+export const cursor = <const Parts extends v.TupleItems>(...parts: Parts) => {
+  const sortKey = v.strictTuple(parts)
+  return v.optional(
     v.pipe(
       v.string(),
-      v.maxLength(CURSOR_CHARACTERS_MAX, 'must be a cursor that this list returned'),
-      v.transform(readCursor),
-      v.tuple(parts, 'must be a cursor that this list returned'),
+      v.maxLength(CURSOR_CHARACTERS_MAX, NO_CURSOR),
+      v.rawTransform(({ dataset, addIssue, NEVER }) => {
+        const read = v.safeParse(sortKey, readCursor(dataset.value))
+        if (read.success) return read.output
+        addIssue({ message: NO_CURSOR })
+        return NEVER
+      }),
     ),
   )
+}
 
 /** Removes the row that was read beyond `size`; if there is one, another page follows. */
 export function cutPage<Row>(rows: Row[], size: number, sortKey: (row: Row) => unknown[]): Page<Row> {
@@ -45,9 +54,11 @@ export function cutPage<Row>(rows: Row[], size: number, sortKey: (row: Row) => u
 export const writeCursor = (sortKey: unknown[]): string =>
   Buffer.from(JSON.stringify(sortKey)).toString('base64url')
 
+/** Null for a text that `writeCursor` cannot have written, like the number 1e999 or half of a character. */
 function readCursor(cursor: string): unknown {
   try {
-    return JSON.parse(Buffer.from(cursor, 'base64url').toString())
+    const sortKey = JSON.parse(Buffer.from(cursor, 'base64url').toString())
+    return writeCursor(sortKey) === cursor && loneSurrogateIn(sortKey) === null ? sortKey : null
   } catch {
     return null
   }

@@ -4,7 +4,7 @@ import { appointmentOf } from '../state/records'
 import { timesOf } from '../state/slot-times'
 import { closed, isAbsent, offers, opened, refuse, waitOf } from './facts'
 import { WAITLIST_MAX } from './limits'
-import { dateRefusal, freeSlot, hasBegun, slotsOf, standsUntil } from './when'
+import { allHaveBegun, dateRefusal, freeSlot, hasBegun, slotsOf, standsUntil } from './when'
 
 /** The waitlist. The step that frees a slot also offers it to the first waiting patient. */
 
@@ -19,6 +19,7 @@ export function wait(day: Day, command: Commands['wait'], moment: Moment): Decis
   if (known) return { ok: true, events: [], reply: { ...known, place: placeOf(day, known), isNew: false } }
   if (day.waitlist.size >= WAITLIST_MAX) return refuse('waitlist_full')
   const slots = slotsOf(day, opening)
+  if (allHaveBegun(slots, at)) return refuse('day_over')
   const slot = isAbsent(day) ? null : freeSlot(day, slots, at)
   const offer = slot ? { slot, deadline: standsUntil(slots.timetable, slot, at + offerMs) } : null
   return {

@@ -39,6 +39,10 @@ export const slotsOf = (day: Day, { date, timeZone, hours, capacity }: Opening):
 export const hasBegun = (timetable: Timetable, slot: number, at: number): boolean =>
   beginOf(timetable, slot) <= at
 
+/** Then no slot can come free any more, so a waiting patient would get none. */
+export const allHaveBegun = ({ capacity, timetable }: Slots, at: number): boolean =>
+  firstToBegin(timetable, at) > Math.max(1, capacity)
+
 /** Until when a hold or an offer stands: as long as wanted, but not beyond the begin of its slot. */
 export const standsUntil = (timetable: Timetable, slot: number, wanted: number): number =>
   Math.min(wanted, beginOf(timetable, slot))

@@ -10,8 +10,8 @@ const FILE_BYTES_MAX_USUAL = 32 * 1024 * 1024
 export async function* fileBytes(request: Request, env: Env): AsyncGenerator<Uint8Array> {
   const bytesMax = Number(env.BULK_BYTES_MAX) || FILE_BYTES_MAX_USUAL
   const contentType = request.headers.get('Content-Type') ?? ''
-  const isForm = /^multipart\/form-data\b/i.test(contentType)
-  if (!request.body || !(isForm || /^text\/csv\b/i.test(contentType))) throw noFile()
+  const isForm = /^multipart\/form-data\s*(?:;|$)/i.test(contentType)
+  if (!request.body || !(isForm || /^text\/csv\s*(?:;|$)/i.test(contentType))) throw noFile()
   yield* drainedAfter(request.body, (body) =>
     limitBytes(bytesMax, isForm ? multipartFile(body, contentType, bytesMax) : body, bytesMax),
   )
