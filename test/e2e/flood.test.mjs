@@ -8,6 +8,8 @@ import { startService } from './service.mjs'
 const FLOOD_MS = rounds(2_000, 25_000)
 const WARM_UP_REQUESTS = 3_000
 const AT_ONCE = 16
+/** Ends the test long before fetch itself gives up, on a machine of any speed. */
+const NO_ANSWER_MS = 60_000
 
 /** What V8 leaves uncollected; a file or an object for each request would take a multiple. */
 const MEMORY_BYTES_MORE_MAX = 20_000_000
@@ -79,11 +81,24 @@ async function flood(service, requests, goesOn) {
     while (goesOn(sent)) {
       const [path, headers] = requests[sent % requests.length]()
       sent += 1
-      const answer = await fetch(`${service.url()}${path}`, { headers })
-      await answer.arrayBuffer()
+      const answer = await answerTo(service, path, headers)
       statuses[answer.status] = (statuses[answer.status] ?? 0) + 1
     }
   }
   await Promise.all(Array.from({ length: AT_ONCE }, send))
   return statuses
+}
+
+/** The service answers each request within 10 seconds. Where it does not, the failure shows what it printed. */
+async function answerTo(service, path, headers) {
+  try {
+    const answer = await fetch(`${service.url()}${path}`, {
+      headers,
+      signal: AbortSignal.timeout(NO_ANSWER_MS),
+    })
+    await answer.arrayBuffer()
+    return answer
+  } catch (error) {
+    throw new Error(`GET ${path} got no answer. The service printed:\n${service.printed()}`, { cause: error })
+  }
 }
