@@ -117,7 +117,7 @@ test.each([
   ['EU', /ISO 3166/],
   ['gb', /two capital letters/],
 ])('a clinic in %s is refused with a hint', async (country, hint) => {
-  const operator = await openClinic({ scopes: ['*', 'admin'] })
+  const operator = await openClinic({ scopes: ['*', 'admin', 'clinics:*'] })
   const clinic = { id: `c-${newKey()}`, name: 'C', time_zone: 'UTC', country }
   const { status, body } = await operator.post('/api/v1/clinics', clinic)
   expect([status, body.errors.length, body.errors[0].field]).toEqual([400, 1, 'country'])

@@ -84,7 +84,7 @@ const TRIES: Try[] = [
   },
 ]
 
-const ready = () => openFrontDesk({ scopes: ['*', 'admin'] })
+const ready = () => openFrontDesk({ scopes: ['*', 'admin', 'clinics:*'] })
 const urlOf = (path: string, desk: FrontDesk) => path.replace(/\{(doctor_)?id\}/, desk.doctorId)
 const forgetReplies = async () => {
   const { keys } = await env.REPLIES.list()

@@ -126,8 +126,7 @@ async function* pieces(bytes: AsyncIterable<Uint8Array>): AsyncGenerator<Uint8Ar
 
 const LOOKS_LIKE_FORMULA = /^'*[=+\-@＝＋－＠\t\r\n]/
 const FORMULA_AFTER_QUOTE = /^'+[=+\-@＝＋－＠\t\r\n]/
-/** Programs also split at a semicolon, a tab or a bar, and what follows could be a formula. */
-const NEEDS_QUOTES = /[",;|\t\r\n]/
+const NEEDS_QUOTES = /[",\r\n]/
 
 /** `+1 202 …` → `'+1 202 …` */
 export const disarm = (cell: string): string => (LOOKS_LIKE_FORMULA.test(cell) ? `'${cell}` : cell)
