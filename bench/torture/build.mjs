@@ -1,24 +1,33 @@
-import { cpSync, mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
-import { join, relative } from 'node:path'
+import { cpSync, mkdirSync, mkdtempSync, readFileSync, writeFileSync } from 'node:fs'
+import { basename, join, relative } from 'node:path'
 import { experimental_readRawConfig as readRawConfig } from 'wrangler'
 import { bundle } from '../../scripts/bundle.mjs'
 import { ROOT } from '../../scripts/root.mjs'
 
 const ENTRY = join('bench', 'torture', 'worker', 'index.ts')
+const BUILDS = join(ROOT, '.wrangler')
+
+/**
+ * A new folder for one build, so that runs side by side do not overwrite each other's source or bundle. It is
+ * inside ROOT, so that imports find the packages of ROOT. The run deletes it.
+ */
+export function newBuildFolder() {
+  mkdirSync(BUILDS, { recursive: true })
+  return mkdtempSync(join(BUILDS, 'torture-'))
+}
 
 /**
  * The torture build: the service as it is, or a copy of its source with one planted bug. Returns what
  * `serveWorker` needs to run it.
  */
-export async function build(planted) {
-  const name = planted ? `torture-${planted.name}` : 'torture'
-  const source = planted ? plantedSource(name, planted) : ROOT
-  const config = relative(ROOT, writeConfig(name, source))
-  return { bundle: await bundle(name, { config }), config }
+export async function build(folder, planted) {
+  const source = planted ? plantedSource(folder, planted) : ROOT
+  const config = relative(ROOT, writeConfig(folder, source))
+  return { bundle: await bundle(join(basename(folder), 'bundle'), { config }), config }
 }
 
 /** wrangler.toml with the torture entry, so that bindings, limits and migrations are always the service's. */
-function writeConfig(name, source) {
+function writeConfig(folder, source) {
   const { rawConfig } = readRawConfig({ config: join(ROOT, 'wrangler.toml') })
   const { alias, assets, d1_databases, vars, build: _, ...config } = rawConfig
   const at = (path) => join(ROOT, path)
@@ -33,20 +42,17 @@ function writeConfig(name, source) {
     })),
     vars: { ...vars, TORTURE_SEED: '0', TORTURE_FAULTS: 'off' },
   }
-  mkdirSync(at('.wrangler'), { recursive: true })
-  const file = at(join('.wrangler', `${name}.json`))
+  const file = join(folder, 'wrangler.json')
   writeFileSync(file, JSON.stringify(written, null, 2))
   return file
 }
 
-/** The copy is inside ROOT, so that imports find the packages of ROOT. */
-function plantedSource(name, planted) {
-  const folder = join(ROOT, '.wrangler', `${name}-source`)
-  rmSync(folder, { recursive: true, force: true })
+function plantedSource(folder, planted) {
+  const source = join(folder, 'source')
   for (const path of ['src', join('bench', 'torture', 'worker')])
-    cpSync(join(ROOT, path), join(folder, path), { recursive: true })
-  for (const [path, text] of patchedFiles(planted)) writeFileSync(join(folder, path), text)
-  return folder
+    cpSync(join(ROOT, path), join(source, path), { recursive: true })
+  for (const [path, text] of patchedFiles(planted)) writeFileSync(join(source, path), text)
+  return source
 }
 
 /** The files with the planted bug. Throws if the source has changed and an edit no longer fits. */

@@ -71,7 +71,7 @@ async function oneRun(bug) {
   const ran = await run({
     seed,
     minutes,
-    build: () => build(bug),
+    build: (folder) => build(folder, bug),
     stopsWhenBroken: bug !== undefined,
     log: (line) => console.log(`${((Date.now() - startedAt) / 1_000).toFixed(1).padStart(7)} s  ${line}`),
   })

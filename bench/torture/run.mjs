@@ -5,6 +5,7 @@ import { setTimeout as sleep } from 'node:timers/promises'
 import { migrate } from '../../scripts/database.mjs'
 import { newKey, partsOf } from '../../scripts/keys.mjs'
 import { secretInside } from '../../scripts/secret.mjs'
+import { newBuildFolder } from './build.mjs'
 import { chanceOf } from './chance.mjs'
 import { checkCopy, checkDays } from './checks/days.mjs'
 import { checkEffects } from './checks/effects.mjs'
@@ -34,16 +35,26 @@ const KILL_SOON_MS = 500
 
 /** One run: load, faults and kills for `minutes`; then it waits for rest and checks every promise. */
 export async function run({ seed, minutes, build, stopsWhenBroken, log }) {
-  const stateDir = mkdtempSync(join(tmpdir(), 'doctorday-torture-'))
-  const world = newWorld(seed)
-  const secret = secretInside(stateDir)
-  const [built] = await Promise.all([build(), migrate(stateDir)])
-  const rack = await mount({ seed, stateDir, build: built })
-  const cleanUp = () => {
-    rack.abandon()
-    rmSync(stateDir, { recursive: true, force: true })
+  const [stateDir, buildDir] = [mkdtempSync(join(tmpdir(), 'doctorday-torture-')), newBuildFolder()]
+  const removeFolders = () => {
+    for (const folder of [stateDir, buildDir]) rmSync(folder, { recursive: true, force: true })
   }
-  process.once('exit', cleanUp)
+  process.once('exit', removeFolders)
+  try {
+    const secret = secretInside(stateDir)
+    const [built] = await Promise.all([build(buildDir), migrate(stateDir)])
+    return await runOn({ stateDir, secret, built, seed, minutes, stopsWhenBroken, log })
+  } finally {
+    process.off('exit', removeFolders)
+    removeFolders()
+  }
+}
+
+async function runOn({ stateDir, secret, built, seed, minutes, stopsWhenBroken, log }) {
+  const world = newWorld(seed)
+  const rack = await mount({ seed, stateDir, build: built })
+  // Before the exit handler that removes the folders: a living service would write them again.
+  process.prependOnceListener('exit', rack.abandon)
   try {
     await rack.start('off')
     await openClinics(world, rack, secret)
@@ -59,8 +70,7 @@ export async function run({ seed, minutes, build, stopsWhenBroken, log }) {
     return { world, kills: 0, faultCounts: rack.faultCounts }
   } finally {
     await rack.stop()
-    process.off('exit', cleanUp)
-    rmSync(stateDir, { recursive: true, force: true })
+    process.off('exit', rack.abandon)
   }
 }
 
