@@ -22,6 +22,17 @@ export const PLANTED = [
     edits: [['src/once.ts', 'opId: row.opId,\n', 'opId,\n']],
   },
   {
+    name: 'change-repeated',
+    does: 'changes a doctor again when an older change is retried',
+    edits: [
+      [
+        'src/doctors/actions.ts',
+        'eq(doctors.id, id), sql`${op} = ${ctx.once.opId}`)),\n',
+        'eq(doctors.id, id), sql`${op} IS NOT NULL`)),\n',
+      ],
+    ],
+  },
+  {
     name: 'reply-of-another-clinic',
     does: 'stores replies in KV under the key without the clinic',
     edits: [['src/http/idempotency.ts', '[c.var.ctx.clinic.id, key]))}`', '[key]))}`']],

@@ -22,10 +22,11 @@ export async function checkRecords(world, rack) {
   await checkContents(world, rack)
 }
 
-/** Each stored record is what the client sent. */
+/** Each stored record is what the client sent, with its newest change. */
 async function checkContents(world, rack) {
   const contents = {
     patient: 'SELECT clinic_id AS clinic, id, name, phone, age FROM patients',
+    doctor: 'SELECT clinic_id AS clinic, id, name, code, specialty, capacity FROM doctors',
     'medical test': `SELECT owner_id AS clinic, test_id AS id, patient_id, clinic_id, test_type, result
       FROM medical_tests`,
     event: `SELECT clinic_id AS clinic, number AS id, event_type, appointment_id, patient_id
@@ -101,7 +102,10 @@ export async function checkAudit(world, rack) {
     if (count > 0) expected.set(`${action} ${clinic.id} ${id}`, count)
   }
   for (const patient of world.all('patient')) add('patient.registered', patient)
-  for (const doctor of world.all('doctor')) add('doctor.added', doctor)
+  for (const doctor of world.all('doctor')) {
+    add('doctor.added', doctor)
+    add('doctor.changed', doctor, doctor.changes.length)
+  }
   for (const test of world.all('medical test')) add('medical_test.stored', test)
   for (const event of world.all('event')) add('webhook_event.received', event)
   for (const job of world.all('import')) {

@@ -1,5 +1,6 @@
 import { dayName } from '../world.mjs'
 import { pickDay } from './desk.mjs'
+import { newRecord } from './doctor-changes.mjs'
 
 // Doctors: new ones, their availability, their absences, and the ledgers of their days.
 
@@ -12,8 +13,10 @@ export async function addDoctor(client) {
     statuses: [201],
   })
   if (reply.status !== 201) return
-  world.acknowledge('doctor', { clinic, id: reply.body.id })
   clinic.doctors.push(reply.body.id)
+  // The opener changes no doctor; the first clients change its doctors.
+  const owner = client.number || clinic.doctors.length
+  world.acknowledge('doctor', newRecord(client, owner, reply.body))
 }
 
 /** Each has its own notes, so that the day's log shows which one took effect. */
@@ -117,7 +120,7 @@ export async function openNewerDay(client, rack) {
     body: { name: 'Dr Newer', code: 'D-newer', capacity },
     statuses: [201],
   })
-  client.world.acknowledge('doctor', { clinic, id: reply.body.id })
+  client.world.acknowledge('doctor', newRecord(client, client.number, reply.body))
   clinic.newerDay = { doctor: reply.body.id, date: clinic.today }
   await rack.writeAsNewer({
     ...{ clinicId: clinic.id, doctorId: reply.body.id, date: clinic.today },

@@ -1,5 +1,6 @@
 import { repeatRequest } from './again.mjs'
 import * as desk from './desk.mjs'
+import { changeDoctor } from './doctor-changes.mjs'
 import * as doctors from './doctors.mjs'
 import { startImport } from './imports.mjs'
 import * as queue from './queue.mjs'
@@ -21,6 +22,7 @@ const WEIGHTS = new Map([
   [queue.step, 12],
   [queue.noShow, 1],
   [doctors.addDoctor, 0.5],
+  [changeDoctor, 6],
   [doctors.setAvailability, 3],
   [doctors.declareAbsence, 0.8],
   [doctors.readDay, 5],
