@@ -75,6 +75,7 @@ test('a chunk that somebody works on is left alone until the lease is over', asy
 test('the watcher wakes as soon as a lease ends, so that a crash costs no more than that', async () => {
   const clinic = await openClinic()
   const { body } = await upload(clinic, csv('A,B,'))
+  vi.useFakeTimers({ now: Date.now(), toFake: ['Date'] })
   const [soon, watcher] = [Date.now() + 2_500, env.BULK_JOB.getByName(body.job_id)]
   await leaseTo(body.job_id, 'somebody', soon)
   await runDurableObjectAlarm(watcher)

@@ -1,21 +1,15 @@
 import { createExecutionContext } from 'cloudflare:test'
 import { env } from 'cloudflare:workers'
-import { afterEach, beforeEach, expect, test, vi } from 'vitest'
+import { expect, test, vi } from 'vitest'
 import worker from '../src/index'
 import { type Client, keyFor, openClinic } from './clinic'
-import { csv, deliver, HOSPITALS, heldQueue, manyRows, newKey, upload } from './directory'
+import { csv, deliver, HOSPITALS, holdTheQueue, manyRows, newKey, upload } from './directory'
 import { soon } from './soon'
 import { deliverUnder, standIn } from './stand-in'
 
 const PATIENTS = '/api/v1/patients/bulk'
 
-let sent: ReturnType<typeof heldQueue>
-beforeEach(() => {
-  sent = heldQueue()
-})
-afterEach(() => {
-  vi.restoreAllMocks()
-})
+const sent = holdTheQueue()
 
 const livePath = (job: string) => `${HOSPITALS}/status/${job}/live`
 const asCsv = () => ({ 'Idempotency-Key': newKey(), 'Content-Type': 'text/csv' })
