@@ -7,7 +7,7 @@ import { operations } from './conformity'
 type RequestBody = { content: Record<string, unknown> }
 
 /** The scripts and styles of the two pages. */
-const PAGE_FILES = '/:page{docs|redoc}/:file{.+}'
+const PAGE_FILES = '/:page{(?:docs|redoc)}/:file{.+}'
 
 const stranger = caller()
 
