@@ -37,7 +37,7 @@ test('any cells written and read are the very same cells', async () => {
       ] as const
       const read: string[][] = []
       for await (const { cells } of readCsv(pieces(file), columns))
-        if (cells) read.push([rearm(cells.name), rearm(cells.address)])
+        if (cells) read.push([cells.name, cells.address])
       expect(read).toEqual([[name, address]])
     }),
   )

@@ -30,6 +30,24 @@ const FORGED = [
   '\u0430.test',
 ]
 
+test.each([
+  'x/api/v1/patients/search?phone=1&ignored=',
+  'evil.example/docs/?',
+  'evil:99/problems/a/?',
+  'clinic.test/',
+  'clinic.test#',
+  'clinic.test, evil.example',
+])('a Host of “%s”, which brings a path of its own, reaches no route', async (host) => {
+  const { key } = await openClinic()
+  const request = new Request<unknown, IncomingRequestCfProperties>(`https://clinic.test/health`, {
+    headers: { Authorization: `Bearer ${key}`, Host: host },
+  })
+  Object.defineProperty(request, 'url', { value: `http://${host}/health` })
+  const response = await worker.fetch(request, env, createExecutionContext())
+  expect(response.status).toBe(400)
+  expect(await response.json()).toMatchObject({ errors: [{ field: 'Host', rule: 'format' }] })
+})
+
 test.each(FORGED)('a Host of “%s” is 400 that names it, on every kind of path', async (host) => {
   const { key } = await openClinic()
   for (const path of ['/health', '/api/v1/doctors?limit=1', '/api/v1/doctors/%00/availability', '/nowhere']) {

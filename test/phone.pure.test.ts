@@ -61,6 +61,20 @@ test.each([
 
 const fault = (phone: string) => v.safeParse(PhoneText, phone).issues?.[0].message
 
+test.each(['x٥', 'x۵', 'x５', ';ext=٥', 'ext. ۵', '#٥'])(
+  'an extension is the same in digits of any script: %s',
+  (extension) => {
+    expect(toE164(`+1 202 555 0101 ${extension}`, 'US')).toBe('+12025550101;ext=5')
+  },
+)
+
+test.each(['tel:+12025550101;isub=1', 'tel:+12025550101;ISUB=1;ext=5', 'tel:+12025550101;ext=5;isub=1'])(
+  'a sub-address is refused, because it would be dropped: %s',
+  (phone) => {
+    expect(toE164(phone, 'US')).toBeNull()
+  },
+)
+
 const TWENTY = '+1 (202)  555 - 0101'
 
 test.each([

@@ -65,7 +65,7 @@ export async function listClinics(ctx: Ctx, wanted: ListClinics): Promise<Page<C
 export async function createKey(ctx: Ctx, wanted: NewKey): Promise<CreatedKey> {
   requireClinic(ctx, wanted.clinic_id)
   const scopes = wantedScopes(wanted.scopes)
-  requireScopes(ctx, scopes, 'To grant this scope')
+  requireScopes(ctx, scopes, 'Granting this scope')
   const { id, secret } = newKeyText(ctx.env.DOCTORDAY_SECRET, ctx.once.opId.replaceAll('-', ''))
   const ofClinic = ctx.db.select({ id: clinics.id }).from(clinics).where(eq(clinics.id, wanted.clinic_id))
   const { opId, results } = await ctx.once.transact(
@@ -112,7 +112,7 @@ export async function listKeys(ctx: Ctx, wanted: ListKeys): Promise<Page<Key>> {
 export async function revokeKey(ctx: Ctx, id: string): Promise<Key> {
   const [target] = await ctx.db.select().from(apiKeys).where(eq(apiKeys.id, id))
   if (!target || (target.clinicId !== ctx.clinic.id && !mayUse(ctx, 'clinics:*'))) throw notFound('Key')
-  requireScopes(ctx, heldScopes(target.scopes), 'To revoke this key')
+  requireScopes(ctx, heldScopes(target.scopes), 'Revoking this key')
   const [, , [key]] = await ctx.db
     .batch([
       ctx.db

@@ -15,8 +15,10 @@ import type { Fields } from './input/fields'
 const NOT_UTF8 = 'must be percent-encoded UTF-8'
 const ENCODED = /(?:%[0-9a-f]{2})+/gi
 
-/** A scheme, a host name or address, and a port. */
-const AUTHORITY = /^https?:\/\/[\w.:[\]-]+(?=[/?#]|$)/
+/** A host name or address, and a port. */
+const AUTHORITY = String.raw`[\w.:[\]-]+`
+const SOUND_HOST = new RegExp(`^${AUTHORITY}$`)
+const SOUND_URL = new RegExp(`^https?://${AUTHORITY}(?=[/?#]|$)`)
 
 /**
  * The runtime builds the URL of a request from the header Host, which the caller writes. With a Host that is
@@ -24,7 +26,10 @@ const AUTHORITY = /^https?:\/\/[\w.:[\]-]+(?=[/?#]|$)/
  */
 export const soundHost = createMiddleware<App>(async (c, next) => {
   const { url } = c.req
-  if (!AUTHORITY.test(url) || !URL.canParse(url))
+  // A Host that has a path of its own makes a URL that is sound and not the caller's.
+  const host = c.req.header('Host')
+  const isSound = host === undefined || SOUND_HOST.test(host)
+  if (!isSound || !SOUND_URL.test(url) || !URL.canParse(url))
     throw invalid([faultOf('Host', 'must be the name and port of this service', 'format')])
   await next()
 })

@@ -21,7 +21,8 @@ const ROW_NUMBER_MAX = 9_999_999
  * Reads CSV (RFC 4180, UTF-8 with or without BOM) as it arrives, and tells its separator and columns to
  * `onHeader`. A record is one row even if a quoted line break spreads it over several lines. Lines without
  * text are no rows; a row of empty cells only counts in the numbers and is left out. Reading ends at a
- * missing column or a broken quote. Faults never repeat the content of a cell.
+ * missing column or a broken quote. Faults never repeat the content of a cell. Cells of a file that this
+ * service has written are as they were before.
  */
 export async function* readCsv<Name extends string>(
   bytes: AsyncIterable<Uint8Array>,
@@ -57,7 +58,10 @@ export async function* readCsv<Name extends string>(
 /** A row may end early: its other cells are empty. More cells than columns may be a comma without quotes. */
 function rowOf<Name extends string>(row: number, record: string[], header: Header<Name>): Row<Name> {
   const cells = Object.fromEntries(
-    header.places.map(({ name, place }) => [name, record[place] ?? '']),
+    header.places.map(({ name, place }) => {
+      const cell = record[place] ?? ''
+      return [name, header.isOurs ? rearm(cell) : cell]
+    }),
   ) as Record<Name, string>
   if (record.length > header.width) {
     const message = `Row ${row}: ${record.length} values for ${header.width} columns`

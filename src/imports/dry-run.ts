@@ -1,8 +1,9 @@
-import { sql } from 'drizzle-orm'
+import { type SQL, sql } from 'drizzle-orm'
 import * as v from 'valibot'
 import type { Ctx } from '../context'
 import { newId } from '../lib/crypto'
 import { component } from '../lib/schema'
+import type { Fault } from '../problem'
 import { FILE_NOTES, notesOf } from './file/notes'
 import type { Kind } from './kind'
 import { stagedRows } from './model'
@@ -37,18 +38,29 @@ export function dryRunImport(
     const { notes, rows, invalid, faults } = await stage(ctx, kind, uploadId, file, { keepsBad: true })
     const staged = sql`r.job_id = ${uploadId} AND r.status IS NULL`
     await kind.prepare?.(ctx.db, { clinicId: ctx.clinic.id, rows: staged })
+    const isOfUpload = sql`job_id = ${uploadId} AND status IS NULL`
+    const isDuplicate = sql`(${kind.repeats('staged_rows')} OR ${kind.isKnown(ctx.clinic.id, ctx.now)})`
     const [counted] = await ctx.db
       .select({ duplicate: sql<number>`count(*)` })
       .from(stagedRows)
-      .where(
-        sql`job_id = ${uploadId} AND status IS NULL
-          AND (${kind.repeats('staged_rows')} OR ${kind.isKnown(ctx.clinic.id, ctx.now)})`,
-      )
+      .where(sql`${isOfUpload} AND ${isDuplicate}`)
+    const conflicts = await conflictsOf(ctx, kind, sql`${isOfUpload} AND NOT ${isDuplicate}`)
     await discard(ctx, uploadId)
-    const duplicate = counted?.duplicate ?? 0
-    const shown = faults.slice(0, FAULTS_SHOWN)
-    const create = rows - invalid - duplicate
+    const [duplicate, bad] = [counted?.duplicate ?? 0, invalid + conflicts.length]
+    const shown = [...faults, ...conflicts].sort((a, b) => (a.row ?? 0) - (b.row ?? 0)).slice(0, FAULTS_SHOWN)
     const warnings = invalid === rows ? [...notes.warnings, NO_GOOD_ROW] : notes.warnings
-    return { create, duplicate, invalid, total: rows, faults: shown, ...notesOf({ ...notes, warnings }) }
+    const counts = { create: rows - bad - duplicate, duplicate, invalid: bad, total: rows }
+    return { ...counts, faults: shown, ...notesOf({ ...notes, warnings }) }
   })
+}
+
+/** The rows that an import would refuse although they keep every rule, each with its fault. */
+async function conflictsOf(ctx: Ctx, kind: Kind, isNew: SQL): Promise<Fault[]> {
+  if (!kind.conflict) return []
+  const { exists, field, rule, sentence } = kind.conflict(ctx.clinic.id)
+  const found = await ctx.db
+    .select({ row: stagedRows.row })
+    .from(stagedRows)
+    .where(sql`${isNew} AND ${exists}`)
+  return found.map(({ row }) => ({ row, field, rule, message: `Row ${row}: '${field}' ${sentence}` }))
 }

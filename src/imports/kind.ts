@@ -36,6 +36,8 @@ export interface Kind<Cells extends object = object> {
   repeats(row: 'r' | 'staged_rows'): SQL
   /** Whether the clinic already has the record that a row of `staged_rows` would make. */
   isKnown(clinicId: string, now: number): SQL
+  /** Why a row of `staged_rows` that keeps every rule and is new would fail all the same, in a dry run. */
+  conflict?(clinicId: string): { exists: SQL; field: string; rule: string; sentence: string }
   /**
    * Prepares rows, selected as `r`, and the records that they may meet. Runs before `commit` and `isKnown`.
    */

@@ -7,14 +7,13 @@ import { log } from '../lib/log'
 import { type Fault, Problem } from '../problem'
 import { contextAfterUpload, type Upload } from './accept'
 import { isStateRefused, wakeChunks, watchReopened } from './control'
-import { readCsv, rearm } from './csv'
-import { type FileNotes, NO_NOTES } from './file/header'
+import { readCsv } from './csv'
+import { type FileNotes, NO_NOTES, ROW_COLUMN as ROW } from './file/header'
 import type { Kind } from './kind'
 import { importChunks, imports, stagedRows, UNTRIED } from './model'
 import { badRows, discard, hashed, openStaging, receiveUpload, validateRow } from './staging'
 import { isJob, jobOf } from './status'
 
-const ROW = 'row'
 /** Known, so that no answer lists it as ignored: `failed.csv` has it. */
 const REASON = 'reason'
 const ROW_NUMBER = /^[1-9]\d{0,6}$/
@@ -84,8 +83,7 @@ function parseRow(
   const number = Number(given)
   if (seen.has(number)) return { faults: [rowFault(number, 'unique', 'occurs twice')] }
   seen.add(number)
-  const rearmed = Object.entries(cells).map(([name, cell]) => [name, rearm(cell)])
-  const row = validateRow(schema, number, Object.fromEntries(rearmed))
+  const row = validateRow(schema, number, cells)
   return 'faults' in row ? row : { number, cells: row.cells }
 }
 

@@ -5,6 +5,7 @@ import { streamOf } from '../http/event-stream'
 import { jsonPage, type Select, textPage } from '../lib/db'
 import type { Fault } from '../problem'
 import { csvLine } from './csv'
+import { ROW_COLUMN } from './file/header'
 import type { Kind } from './kind'
 import { FIRST_ROW, imports, stagedRows } from './model'
 import { type Job, jobOf, type ListRows } from './status'
@@ -102,7 +103,7 @@ export async function rowsAsCsv(
 
 async function* csvLines(ctx: Ctx, kind: Kind, jobId: string, outcome: Outcome): AsyncGenerator<string> {
   const names = kind.columns.map(({ name }) => name)
-  yield csvLine([...names, 'row', outcome === 'failed' ? 'reason' : 'id'])
+  yield csvLine([...names, ROW_COLUMN, outcome === 'failed' ? 'reason' : 'id'])
   for (let after: number | undefined = FIRST_ROW - 1; after !== undefined; ) {
     const { rows, hasMore } = await csvPage(ctx, kind, jobId, outcome, after)
     const texts = rows.map(({ row, cells, faults, last }) => {

@@ -2,6 +2,7 @@ import {
   type CountryCode,
   isSupportedCountry,
   type PhoneNumber,
+  parseDigits,
   parsePhoneNumberFromString,
 } from 'libphonenumber-js/min'
 import * as v from 'valibot'
@@ -55,14 +56,19 @@ export function toE164(phone: string, country: string): string | null {
   const readings = [written, written.replace(/^00/, '+')].flatMap((text) => possibleNumber(text, country))
   const number = readings.find((reading) => reading.isValid()) ?? readings[0]
   if (!number) return null
-  return number.ext ? `${number.number};ext=${number.ext}` : number.number
+  // The library has converted digits of other scripts in the number, and not in its extension.
+  return number.ext ? `${number.number};ext=${parseDigits(number.ext)}` : number.number
 }
 
 const URI_SCHEME = /^tel:(?!.*;phone-context=)/i
 const withoutScheme = (phone: string): string => phone.normalize('NFKC').trim().replace(URI_SCHEME, '')
 
+/** Of a URI: the library would drop it. */
+const SUBADDRESS = /;isub=/i
+
 /** `extract: false`: text around a number would be dropped, and of two numbers the second. */
 function possibleNumber(text: string, country: string): PhoneNumber[] {
+  if (SUBADDRESS.test(text)) return []
   const number = parsePhoneNumberFromString(text, {
     defaultCountry: country as CountryCode,
     extract: false,

@@ -67,7 +67,7 @@ export const PATIENTS: Kind<PatientRow> = {
               row_number() OVER (PARTITION BY r.identity ORDER BY r.row) - 1 AS namesake
             FROM staged_rows r
             WHERE ${rows} AND NOT ${repeats('r')} AND NOT ${isKnown('r', clinicId, now)} AND ${isLeased}
-              AND (r.cells->>'shared_phone' OR NOT ${PHONE_ON_EARLIER_ROW})) t
+              AND (r.cells->>'shared_phone' OR NOT ${isPhoneOnEarlierRow('r')})) t
           WHERE true
           ORDER BY t.row`)
         .onConflictDoNothing(),
@@ -79,6 +79,14 @@ export const PATIENTS: Kind<PatientRow> = {
   },
   repeats,
   isKnown: (clinicId, now) => isKnown('staged_rows', clinicId, now),
+  conflict: (clinicId) => ({
+    exists: sql`NOT staged_rows.cells->>'shared_phone' AND (${isPhoneOnEarlierRow('staged_rows')}
+      OR EXISTS (SELECT 1 FROM patients p
+        WHERE p.clinic_id = ${clinicId} AND p.phone_owner = staged_rows.cells->>'phone'))`,
+    field: 'phone',
+    rule: 'unique',
+    sentence: 'is the phone of another patient; where both have it, set shared_phone to true',
+  }),
   recordId: newRecordId('staged_rows'),
 }
 
@@ -123,9 +131,11 @@ const IS_LATER_SHARING_ROW =
   WHERE s.job_id = t.job_id AND s.row = ${ROW_OF_PATIENT})`)
 
 /** Identities start with the phone and a line break, so the rows of a phone are a range of the index. */
-const PHONE_ON_EARLIER_ROW = sql.raw(`EXISTS (SELECT 1 FROM staged_rows e
-  WHERE e.job_id = r.job_id AND e.row < r.row
-    AND e.identity > (r.cells->>'phone') || char(10) AND e.identity < (r.cells->>'phone') || char(11))`)
+const isPhoneOnEarlierRow = (row: StagedAs) =>
+  sql.raw(`EXISTS (SELECT 1 FROM staged_rows e
+  WHERE e.job_id = ${row}.job_id AND e.row < ${row}.row
+    AND e.identity > (${row}.cells->>'phone') || char(10)
+    AND e.identity < (${row}.cells->>'phone') || char(11))`)
 
 const orNull = (text: string): string | null => text || null
 

@@ -11,8 +11,13 @@ export interface FileNotes {
 
 export const NO_NOTES: FileNotes = { separator: ',', ignored: [], warnings: [] }
 
+/** The column that the files of failed and of imported rows have, and no other. */
+export const ROW_COLUMN = 'row'
+
 export interface Header<Name extends string> {
   width: number
+  /** Whether this service wrote the file, and so put quotes in front of some cells. */
+  isOurs: boolean
   places: { name: Name; isRequired: boolean; place: number }[]
   notes: FileNotes
   faults: Fault[]
@@ -48,6 +53,7 @@ export function readHeader<Name extends string>(
   return {
     width: names.length,
     places,
+    isOurs: names.includes(ROW_COLUMN),
     notes: { separator, ignored, warnings: warningsOf(unknown, absent) },
     faults,
   }

@@ -53,10 +53,14 @@ const best = (countOf: (separator: Separator) => number): Separator =>
 const TEXT_DISGUISES: [start: RegExp, sentence: string][] = [
   [/^(?:\[\s*(?:[[{"\]]|$)|\{\s*(?:["}]|$))/, 'this is JSON; send its records as CSV UTF-8'],
   [
-    /^<(?:!doctype|html|head|body|meta|style|table)\b/i,
+    /^<(?:!doctype html|html|head|body|meta|style|table)\b/i,
     'this is HTML, a web page or a table saved as one; save the table as CSV UTF-8',
   ],
-  [/^<\?xml\b/i, 'this is XML; save its table as CSV UTF-8'],
+  [
+    /^<(?:[?!]|[a-z][\w:.-]*(?:\s[^>]*)?>\s*(?:<|$))/i,
+    'this is XML or a web page; save its table as CSV UTF-8',
+  ],
+  [/^\{\\rtf/, 'this is a text document (RTF); save its table as CSV UTF-8'],
 ]
 
 /** The first bytes of files that people take for CSV, because a spreadsheet has written them. */
