@@ -108,7 +108,7 @@ export function repairLine({ kind, url, isUsualUrl }, job, file) {
 
 /** The command that calls PATCH on a path. The shell reads the key, so that the line does not show it. */
 export function patchLine({ url, keyFrom: { read = '', value } }, path) {
-  const line = `${read}curl -X PATCH -H "Authorization: Bearer ${value}" ${quoted(url.origin + path)}`
+  const line = `${read}curl -s -X PATCH -H "Authorization: Bearer ${value}" ${quoted(url.origin + path)}`
   return read ? `(${line})` : line
 }
 

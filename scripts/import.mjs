@@ -181,16 +181,20 @@ function stopOnSignal(stage, { again }) {
   })
 }
 
-/** Which key the service refused, without the key. */
-const refusedKey = (from) =>
-  `The key came from ${from.where}. To use another key, set the environment variable DOCTORDAY_KEY to it.`
+/** What may have led to a refusal; it names the key without showing it. */
+function hintOf(status, { keyFrom, repair, kind }) {
+  if ([401, 403].includes(status))
+    return `The key came from ${keyFrom.where}. To use another key, set the environment variable DOCTORDAY_KEY to it.`
+  const other = kind === 'patients' ? 'without --kind patients' : 'with --kind patients'
+  return status === 404 && repair ? `To repair an import of the other kind, run the command ${other}.` : null
+}
 
 // The failed rows that it keeps have personal data.
 keepPrivate()
-const stage = { job: null, keyFrom: null }
+const stage = { job: null, wanted: null }
 try {
   const wanted = optionsOf(process.argv.slice(2), process.env)
-  stage.keyFrom = wanted.keyFrom
+  stage.wanted = wanted
   stopOnSignal(stage, wanted)
   if (wanted.url.protocol === 'http:' && !isLocal(wanted.url))
     bar.say('Warning: http:// is not encrypted, so others can read the key and the file. Use https://.')
@@ -199,6 +203,7 @@ try {
   bar.end()
   if (error.exitCode === undefined) throw error
   console[error.exitCode === EXIT.done ? 'log' : 'error'](error.message)
-  if ([401, 403].includes(error.status)) console.error(refusedKey(stage.keyFrom))
+  const hint = error.status && hintOf(error.status, stage.wanted)
+  if (hint) console.error(hint)
   process.exitCode = error.exitCode
 }

@@ -118,6 +118,12 @@ test('the waitlist takes no patient once each slot has begun, and keeps those wh
   for (const day of [timedDay(), timedDay(['08:00', wait(1)]), timedDay(['08:00', absent()])])
     expect([waiting(day, 2, '09:59'), waiting(day, 2, '10:00')]).toEqual(['accepted', 'day_over'])
   expect(waiting(timedDay(['08:00', wait(1)]), 1, '10:00')).toBe('accepted')
+  const unoffered = timedDay(...[1, 2, 3].map((n): [string, Command] => ['08:00', book(n)]), [
+    '08:00',
+    wait(4),
+  ])
+  expect(refusedBy(unoffered, accept(4, 4), clock('09:59'))).toBe('no_offer')
+  expect(refusedBy(unoffered, accept(4, 4), clock('10:00'))).toBe('day_over')
   // With more capacity a slot could still come free.
   const more = timedDay(['08:00', say(true, 1)])
   expect([waiting(more, 2, '09:00'), waiting(more, 2, '09:29')]).toEqual(['day_over', 'day_over'])

@@ -125,7 +125,15 @@ export const appointments = resource()
   .post(
     '/waitlist/:id/accept',
     doc('Accept the offered slot', 201, Appointment),
-    refuses(...CHANGE_PROBLEMS, ...DATE_PROBLEMS, 'not_found', 'no_offer', 'offer_over', 'doctor_absent'),
+    refuses(
+      ...CHANGE_PROBLEMS,
+      ...DATE_PROBLEMS,
+      'day_over',
+      'not_found',
+      'no_offer',
+      'offer_over',
+      'doctor_absent',
+    ),
     needs('appointments:write'),
     noBody,
     replay,

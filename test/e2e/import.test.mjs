@@ -78,7 +78,10 @@ test('npm run import', async (t) => {
     assert.equal(statSync(join(desk.folder, 'part.failed-2.csv')).mode & 0o777, 0o600)
     const [, job] = /npm run import -- --repair (\S+) --url http:\S+ part\.failed-2\.csv$/m.exec(ended.out)
     assert.equal((await run(['part.csv', '--mode=partial'])).code, 1)
-    assert.match(ended.out, /not active yet.*\n {2}curl -X PATCH .*\/bulk\/batch\/[0-9a-f-]{36}\/activate$/m)
+    assert.match(
+      ended.out,
+      /not active yet.*\n {2}curl -s -X PATCH .*\/bulk\/batch\/[0-9a-f-]{36}\/activate$/m,
+    )
     assert.deepEqual(desk.files(/^part\.failed/), ['part.failed-2.csv', 'part.failed.csv'])
 
     write('part.failed-2.csv', failed.replace(',9 Main', 'West,9 Main'))
@@ -98,6 +101,10 @@ test('npm run import', async (t) => {
     assert.equal(ended.code, 1, ended.err)
     assert.match(ended.out, /: 1 patient created, 1 row failed\./)
     assert.match(desk.read('people-left.csv'), /^Bob,'\+12025550101,.*,3,phone_in_use\r$/m)
+    const [, job] = /^Import (\S+) is completed/m.exec(ended.out)
+    const other = await run(['people-left.csv', '--repair', job])
+    assert.equal(other.code, 1)
+    assert.match(other.err, /^Refused, 404 .*\nTo repair .* run the command with --kind patients\.$/m)
   })
 
   await t.test('the commands that it prints work when pasted, whichever key it used', async () => {

@@ -47,7 +47,7 @@ export function acceptOffer(
   const { waitId, appointmentId } = command
   const waiting = day.waitlist.get(waitId)
   if (!waiting || !day.identity) return overOrNotFound(day, waitId)
-  if (!waiting.offer) return refuse('no_offer')
+  if (!waiting.offer) return refuse(allHaveBegun(day, at) ? 'day_over' : 'no_offer')
   const refusal = closed(day, { ...day.identity, timeZone: day.timeZone }, at)
   if (refusal) return refusal
   const { patientId, offer } = waiting
