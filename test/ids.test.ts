@@ -135,6 +135,29 @@ test('guessed ids cost D1 a few reads a second, then 503 says when; real ids and
   expect((await desk.get(`/api/v1/appointments/${guess}`)).status).toBe(404)
 })
 
+test('while ids are being guessed, no second has more reads than the few, however many ask at once', async () => {
+  const { desk, old } = await withOldId()
+  inANewSecond()
+  const guess = () => desk.get(`/api/v1/appointments/${newIdOn(dayOf(desk), OTHER_SECRET, () => false)}`)
+  await Promise.all(times(60, guess))
+  const reads = vi.spyOn(Object.getPrototypeOf(env.DB) as D1Database, 'prepare')
+  for (const _ of times(3, (n) => n)) {
+    inANewSecond()
+    reads.mockClear()
+    await Promise.all(times(300, guess))
+    expect(reads).toHaveBeenCalledTimes(UNKNOWN_IDS_PER_SECOND)
+  }
+  inANewSecond()
+  for (const _ of times(UNKNOWN_IDS_PER_SECOND * 2, (n) => n))
+    expect((await desk.get(`/api/v1/appointments/${old}`)).status).toBe(200)
+  vi.useFakeTimers({ now: Date.now() + 10_000, toFake: ['Date'] })
+  // The key is read anew after ten seconds.
+  await desk.get('/api/v1/doctors')
+  reads.mockClear()
+  await Promise.all(times(300, guess))
+  expect(reads).toHaveBeenCalledTimes(ID_LOOKUPS_AT_ONCE)
+})
+
 test('ids from before signatures that are found use up nothing', async () => {
   const { desk, old } = await withOldId()
   inANewSecond()
