@@ -98,7 +98,7 @@ export const PLANTED = [
   {
     name: 'one-slot-too-many',
     does: 'books one appointment more than the capacity',
-    edits: [['src/doctor-day/rules/when.ts', 'slot <= capacity ? slot', 'slot <= capacity + 1 ? slot']],
+    edits: [['src/doctor-day/rules/free-slots.ts', 'slot <= capacity ? slot', 'slot <= capacity + 1 ? slot']],
   },
   {
     name: 'slot-kept-after-move',

@@ -20,7 +20,7 @@ import {
   toClinic,
   toKey,
 } from './model'
-import { heldScopes, mayUse, requireClinic, requireScopes, wantedScopes } from './permissions'
+import { heldScopes, isNotLastAdmin, mayUse, requireClinic, requireScopes, wantedScopes } from './permissions'
 
 /** The date at the clinic. A write passes when its key was first claimed, so a retry means the same day. */
 export const today = (ctx: Ctx, at = ctx.now): string => localDate(at, ctx.clinic.timeZone)
@@ -129,16 +129,3 @@ export async function revokeKey(ctx: Ctx, id: string): Promise<Key> {
     throw new Problem('last_admin_key', 'No other admin key is left for this clinic; create one first')
   return toKey(key)
 }
-
-/**
- * Decided within the statement, because two admins may revoke each other's key at once. An admin key is
- * followed by another one of its clinic that reaches as far, or by the key of the caller.
- */
-const isNotLastAdmin = (ctx: Ctx) => sql`(${lacks('api_keys', 'admin')} OR EXISTS (
-  SELECT 1 FROM api_keys AS other
-  WHERE other.id <> api_keys.id AND other.revoked_at IS NULL AND NOT ${lacks('other', 'admin')}
-    AND (other.clinic_id = api_keys.clinic_id OR other.id = ${ctx.actor.keyId})
-    AND (${lacks('api_keys', 'clinics:*')} OR NOT ${lacks('other', 'clinics:*')})))`
-
-const lacks = (table: string, scope: 'admin' | 'clinics:*') =>
-  sql`NOT EXISTS (SELECT 1 FROM json_each(${sql.raw(table)}.scopes) WHERE value = ${scope})`

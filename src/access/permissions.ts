@@ -1,3 +1,4 @@
+import { sql } from 'drizzle-orm'
 import { createMiddleware } from 'hono/factory'
 import { uniqueSymbol } from 'hono-openapi'
 import type { App, Ctx } from '../context'
@@ -82,3 +83,17 @@ export function requireScopes(ctx: Ctx, scopes: readonly string[], purpose: stri
   if (missing !== undefined)
     throw new Problem('scope_missing', `${purpose} needs an API key with the scope ${missing}`)
 }
+
+/**
+ * Who revokes a key must hold its scopes and reach its clinic, and may not take the last admin key away. That
+ * is decided within the statement, because two admins may revoke each other's key at once. An admin key is
+ * followed by another one of its clinic that reaches as far, or by the key of the caller.
+ */
+export const isNotLastAdmin = (ctx: Ctx) => sql`(${lacks('api_keys', 'admin')} OR EXISTS (
+  SELECT 1 FROM api_keys AS other
+  WHERE other.id <> api_keys.id AND other.revoked_at IS NULL AND NOT ${lacks('other', 'admin')}
+    AND (other.clinic_id = api_keys.clinic_id OR other.id = ${ctx.actor.keyId})
+    AND (${lacks('api_keys', 'clinics:*')} OR NOT ${lacks('other', 'clinics:*')})))`
+
+const lacks = (table: string, scope: 'admin' | 'clinics:*') =>
+  sql`NOT EXISTS (SELECT 1 FROM json_each(${sql.raw(table)}.scopes) WHERE value = ${scope})`

@@ -1,7 +1,7 @@
 import { HOUR_MS, SECOND_MS } from '../lib/time'
 import { Problem } from '../problem'
 import type { Refusal, Refused } from './commands'
-import { YEARS_AHEAD_MAX } from './rules/when'
+import { YEARS_AHEAD_MAX } from './rules/dates'
 
 /** What a caller is told when a day refuses. */
 

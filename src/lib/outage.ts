@@ -22,7 +22,10 @@ const OUTAGE_MESSAGES = [
 export const isCorrupt = (error: unknown): boolean =>
   error instanceof Error && /SQLITE_(CORRUPT|NOTADB)|malformed|file is not a database/.test(error.message)
 
-/** Whether a binding could not be reached (retry) rather than was misused (a bug). Checks all causes too. */
+/**
+ * Whether a binding could not be reached (retry) rather than was misused (a bug). Checks all causes too.
+ * http/failure.ts answers an outage with 503 and Retry-After.
+ */
 export function isOutage(error: unknown): boolean {
   if (!(error instanceof Error)) return false
   const flags = error as { retryable?: boolean; overloaded?: boolean; durableObjectReset?: boolean }

@@ -1,8 +1,8 @@
 import type { Commands, Decision, Moment, Replies } from '../commands'
 import type { Day, Event } from '../state/day'
 import { isOutstanding } from '../state/views'
+import { dateRefusal } from './dates'
 import { isAbsent, opened } from './facts'
-import { dateRefusal } from './when'
 
 /** A doctor is absent: which appointments the absence affects. */
 

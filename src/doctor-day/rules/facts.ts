@@ -1,7 +1,8 @@
 import type { Commands, Moment, Refusal, Refused } from '../commands'
 import type { Day, Event, Opening, Waiting } from '../state/day'
 import { slotsThatFit, type WorkingHours } from '../state/slot-times'
-import { dateRefusal, hasBegun, isOver, standsUntil, type Timetable } from './when'
+import { dateRefusal, isOver } from './dates'
+import { hasBegun, standsUntil, type Timetable } from './free-slots'
 
 /** What several rules need to know about a day, and the answers and events that they share. */
 
@@ -44,9 +45,6 @@ export const closed = (day: Day, opening: Pick<Opening, 'date' | 'timeZone'>, at
 /** The first write to a day records its clinic, doctor, date and terms. */
 export const opened = (day: Day, opening: Opening): Event[] =>
   day.identity ? [] : [{ type: 'opened', ...opening }]
-
-export const freeSlots = (day: Day, capacity: number): number[] =>
-  Array.from({ length: capacity }, (_, index) => index + 1).filter((slot) => !day.slots.has(slot))
 
 /**
  * Offers each freed slot that has not begun, lowest first, to the patients who wait without an offer, in the

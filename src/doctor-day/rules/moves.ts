@@ -2,8 +2,9 @@ import type { Commands, Decision, Moment, MoveReply } from '../commands'
 import type { Day, Event, Reservation } from '../state/day'
 import { bookingOf, reservationOf } from '../state/records'
 import { timesOf } from '../state/slot-times'
+import { dateRefusal } from './dates'
 import { closed, isMoving, notOnDay, offeredSlot, offers, opened, refuse, waitOf } from './facts'
-import { dateRefusal, freeSlot, slotsOf } from './when'
+import { freeSlot, slotsOf } from './free-slots'
 
 /**
  * How an appointment moves from one day to another. The day that has the appointment coordinates: it marks

@@ -2,10 +2,10 @@ import type { Commands, Decision, Moment } from '../commands'
 import type { Appointment, Availability, Day, Event, EventOf, Hold } from '../state/day'
 import { appointmentOf, bookingOf } from '../state/records'
 import { scheduleOf, timesOf } from '../state/slot-times'
+import { dateRefusal } from './dates'
 import {
   changesSlotTimes,
   closed,
-  freeSlots,
   isMoving,
   notOnDay,
   offeredSlot,
@@ -18,7 +18,7 @@ import {
   waitOf,
   zoneOf,
 } from './facts'
-import { dateRefusal, freeSlot, hasBegun, slotsOf, standsUntil } from './when'
+import { freeSlot, hasBegun, slotsOf, standsUntil, untakenSlots } from './free-slots'
 
 /** The slots of a day: booking, cancelling, holding, and their number. */
 
@@ -131,7 +131,7 @@ export function setAvailability(
       ...opened(day, opening),
       { type: 'availability_set', id, isPresent, notes },
       ...termEvents(before, after),
-      ...(isPresent ? offers(day, freeSlots(day, after.capacity), moment, { isPresent, timetable }) : []),
+      ...(isPresent ? offers(day, untakenSlots(day, after.capacity), moment, { isPresent, timetable }) : []),
     ],
     reply: { id, isPresent, notes, ...after, updatedBy: moment.actor, updatedAt: moment.at },
   }

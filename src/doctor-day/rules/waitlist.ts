@@ -2,9 +2,10 @@ import type { Commands, Decision, Moment, Refused, Replies } from '../commands'
 import type { Appointment, Day, EventOf, Waiting } from '../state/day'
 import { appointmentOf } from '../state/records'
 import { timesOf } from '../state/slot-times'
+import { dateRefusal } from './dates'
 import { closed, isAbsent, offers, opened, refuse, waitOf } from './facts'
+import { allHaveBegun, freeSlot, hasBegun, slotsOf, standsUntil } from './free-slots'
 import { WAITLIST_MAX } from './limits'
-import { allHaveBegun, dateRefusal, freeSlot, hasBegun, slotsOf, standsUntil } from './when'
 
 /** The waitlist. The step that frees a slot also offers it to the first waiting patient. */
 
