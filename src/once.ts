@@ -22,6 +22,8 @@ export const idempotencyKeys = sqliteTable(
     requestId: text('request_id').notNull(),
     createdAt: integer('created_at').notNull(),
     expiresAt: integer('expires_at').notNull(),
+    /** JSON of the first answer, where the record that it shows can be changed later. */
+    reply: text('reply'),
   },
   (t) => [
     primaryKey({ columns: [t.clinicId, t.key] }),
@@ -43,6 +45,8 @@ export interface Claim {
   claimedAt: number
   /** An earlier request claimed the key. */
   replayed: boolean
+  /** What the first request kept as its answer. */
+  reply: string | null
 }
 
 /**
@@ -75,6 +79,8 @@ export interface Once {
     statements: (op: SQL<string>) => T,
     found?: readonly SQLWrapper[],
   ): Promise<Claim & { results: BatchResponse<T> }>
+  /** A statement for `transact`: keeps one JSON text, which the query selects, as `reply` of all retries. */
+  keep(answer: SQL): Statement
 }
 
 /** The part of a Ctx that a claim needs. */
@@ -96,7 +102,15 @@ export function once(
   const { key, fingerprint, ttlMs = IDEMPOTENCY_TTL_MS, opId = newId() } = request
   const { now, requestId } = ctx
   const until = { expiresAt: now + ttlMs, claimedAt: now }
-  const own = { key, fingerprint: fingerprint.current, ...until, opId, requestId, replayed: false }
+  const own = {
+    key,
+    fingerprint: fingerprint.current,
+    ...until,
+    opId,
+    requestId,
+    replayed: false,
+    reply: null,
+  }
   return {
     key,
     fingerprint,
@@ -122,12 +136,27 @@ export function once(
         requestId: row.requestId,
         claimedAt: row.createdAt,
         replayed: row.opId !== opId,
+        reply: row.reply,
       }
       ctx.recordClaim(claimed)
       return { ...claimed, results: results.slice(2, -1) as never }
     },
+    keep: (answer) =>
+      ctx.db
+        .update(idempotencyKeys)
+        .set({ reply: sql`(${answer})` })
+        .where(
+          and(
+            eq(idempotencyKeys.clinicId, ctx.clinic.id),
+            eq(idempotencyKeys.key, key ?? NO_KEY),
+            eq(idempotencyKeys.opId, opId),
+          ),
+        ),
   }
 }
+
+/** No key is empty. */
+const NO_KEY = ''
 
 /** Throws keyReused if another request has claimed the key. No row: one of `found` is missing. */
 async function claim<T extends Statements>(
@@ -173,13 +202,13 @@ const claimKey = (
   { fingerprint, opId, expiresAt }: Claim,
   found: readonly SQLWrapper[],
 ) => {
-  const claimed = { fingerprint, opId, requestId: ctx.requestId, createdAt: ctx.now, expiresAt }
+  const claimed = { fingerprint, opId, requestId: ctx.requestId, createdAt: ctx.now, expiresAt, reply: null }
   const isFound = and(...found.map((query) => sql`EXISTS ${query}`)) ?? sql`true`
   return ctx.db
     .insert(idempotencyKeys)
     .select(
-      sql`SELECT ${ctx.clinic.id}, ${key}, ${fingerprint}, ${opId}, ${ctx.requestId}, ${ctx.now}, ${expiresAt}
-        WHERE ${isFound}`,
+      sql`SELECT ${ctx.clinic.id}, ${key}, ${fingerprint}, ${opId}, ${ctx.requestId}, ${ctx.now},
+        ${expiresAt}, NULL WHERE ${isFound}`,
     )
     .onConflictDoUpdate({
       target: [idempotencyKeys.clinicId, idempotencyKeys.key],

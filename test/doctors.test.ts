@@ -161,3 +161,31 @@ test('a change of a doctor happens once for each key: a late retry undoes no new
   expect(unknown.status).toBe(404)
   expect((await change({ name: 'Third' }, 'free')).body).toMatchObject({ name: 'Third' })
 })
+
+test('a retry gets the first answer of its key, however the doctor was changed since, with and without KV', async () => {
+  const desk = await openFrontDesk()
+  const hours = { from: '09:00', to: '12:00', minutes_per_slot: 30 }
+  const added = { name: 'Ada', code: 'AL', specialty: 'Eyes', working_hours: hours }
+  const json = (key: string) => ({ 'Content-Type': 'application/json', 'Idempotency-Key': key })
+  const add = () => desk.send('POST', DOCTORS, JSON.stringify(added), json('add'))
+  const first = await add()
+  expect(first.body).toMatchObject({ ...added, capacity: 6 })
+  const change = (key: string, body: object) =>
+    desk.send('PATCH', `${DOCTORS}/${first.body.id}`, JSON.stringify(body), json(key))
+  const changes: [key: string, body: object][] = [
+    ['a', { name: 'Bea', capacity: 4 }],
+    ['b', { specialty: null }],
+    ['c', { working_hours: null, capacity: 9 }],
+    ['d', { working_hours: { ...hours, to: '10:00' }, specialty: 'Ears' }],
+  ]
+  const answers = [first.text]
+  for (const [key, body] of changes) answers.push((await change(key, body)).text)
+  expect(new Set(answers).size).toBe(5)
+  for (const isForgotten of [false, true]) {
+    if (isForgotten) for (const { name } of (await env.REPLIES.list()).keys) await env.REPLIES.delete(name)
+    const again = [(await add()).text]
+    for (const [key, body] of changes) again.push((await change(key, body)).text)
+    expect(again).toEqual(answers)
+  }
+  expect((await desk.get(`${DOCTORS}/${first.body.id}`)).text).toBe(answers.at(-1))
+})

@@ -61,7 +61,7 @@ export function newClient({ world, rack, clinic, number }) {
  * key must get the same answer. A status that is not in `statuses` breaks a promise.
  */
 async function ask(wanted) {
-  const { world, chance, what, statuses, isRepeatable = true, isRepeatableLater = isRepeatable } = wanted
+  const { world, chance, what, statuses, isRepeatable = true } = wanted
   const message = messageOf(wanted)
   const twin = isRepeatable && chance.happens(SENT_TWICE_AT_ONCE)
   const [first, second] = await Promise.all([
@@ -76,7 +76,7 @@ async function ask(wanted) {
       `${what} ${message.path} answered ${excerptOf(first)} to ${message.body?.slice(0, EXCERPT_MAX) ?? ''}`,
     )
   for (const other of [second, third]) if (other) checkSameAnswer(world, what, message, first, other)
-  if (isRepeatableLater) remember(wanted, message, first)
+  if (isRepeatable) remember(wanted, message, first)
   return { ...first, key: message.key }
 }
 

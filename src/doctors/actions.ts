@@ -31,7 +31,7 @@ type DoctorRow = typeof doctors.$inferSelect
 export async function addDoctor(ctx: Ctx, wanted: NewDoctor): Promise<Doctor> {
   const id = newId()
   const { name, code, specialty } = wanted
-  const { opId, results } = await ctx.once.transact((op) => [
+  const { opId, results, reply } = await ctx.once.transact((op) => [
     ctx.db
       .insert(doctors)
       .values({
@@ -50,11 +50,12 @@ export async function addDoctor(ctx: Ctx, wanted: NewDoctor): Promise<Doctor> {
       .select()
       .from(doctors)
       .where(and(eq(doctors.clinicId, ctx.clinic.id), eq(doctors.code, wanted.code))),
+    keepState(ctx, id),
   ])
   const [doctor] = results[2]
   if (doctor?.opId !== opId)
     throw new Problem('doctor_code_taken', 'A doctor with this code already exists; send another code')
-  return toDoctor(doctor)
+  return toDoctor(asKept(doctor, reply))
 }
 
 /**
@@ -64,7 +65,7 @@ export async function addDoctor(ctx: Ctx, wanted: NewDoctor): Promise<Doctor> {
 export async function changeDoctor(ctx: Ctx, id: string, wanted: ChangeDoctor): Promise<Doctor> {
   const { name, specialty } = wanted
   const found = selectDoctor(ctx, id)
-  const { results } = await ctx.once.transact(
+  const { results, reply } = await ctx.once.transact(
     (op) => [
       ctx.db
         .update(doctors)
@@ -76,11 +77,20 @@ export async function changeDoctor(ctx: Ctx, id: string, wanted: ChangeDoctor): 
         .where(and(eq(doctors.clinicId, ctx.clinic.id), eq(doctors.id, id), sql`${op} = ${ctx.once.opId}`)),
       audited(ctx, 'doctor.changed', id),
       found,
+      keepState(ctx, id),
     ],
     [found],
   )
-  return toDoctor(firstOrNotFound(results[2]))
+  return toDoctor(asKept(firstOrNotFound(results[2]), reply))
 }
+
+/** What a change can change. The first answer shows it as it was then. */
+const keepState = (ctx: Ctx, id: string) =>
+  ctx.once.keep(sql`SELECT json_object('name', name, 'specialty', specialty, 'capacity', capacity,
+    'workingHours', json(working_hours)) FROM doctors WHERE clinic_id = ${ctx.clinic.id} AND id = ${id}`)
+
+const asKept = (doctor: DoctorRow, reply: string | null): DoctorRow =>
+  reply === null ? doctor : { ...doctor, ...JSON.parse(reply) }
 
 /** With a date, the same query reads from D1’s copy of the days whether each doctor is present that day. */
 export async function listDoctors(ctx: Ctx, wanted: ListDoctors): Promise<Page<ListedDoctor>> {
