@@ -86,7 +86,7 @@ export const DAY_ADVICE = {
     detail: 'The record of this day is not damaged',
   },
   day_over: {
-    cause: 'All slots of the doctor on that day have begun: none can come free for a patient who waits.',
+    cause: 'All slots of the doctor on that day have begun, so no slot can be offered to a waiting patient.',
     action: 'Choose another day. A patient who is at the clinic can be taken as a walk-in.',
     detail: 'The last slot of this day has begun, so none can come free; choose another date',
   },

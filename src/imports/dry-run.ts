@@ -46,21 +46,26 @@ export function dryRunImport(
       .where(sql`${isOfUpload} AND ${isDuplicate}`)
     const conflicts = await conflictsOf(ctx, kind, sql`${isOfUpload} AND NOT ${isDuplicate}`)
     await discard(ctx, uploadId)
-    const [duplicate, bad] = [counted?.duplicate ?? 0, invalid + conflicts.length]
-    const shown = [...faults, ...conflicts].sort((a, b) => (a.row ?? 0) - (b.row ?? 0)).slice(0, FAULTS_SHOWN)
+    const [duplicate, bad] = [counted?.duplicate ?? 0, invalid + conflicts.count]
+    const shown = [...faults, ...conflicts.faults]
+      .sort((a, b) => (a.row ?? 0) - (b.row ?? 0))
+      .slice(0, FAULTS_SHOWN)
     const warnings = invalid === rows ? [...notes.warnings, NO_GOOD_ROW] : notes.warnings
     const counts = { create: rows - bad - duplicate, duplicate, invalid: bad, total: rows }
     return { ...counts, faults: shown, ...notesOf({ ...notes, warnings }) }
   })
 }
 
-/** The rows that an import would refuse although they keep every rule, each with its fault. */
-async function conflictsOf(ctx: Ctx, kind: Kind, isNew: SQL): Promise<Fault[]> {
-  if (!kind.conflict) return []
+/** How many rows an import would refuse although they keep every rule, and the faults of the first. */
+async function conflictsOf(ctx: Ctx, kind: Kind, isNew: SQL): Promise<{ count: number; faults: Fault[] }> {
+  if (!kind.conflict) return { count: 0, faults: [] }
   const { exists, field, rule, sentence } = kind.conflict(ctx.clinic.id)
   const found = await ctx.db
-    .select({ row: stagedRows.row })
+    .select({ row: stagedRows.row, count: sql<number>`count(*) OVER ()` })
     .from(stagedRows)
     .where(sql`${isNew} AND ${exists}`)
-  return found.map(({ row }) => ({ row, field, rule, message: `Row ${row}: '${field}' ${sentence}` }))
+    .orderBy(stagedRows.row)
+    .limit(FAULTS_SHOWN)
+  const faults = found.map(({ row }) => ({ row, field, rule, message: `Row ${row}: '${field}' ${sentence}` }))
+  return { count: found[0]?.count ?? 0, faults }
 }

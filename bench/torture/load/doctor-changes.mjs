@@ -57,7 +57,7 @@ function newChange({ chance, number, keys }) {
 
 const requestOf = ({ id }, { key, body }) => ({ method: 'PATCH', path: `/api/v1/doctors/${id}`, key, body })
 
-/** The answer is that of the first request, whatever was changed since. */
+/** The answer is that of the first request, although later changes followed. */
 async function retryChange(client, doctor, change) {
   const reply = await client.ask('retry an older change', {
     ...requestOf(doctor, change),

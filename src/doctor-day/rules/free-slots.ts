@@ -39,6 +39,6 @@ export function freeSlot(
   return slot <= capacity ? slot : null
 }
 
-/** All slots that nobody has, whether or not they have begun. */
+/** The slots that are not booked, held or offered, whether or not they have begun. */
 export const untakenSlots = (day: Day, capacity: number): number[] =>
   Array.from({ length: capacity }, (_, index) => index + 1).filter((slot) => !day.slots.has(slot))
