@@ -127,3 +127,23 @@ test('a service that starts on a state in use ends by itself; kill -9 leaves the
   await service.start()
   assert.equal((await service.get('/health')).status, 200)
 })
+
+/** Callers who send as fast as they are answered, from before the service listens. */
+const CROWD = 32
+const CROWD_MS = 3_000
+/** Ends the test long before fetch itself gives up, on a machine of any speed. */
+const NO_ANSWER_MS = 60_000
+
+test('a crowd that is there before the service starts gets an answer to every request', async (t) => {
+  const service = await startService(t)
+  await service.stop()
+  await service.launch()
+  const ask = () => fetch(`${service.url()}/health`, { signal: AbortSignal.timeout(NO_ANSWER_MS) })
+  const listens = async () => (await ask().catch(({ cause }) => cause?.code !== 'ECONNREFUSED')) !== false
+  const member = async () => {
+    await waitUntil(listens, STARTS_WITHIN_MS, 'the port')
+    const endsAt = Date.now() + CROWD_MS
+    while (Date.now() < endsAt) assert.equal((await ask()).status, 200)
+  }
+  await Promise.all(Array.from({ length: CROWD }, member))
+})
