@@ -22,6 +22,7 @@ const isThere = (table: string) =>
 export const FIND = kindOf<[patientId: string | null, doctorId: string | null, date: string | null], Found>({
   name: 'find',
   columns: ['patient', 'doctor', 'date'],
+  onlyReads: true,
   found: `${isThere('patient')} AND ${isThere('doctor')}`,
   statements: ({ sent }) => [
     `SELECT asked AS op, patients.id AS patientId, doctors.id AS doctorId, doctors.capacity,

@@ -55,7 +55,7 @@ const SENTENCES: Record<Exclude<Failed, 'rejected'>, string> = {
 
 /** A reset breaks the stub, so each try uses a new one. A retry is safe: an entry carries its operation. */
 async function ask(env: RecorderEnv, entry: Entry): Promise<Outcome> {
-  const lane = env.RECORDER.idFromName(`lane-${laneOf(entry.clinicId)}`)
+  const lane = env.RECORDER.idFromName(laneOf(entry.clinicId))
   for (let attempt = 1; ; attempt += 1) {
     try {
       return await env.RECORDER.get(lane).record(entry)
@@ -68,8 +68,9 @@ async function ask(env: RecorderEnv, entry: Entry): Promise<Outcome> {
   }
 }
 
-function laneOf(clinicId: string): number {
+/** The name of the object that sends what requests of this clinic ask. */
+export function laneOf(clinicId: string): string {
   let sum = 0
   for (const character of clinicId) sum = (sum * 31 + (character.codePointAt(0) ?? 0)) % 65_521
-  return sum % LANES
+  return `lane-${sum % LANES}`
 }

@@ -10,6 +10,8 @@ export interface Kind<Fields extends readonly unknown[] = readonly unknown[], Re
   readonly statements: readonly string[]
   /** Claims the keys of the entries. */
   readonly claim: string
+  /** Without a key, its entries write nothing. */
+  readonly onlyReads?: boolean
   /** What became of one entry: for each statement, the rows that it returned for this entry. */
   result(returned: readonly (readonly Row[])[]): Result
   /** Only a type. */
@@ -36,6 +38,7 @@ const HEAD = ['asked', 'clinic', 'actor', 'at', 'request', 'key', 'fingerprint',
 export function kindOf<Fields extends readonly unknown[], Result>(kind: {
   name: string
   columns: readonly string[]
+  onlyReads?: boolean
   found?: string
   statements(tables: Tables): string[]
   result(returned: readonly (readonly Row[])[]): Result
@@ -48,6 +51,7 @@ export function kindOf<Fields extends readonly unknown[], Result>(kind: {
     name: kind.name,
     statements: kind.statements({ sent, performed }),
     claim: claimIf(sent, kind.found ?? 'true'),
+    onlyReads: kind.onlyReads ?? false,
     result: kind.result,
   }
 }

@@ -10,23 +10,24 @@ export type Failed = 'busy' | 'outage' | 'rejected'
 /** What became of an entry. `claimed` is null without a key, and where the key could not be claimed. */
 export type Outcome = { claimed: Claimed | null; result: unknown } | { failed: Failed }
 
-/** A caller's request ends after 10 seconds. A lot that D1 has not answered by then may still be stored. */
-const LOT_MS_MAX = 8 * SECOND_MS
+/**
+ * A caller's request ends after 10 seconds, so that the lot after one that D1 does not answer can still be in
+ * time. D1 may store the abandoned lot later.
+ */
+const LOT_MS_MAX = 4 * SECOND_MS
 
 type Kinds = ReadonlyMap<string, Kind>
 
 /**
  * Sends the entries to D1 as one batch, which is one transaction. If D1 refuses it, the two halves follow one
- * after the other, down to one entry: a bad one fails alone.
+ * after the other, down to one entry: a bad one fails alone. If D1 cannot be reached, what only reads is
+ * asked again by itself: D1 may still answer it while it refuses to write.
  */
 export async function sendLot(db: D1Database, kinds: Kinds, entries: Entry[]): Promise<Outcome[]> {
   try {
     return await withTimeout(sendBatch(db, kinds, entries), LOT_MS_MAX)
   } catch (error) {
-    if (isOutage(error)) {
-      logFailure('lot_failed', error, { entries: entries.length })
-      return entries.map(() => ({ failed: 'outage' }))
-    }
+    if (isOutage(error)) return outage(db, kinds, entries, error)
     if (entries.length === 1) {
       logFailure('entry_rejected', error, { kind: entries[0]?.kind })
       return [{ failed: 'rejected' }]
@@ -35,6 +36,15 @@ export async function sendLot(db: D1Database, kinds: Kinds, entries: Entry[]): P
     const first = await sendLot(db, kinds, entries.slice(0, middle))
     return [...first, ...(await sendLot(db, kinds, entries.slice(middle)))]
   }
+}
+
+async function outage(db: D1Database, kinds: Kinds, entries: Entry[], error: unknown): Promise<Outcome[]> {
+  logFailure('lot_failed', error, { entries: entries.length })
+  const reading = entries.filter(({ isKeyed, kind }) => !isKeyed && kinds.get(kind)?.onlyReads)
+  if (reading.length === entries.length) return entries.map(() => ({ failed: 'outage' }))
+  const answers = reading.length > 0 ? await sendLot(db, kinds, reading) : []
+  const read = new Map(reading.map((entry, place) => [entry, answers[place]]))
+  return entries.map((entry) => read.get(entry) ?? { failed: 'outage' })
 }
 
 async function sendBatch(db: D1Database, kinds: Kinds, entries: Entry[]): Promise<Outcome[]> {
