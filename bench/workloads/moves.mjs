@@ -1,5 +1,5 @@
 import { APPOINTMENTS, newKey } from '../site.mjs'
-import { isBooked, LONG_DAY_SLOTS } from './desk.mjs'
+import { LONG_DAY_SLOTS } from './desk.mjs'
 
 /** Appointments move to the same doctor's day of this date. */
 const movedTo = (site) => new Date(Date.parse(site.date) + 86_400_000).toISOString().slice(0, 10)
@@ -30,7 +30,7 @@ export const MOVES = [
     name: 'reschedule',
     title: 'Reschedule, with a key',
     expected: 200,
-    isRight: isBooked,
+    isRight: ({ status, date }) => status === 'booked' && date !== undefined,
     wakes: true,
     isBillOnly: true,
     async prepare(site, amount, perDay) {
