@@ -1,18 +1,20 @@
-// `npm run bench` measures what each operation costs and compares it with the most that the machine can do.
-// bench/RESULTS.md contains the last whole run.
+// `npm run bench` measures what each operation costs and compares it with the most that the machine can do, and
+// with what else could be run on it. bench/RESULTS.md contains the last whole run.
 import { stopOnSignal } from '../scripts/foreground.mjs'
 import { fail } from '../scripts/ready.mjs'
-import { measureBill } from './bill.mjs'
-import { measureGrowth } from './growth.mjs'
-import { measureImport } from './import.mjs'
 import { machine } from './machine.mjs'
 import { readOptions } from './options.mjs'
-import { judgeBill } from './promises.mjs'
-import { saveResults } from './report.mjs'
-import { measureRounds, summary } from './rounds.mjs'
+import { measureBill } from './parts/bill.mjs'
+import { measureDepth } from './parts/depth.mjs'
+import { measureFairness } from './parts/fairness.mjs'
+import { measureGrowth } from './parts/growth.mjs'
+import { measureImport } from './parts/import.mjs'
+import { measureRush } from './parts/rush.mjs'
+import { measureSpeed } from './parts/speed.mjs'
+import { measureStarts } from './parts/starts.mjs'
+import { judgeBill } from './report/promises.mjs'
+import { saveResults } from './report/report.mjs'
 import { prepareServers, removeStates, startLimit, startService } from './servers.mjs'
-import { measureStarts } from './starts.mjs'
-import { LIMITS } from './workloads.mjs'
 
 /** The exit code after a signal. */
 const INTERRUPTED = 130
@@ -21,16 +23,16 @@ const startedAt = performance.now()
 const log = (what) => console.error(`${seconds().toFixed(0).padStart(4)} s  ${what}`)
 const seconds = () => (performance.now() - startedAt) / 1_000
 
-const MEASURES = { bill, load, growth, import: imports, start: starts }
+const MEASURES = { bill, rush, depth, load, fairness, growth, import: imports, start: starts }
 
 async function bench() {
   const options = readOptions()
   log('bundling, and filling a database')
-  const prepared = await prepareServers(options.doctors)
+  const prepared = await prepareServers(options)
   const measured = await measureAll(prepared, options)
   removeStates()
-  const { rounds, isSmoke } = options
-  const settings = { rounds, seconds: options.seconds, isSmoke }
+  const { rounds, isSmoke, clinics } = options
+  const settings = { rounds, seconds: options.seconds, isSmoke, clinics: clinics.count }
   saveResults({ machine: machine(), settings, tookSeconds: Math.round(seconds()), ...measured }, options)
   const failures = failuresOf(measured)
   if (failures.length > 0) throw new Error(failures.join('\n'))
@@ -48,22 +50,36 @@ async function measureAll(prepared, options) {
   return results
 }
 
-async function bill(prepared) {
-  log('bill: counting what each operation asks for')
-  const server = await startService(prepared, 'bill', { bundle: prepared.bundles.counted })
-  const lines = await measureBill(server)
+/** Measures on a service of its own whose bindings are counted. */
+async function counted(prepared, name, measure) {
+  const server = await startService(prepared, name, { bundle: prepared.bundles.counted })
+  const lines = await measure(server)
   await server.stop()
   return lines
 }
 
+async function bill(prepared) {
+  log('bill: counting what each operation asks for')
+  return counted(prepared, 'bill', measureBill)
+}
+
+async function rush(prepared, options) {
+  log('rush: counting what each of many at once asks for')
+  return counted(prepared, 'rush', (server) => measureRush(server, options.rush))
+}
+
+async function depth(prepared, options) {
+  log('depth: counting what each operation waits for')
+  return counted(prepared, 'depth', (server) => measureDepth(server, options.depth))
+}
+
 async function load(prepared, options) {
-  const service = await startService(prepared, 'service')
-  const contestants = options.workloads.map((workload) => ({ workload, server: service }))
-  for (const workload of LIMITS)
-    contestants.push({ workload, server: await startLimit(workload.name, workload), isLimit: true })
-  const measured = await measureRounds(contestants, { ...options, log })
-  await Promise.all([...new Set(contestants.map(({ server }) => server))].map((server) => server.stop()))
-  return summary(measured)
+  return measureSpeed(prepared, { ...options, log })
+}
+
+async function fairness(prepared, options) {
+  const wanted = { ...options, ...options.fairness, log }
+  return counted(prepared, 'fairness', (server) => measureFairness(server, wanted))
 }
 
 async function growth(prepared, options) {

@@ -1,14 +1,7 @@
-import { once } from 'node:events'
-import autocannon from 'autocannon'
+import { keepBusy } from './connections.mjs'
 
 /** So few that no request waits for another, and so many that the server is never idle. */
 export const CONNECTIONS = { low: 4, high: 32 }
-
-/** A response that takes longer counts as an error. */
-const TIMEOUT_SECONDS = 30
-
-/** How often autocannon checks whether it has all answers; its own times are not used. */
-const LOOK_MS = 20
 
 /**
  * Sends `amount` requests, `request(i)` for each, and returns how fast they were answered. `onReply` receives
@@ -18,32 +11,44 @@ export async function load(url, { amount, connections, request, onReply }) {
   const latencies = []
   const statuses = {}
   let [sent, firstAt, lastAt] = [0, 0, 0]
-  const shots = autocannon({
-    url,
-    amount,
+  const errors = await keepBusy(url, {
     connections: Math.min(connections, amount),
-    timeout: TIMEOUT_SECONDS,
-    sampleInt: LOOK_MS,
-    requests: [{ setupRequest, ...(onReply && { onResponse }) }],
+    next() {
+      firstAt ||= performance.now()
+      const number = sent
+      if (number === amount) return null
+      sent += 1
+      return { ...request(number), number }
+    },
+    onAnswer({ number }, { status, text }, ms) {
+      lastAt = performance.now()
+      latencies.push(ms)
+      statuses[status] = (statuses[status] ?? 0) + 1
+      onReply?.(number, status, text())
+    },
   })
-  shots.on('response', (_, status, __, latencyMs) => {
-    lastAt = performance.now()
-    latencies.push(latencyMs)
-    statuses[status] = (statuses[status] ?? 0) + 1
-  })
-  const [{ errors }] = await once(shots, 'done')
   const seconds = (lastAt - firstAt) / 1_000
   return { amount, seconds, perSecond: latencies.length / seconds, latencies, statuses, errors }
+}
 
-  function setupRequest(usual, context) {
-    firstAt ||= performance.now()
-    context.number = sent++
-    const { headers, ...wanted } = request(context.number)
-    return { ...usual, ...wanted, headers: { ...headers } }
-  }
-
-  function onResponse(status, body, context) {
-    onReply(context.number, status, body)
+/** Keeps these connections busy until `stop`, which returns how many requests per second succeeded. */
+export function flood(url, { connections, request }) {
+  let [sent, succeeded, isOver] = [0, 0, false]
+  const startedAt = performance.now()
+  const over = keepBusy(url, {
+    connections,
+    next: () => (isOver ? null : request(sent++)),
+    onAnswer(_, { status }) {
+      if (status < 300) succeeded += 1
+    },
+  })
+  return {
+    async stop() {
+      isOver = true
+      const perSecond = (succeeded * 1_000) / (performance.now() - startedAt)
+      await over
+      return { perSecond }
+    },
   }
 }
 

@@ -8,9 +8,10 @@ import { freePort } from '../scripts/port.mjs'
 import { ROOT } from '../scripts/root.mjs'
 import { secretInside } from '../scripts/secret.mjs'
 import { serveWorker } from '../scripts/worker.mjs'
+import { writeCountedEntry } from './counted.mjs'
 import { metered } from './machine.mjs'
 import { seed, seedBareRecords } from './seed.mjs'
-import { siteOf } from './site.mjs'
+import { bareSite, siteOf } from './site.mjs'
 
 const FOLDER = join(ROOT, '.wrangler', 'bench')
 const BASE = join(FOLDER, 'base')
@@ -41,40 +42,37 @@ process.on('exit', () => {
 export const removeStates = () => rmSync(FOLDER, { recursive: true, force: true })
 
 /** Bundles the Workers and fills a migrated database, of which each server gets a copy. */
-export async function prepareServers(doctors) {
+export async function prepareServers({ doctors, clinics }) {
   removeStates()
   mkdirSync(FOLDER, { recursive: true })
-  const key = newKey(secretInside(BASE))
+  const secret = secretInside(BASE)
+  const key = newKey(secret)
+  const keys = Array.from({ length: clinics.count }, () => newKey(secret))
   const [service, counted] = await Promise.all([
     bundle('bench-service'),
-    bundle('bench-counted', { entry: join(WORKERS, 'counted', 'index.ts') }),
-    migrate(BASE).then(() => seed(BASE, key, doctors)),
+    writeCountedEntry().then((entry) => bundle('bench-counted', { entry })),
+    migrate(BASE).then(() => seed(BASE, { key, doctors, keys, clinics })),
   ])
-  return { bundles: { service, counted }, key, doctors }
+  return { bundles: { service, counted }, key, doctors, keys, clinics }
 }
 
 /** The service on a state of its own. `fillState` may add records before the service starts. */
-export async function startService(
-  { bundles, key, doctors },
-  name,
-  { bundle = bundles.service, fillState, settings } = {},
-) {
+export async function startService(prepared, name, { bundle, fillState, settings } = {}) {
+  const { bundles, ...seeded } = prepared
   const stateDir = copyOfBase(name)
   fillState?.(stateDir)
-  const server = await start({ name, stateDir, bundle, settings, path: OPEN_PATH.service })
-  return { ...server, site: siteOf({ url: server.url, key, doctors }) }
+  const wanted = { name, stateDir, bundle: bundle ?? bundles.service, settings, path: OPEN_PATH.service }
+  const server = await start(wanted)
+  return { ...server, site: siteOf({ url: server.url, ...seeded }) }
 }
 
-/**
- * A bare Worker, on disk like the service; its site is only its address. `config`: the folder of its
- * wrangler.toml.
- */
+/** A bare Worker, on disk like the service. `config`: the folder of its wrangler.toml. */
 export async function startLimit(worker, { name = worker, config = '.' } = {}) {
   const stateDir = copyOfBase(name)
   seedBareRecords(stateDir)
   const options = { bundle: join(ROOT, WORKERS, worker), config: join(WORKERS, config, 'wrangler.toml') }
   const server = await start({ name, stateDir, ...options, path: OPEN_PATH.limit })
-  return { ...server, site: { url: server.url } }
+  return { ...server, site: bareSite(server.url) }
 }
 
 function copyOfBase(name) {
@@ -93,14 +91,18 @@ async function start({ name, path, ...wanted }) {
 }
 
 async function spawn(wanted) {
-  const worker = serveWorker({ port: await freePort(), ...wanted })
-  running.add(worker)
-  const stop = () => worker.stop().finally(() => running.delete(worker))
-  return { ...worker, stop }
+  return kept(serveWorker({ port: await freePort(), ...wanted }))
+}
+
+/** Ends the process group of a server with this process, unless it was stopped before. */
+export function kept(server) {
+  running.add(server)
+  const stop = () => server.stop().finally(() => running.delete(server))
+  return { ...server, stop }
 }
 
 /** Waits until the work after the answers is over; if CPU is not measured, for `QUIET.forMs`. */
-async function settled({ cpuMicros }) {
+export async function settled({ cpuMicros }) {
   for (let waitedMs = 0; waitedMs < QUIET.withinMs; waitedMs += QUIET.forMs) {
     const before = cpuMicros()
     await sleep(QUIET.forMs)

@@ -1,4 +1,5 @@
-import { countedDatabase } from './database'
+import { type Around, countedDatabase } from './database'
+import { asOneTrip, delayed } from './distance'
 import { add, awaited, type Count, current, whenBegun } from './tally'
 
 /** Adds counts to one operation, before or after its answer. A call is charged when it is over. */
@@ -14,15 +15,38 @@ export const ofWorker: Begin = () => {
 /** A queue bills a message three times: written, read and deleted. The last two come with its delivery. */
 export const OPERATIONS_PER_DELIVERY = 2
 
-export const countedBindings = (env: Env, begin: Begin): Env => ({
-  ...env,
-  DB: countedDatabase(env.DB, begin),
-  REPLIES: countedKv(env.REPLIES, begin),
-  IMPORT_CHUNKS: countedQueue(env.IMPORT_CHUNKS, begin),
-  DOCTOR_DAY: countedNamespace(env.DOCTOR_DAY, begin),
-  BULK_JOB: countedNamespace(env.BULK_JOB, begin),
-  UPSTREAM_GATE: countedNamespace(env.UPSTREAM_GATE, begin),
-})
+/** The names of the service's bindings, by their kind. */
+export interface Names {
+  databases: string[]
+  kv: string[]
+  queues: string[]
+  objects: string[]
+}
+
+let names: Names = { databases: [], kv: [], queues: [], objects: [] }
+
+/** The entry that the bench writes calls this with the names in wrangler.toml. */
+export function watch(found: Names): void {
+  names = found
+}
+
+const asItIs: Around = (batch) => batch()
+
+/** `around`: runs the batches that go to D1. */
+export function countedBindings(env: Env, begin: Begin, around: Around = asItIs): Env {
+  const bindings = env as unknown as Record<string, unknown>
+  const counted = { ...bindings }
+  for (const name of names.databases)
+    counted[name] = countedDatabase(bindings[name] as D1Database, begin, around)
+  for (const name of names.kv) counted[name] = countedKv(bindings[name] as KVNamespace, begin)
+  for (const name of names.queues) counted[name] = countedQueue(bindings[name] as Queue, begin)
+  for (const name of names.objects)
+    counted[name] = countedNamespace(bindings[name] as DurableObjectNamespace, isRecorder(name), begin)
+  return counted as unknown as Env
+}
+
+/** The binding or the class of the object that sends lots of statements to D1. */
+export const isRecorder = (name: string): boolean => name.toUpperCase() === 'RECORDER'
 
 type Method = (...args: unknown[]) => unknown
 type Methods = Record<string | symbol, Method>
@@ -54,25 +78,48 @@ const countedKv = (kv: KVNamespace, begin: Begin): KVNamespace =>
     const count = KV_COUNTS[name]
     if (!count) throw new Error(`KV_COUNTS does not say what ${name} costs`)
     begin()(count)
-    return awaited(async () => call(...args))
+    return awaited(() => delayed(async () => call(...args)))
   })
 
 const countedQueue = (queue: Queue, begin: Begin): Queue =>
   wrapped(queue, (name, call) => (...args) => {
     begin()('queueOperations', name === 'sendBatch' ? [...(args[0] as Iterable<unknown>)].length : 1)
-    return awaited(async () => call(...args))
+    return awaited(() => delayed(async () => call(...args)))
   })
 
 /** Each call of a stub is one request to its object. */
-const countedNamespace = <Class extends Rpc.DurableObjectBranded>(
-  namespace: DurableObjectNamespace<Class>,
+const countedNamespace = (
+  namespace: DurableObjectNamespace,
+  isRecorders: boolean,
   begin: Begin,
-): DurableObjectNamespace<Class> =>
+): DurableObjectNamespace =>
   wrapped(namespace, (name, call) => {
     if (name !== 'get' && name !== 'getByName') return call
     return (...args) =>
       wrapped(call(...args) as object, (_, method) => (...sent) => {
-        begin()('objectRequests')
-        return awaited(async () => method(...sent))
+        const charge = begin()
+        const send = async () => method(...sent)
+        charge(isRecorders ? 'recorderRequests' : 'objectRequests')
+        return awaited(() => (isRecorders ? recorded(charge, send) : delayed(send)))
       })
   })
+
+/** The calls of the Recorder that are under way, oldest first. */
+const recording = new Set<Charge>()
+
+async function recorded<Result>(charge: Charge, call: () => Promise<Result>): Promise<Result> {
+  recording.add(charge)
+  try {
+    return await asOneTrip(call)
+  } finally {
+    recording.delete(charge)
+  }
+}
+
+/** A batch of the Recorder belongs to the oldest call that waits for it; without one, to `own`. */
+export const ofRecorder =
+  (own: Begin): Begin =>
+  () => {
+    const [caller = own()] = recording
+    return caller
+  }

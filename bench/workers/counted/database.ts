@@ -1,18 +1,25 @@
 import type { Begin, Charge } from './bindings'
+import { delayed, turnAtD1 } from './distance'
 import { awaited } from './tally'
 
 const IS_SELECT = /^\s*select\b/i
 
+type Ask = <Result extends D1Result | D1Result[]>(batch: () => Promise<Result>) => Promise<Result>
+
 /** The real statement of each wrapper, because the real `batch` takes only real statements. */
 const originals = new WeakMap<object, D1PreparedStatement>()
 
-export function countedDatabase(database: D1Database, begin: Begin): D1Database {
+/** Runs a batch, and may note when it leaves for D1 and when it is back. */
+export type Around = <Result>(batch: () => Promise<Result>) => Promise<Result>
+
+export function countedDatabase(database: D1Database, begin: Begin, around: Around): D1Database {
+  const ask: Ask = (batch) => around(() => roundTrip(begin, batch))
   const wrap = (statement: D1PreparedStatement, query: string): D1PreparedStatement =>
-    countedStatement(statement, query, begin, wrap)
+    countedStatement(statement, query, ask, wrap)
   const counted = {
     prepare: (query: string) => wrap(database.prepare(query), query),
     batch: async (statements: D1PreparedStatement[]) => {
-      const results = await roundTrip(begin, () =>
+      const results = await ask(() =>
         database.batch(statements.map((statement) => originals.get(statement) ?? statement)),
       )
       return results
@@ -25,10 +32,10 @@ export function countedDatabase(database: D1Database, begin: Begin): D1Database 
 function countedStatement(
   statement: D1PreparedStatement,
   query: string,
-  begin: Begin,
+  ask: Ask,
   wrap: (statement: D1PreparedStatement, query: string) => D1PreparedStatement,
 ): D1PreparedStatement {
-  const all = () => roundTrip(begin, () => statement.all<Record<string, unknown>>())
+  const all = () => ask(() => statement.all<Record<string, unknown>>())
   const counted = {
     bind: (...values: unknown[]) => wrap(statement.bind(...values), query),
     all,
@@ -49,10 +56,10 @@ function countedStatement(
 
 async function roundTrip<Result extends D1Result | D1Result[]>(
   begin: Begin,
-  ask: () => Promise<Result>,
+  batch: () => Promise<Result>,
 ): Promise<Result> {
   const charge = begin()
-  const result = await awaited(ask)
+  const result = await awaited(() => delayed(() => turnAtD1().then(batch)))
   charge('d1RoundTrips')
   for (const { meta } of [result].flat() as D1Result[]) chargeQuery(charge, meta)
   return result

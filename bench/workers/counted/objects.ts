@@ -1,102 +1,65 @@
-import {
-  BulkJob as BulkJobItself,
-  DoctorDay as DoctorDayItself,
-  UpstreamGate as GateItself,
-} from '../../../src/index'
-import { type Begin, countedBindings } from './bindings'
-import { add, awaited, current, type When, whenBegun } from './tally'
+import { DurableObject } from 'cloudflare:workers'
+import { countedBindings, isRecorder, ofRecorder } from './bindings'
+import { lotQueue, type Meter, metered, meterOf, ofObject } from './meter'
+import { add, awaited, current } from './tally'
 
-/** The classes of the service with their storage, their bindings and their alarms counted. */
+type ObjectClass = new (state: DurableObjectState, env: Env) => object
 
-/**
- * The state of one object: the operation of its last call, the operation that set the alarm, the number of
- * calls in flight, and whether the alarm is running.
- */
-interface Meter {
-  label: string
-  armedBy: string
-  inFlight: number
-  isAlarmRunning: boolean
+/** A class of the service with its storage, its bindings and its alarms counted. */
+export function counted(name: string, Itself: ObjectClass): ObjectClass {
+  return isRecorder(name) ? countedRecorder(Itself) : countedObject(Itself)
 }
 
-const meters = new WeakMap<object, Meter>()
-
-/** Work during a call that its caller awaits counts as before the answer; all other work as after it. */
-const whenNow = ({ inFlight, isAlarmRunning }: Meter): When =>
-  inFlight > 0 ? whenBegun() : isAlarmRunning ? 'alarm' : 'after'
-
-/** A D1 call that ends after the call of the object, such as the copy's, delays no answer. */
-const ofObject =
-  (meter: Meter): Begin =>
-  () => {
-    const { label } = meter
-    return (count, amount) => add(label, whenNow(meter), count, amount)
-  }
-
-function metered(state: DurableObjectState): Meter {
-  const meter = { label: current(), armedBy: current(), inFlight: 0, isAlarmRunning: false }
-  meters.set(state, meter)
-  countStorage(state.storage, meter)
-  return meter
-}
-
-/** Changes `storage` itself, because the base class accepts only the runtime's own state. */
-function countStorage(storage: DurableObjectStorage, meter: Meter): void {
-  const { sql } = storage
-  const exec = sql.exec.bind(sql)
-  const countedExec: typeof sql.exec = (query, ...values) => {
-    const [label, when] = [meter.label, whenNow(meter)]
-    const cursor = exec(query, ...values)
-    // SQLite reads the rows while the caller iterates over the cursor, which ends within this turn.
-    queueMicrotask(() => {
-      add(label, when, 'objectRowsRead', cursor.rowsRead)
-      add(label, when, 'objectRowsWritten', cursor.rowsWritten)
-    })
-    return cursor as never
-  }
-  sql.exec = countedExec
-  countKeys(storage, meter)
-}
-
-/** A SQLite object bills one row for each key; setting an alarm bills one row written. */
-function countKeys(storage: DurableObjectStorage, meter: Meter): void {
-  for (const [name, count] of [
-    ['get', 'objectRowsRead'],
-    ['put', 'objectRowsWritten'],
-    ['setAlarm', 'objectRowsWritten'],
-  ] as const) {
-    const original = storage[name].bind(storage) as (...args: unknown[]) => unknown
-    const counted = (...args: unknown[]) => {
-      add(meter.label, whenNow(meter), count)
-      if (name === 'setAlarm') meter.armedBy = meter.label
-      return original(...args)
+function countedObject(Itself: ObjectClass): ObjectClass {
+  class Counted extends Itself {
+    constructor(state: DurableObjectState, env: Env) {
+      super(state, countedBindings(env, ofObject(metered(state))))
     }
-    Object.assign(storage, { [name]: counted })
   }
+  meterMethods(Counted, Itself)
+  return Counted
 }
 
-type Constructor = abstract new (...args: never[]) => object
+function countedRecorder(Itself: ObjectClass): ObjectClass {
+  const queues = new WeakMap<object, ReturnType<typeof lotQueue>>()
+  class Counted extends Itself {
+    constructor(state: DurableObjectState, env: Env) {
+      const queue = lotQueue()
+      queues.set(state, queue)
+      super(state, countedBindings(env, ofRecorder(ofObject(metered(state))), queue.around))
+    }
+  }
+  meterMethods(Counted, Itself, (state) => queues.get(state)?.came(current()))
+  return Counted
+}
 
 /** Counts the calls in flight. A synchronous method stays synchronous, because objects call their own. */
-function meterMethods(counted: Constructor, itself: Constructor): void {
-  for (const [name, { value: method }] of Object.entries(
-    Object.getOwnPropertyDescriptors(itself.prototype),
-  )) {
-    if (name === 'constructor' || typeof method !== 'function') continue
+function meterMethods(counted: ObjectClass, itself: ObjectClass, came?: (state: object) => void): void {
+  for (const [name, method] of methodsOf(itself.prototype))
     Object.defineProperty(counted.prototype, name, {
       value(this: { ctx: DurableObjectState }, ...args: unknown[]) {
-        const meter = meters.get(this.ctx)
+        const meter = meterOf(this.ctx)
         if (!meter) return method.apply(this, args)
-        return name === 'alarm'
-          ? awaited(async () => runAlarm(meter, () => method.apply(this, args)))
-          : runCall(meter, () => method.apply(this, args))
+        if (name === 'alarm') return awaited(async () => runAlarm(meter, () => method.apply(this, args)))
+        came?.(this.ctx)
+        return runCall(meter, () => method.apply(this, args))
       },
     })
-  }
+}
+
+type Method = (this: unknown, ...args: unknown[]) => unknown
+
+/** The methods of a class and of those it extends, up to the runtime's own. */
+function methodsOf(prototype: object): Map<string, Method> {
+  if (prototype === DurableObject.prototype) return new Map()
+  const methods = methodsOf(Object.getPrototypeOf(prototype))
+  for (const [name, { value }] of Object.entries(Object.getOwnPropertyDescriptors(prototype)))
+    if (name !== 'constructor' && typeof value === 'function') methods.set(name, value)
+  return methods
 }
 
 /** Cloudflare bills an alarm as a request to its object. */
-async function runAlarm(meter: Meter, alarm: () => Promise<void>): Promise<void> {
+async function runAlarm(meter: Meter, alarm: () => unknown): Promise<void> {
   meter.label = meter.armedBy
   add(meter.label, 'alarm', 'objectRequests')
   meter.isAlarmRunning = true
@@ -123,25 +86,3 @@ function runCall(meter: Meter, call: () => unknown): unknown {
     throw error
   }
 }
-
-export class DoctorDay extends DoctorDayItself {
-  constructor(state: DurableObjectState, env: Env) {
-    super(state, countedBindings(env, ofObject(metered(state))))
-  }
-}
-
-export class BulkJob extends BulkJobItself {
-  constructor(state: DurableObjectState, env: Env) {
-    super(state, countedBindings(env, ofObject(metered(state))))
-  }
-}
-
-export class UpstreamGate extends GateItself {
-  constructor(state: DurableObjectState, env: Env) {
-    super(state, countedBindings(env, ofObject(metered(state))))
-  }
-}
-
-meterMethods(DoctorDay, DoctorDayItself)
-meterMethods(BulkJob, BulkJobItself)
-meterMethods(UpstreamGate, GateItself)

@@ -1,15 +1,18 @@
-/** What Cloudflare bills, and D1 round trips. */
+/** What Cloudflare bills, D1 round trips, and the time that calls of the Recorder wait behind a lot. */
 export interface Counts {
   d1RoundTrips: number
   d1Queries: number
   d1RowsRead: number
   d1RowsWritten: number
+  /** Calls of all objects but the Recorder. */
   objectRequests: number
+  recorderRequests: number
   objectRowsRead: number
   objectRowsWritten: number
   kvReads: number
   kvWrites: number
   queueOperations: number
+  behindLotMs: number
 }
 export type Count = keyof Counts
 
@@ -22,18 +25,20 @@ const NOTHING: Counts = {
   d1RowsRead: 0,
   d1RowsWritten: 0,
   objectRequests: 0,
+  recorderRequests: 0,
   objectRowsRead: 0,
   objectRowsWritten: 0,
   kvReads: 0,
   kvWrites: 0,
   queueOperations: 0,
+  behindLotMs: 0,
 }
 
 /**
- * The Worker and its objects run in one isolate here and share this state. Only one request is in flight at a
- * time, so all work between its start and its answer belongs to it.
+ * The Worker and its objects run in one isolate here and share this state. Requests in flight at the same
+ * time are of one operation, so all work between its start and its last answer belongs to it.
  */
-const state = { label: '', isAnswered: true, pending: 0 }
+const state = { label: '', answering: 0, pending: 0 }
 const tallies = new Map<string, Record<When, Counts>>()
 
 /** From now on all work counts for this operation. */
@@ -52,14 +57,14 @@ export function add(label: string, when: When, count: Count, amount = 1): void {
 }
 
 /** Whether work that the Worker begins now delays the answer. */
-export const whenBegun = (): When => (state.isAnswered ? 'after' : 'before')
+export const whenBegun = (): When => (state.answering > 0 ? 'before' : 'after')
 
 export async function answering<Answer>(answer: () => Promise<Answer>): Promise<Answer> {
-  state.isAnswered = false
+  state.answering += 1
   try {
     return await answer()
   } finally {
-    state.isAnswered = true
+    state.answering -= 1
   }
 }
 

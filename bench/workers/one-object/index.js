@@ -15,12 +15,12 @@ export class Records extends DurableObject {
   }
 }
 
-/** Takes the body of POST /tests and stores a row of it, in one call of one object. */
+/** Takes the body of POST /tests and stores a row of it, in one call of one object; or of the object of its day. */
 export default {
   async fetch(request, env) {
     if (request.method === 'GET') return new Response('ready')
     const record = await request.json()
-    await env.RECORDS.get(env.RECORDS.idFromName('all')).store(record)
+    await env.RECORDS.get(env.RECORDS.idFromName(record.day ?? 'all')).store(record)
     return Response.json({ status: 'success', test_id: record.test_id }, { status: 201 })
   },
 }

@@ -1,4 +1,4 @@
-import { APPOINTMENTS, newKey } from './site.mjs'
+import { APPOINTMENTS, newKey } from '../site.mjs'
 
 /** A round books this many on each day, and checks in as many. A day of 10 slots has room for one round. */
 const PER_DAY = 5

@@ -1,5 +1,5 @@
 import { setTimeout as sleep } from 'node:timers/promises'
-import { median } from './load.mjs'
+import { median } from '../load.mjs'
 
 const POLL_MS = 5
 const ANSWERED_WITHIN_MS = 60_000

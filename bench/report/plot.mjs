@@ -1,11 +1,12 @@
 const WIDTH = 900
-const LABEL_WIDTH = 300
+const LABEL_WIDTH = 360
 const BAR = { height: 16, step: 22 }
 const TITLE_HEIGHT = 40
 const FIGURE_WIDTH = 90
 const COLOURS = {
   service: '#2f6f9f',
   limit: '#b0b7bd',
+  peer: '#c98f5f',
   small: '#8fbfdc',
   middle: '#4f93be',
   large: '#1f5679',
@@ -17,7 +18,9 @@ const figure = (value) => Math.round(value).toLocaleString('en')
 /** Bars as SVG: requests per second, and the cost of one request as days and records grow. */
 export function plot({ load, growth }) {
   const panels = [
-    ...(load ? [{ title: 'Requests per second', bars: load.map(speedBar) }] : []),
+    ...(load
+      ? [{ title: 'Requests per second', bars: load.filter(({ skipped }) => !skipped).map(speedBar) }]
+      : []),
     ...(growth ? [{ title: 'CPU µs of one request', bars: growth.flatMap(growthBars) }] : []),
   ].map((panel) => ({ ...panel, bars: panel.bars.filter(({ value }) => value !== null) }))
   let height = 0
@@ -34,10 +37,10 @@ ${drawn.join('\n')}
 `
 }
 
-const speedBar = ({ title, isLimit, high }) => ({
+const speedBar = ({ title, kind, high }) => ({
   label: title,
   value: high.perSecond,
-  colour: isLimit ? COLOURS.limit : COLOURS.service,
+  colour: COLOURS[kind],
 })
 
 const growthBars = ({ kind, title, sizes }) =>

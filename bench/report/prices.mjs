@@ -10,6 +10,7 @@ const PER_MILLION = {
   d1RowsRead: 0.001,
   d1RowsWritten: 1,
   objectRequests: 0.15,
+  recorderRequests: 0.15,
   objectRowsRead: 0.001,
   objectRowsWritten: 1,
   kvReads: 0.5,

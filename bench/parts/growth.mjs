@@ -1,10 +1,10 @@
 import { setTimeout as sleep } from 'node:timers/promises'
+import { CONNECTIONS, load, median } from '../load.mjs'
+import { CLINIC, seedOthers } from '../seed.mjs'
+import { startService } from '../servers.mjs'
+import { APPOINTMENTS } from '../site.mjs'
+import { WORKLOADS } from '../workloads/workloads.mjs'
 import { crowd } from './crowd.mjs'
-import { CONNECTIONS, load, median } from './load.mjs'
-import { CLINIC, seedOthers } from './seed.mjs'
-import { startService } from './servers.mjs'
-import { APPOINTMENTS } from './site.mjs'
-import { WORKLOADS } from './workloads.mjs'
 
 const PAGE = 10
 

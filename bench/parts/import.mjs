@@ -1,10 +1,18 @@
 import { setTimeout as sleep } from 'node:timers/promises'
-import { hospitalsCsv } from './csv.mjs'
-import { median } from './load.mjs'
+import { median } from '../load.mjs'
 
 const HOSPITALS = '/api/v1/hospitals'
 const POLL_MS = 25
 const OVER_WITHIN_MS = 120_000
+
+const HEADER = 'name,address,phone\n'
+
+/** A file of hospitals; files with different names have no hospital in common. */
+export const hospitalsCsv = (name, rows) =>
+  HEADER + Array.from({ length: rows }, (_, n) => line(name, n)).join('')
+
+const line = (name, n) =>
+  `General Hospital ${name} ${n},"${n} Harbour Street, Springfield",+1 202 555 ${String(n % 10_000).padStart(4, '0')}\n`
 
 /** An upload of this file with a new key. */
 export function uploading(site, csv) {

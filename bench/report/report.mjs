@@ -1,6 +1,6 @@
 import { mkdirSync, readFileSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
-import { ROOT } from '../scripts/root.mjs'
+import { ROOT } from '../../scripts/root.mjs'
 import { plot } from './plot.mjs'
 import { tables } from './tables.mjs'
 

@@ -1,5 +1,5 @@
 import { setTimeout as sleep } from 'node:timers/promises'
-import { ask, CONNECTIONS, load, median, percentile } from './load.mjs'
+import { ask, CONNECTIONS, load, median, percentile } from '../load.mjs'
 
 const WARM_UP_REQUESTS = 100
 const REQUESTS_MIN = 40
@@ -72,10 +72,10 @@ function summaryOf({ amount, perSecond, latencies, statuses, errors }, expected)
   }
 }
 
-/** Medians over the rounds, and for each limit the median of each round's ratio to it. */
+/** Medians over the rounds, and for each bare Worker and each peer the median of each round's ratio to it. */
 export function summary(measured) {
-  const limits = measured.filter(({ contestant }) => contestant.isLimit)
-  return measured.map(({ contestant: { workload, isLimit }, runs }) => {
+  const references = measured.filter(({ contestant }) => contestant.kind !== 'service')
+  return measured.map(({ contestant: { workload, kind }, runs }) => {
     const over = (value) => median(runs.map(value))
     const at = (name) => ({
       perSecond: over((run) => run[name].perSecond),
@@ -85,7 +85,7 @@ export function summary(measured) {
     return {
       name: workload.name,
       title: workload.title,
-      isLimit: Boolean(isLimit),
+      kind,
       low: at('low'),
       high: at('high'),
       cpuMicros: over((run) => run.cpuMicros),
@@ -93,19 +93,19 @@ export function summary(measured) {
       requests: sum(runs.map((run) => run.low.answered + run.high.answered)),
       wrong: sum(runs.map((run) => run.low.wrong + run.high.wrong)),
       ratios: Object.fromEntries(
-        limits.map((limit) => [limit.contestant.workload.name, ratios(runs, limit.runs)]),
+        references.map(({ contestant, runs: others }) => [contestant.workload.name, ratios(runs, others)]),
       ),
     }
   })
 }
 
-/** `cpu` is limit divided by run, so that more is better in both. */
-const ratios = (runs, limitRuns) => ({
-  throughput: median(runs.map((run, round) => run.high.perSecond / limitRuns[round].high.perSecond)),
+/** `cpu` is other divided by run, so that more is better in both. */
+const ratios = (runs, others) => ({
+  throughput: median(runs.map((run, round) => run.high.perSecond / others[round].high.perSecond)),
   cpu:
     runs[0].cpuMicros === null
       ? null
-      : median(runs.map((run, round) => limitRuns[round].cpuMicros / run.cpuMicros)),
+      : median(runs.map((run, round) => others[round].cpuMicros / run.cpuMicros)),
 })
 
 const sum = (numbers) => numbers.reduce((total, number) => total + number, 0)
