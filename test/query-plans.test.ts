@@ -4,7 +4,7 @@ import { COPY } from '../src/doctor-day/readers/copy'
 import { FIND } from '../src/doctors/finding'
 import { MEDICAL_TEST } from '../src/medical-tests/actions'
 import { READ_CLAIMS, SWEEP } from '../src/recorder/claims'
-import { CLAIM } from '../src/recorder/kind'
+import { CLAIM, forOne } from '../src/recorder/kind'
 import { WEBHOOK_EVENT } from '../src/webhooks/actions'
 import { openFrontDesk, times } from './clinic'
 import { operations } from './conformity'
@@ -107,7 +107,8 @@ const KINDS = [CLAIM, COPY, FIND, MEDICAL_TEST, WEBHOOK_EVENT]
 test.each(KINDS)('a lot of $name finds each row by an index', async ({ claim, statements }) => {
   const ownTables =
     /^(SCAN|SEARCH) (api_keys|appointments|audit|check_ins|days|doctors|idempotency_keys|medical_tests|patients|webhook_events)\b/
-  for (const statement of [SWEEP, claim, ...statements, READ_CLAIMS].filter((text) => text !== '')) {
+  const all = [SWEEP, claim, ...statements, READ_CLAIMS].filter((text) => text !== '')
+  for (const statement of [...all, ...all.map(forOne)]) {
     const steps = (await planOf(statement)).filter((step) => ownTables.test(step))
     expect([statement, steps.filter((step) => !/ USING .*(INDEX|PRIMARY KEY)/.test(step))]).toEqual([
       statement,

@@ -44,9 +44,9 @@ export function kindOf<Fields extends readonly unknown[], Result>(kind: {
   result(returned: readonly (readonly Row[])[]): Result
 }): Kind<Fields, Result> {
   const columns = [...HEAD, ...kind.columns].map((name, place) => `value->>${place} AS "${name}"`).join(', ')
-  const sent = `(SELECT json_each."key" AS place, ${columns} FROM json_each(?1)) AS sent`
-  const performed = `(SELECT * FROM (SELECT ${OPERATION} AS op, json_each."key" AS place, ${columns}
-    FROM json_each(?1)) WHERE op IS NOT NULL) AS sent`
+  const sent = `(SELECT entries."key" AS place, ${columns} FROM json_each(?1) AS entries) AS sent`
+  const performed = `(SELECT * FROM (SELECT ${OPERATION} AS op, entries."key" AS place, ${columns}
+    FROM json_each(?1) AS entries) WHERE op IS NOT NULL) AS sent`
   return {
     name: kind.name,
     statements: kind.statements({ sent, performed }),
@@ -55,6 +55,10 @@ export function kindOf<Fields extends readonly unknown[], Result>(kind: {
     result: kind.result,
   }
 }
+
+/** The statement for a lot of one: D1 bills each row of `json_each` as a row read. */
+export const forOne = (statement: string): string =>
+  statement.replaceAll('json_each(?1)', `(SELECT 0 AS "key", ?1->0 AS value)`)
 
 /** A key, and nothing else in D1. */
 export const CLAIM = kindOf<[], null>({

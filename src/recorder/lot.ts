@@ -2,7 +2,7 @@ import { logFailure } from '../lib/log'
 import { isOutage, withTimeout } from '../lib/outage'
 import { SECOND_MS } from '../lib/time'
 import { type Claimed, READ_CLAIMS, SWEEP } from './claims'
-import type { Entry, Kind, Row } from './kind'
+import { type Entry, forOne, type Kind, type Row } from './kind'
 
 /** `busy`: nothing was sent. `outage`: it may have been stored. `rejected`: it was not. */
 export type Failed = 'busy' | 'outage' | 'rejected'
@@ -75,7 +75,8 @@ function groupOf(kinds: Kinds, name: string, group: Entry[]) {
   const kind = kinds.get(name)
   if (!kind) throw new Error(`No kind is named ${name}`)
   const isKeyed = group.some((entry) => entry.isKeyed)
-  const sql = isKeyed ? [SWEEP, kind.claim, ...kind.statements, READ_CLAIMS] : kind.statements
+  const all = isKeyed ? [SWEEP, kind.claim, ...kind.statements, READ_CLAIMS] : kind.statements
+  const sql = group.length === 1 ? all.map(forOne) : all
   return { kind, group, isKeyed, sql, json: `[${group.map(({ row }) => row).join(',')}]` }
 }
 
