@@ -156,6 +156,23 @@ test('an object that dies before its copy is done arms its alarm when it wakes',
   await untilCopied(desk)
 })
 
+test('the alarm stores once how far the copy has come; an object that dies before it copies again', async () => {
+  const desk = await openFrontDesk({ patients: 3 })
+  const stored = () =>
+    runInDurableObject(dayOf(desk), (_, { storage }) =>
+      storage.sql.exec(`SELECT seq FROM readers WHERE name = 'copy'`).toArray(),
+    )
+  for (const patient of [0, 1]) await desk.book({ date: DAY, patient })
+  await untilCopied(desk)
+  expect(await stored()).toEqual([])
+  await evictDurableObject(dayOf(desk))
+  await desk.book({ date: DAY, patient: 2 })
+  await untilCopied(desk)
+  expect(await runDurableObjectAlarm(dayOf(desk))).toBe(true)
+  expect(await stored()).toEqual([{ seq: 4 }])
+  expect((await listOf(desk)).body).toHaveLength(3)
+})
+
 test('a copy that D1 neither makes nor refuses is made again; the first, made later, takes nothing back', async () => {
   const desk = await openFrontDesk({ patients: 2 })
   const day = dayOf(desk)
@@ -201,6 +218,7 @@ test('the copy never goes back: events copied again or late change nothing', asy
   await runInDurableObject(dayOf(desk), (_, state) => {
     state.storage.sql.exec(`UPDATE readers SET seq = 0 WHERE name = 'copy'`)
   })
+  await evictDurableObject(dayOf(desk))
   await env.DB.prepare('UPDATE appointments SET version = 1000, slot = 7 WHERE clinic_id = ?')
     .bind(desk.clinicId)
     .run()

@@ -8,7 +8,7 @@ import { evolve } from './state/fold'
 import { hasMade } from './state/records'
 import { newIdOn, withNewId } from './storage/address'
 import * as replies from './storage/replies'
-import { migrate } from './storage/tables'
+import { createTables } from './storage/tables'
 import type { Stored } from './storage/verdict'
 
 /** The actor of events that the day appends because time has passed. */
@@ -92,7 +92,7 @@ export function operations(host: OperationsHost): Operations {
     if (events.length === 0 && !remembered) return
     try {
       storage.transactionSync(() => {
-        if (!guard.isOpen()) migrate(stored.sql)
+        if (!guard.isOpen()) createTables(stored.sql)
         replies.record(stored, events, remembered, at)
         if (events.length > 0) host.beforeCommit(at)
       })
@@ -124,9 +124,10 @@ export function operations(host: OperationsHost): Operations {
 
   function sweep(now: number): number {
     if (!guard.isOpen() || guard.day().isNewer) return Number.POSITIVE_INFINITY
-    if (replies.sweepAt(stored.sql, guard.day()) <= now)
-      storage.transactionSync(() => replies.sweep(stored, now))
-    return replies.sweepAt(stored.sql, guard.day())
+    const dueAt = replies.sweepAt(stored.sql, guard.day(), now)
+    if (dueAt > now) return dueAt
+    storage.transactionSync(() => replies.sweep(stored, now))
+    return replies.sweepAt(stored.sql, guard.day(), now)
   }
 
   return { perform, recall, lapse, begin, sweep }

@@ -5,6 +5,7 @@ import type { Day, Event, Recorded } from '../state/day'
 import { closesAt } from '../state/slot-times'
 import { shown } from '../state/views'
 import * as log from '../storage/log'
+import { position } from '../storage/position'
 
 const EVENTS_MAX = 500
 
@@ -36,6 +37,8 @@ interface CopyReader {
   catchUp(): Promise<void>
   /** Starts again at the first event. Call it within a transaction. */
   rewind(): void
+  /** For the alarm: stores how far the copy has come. Never throws. */
+  storePosition(): void
 }
 
 export function copyReader({ name, sql, database, day, checkOnce, wakeAt }: CopyHost): CopyReader {
@@ -43,18 +46,18 @@ export function copyReader({ name, sql, database, day, checkOnce, wakeAt }: Copy
   let rewinds = 0
   let restUntil = 0
   const { postpone, reset } = backoff('copy_failed', name, wakeAt)
-  const copiedSeq = () => log.readerPosition(sql, READER)
+  const copied = position(sql, READER)
 
   async function copy(): Promise<void> {
     try {
       // A log that was lost or replaced must not overwrite what D1 knows of it.
       if ((await checkOnce()) !== null) throw new Error('The log is not the one that D1 has copied')
-      while (copiedSeq() < day().version) {
+      while (copied.current() < day().version) {
         if (day().isNewer) throw new Error('A newer version of the service has to copy this day')
         const rest = Math.min(restUntil - performance.now(), PAUSE_MS)
         if (rest > 0) await scheduler.wait(rest)
         const before = rewinds
-        const events = [...log.readEvents(sql, copiedSeq(), EVENTS_MAX)]
+        const events = [...log.readEvents(sql, copied.current(), EVENTS_MAX)]
         const last = events.at(-1)
         const head = log.hashAt(sql, day().version)
         if (!last || head === undefined)
@@ -63,7 +66,7 @@ export function copyReader({ name, sql, database, day, checkOnce, wakeAt }: Copy
         // D1 may run an abandoned batch late, even after the next one: an older version changes nothing.
         await withTimeout(copyToD1(database, day(), events, head), COPY_MS_MAX)
         // A resync during this copy has set the reader back to the start; it must stay there.
-        if (before === rewinds) log.setReaderPosition(sql, READER, last.seq)
+        if (before === rewinds) copied.moveTo(last.seq)
       }
       reset()
     } catch (error) {
@@ -72,7 +75,7 @@ export function copyReader({ name, sql, database, day, checkOnce, wakeAt }: Copy
   }
 
   return {
-    isBehind: () => copiedSeq() < day().version,
+    isBehind: () => copied.current() < day().version,
     /** One copy runs at a time, until it reaches the end of the log. */
     catchUp() {
       running ??= copy().finally(() => {
@@ -81,8 +84,15 @@ export function copyReader({ name, sql, database, day, checkOnce, wakeAt }: Copy
       return running
     },
     rewind() {
-      log.setReaderPosition(sql, READER, 0)
+      copied.rewind()
       rewinds += 1
+    },
+    storePosition() {
+      try {
+        copied.store()
+      } catch (error) {
+        postpone(error)
+      }
     },
   }
 }

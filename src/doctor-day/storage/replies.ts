@@ -1,4 +1,4 @@
-import { DAY_MS, instantAt } from '../../lib/time'
+import { DAY_MS, endOf } from '../../lib/time'
 import type { Day, Recorded } from '../state/day'
 import { append, headOf, setHead } from './log'
 import { type Keyring, sealOf, signatureOf } from './seal'
@@ -78,12 +78,15 @@ const setSignature = (sql: SqlStorage, keys: Keyring, row: ReplyRow): void => {
   sql.exec('UPDATE ops SET at = ?, mac = ? WHERE op_id = ?', row.at, mac, row.op_id)
 }
 
-/** When the alarm removes replies: a day after the end of the date, and no reply younger than a day. */
-export function sweepAt(sql: SqlStorage, { identity, timeZone }: Day): number {
+/**
+ * When the alarm removes replies: a day after the end of the date, and no reply younger than a day. Before
+ * that end it reads nothing: each used day has a reply, and none is younger than the end.
+ */
+export function sweepAt(sql: SqlStorage, { identity, timeZone }: Day, now: number): number {
+  const end = identity ? endOf(identity.date, timeZone) : 0
+  if (now <= end) return end + REMEMBERED_MS
   const { oldest } = sql.exec<{ oldest: number | null }>('SELECT min(at) AS oldest FROM ops').one()
-  if (oldest === null) return Number.POSITIVE_INFINITY
-  const end = identity ? instantAt(identity.date, '24:00', timeZone) : 0
-  return Math.max(end, oldest) + REMEMBERED_MS
+  return oldest === null ? Number.POSITIVE_INFINITY : Math.max(end, oldest) + REMEMBERED_MS
 }
 
 /** Removes the replies that no retry asks for any more. Call it within a transaction. */
