@@ -58,7 +58,7 @@ export class DoctorDay extends DurableObject<Env> {
   readonly #copy = copyReader({
     name: this.ctx.id.name,
     sql: this.#sql,
-    database: this.env.DB,
+    env: this.env,
     day: () => this.#day,
     checkOnce: () => this.#guard.checkOnce(),
     wakeAt: (instant) => this.#arm(instant),

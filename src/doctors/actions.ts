@@ -9,6 +9,7 @@ import { dayKey } from '../doctor-day/storage/address'
 import { newId } from '../lib/crypto'
 import { cutPage, type Page } from '../lib/page'
 import { notFound, Problem } from '../problem'
+import { findDay } from './finding'
 import {
   type Availability,
   type ChangeDoctor,
@@ -163,16 +164,6 @@ export const selectKnown = (ctx: Ctx, doctorId: string, date: string) =>
     .from(days)
     .where(and(eq(days.clinicId, ctx.clinic.id), eq(days.doctorId, doctorId), eq(days.date, date)))
 
-/** One D1 round trip finds the doctor and what D1 knows of the day, and claims the key. */
-export async function findDay(ctx: Ctx, doctorId: string, date: string) {
-  const finding = [selectDoctor(ctx, doctorId)] as const
-  const { opId, claimedAt, results } = await ctx.once.transact(
-    () => [...finding, selectKnown(ctx, doctorId, date)],
-    finding,
-  )
-  return { opId, claimedAt, doctor: firstOrNotFound(results[0]), known: results[1][0] ?? null }
-}
-
 /** The doctor, and what D1 knows of the day: read before the day is asked, which can only know more. */
 export async function requireDay(ctx: Ctx, doctorId: string, date: string) {
   const [found, [known = null]] = await ctx.db.batch([
@@ -209,13 +200,6 @@ export async function seeDay<Q extends Query>(
   const { seen, version } = isBehind(first) ? await ask() : first
   if (isBehind({ version })) throw problemOf({ ok: false, refused: 'day_damaged' })
   return { doctor, seen }
-}
-
-/** One D1 round trip finds the doctor and claims the key. */
-export async function findDoctor(ctx: Ctx, id: string) {
-  const finding = [selectDoctor(ctx, id)] as const
-  const { opId, claimedAt, results } = await ctx.once.transact(() => finding, finding)
-  return { opId, claimedAt, doctor: firstOrNotFound(results[0]) }
 }
 
 export const requireDoctor = async (ctx: Ctx, id: string): Promise<DoctorRow> =>
