@@ -1,6 +1,7 @@
 import { evictDurableObject, runDurableObjectAlarm, runInDurableObject } from 'cloudflare:test'
 import { env } from 'cloudflare:workers'
 import { afterEach, expect, test, vi } from 'vitest'
+import type { DoctorDay } from '../src/doctor-day/doctor-day'
 import { dayKey } from '../src/doctor-day/storage/address'
 import { DAY, type FrontDesk, openFrontDesk, type Reply, statuses, times } from './clinic'
 import { soon } from './soon'
@@ -69,6 +70,36 @@ test('while D1 refuses writes, bookings are still acknowledged and exact; the co
   await runDurableObjectAlarm(dayOf(desk))
   await untilCopied(desk)
   expect((await listOf(desk)).text).toBe(list.text)
+})
+
+test('an outage during which a day gets more events than one copy takes leaves none of them out', async () => {
+  const desk = await openFrontDesk({ patients: 2 })
+  const { clinicId, doctorId } = desk
+  const lost = loseWrites()
+  const first = await desk.book({ date: DAY })
+  await runInDurableObject(dayOf(desk), async (day: DoctorDay) => {
+    const opening = { clinicId, doctorId, date: DAY, timeZone: 'UTC', capacity: 10 }
+    for (const holdId of times(300, (n) => `hold-${n}`))
+      for (const command of [
+        { type: 'hold', opening, holdId, ttlMs: 60_000 } as const,
+        { type: 'release_hold', clinicId, holdId } as const,
+      ])
+        await day.perform({ id: `${command.type}-${holdId}`, actor: 'key', isKeyed: false }, command)
+  })
+  await desk.post(`/api/v1/appointments/${first.body.id}/cancel`)
+  await desk.book({ date: DAY, patient: 1 })
+  expect(await copyOf(desk)).toEqual([])
+  lost.mockRestore()
+  await runDurableObjectAlarm(dayOf(desk))
+  const row = () =>
+    env.DB.prepare('SELECT taken, version FROM days WHERE doctor_id = ?').bind(doctorId).first()
+  await soon(async () => expect(await row()).toEqual({ taken: 1, version: 604 }))
+  const statuses = await env.DB.prepare(
+    'SELECT status FROM appointments WHERE doctor_id = ? ORDER BY created_at',
+  )
+    .bind(doctorId)
+    .all()
+  expect(statuses.results).toEqual([{ status: 'cancelled' }, { status: 'booked' }])
 })
 
 test('while D1 is gone altogether a booking is a fast 503 with Retry-After, and nothing is booked', async () => {

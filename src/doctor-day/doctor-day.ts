@@ -53,7 +53,7 @@ export class DoctorDay extends DurableObject<Env> {
     afterRollback: () => {
       this.#alarmAt = Number.POSITIVE_INFINITY
     },
-    afterCommit: (isCopied) => this.#afterCommit(isCopied),
+    afterCommit: (...committed) => this.#afterCommit(...committed),
   })
   readonly #copy = copyReader({
     name: this.ctx.id.name,
@@ -163,8 +163,7 @@ export class DoctorDay extends DurableObject<Env> {
       const known = this.#operations.recall<number>(operation)
       if (known !== null) return known
       if (this.#day.isNewer) return refuse('newer_version')
-      const events = this.#day.version
-      const now = Date.now()
+      const [events, now] = [this.#day.version, Date.now()]
       this.ctx.storage.transactionSync(() => {
         this.#copy.rewind()
         replies.record(this.#stored, [], [operation.id, JSON.stringify(events)], now)
@@ -229,7 +228,8 @@ export class DoctorDay extends DurableObject<Env> {
     this.#copy.storePosition()
   }
 
-  #afterCommit(isCopied: boolean): void {
+  #afterCommit(events: Recorded[], head: string, isCopied: boolean): void {
+    if (events.length > 0) this.#copy.appended(events, head)
     this.#arm(nextDeadline(this.#day))
     if (isCopied) this.ctx.waitUntil(this.#catchUp())
     else if (this.#alarmAt === Number.POSITIVE_INFINITY)

@@ -24,8 +24,8 @@ interface OperationsHost {
   /** Called within the transaction that appends events. */
   beforeCommit(at: number): void
   afterRollback(): void
-  /** `isCopied`: whether the readers of the log have something to do now. */
-  afterCommit(isCopied: boolean): void
+  /** `head`: of the log with these events. `isCopied`: whether its readers have something to do now. */
+  afterCommit(events: Recorded[], head: string, isCopied: boolean): void
 }
 
 interface Operations {
@@ -90,11 +90,12 @@ export function operations(host: OperationsHost): Operations {
     isCopied = events.length > 0,
   ): void {
     if (events.length === 0 && !remembered) return
+    let head: string
     try {
-      storage.transactionSync(() => {
+      head = storage.transactionSync(() => {
         if (!guard.isOpen()) createTables(stored.sql)
-        replies.record(stored, events, remembered, at)
         if (events.length > 0) host.beforeCommit(at)
+        return replies.record(stored, events, remembered, at)
       })
     } catch (error) {
       host.afterRollback()
@@ -102,7 +103,7 @@ export function operations(host: OperationsHost): Operations {
     }
     guard.opened()
     for (const event of events) evolve(guard.day(), event)
-    host.afterCommit(isCopied)
+    host.afterCommit(events, head, isCopied)
   }
 
   /** Whether the day may store an answer that changed nothing: guessing ids must not create storage. */

@@ -14,15 +14,9 @@ const SECRET = new RegExp(`^[!-+.-~-]{${SECRET_CHARACTERS_MIN},}$`)
  * valid.
  */
 export function secretsOf(setting: string | undefined): string[] {
-  if (last && last.setting === setting) return last.secrets
-  const parts = (setting ?? '').split(',').map((secret) => secret.trim())
-  const secrets = parts.every((secret) => SECRET.test(secret)) ? parts : []
-  last = { setting, secrets }
-  return secrets
+  const secrets = (setting ?? '').split(',').map((secret) => secret.trim())
+  return secrets.every((secret) => SECRET.test(secret)) ? secrets : []
 }
-
-/** The setting is the same in the whole life of an isolate, and each signature asks for it. */
-let last: { setting: string | undefined; secrets: string[] } | undefined
 
 /** HMAC-SHA256 of `text` under the key that HKDF derives from the first secret. Throws without a secret. */
 export function sign(setting: string | undefined, purpose: Purpose, text: string): Buffer {

@@ -26,19 +26,22 @@ type ReplyRow = { op_id: string; reply: string; at: number; mac: string }
 
 const signedOf = ({ op_id, reply, at }: Omit<ReplyRow, 'mac'>): unknown[] => ['reply', op_id, reply, at]
 
-/** Appends the events, remembers the reply, and signs both. Call it within a transaction. */
+/**
+ * Appends the events, remembers the reply, and signs both. Returns the hash of the newest event. Call it
+ * within a transaction.
+ */
 export function record(
   { sql, keys }: Signed,
   events: Recorded[],
   remembered: Remembered | null,
   at: number,
-): void {
+): string {
   if (remembered) {
     const [op_id, reply] = remembered
     const mac = signatureOf(keys, signedOf({ op_id, reply, at }))
     sql.exec('INSERT INTO ops (op_id, reply, at, mac) VALUES (?, ?, ?, ?)', op_id, reply, at, mac)
   }
-  append(sql, keys, events, remembered ? 1 : 0)
+  return append(sql, keys, events, remembered ? 1 : 0)
 }
 
 /** The reply to an operation; `changed` where no secret of the deployment signed it. */
