@@ -1,5 +1,11 @@
 import { env } from 'cloudflare:workers'
 import { afterEach, expect, test, vi } from 'vitest'
+import { COPY } from '../src/doctor-day/readers/copy'
+import { FIND } from '../src/doctors/finding'
+import { MEDICAL_TEST } from '../src/medical-tests/actions'
+import { READ_CLAIMS, SWEEP } from '../src/recorder/claims'
+import { CLAIM } from '../src/recorder/kind'
+import { WEBHOOK_EVENT } from '../src/webhooks/actions'
 import { openFrontDesk, times } from './clinic'
 import { operations } from './conformity'
 
@@ -95,3 +101,17 @@ test.each([
     expect(await planOf(query)).toEqual([expect.stringContaining(`USING INDEX ${index} (`)])
   },
 )
+
+const KINDS = [CLAIM, COPY, FIND, MEDICAL_TEST, WEBHOOK_EVENT]
+
+test.each(KINDS)('a lot of $name finds each row by an index', async ({ claim, statements }) => {
+  const ownTables =
+    /^(SCAN|SEARCH) (api_keys|appointments|audit|check_ins|days|doctors|idempotency_keys|medical_tests|patients|webhook_events)\b/
+  for (const statement of [SWEEP, claim, ...statements, READ_CLAIMS].filter((text) => text !== '')) {
+    const steps = (await planOf(statement)).filter((step) => ownTables.test(step))
+    expect([statement, steps.filter((step) => !/ USING .*(INDEX|PRIMARY KEY)/.test(step))]).toEqual([
+      statement,
+      [],
+    ])
+  }
+})

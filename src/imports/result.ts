@@ -45,8 +45,12 @@ export async function statusText(
   const [head, tail] = [text.slice(0, at), `${text.slice(at)}\n`]
   if (!wanted.rows) return { text: streamOf(wrapped(head, rowsOf(ctx, job, created), tail)), next: null }
   const ofStatus = wanted.rows === 'all' ? undefined : eq(stagedRows.status, wanted.rows)
-  const select = rowsAfter(ctx, job, created, wanted.cursor?.[0] ?? 0, ofStatus)
-  const page = await textPage(ctx.db, select, wanted.limit)
+  const page = await textPage(
+    ctx.db,
+    selectRows(ctx, job, created, ofStatus),
+    wanted.limit,
+    wanted.cursor?.[0],
+  )
   return { text: head + rowsIn(page) + tail, next: page.next }
 }
 
@@ -60,7 +64,7 @@ async function* rowsOf(ctx: Ctx, job: Job, created: string): AsyncGenerator<stri
   let page = { text: '', last: 0, hasMore: true, size: PAGE_ROWS }
   for (let isFirst = true; page.hasMore; isFirst = false) {
     const size = Math.min(page.size * 2, PAGE_ROWS)
-    page = await jsonPage(ctx.db, rowsAfter(ctx, job, created, page.last), size)
+    page = await jsonPage(ctx.db, selectRows(ctx, job, created), size, page.last)
     yield isFirst ? rowsIn(page) : `,${rowsIn(page)}`
   }
 }
@@ -69,15 +73,10 @@ async function* rowsOf(ctx: Ctx, job: Job, created: string): AsyncGenerator<stri
 const rowsIn = ({ text }: { text: string }): string => text.slice(1, -1)
 
 /** Each row has its number, name and status, and the reason if it failed; no other cells. */
-function rowsAfter(ctx: Ctx, job: Job, created: string, after: number, status?: SQL): Select {
+function selectRows(ctx: Ctx, job: Job, created: string, status?: SQL): Select {
   const { row, cells, faults } = stagedRows
-  const isListed = and(
-    eq(imports.clinicId, ctx.clinic.id),
-    eq(stagedRows.jobId, job.id),
-    gt(row, after),
-    status,
-  )
-  return ({ limit, offset }) => sql`
+  const isListed = and(eq(imports.clinicId, ctx.clinic.id), eq(stagedRows.jobId, job.id), status)
+  return ({ after, limit }) => sql`
     SELECT ${row} AS seq, CASE ${stagedRows.status}
       WHEN 'created' THEN json_object('row', ${row}, 'name', ${cells}->>'name', 'status', ${created})
       ELSE json_patch(
@@ -85,7 +84,7 @@ function rowsAfter(ctx: Ctx, job: Job, created: string, after: number, status?: 
           'reason', ${stagedRows.reason}),
         json_object('faults', json(${faults}))) END AS json
     FROM ${stagedRows} JOIN ${imports} ON ${imports.id} = ${stagedRows.jobId}
-    WHERE ${isListed} ORDER BY ${row} LIMIT ${limit} OFFSET ${offset}`
+    WHERE ${isListed} AND ${row} > ${after} ORDER BY ${row} LIMIT ${limit}`
 }
 
 export type Outcome = 'failed' | 'succeeded'

@@ -18,7 +18,8 @@ export function brokeConstraint(error: unknown, column: string): boolean {
 /** D1 refuses a value above 2 MB, and a page is one value. The longest record takes 0.6 MB of it. */
 const PAGE_BYTES_MAX = 1_500_000
 
-export type Select = (of: { limit: number; offset: number }) => SQL
+/** Selects at most `limit` rows whose `seq` is greater than `after`, in the order of `seq`. */
+export type Select = (of: { after: SQL; limit: number }) => SQL
 
 /** A page as the JSON of an array, and the cursor of the next page (null on the last page). */
 export interface TextPage {
@@ -28,11 +29,11 @@ export interface TextPage {
 
 /**
  * Passes on a page that the database writes as JSON: parsed into objects, a thousand rows would cost twice as
- * much. `select` returns the rows after the cursor, as `seq` and `json`, in the order of `seq`. A page of
- * large rows has fewer rows than asked for; the next page begins where it ends.
+ * much. `select` returns `seq` and `json`. A page of large rows has fewer rows than asked for; the next page
+ * begins where it ends.
  */
-export async function textPage(db: Db, select: Select, size: number): Promise<TextPage> {
-  const { text, last, hasMore } = await jsonPage(db, select, size)
+export async function textPage(db: Db, select: Select, size: number, after = 0): Promise<TextPage> {
+  const { text, last, hasMore } = await jsonPage(db, select, size, after)
   return { text, next: hasMore ? writeCursor([last]) : null }
 }
 
@@ -45,23 +46,25 @@ export interface JsonPage {
 }
 
 /** As `textPage`, for a caller who reads on. */
-export async function jsonPage(db: Db, select: Select, size: number): Promise<JsonPage> {
-  const page = await queryPage(db, select, size).catch((error) => {
+export async function jsonPage(db: Db, select: Select, size: number, after: number): Promise<JsonPage> {
+  const page = await queryPage(db, select, size, after).catch((error) => {
     // SQLite builds the whole page before its length is known, and fails if no value may be that long.
     if (size === 1 || isOutage(error)) throw error
     return null
   })
   if (typeof page?.text !== 'string') {
     if (size === 1) throw new RangeError('One record is longer than a page may be')
-    return jsonPage(db, select, Math.ceil(size / 2))
+    return jsonPage(db, select, Math.ceil(size / 2), after)
   }
   return { text: page.text, last: page.last ?? 0, hasMore: Boolean(page.has_more), size }
 }
 
-/** Reads the rows once. SQLite writes no JSON of the row that only shows that another page follows. */
-const queryPage = (db: Db, select: Select, size: number) =>
+/** Reads the rows once, and no row that follows them but one. */
+const queryPage = (db: Db, select: Select, size: number, after: number) =>
   db.get<{ last: number | null; has_more: number; text: string | null }>(sql`
-    SELECT max(seq) AS last, EXISTS (${select({ limit: 1, offset: size })}) AS has_more,
-      CASE WHEN coalesce(sum(octet_length(json)), 0) <= ${PAGE_BYTES_MAX}
+    SELECT last, text, EXISTS (${select({ after: sql`last`, limit: 1 })}) AS has_more
+    FROM (
+      SELECT max(seq) AS last, CASE WHEN coalesce(sum(octet_length(json)), 0) <= ${PAGE_BYTES_MAX}
         THEN '[' || coalesce(group_concat(json), '') || ']' END AS text
-    FROM (${select({ limit: size, offset: 0 })})`)
+      FROM (${select({ after: sql`${after}`, limit: size })})
+    )`)

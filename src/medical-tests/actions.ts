@@ -68,10 +68,10 @@ export async function listMedicalTests(ctx: Ctx, wanted: ListMedicalTests): Prom
   const { clinicId, seq } = medicalTests
   return textPage(
     ctx.db,
-    ({ limit, offset }) => sql`
+    ({ after, limit }) => sql`
       SELECT ${seq} AS seq, ${medicalTests.record} AS json FROM ${medicalTests}
-      WHERE ${clinicId} = ${wanted.clinic_id} AND ${seq} > ${wanted.cursor?.[0] ?? 0}
-      ORDER BY ${seq} LIMIT ${limit} OFFSET ${offset}`,
+      WHERE ${clinicId} = ${wanted.clinic_id} AND ${seq} > ${after} ORDER BY ${seq} LIMIT ${limit}`,
     wanted.limit,
+    wanted.cursor?.[0],
   )
 }
