@@ -90,12 +90,12 @@ export function operations(host: OperationsHost): Operations {
     isCopied = events.length > 0,
   ): void {
     if (events.length === 0 && !remembered) return
-    let head: string
+    let head = ''
     try {
-      head = storage.transactionSync(() => {
+      storage.transactionSync(() => {
         if (!guard.isOpen()) createTables(stored.sql)
+        head = replies.record(stored, events, remembered, at)
         if (events.length > 0) host.beforeCommit(at)
-        return replies.record(stored, events, remembered, at)
       })
     } catch (error) {
       host.afterRollback()
