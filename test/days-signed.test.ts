@@ -78,6 +78,22 @@ test('a log from before the signatures is signed when its day wakes, and goes on
   expect(await verdictOf(desk)).toMatchObject({ ok: true, count: 7 })
 })
 
+test('tables that are brought up to date are those of a new day', async () => {
+  const desk = await openBusyDay()
+  const columns = () =>
+    inStorage(desk, (sql) =>
+      ['_schema', 'events', 'head', 'ops', 'readers'].map((table) =>
+        sql.exec(`SELECT * FROM pragma_table_info('${table}')`).toArray(),
+      ),
+    )
+  const ofNewDay = await columns()
+  await makeOld(desk)
+  expect(await columns()).not.toEqual(ofNewDay)
+  await evictDurableObject(objectOf(desk))
+  expect((await verdictOf(desk)).ok).toBe(true)
+  expect(await columns()).toEqual(ofNewDay)
+})
+
 test('a forged log is not signed by being made one of before the signatures', async () => {
   const desk = await openBusyDay()
   await copied(desk, 6)

@@ -1,6 +1,7 @@
 import { evictDurableObject, runDurableObjectAlarm, runInDurableObject } from 'cloudflare:test'
 import { env } from 'cloudflare:workers'
 import { afterEach, expect, test, vi } from 'vitest'
+import type { DoctorDay } from '../src/doctor-day/doctor-day'
 import { dayKey } from '../src/doctor-day/storage/address'
 import { DAY, type FrontDesk, openFrontDesk, type Reply, statuses, times } from './clinic'
 import { soon } from './soon'
@@ -69,6 +70,36 @@ test('while D1 refuses writes, bookings are still acknowledged and exact; the co
   await runDurableObjectAlarm(dayOf(desk))
   await untilCopied(desk)
   expect((await listOf(desk)).text).toBe(list.text)
+})
+
+test('an outage during which a day gets more events than one copy takes leaves none of them out', async () => {
+  const desk = await openFrontDesk({ patients: 2 })
+  const { clinicId, doctorId } = desk
+  const lost = loseWrites()
+  const first = await desk.book({ date: DAY })
+  await runInDurableObject(dayOf(desk), async (day: DoctorDay) => {
+    const opening = { clinicId, doctorId, date: DAY, timeZone: 'UTC', capacity: 10 }
+    for (const holdId of times(300, (n) => `hold-${n}`))
+      for (const command of [
+        { type: 'hold', opening, holdId, ttlMs: 60_000 } as const,
+        { type: 'release_hold', clinicId, holdId } as const,
+      ])
+        await day.perform({ id: `${command.type}-${holdId}`, actor: 'key', isKeyed: false }, command)
+  })
+  await desk.post(`/api/v1/appointments/${first.body.id}/cancel`)
+  await desk.book({ date: DAY, patient: 1 })
+  expect(await copyOf(desk)).toEqual([])
+  lost.mockRestore()
+  await runDurableObjectAlarm(dayOf(desk))
+  const row = () =>
+    env.DB.prepare('SELECT taken, version FROM days WHERE doctor_id = ?').bind(doctorId).first()
+  await soon(async () => expect(await row()).toEqual({ taken: 1, version: 604 }))
+  const statuses = await env.DB.prepare(
+    'SELECT status FROM appointments WHERE doctor_id = ? ORDER BY created_at',
+  )
+    .bind(doctorId)
+    .all()
+  expect(statuses.results).toEqual([{ status: 'cancelled' }, { status: 'booked' }])
 })
 
 test('while D1 is gone altogether a booking is a fast 503 with Retry-After, and nothing is booked', async () => {
@@ -156,6 +187,23 @@ test('an object that dies before its copy is done arms its alarm when it wakes',
   await untilCopied(desk)
 })
 
+test('the alarm stores once how far the copy has come; an object that dies before it copies again', async () => {
+  const desk = await openFrontDesk({ patients: 3 })
+  const stored = () =>
+    runInDurableObject(dayOf(desk), (_, { storage }) =>
+      storage.sql.exec(`SELECT seq FROM readers WHERE name = 'copy'`).toArray(),
+    )
+  for (const patient of [0, 1]) await desk.book({ date: DAY, patient })
+  await untilCopied(desk)
+  expect(await stored()).toEqual([])
+  await evictDurableObject(dayOf(desk))
+  await desk.book({ date: DAY, patient: 2 })
+  await untilCopied(desk)
+  expect(await runDurableObjectAlarm(dayOf(desk))).toBe(true)
+  expect(await stored()).toEqual([{ seq: 4 }])
+  expect((await listOf(desk)).body).toHaveLength(3)
+})
+
 test('a copy that D1 neither makes nor refuses is made again; the first, made later, takes nothing back', async () => {
   const desk = await openFrontDesk({ patients: 2 })
   const day = dayOf(desk)
@@ -198,6 +246,7 @@ test('the copy never goes back: events copied again or late change nothing', asy
   await runInDurableObject(dayOf(desk), (_, state) => {
     state.storage.sql.exec(`UPDATE readers SET seq = 0 WHERE name = 'copy'`)
   })
+  await evictDurableObject(dayOf(desk))
   await env.DB.prepare('UPDATE appointments SET version = 1000, slot = 7 WHERE clinic_id = ?')
     .bind(desk.clinicId)
     .run()

@@ -53,7 +53,7 @@ export class DoctorDay extends DurableObject<Env> {
     afterRollback: () => {
       this.#alarmAt = Number.POSITIVE_INFINITY
     },
-    afterCommit: (isCopied) => this.#afterCommit(isCopied),
+    afterCommit: (...committed) => this.#afterCommit(...committed),
   })
   readonly #copy = copyReader({
     name: this.ctx.id.name,
@@ -95,7 +95,7 @@ export class DoctorDay extends DurableObject<Env> {
     if (this.#day.moves.size + this.#day.reservations.size > 0) this.#arm(Date.now())
     if (this.#copy.isBehind()) this.#arm(Date.now() + COPY_GRACE_MS)
     this.#arm(this.#liveStream.dueAt())
-    this.#arm(replies.sweepAt(this.#sql, this.#day))
+    this.#arm(replies.sweepAt(this.#sql, this.#day, Date.now()))
   }
 
   /** Every change of the day goes through this method. `via`: the move that led the caller to this day. */
@@ -126,10 +126,7 @@ export class DoctorDay extends DurableObject<Env> {
     })
   }
 
-  /**
-   * What a view shows of the day, now or at an instant (epoch ms). A caller of another clinic sees an unused
-   * day.
-   */
+  /** A view of the day, now or at an instant (epoch ms). To a caller of another clinic the day is unused. */
   see<Q extends Query>(
     clinicId: string,
     query: Q,
@@ -166,8 +163,7 @@ export class DoctorDay extends DurableObject<Env> {
       const known = this.#operations.recall<number>(operation)
       if (known !== null) return known
       if (this.#day.isNewer) return refuse('newer_version')
-      const events = this.#day.version
-      const now = Date.now()
+      const [events, now] = [this.#day.version, Date.now()]
       this.ctx.storage.transactionSync(() => {
         this.#copy.rewind()
         replies.record(this.#stored, [], [operation.id, JSON.stringify(events)], now)
@@ -221,6 +217,7 @@ export class DoctorDay extends DurableObject<Env> {
       this.#arm(nextDeadline(this.#day))
       if (!isEarly) this.#arm(this.#operations.sweep(Date.now()))
       if (this.#day.isNewer) this.#arm(Date.now() + OPERATOR_MS)
+      this.#copy.storePosition() // Now it shares its commit with the alarm.
     } catch (error) {
       logFailure('lapse_failed', error, { day: this.ctx.id.name })
       this.#arm(Date.now() + OPERATOR_MS)
@@ -228,12 +225,15 @@ export class DoctorDay extends DurableObject<Env> {
     const isUsable = this.#guard.isOpen() && !this.#guard.damage()
     await Promise.all([this.#liveStream.closeRevoked(), isUsable && this.#moving.settle()])
     await this.#catchUp()
+    this.#copy.storePosition()
   }
 
-  #afterCommit(isCopied: boolean): void {
+  #afterCommit(events: Recorded[], head: string, isCopied: boolean): void {
+    if (events.length > 0) this.#copy.appended(events, head)
     this.#arm(nextDeadline(this.#day))
     if (isCopied) this.ctx.waitUntil(this.#catchUp())
-    else if (this.#alarmAt === Number.POSITIVE_INFINITY) this.#arm(replies.sweepAt(this.#sql, this.#day))
+    else if (this.#alarmAt === Number.POSITIVE_INFINITY)
+      this.#arm(replies.sweepAt(this.#sql, this.#day, Date.now()))
   }
 
   async #catchUp(): Promise<void> {

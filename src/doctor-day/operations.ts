@@ -8,7 +8,7 @@ import { evolve } from './state/fold'
 import { hasMade } from './state/records'
 import { newIdOn, withNewId } from './storage/address'
 import * as replies from './storage/replies'
-import { migrate } from './storage/tables'
+import { createTables } from './storage/tables'
 import type { Stored } from './storage/verdict'
 
 /** The actor of events that the day appends because time has passed. */
@@ -24,8 +24,8 @@ interface OperationsHost {
   /** Called within the transaction that appends events. */
   beforeCommit(at: number): void
   afterRollback(): void
-  /** `isCopied`: whether the readers of the log have something to do now. */
-  afterCommit(isCopied: boolean): void
+  /** `head`: of the log with these events. `isCopied`: whether its readers have something to do now. */
+  afterCommit(events: Recorded[], head: string, isCopied: boolean): void
 }
 
 interface Operations {
@@ -90,10 +90,11 @@ export function operations(host: OperationsHost): Operations {
     isCopied = events.length > 0,
   ): void {
     if (events.length === 0 && !remembered) return
+    let head = ''
     try {
       storage.transactionSync(() => {
-        if (!guard.isOpen()) migrate(stored.sql)
-        replies.record(stored, events, remembered, at)
+        if (!guard.isOpen()) createTables(stored.sql)
+        head = replies.record(stored, events, remembered, at)
         if (events.length > 0) host.beforeCommit(at)
       })
     } catch (error) {
@@ -102,7 +103,7 @@ export function operations(host: OperationsHost): Operations {
     }
     guard.opened()
     for (const event of events) evolve(guard.day(), event)
-    host.afterCommit(isCopied)
+    host.afterCommit(events, head, isCopied)
   }
 
   /** Whether the day may store an answer that changed nothing: guessing ids must not create storage. */
@@ -124,9 +125,10 @@ export function operations(host: OperationsHost): Operations {
 
   function sweep(now: number): number {
     if (!guard.isOpen() || guard.day().isNewer) return Number.POSITIVE_INFINITY
-    if (replies.sweepAt(stored.sql, guard.day()) <= now)
-      storage.transactionSync(() => replies.sweep(stored, now))
-    return replies.sweepAt(stored.sql, guard.day())
+    const dueAt = replies.sweepAt(stored.sql, guard.day(), now)
+    if (dueAt > now) return dueAt
+    storage.transactionSync(() => replies.sweep(stored, now))
+    return replies.sweepAt(stored.sql, guard.day(), now)
   }
 
   return { perform, recall, lapse, begin, sweep }

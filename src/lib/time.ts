@@ -10,9 +10,34 @@ export const DAY_MS = 24 * HOUR_MS
 /** Epoch milliseconds → `2026-11-20T08:15:30.000Z`. */
 export const iso = (ms: number): string => new Date(ms).toISOString()
 
-/** The calendar date of an instant in an IANA zone, `YYYY-MM-DD`. */
-export const localDate = (ms: number, timeZone: string): string =>
+const dateIn = (ms: number, timeZone: string): string =>
   Temporal.Instant.fromEpochMilliseconds(ms).toZonedDateTimeISO(timeZone).toPlainDate().toString()
+
+/** By zone, what was asked last: Temporal takes as long as a write, and bookings ask for the same again. */
+const lastDates = new Map<string, { second: number; date: string }>()
+const lastEnds = new Map<string, { date: string; end: number }>()
+
+/**
+ * The calendar date of an instant in an IANA zone, `YYYY-MM-DD`. It is remembered for a second, because no
+ * clock has ever changed within one.
+ */
+export function localDate(ms: number, timeZone: string): string {
+  const second = Math.floor(ms / SECOND_MS)
+  const last = lastDates.get(timeZone)
+  if (last?.second === second) return last.date
+  const date = dateIn(ms, timeZone)
+  lastDates.set(timeZone, { second, date })
+  return date
+}
+
+/** The instant, in epoch ms, at which a date ends in a zone. */
+export function endOf(date: string, timeZone: string): number {
+  const last = lastEnds.get(timeZone)
+  if (last?.date === date) return last.end
+  const end = instantAt(date, '24:00', timeZone)
+  lastEnds.set(timeZone, { date, end })
+  return end
+}
 
 /**
  * The instant, in epoch ms, at which a zone's clocks show `HH:MM` on a date. A time that the clocks skip is

@@ -8,6 +8,7 @@ import type { Day, Event, Recorded } from '../state/day'
 import { closesAt } from '../state/slot-times'
 import { shown } from '../state/views'
 import * as log from '../storage/log'
+import { position } from '../storage/position'
 
 const EVENTS_MAX = 500
 
@@ -33,12 +34,22 @@ interface CopyHost {
   wakeAt(instant: number): void
 }
 
+/** `head`: the hash of the newest event. */
+interface LogEnd {
+  events: Recorded[]
+  head: string
+}
+
 /** Copies the log to D1. A failure is logged, and the alarm retries. */
 interface CopyReader {
   isBehind(): boolean
   catchUp(): Promise<void>
+  /** These events are new in the log, which now has this head. The copy need not read them again. */
+  appended(events: Recorded[], head: string): void
   /** Starts again at the first event. Call it within a transaction. */
   rewind(): void
+  /** For the alarm: stores how far the copy has come. Never throws. */
+  storePosition(): void
 }
 
 export function copyReader({ name, sql, env, day, checkOnce, wakeAt }: CopyHost): CopyReader {
@@ -46,27 +57,39 @@ export function copyReader({ name, sql, env, day, checkOnce, wakeAt }: CopyHost)
   let rewinds = 0
   let restUntil = 0
   const { postpone, reset } = backoff('copy_failed', name, wakeAt)
-  const copiedSeq = () => log.readerPosition(sql, READER)
+  const copied = position(sql, READER)
+  /** The end of the log, as long as it is short and D1 lacks it. */
+  let recent: LogEnd | null = null
+
+  /** Read from storage where memory does not reach back to the last copy. */
+  function uncopied(): LogEnd {
+    const after = copied.current()
+    const events = recent?.events.filter(({ seq }) => seq > after) ?? []
+    if (recent && events[0]?.seq === after + 1) return { events, head: recent.head }
+    const stored = [...log.readEvents(sql, after, EVENTS_MAX)]
+    const head = log.hashAt(sql, day().version)
+    if (stored.length === 0 || head === undefined)
+      throw new RangeError('The log ends before the day that was folded from it')
+    return { events: stored, head }
+  }
 
   async function copy(): Promise<void> {
     try {
       // A log that was lost or replaced must not overwrite what D1 knows of it.
       if ((await checkOnce()) !== null) throw new Error('The log is not the one that D1 has copied')
-      while (copiedSeq() < day().version) {
+      while (copied.current() < day().version) {
         if (day().isNewer) throw new Error('A newer version of the service has to copy this day')
         const rest = Math.min(restUntil - performance.now(), PAUSE_MS)
         if (rest > 0) await scheduler.wait(rest)
         const before = rewinds
-        const events = [...log.readEvents(sql, copiedSeq(), EVENTS_MAX)]
-        const last = events.at(-1)
-        const head = log.hashAt(sql, day().version)
-        if (!last || head === undefined)
-          throw new RangeError('The log ends before the day that was folded from it')
+        const { events, head } = uncopied()
         if (events.length < EVENTS_MAX) restUntil = performance.now() + PAUSE_MS
         // D1 may run an abandoned batch late, even after the next one: an older version changes nothing.
         await withTimeout(copyToD1(env, day(), events, head), COPY_MS_MAX)
         // A resync during this copy has set the reader back to the start; it must stay there.
-        if (before === rewinds) log.setReaderPosition(sql, READER, last.seq)
+        if (before !== rewinds) continue
+        copied.moveTo(events.at(-1)?.seq ?? 0)
+        if (recent) recent.events = recent.events.filter(({ seq }) => seq > copied.current())
       }
       reset()
     } catch (error) {
@@ -75,7 +98,7 @@ export function copyReader({ name, sql, env, day, checkOnce, wakeAt }: CopyHost)
   }
 
   return {
-    isBehind: () => copiedSeq() < day().version,
+    isBehind: () => copied.current() < day().version,
     /** One copy runs at a time, until it reaches the end of the log. */
     catchUp() {
       running ??= copy().finally(() => {
@@ -83,9 +106,21 @@ export function copyReader({ name, sql, env, day, checkOnce, wakeAt }: CopyHost)
       })
       return running
     },
+    appended(events, head) {
+      const all = [...(recent?.events ?? []), ...events]
+      recent = { events: all.length > EVENTS_MAX ? events : all, head }
+    },
     rewind() {
-      log.setReaderPosition(sql, READER, 0)
+      copied.rewind()
+      recent = null
       rewinds += 1
+    },
+    storePosition() {
+      try {
+        copied.store()
+      } catch (error) {
+        postpone(error)
+      }
     },
   }
 }

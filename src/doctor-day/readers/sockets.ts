@@ -102,9 +102,13 @@ export function liveStream({ ctx, env, day, events, wakeAt, watchAt }: StreamHos
   /** The stream log stays in memory only while the day has followers. */
   async function catchUp(): Promise<void> {
     try {
-      if (ctx.getWebSockets().length === 0) streamLog = null
+      if (ctx.getWebSockets().length === 0) {
+        streamLog = null
+        if (!isLoadingNames) reset()
+        return
+      }
       // After the reply to the caller that caused the event: callers never wait for followers.
-      else await scheduler.wait(0)
+      await scheduler.wait(0)
       const unnamed = deliver()
       if (unnamed.length > 0 && !isLoadingNames) await loadNames(unnamed)
       if (!isLoadingNames) reset()

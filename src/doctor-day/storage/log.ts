@@ -36,9 +36,10 @@ export function* readEvents(sql: SqlStorage, after = 0, max = -1): Generator<Rec
 }
 
 /**
- * Appends events, and signs the new head. Each hash covers the previous one. Call it within a transaction.
+ * Appends events, and signs the new head. Each hash covers the previous one. Returns the newest. Call it
+ * within a transaction.
  */
-export function append(sql: SqlStorage, keys: Keyring, events: Recorded[], addedReplies: number): void {
+export function append(sql: SqlStorage, keys: Keyring, events: Recorded[], addedReplies: number): string {
   let head = headOf(sql) ?? { seq: 0, hash: '', replies: 0 }
   for (const { seq, at, actor, ...event } of events) {
     const row = { seq, at, actor, body: written(event) }
@@ -47,6 +48,7 @@ export function append(sql: SqlStorage, keys: Keyring, events: Recorded[], added
     head = { ...head, seq, hash }
   }
   setHead(sql, keys, { ...head, replies: head.replies + addedReplies })
+  return head.hash
 }
 
 export const setHead = (sql: SqlStorage, keys: Keyring, head: Omit<Head, 'mac'>): void => {

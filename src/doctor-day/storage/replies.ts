@@ -1,4 +1,4 @@
-import { DAY_MS, instantAt } from '../../lib/time'
+import { DAY_MS, endOf } from '../../lib/time'
 import type { Day, Recorded } from '../state/day'
 import { append, headOf, setHead } from './log'
 import { type Keyring, sealOf, signatureOf } from './seal'
@@ -26,19 +26,22 @@ type ReplyRow = { op_id: string; reply: string; at: number; mac: string }
 
 const signedOf = ({ op_id, reply, at }: Omit<ReplyRow, 'mac'>): unknown[] => ['reply', op_id, reply, at]
 
-/** Appends the events, remembers the reply, and signs both. Call it within a transaction. */
+/**
+ * Appends the events, remembers the reply, and signs both. Returns the hash of the newest event. Call it
+ * within a transaction.
+ */
 export function record(
   { sql, keys }: Signed,
   events: Recorded[],
   remembered: Remembered | null,
   at: number,
-): void {
+): string {
   if (remembered) {
     const [op_id, reply] = remembered
     const mac = signatureOf(keys, signedOf({ op_id, reply, at }))
     sql.exec('INSERT INTO ops (op_id, reply, at, mac) VALUES (?, ?, ?, ?)', op_id, reply, at, mac)
   }
-  append(sql, keys, events, remembered ? 1 : 0)
+  return append(sql, keys, events, remembered ? 1 : 0)
 }
 
 /** The reply to an operation; `changed` where no secret of the deployment signed it. */
@@ -78,12 +81,15 @@ const setSignature = (sql: SqlStorage, keys: Keyring, row: ReplyRow): void => {
   sql.exec('UPDATE ops SET at = ?, mac = ? WHERE op_id = ?', row.at, mac, row.op_id)
 }
 
-/** When the alarm removes replies: a day after the end of the date, and no reply younger than a day. */
-export function sweepAt(sql: SqlStorage, { identity, timeZone }: Day): number {
+/**
+ * When the alarm removes replies: a day after the end of the date, and no reply younger than a day. Before
+ * that end it reads nothing: each used day has a reply, and none is younger than the end.
+ */
+export function sweepAt(sql: SqlStorage, { identity, timeZone }: Day, now: number): number {
+  const end = identity ? endOf(identity.date, timeZone) : 0
+  if (now <= end) return end + REMEMBERED_MS
   const { oldest } = sql.exec<{ oldest: number | null }>('SELECT min(at) AS oldest FROM ops').one()
-  if (oldest === null) return Number.POSITIVE_INFINITY
-  const end = identity ? instantAt(identity.date, '24:00', timeZone) : 0
-  return Math.max(end, oldest) + REMEMBERED_MS
+  return oldest === null ? Number.POSITIVE_INFINITY : Math.max(end, oldest) + REMEMBERED_MS
 }
 
 /** Removes the replies that no retry asks for any more. Call it within a transaction. */
