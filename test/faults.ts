@@ -2,7 +2,8 @@ import { runInDurableObject } from 'cloudflare:test'
 import { env } from 'cloudflare:workers'
 import { vi } from 'vitest'
 import type { RemoteDay } from '../src/doctor-day/client'
-import type { Command } from '../src/doctor-day/commands'
+import type { Answer, Command, Operation } from '../src/doctor-day/commands'
+import type { Step } from '../src/doctor-day/moving/requests'
 
 type Call = () => Promise<unknown>
 
@@ -23,13 +24,36 @@ export function betweenDays(
     const stub = get.apply(this, args)
     return new Proxy(stub, {
       get(target, name) {
-        if (name !== 'perform') return Reflect.get(target, name)
-        const perform: RemoteDay['perform'] = (...sent) => (target as unknown as RemoteDay).perform(...sent)
-        return (...sent: Parameters<RemoteDay['perform']>) =>
-          types.includes(sent[1].type) ? meddle(sent[1], () => perform(...sent)) : perform(...sent)
+        const day = target as unknown as RemoteDay
+        const perform = async (...sent: Parameters<RemoteDay['perform']>) =>
+          (types.includes(sent[1].type)
+            ? meddle(sent[1], () => day.perform(...sent))
+            : day.perform(...sent)) as Promise<Answer<unknown>>
+        if (name === 'perform') return perform
+        return name === 'performEach'
+          ? (attempts: Step[][]) => stepByStep(attempts, perform)
+          : Reflect.get(target, name)
       },
     })
   })
+}
+
+/** A call of several steps, each as a call of its own: what meets one of them meets the whole call. */
+async function stepByStep(
+  attempts: Step[][],
+  perform: (operation: Operation, command: Command) => Promise<Answer<unknown>>,
+): Promise<Answer<unknown>[][]> {
+  const answers: Answer<unknown>[][] = []
+  for (const attempt of attempts) {
+    const tried: Answer<unknown>[] = []
+    for (const { operation, command } of attempt) {
+      const answer = await perform(operation, command)
+      tried.push(answer)
+      if (answer.ok || answer.refused !== 'day_full') break
+    }
+    answers.push(tried)
+  }
+  return answers
 }
 
 /**

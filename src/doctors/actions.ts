@@ -1,4 +1,4 @@
-import { and, asc, eq, gt, sql } from 'drizzle-orm'
+import { and, asc, eq, gt, type SQL, sql } from 'drizzle-orm'
 import { today } from '../access/actions'
 import { audited } from '../audit/model'
 import type { Ctx } from '../context'
@@ -150,14 +150,14 @@ export async function getAvailability(
     : defaultAvailability(opening(ctx, doctor, date))
 }
 
-export const selectDoctor = (ctx: Ctx, id: string) =>
+export const selectDoctor = (ctx: Ctx, id: string | SQL) =>
   ctx.db
     .select()
     .from(doctors)
     .where(and(eq(doctors.clinicId, ctx.clinic.id), eq(doctors.id, id)))
 
 /** What D1 knows of a day: a day that knows less was lost, and must not give its slots again. */
-export const selectKnown = (ctx: Ctx, doctorId: string, date: string) =>
+export const selectKnown = (ctx: Ctx, doctorId: string | SQL, date: string) =>
   ctx.db
     .select({ version: days.version, head: days.head })
     .from(days)
