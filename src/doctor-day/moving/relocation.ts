@@ -17,7 +17,7 @@ interface Target {
   known: Known | null
 }
 
-/** An affected appointment. `reserve`: its move is under way. `end`: null until the other day has answered. */
+/** An affected appointment. `reserve`: its move is under way. `end`: null until the other day answers. */
 interface Leaving {
   operation: Operation
   patient: Patient
