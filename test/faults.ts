@@ -2,7 +2,7 @@ import { runInDurableObject } from 'cloudflare:test'
 import { env } from 'cloudflare:workers'
 import { vi } from 'vitest'
 import type { RemoteDay } from '../src/doctor-day/client'
-import type { Answer, Command, Operation } from '../src/doctor-day/commands'
+import type { Answer, Command } from '../src/doctor-day/commands'
 import type { Step } from '../src/doctor-day/moving/requests'
 
 type Call = () => Promise<unknown>
@@ -30,30 +30,19 @@ export function betweenDays(
             ? meddle(sent[1], () => day.perform(...sent))
             : day.perform(...sent)) as Promise<Answer<unknown>>
         if (name === 'perform') return perform
+        // A call of several steps is meddled with step by step: what meets one of them meets the whole call.
         return name === 'performEach'
-          ? (attempts: Step[][]) => stepByStep(attempts, perform)
+          ? (steps: Step[]) => inTurn(steps, ({ operation, command }) => perform(operation, command))
           : Reflect.get(target, name)
       },
     })
   })
 }
 
-/** A call of several steps, each as a call of its own: what meets one of them meets the whole call. */
-async function stepByStep(
-  attempts: Step[][],
-  perform: (operation: Operation, command: Command) => Promise<Answer<unknown>>,
-): Promise<Answer<unknown>[][]> {
-  const answers: Answer<unknown>[][] = []
-  for (const attempt of attempts) {
-    const tried: Answer<unknown>[] = []
-    for (const { operation, command } of attempt) {
-      const answer = await perform(operation, command)
-      tried.push(answer)
-      if (answer.ok || answer.refused !== 'day_full') break
-    }
-    answers.push(tried)
-  }
-  return answers
+async function inTurn<One, Result>(all: One[], call: (one: One) => Promise<Result>): Promise<Result[]> {
+  const results: Result[] = []
+  for (const one of all) results.push(await call(one))
+  return results
 }
 
 /**

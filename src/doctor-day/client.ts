@@ -55,17 +55,15 @@ export const otherDays = (env: Pick<Env, 'DOCTOR_DAY'>) => ({
       OTHER_DAY_MS_MAX,
     ) as Promise<Answer<ReplyTo<C>>>,
   /**
-   * All that one day asks of another at once, as one call. Each list is a step, and what to do instead where
-   * the day is full. A lone step is called by itself: an object of an earlier version knows no other call.
+   * All that one day asks of another at once, as one call. A lone step is called by itself: an object of an
+   * earlier version knows no other call.
    */
-  async performEach(key: DayKey, attempts: Step[][]): Promise<Answer<ReplyTo<Command>>[][]> {
-    const [[lone, ...instead] = [], ...more] = attempts
-    if (lone && instead.length + more.length === 0)
-      return [[await this.perform(key, lone.operation, lone.command)]]
-    const answers = onDay(env, key, (day) => day.performEach(attempts)) as Promise<
-      Answer<ReplyTo<Command>>[][] | Refused
-    >
-    return notRefused(await withTimeout(answers, OTHER_DAY_MS_MAX))
+  async performEach(key: DayKey, steps: Step[]): Promise<Answer<ReplyTo<Command>>[]> {
+    const [first, ...more] = steps
+    if (!first) return []
+    if (more.length === 0) return [await this.perform(key, first.operation, first.command)]
+    const answers = onDay(env, key, (day) => day.performEach(steps))
+    return notRefused((await withTimeout(answers, OTHER_DAY_MS_MAX)) as Answer<ReplyTo<Command>>[] | Refused)
   },
   see: <Q extends Query>(key: DayKey, clinicId: string, query: Q) =>
     withTimeout(

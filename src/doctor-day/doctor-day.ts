@@ -127,9 +127,9 @@ export class DoctorDay extends DurableObject<Env> {
     return answer
   }
 
-  /** Several operations in one call, in this order. Each list ends with the first step that finds room. */
-  performEach(attempts: Step[][]): Promise<Answer<ReplyTo<Command>>[][] | Refused> {
-    return performEach(attempts, this.#guard, this.#operations)
+  /** Several operations in one call, in this order. */
+  performEach(steps: Step[]): Promise<Answer<ReplyTo<Command>>[] | Refused> {
+    return performEach(steps, this.#guard, this.#operations)
   }
 
   /** Moves an appointment of this day to another day. This day coordinates the move. */

@@ -40,8 +40,8 @@ export class DoctorDay extends RealDay {
     return mortal<Answer<Appointment>>(this.ctx, 'move', () => super.move(operation, wanted, via))
   }
 
-  override performEach(attempts: Step[][]) {
-    return mortal(this.ctx, 'steps of moves', () => super.performEach(attempts))
+  override performEach(steps: Step[]) {
+    return mortal(this.ctx, 'steps of moves', () => super.performEach(steps))
   }
 
   override declareAbsence(operation: Operation, wanted: AbsenceWanted) {

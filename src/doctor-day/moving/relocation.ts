@@ -1,5 +1,6 @@
 import { newId } from '../../lib/crypto'
-import type { Answer, Command, CommandOf, Known, Operation, Replies, ReplyTo } from '../commands'
+import type { Answer, CommandOf, Known, Operation, Replies } from '../commands'
+import { refuse } from '../rules/facts'
 import type { Opening, Reservation } from '../state/day'
 import { view } from '../state/views'
 import { NEW_ID } from '../storage/address'
@@ -8,7 +9,6 @@ import type { AbsenceWanted, Relief, Relocated, Step } from './requests'
 import type { MoveHost, Settling } from './settling'
 
 type Patient = Replies['declare_absence'][number]
-type Reply = Answer<ReplyTo<Command>>
 
 /** `known`: what D1 knows of the day that the patients move to. */
 interface Target {
@@ -17,24 +17,19 @@ interface Target {
   known: Known | null
 }
 
-/** An affected appointment. `reserve`: its move is under way. `end`: null until the other day answers. */
+/** An affected appointment. `reserve`: its move is under way. `end`: what became of it so far. */
 interface Leaving {
   operation: Operation
   patient: Patient
   reserve: CommandOf<'reserve'> | null
-  end: Relocated | null
-}
-
-/** `vain`: the patient’s new place on the waitlist, which the patient cannot take. */
-interface Ended {
   end: Relocated
-  vain?: Step
 }
 
 /**
  * A doctor is absent: this day moves all its patients at once. It asks the other day in one call, in which
- * earlier slots find room first, and those who find none join the waitlist. Each patient’s move is an
- * operation of its own, so a retry continues where the first try ended.
+ * earlier slots find room first. Those who find none join the waitlist in a second call, once the others have
+ * moved: a crash between the two gives no slot to a patient who waits. Each patient’s move is an operation of
+ * its own, so a retry continues where the first try ended.
  */
 export function relocation(source: MoveHost, inFlight: Set<string>, settles: Settling) {
   const { day, perform, others, later, copied } = source
@@ -47,30 +42,19 @@ export function relocation(source: MoveHost, inFlight: Set<string>, settles: Set
     const declared = perform(operation, declare)
     if (!declared.ok) return declared
     const { moveTo: to, reason } = declare
-    const ends = to ? await moveAll(operation, declared.reply, { to, reason, known }) : []
     if (!to) await copied()
+    const ends = to ? await relocateAll(operation, declared.reply, { to, reason, known }) : []
     return { ok: true, reply: { absence: view(day(), { view: 'absence' }), ends } }
   }
 
-  async function moveAll(operation: Operation, patients: Patient[], target: Target): Promise<Relief['ends']> {
-    const leaving = patients.map((patient) => begin(operation, patient, target.to))
-    const begun = leaving.flatMap(({ reserve }) => reserve?.moveId ?? [])
-    for (const moveId of begun) inFlight.add(moveId)
-    try {
-      const asking = leaving.filter(({ end }) => end === null || end === 'day_full')
-      // The next list of doctors has to show the absence. What the moves change is copied after the answer.
-      const [answers] = await Promise.all([ask(asking, target), copied()])
-      const ended = new Map(asking.map((one, n) => [one, endOf(one, answers[n] ?? [], target)]))
-      const vain = [...ended.values()].flatMap(({ vain }) => (vain ? [[vain]] : []))
-      if (vain.length > 0) await others.performEach(keyOf(target.to), vain)
-      return leaving.map((one) => ({
-        appointmentId: one.patient.appointmentId,
-        end: ended.get(one)?.end ?? one.end ?? 'unavailable',
-      }))
-    } finally {
-      for (const moveId of begun) inFlight.delete(moveId)
-      later(settleMoves(begun, operation.actor).catch(postpone))
-    }
+  async function relocateAll(
+    operation: Operation,
+    patients: Patient[],
+    target: Target,
+  ): Promise<Relief['ends']> {
+    const begun = patients.map((patient) => begin(operation, patient, target.to))
+    const ended = await waitInstead(await moveAll(begun, target), target)
+    return ended.map(({ patient: { appointmentId }, end }) => ({ appointmentId, end }))
   }
 
   function begin(operation: Operation, patient: Patient, to: Opening): Leaving {
@@ -86,45 +70,72 @@ export function relocation(source: MoveHost, inFlight: Set<string>, settles: Set
       allowAnother: false,
     } as const
     const begun = perform(own, command)
-    const reserve = reserveOf(begun, command)
-    return { operation: own, patient, reserve, end: reserve ? null : relocated(toAnswer(begun)) }
+    return { operation: own, patient, reserve: reserveOf(begun, command), end: relocated(toAnswer(begun)) }
   }
 
-  /** For each appointment, the answer to each step that was tried; nothing where the day is out of reach. */
-  async function ask(asking: Leaving[], { to, known }: Target): Promise<Reply[][]> {
-    if (asking.length === 0) return []
-    const attempts = asking.map(({ operation, patient: { patientId }, reserve }): Step[] => [
-      ...(reserve
-        ? [{ operation: { ...operation, id: reserve.moveId, isKeyed: true, known }, command: reserve }]
-        : []),
-      {
+  async function moveAll(begun: Leaving[], target: Target): Promise<Leaving[]> {
+    const moving = begun.flatMap(({ operation, reserve }) => (reserve ? [{ operation, reserve }] : []))
+    const moveIds = moving.map(({ reserve }) => reserve.moveId)
+    for (const moveId of moveIds) inFlight.add(moveId)
+    try {
+      // The next list of doctors has to show the absence. What the moves change is copied after the answer.
+      const [answers] = await Promise.all([reserveAll(moving, target), copied()])
+      const ends = new Map(
+        moving.map(({ operation, reserve }, n) => {
+          const answer = answers?.[n] as Answer<Reservation> | undefined
+          return [reserve, relocated(endMove(perform, operation, reserve, answer ? outcomeOf(answer) : null))]
+        }),
+      )
+      return begun.map((one) => ({ ...one, end: (one.reserve && ends.get(one.reserve)) ?? one.end }))
+    } finally {
+      for (const moveId of moveIds) inFlight.delete(moveId)
+      later(settleMoves(moveIds, begun[0]?.operation.actor).catch(postpone))
+    }
+  }
+
+  /** Null where the other day is out of reach. */
+  async function reserveAll(
+    moving: { operation: Operation; reserve: CommandOf<'reserve'> }[],
+    { to, known }: Target,
+  ) {
+    const steps = moving.map(({ operation, reserve }) => ({
+      operation: { ...operation, id: reserve.moveId, isKeyed: true, known },
+      command: reserve,
+    }))
+    const ids = moving.map(({ reserve }) => reserve.appointmentId)
+    return settleEarlier(ids, keyOf(to))
+      .then(() => others.performEach(keyOf(to), steps))
+      .catch(unreachable)
+  }
+
+  /** Those who found no room join the waitlist there. */
+  async function waitInstead(moved: Leaving[], target: Target): Promise<Leaving[]> {
+    const { to, known } = target
+    const full = moved.filter(({ end }) => end === 'day_full')
+    const steps = full.map(
+      ({ operation, patient: { patientId } }): Step => ({
         operation: { ...operation, id: `${operation.id}:wait`, known },
         command: { type: 'wait', opening: to, waitId: NEW_ID, patientId, allowAnother: false },
-      },
-    ])
-    const ids = asking.map(({ patient }) => patient.appointmentId)
-    const answers = await settleEarlier(ids, keyOf(to))
-      .then(() => others.performEach(keyOf(to), attempts))
-      .catch(unreachable)
-    return answers ?? []
+      }),
+    )
+    const answers = await others.performEach(keyOf(to), steps).catch(unreachable)
+    const ended = new Map(
+      full.map((one, n) => [one, giveUp(one, answers?.[n] as Answer<Replies['wait']> | undefined, target)]),
+    )
+    const vain = [...ended.values()].flatMap(({ stop }) => stop ?? [])
+    await others.performEach(keyOf(to), vain)
+    return moved.map((one) => ({ ...one, end: ended.get(one)?.end ?? one.end }))
   }
 
-  function endOf(one: Leaving, answers: Reply[], target: Target): Ended {
-    const [reserved, waits = reserved] = answers
-    if (one.reserve) {
-      const outcome = reserved ? outcomeOf(reserved as Answer<Reservation>) : null
-      const end = relocated(endMove(perform, one.operation, one.reserve, outcome))
-      if (end !== 'day_full') return { end }
-    }
-    return waits ? giveUp(one, waits as Answer<Replies['wait']>, target) : { end: 'unavailable' }
-  }
-
-  /** The patient waits for the other day by now, and then gives up this one: so has one of the two always. */
+  /**
+   * Joined first, cancelled then: the patient always has one of the two. `stop` withdraws the place where the
+   * appointment cannot be cancelled any more.
+   */
   function giveUp(
     { operation, patient: { appointmentId } }: Leaving,
-    waits: Answer<Replies['wait']>,
+    waits: Answer<Replies['wait']> = refuse('unavailable'),
     { to: { clinicId, doctorId, date }, reason }: Target,
-  ): Ended {
+  ): { end: Relocated; stop?: Step } {
     if (!waits.ok) return { end: waits.refused }
     const { id: waitId, isNew } = waits.reply
     const cancelled = perform(
@@ -132,11 +143,11 @@ export function relocation(source: MoveHost, inFlight: Set<string>, settles: Set
       { type: 'cancel', clinicId, appointmentId, reason, waiting: { waitId, doctorId, date } },
     )
     if (cancelled.ok) return { end: 'waitlisted' }
-    const stop = {
+    const stop: Step = {
       operation: { ...operation, id: `${operation.id}:stop` },
       command: { type: 'stop_waiting', clinicId, waitId },
-    } as const
-    return { end: cancelled.refused, ...(isNew && { vain: stop }) }
+    }
+    return { end: cancelled.refused, ...(isNew && { stop }) }
   }
 
   return relocate

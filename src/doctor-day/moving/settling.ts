@@ -71,12 +71,12 @@ export function settling(source: MoveHost, inFlight: ReadonlySet<string>): Settl
   async function report(key: string, moves: Move[], actor: string): Promise<void> {
     const steps = moves.map((move) => {
       const command = endOf(move)
-      return [{ operation: operationOf(move.id, command.type, actor), command }]
+      return { operation: operationOf(move.id, command.type, actor), command }
     })
     const answers = await others.performEach(key, steps)
     await Promise.all(
       moves.map(async (move, n) => {
-        acknowledged(answers[n]?.[0])
+        acknowledged(answers[n])
         await pointHome(move, actor)
         const { clinicId } = move.to
         const settle = { type: 'settle_move', clinicId, moveId: move.id } as const

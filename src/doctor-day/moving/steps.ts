@@ -7,30 +7,18 @@ import type { Step } from './requests'
 /** A day performs this many steps in one go; then callers who wait get their turn. */
 const STEPS_IN_A_ROW = 50
 
-type Reply = Answer<ReplyTo<Command>>
-
-/** Performs one step after the other; of each list, the next one only where the day is full. */
+/** Performs one step after the other, each as an operation of its own. All of them are of one kind. */
 export async function performEach(
-  attempts: Step[][],
+  steps: Step[],
   guard: Guard,
   { perform }: Operations,
-): Promise<Reply[][] | Refused> {
-  const first = attempts[0]?.[0]
+): Promise<Answer<ReplyTo<Command>>[] | Refused> {
+  const [first] = steps
   if (first && (await guard.check(first.operation, first.command))) return refuse('day_damaged')
-  const answers: Reply[][] = []
-  for (const attempt of attempts) {
+  const answers: Answer<ReplyTo<Command>>[] = []
+  for (const { operation, command } of steps) {
     if (answers.length > 0 && answers.length % STEPS_IN_A_ROW === 0) await scheduler.wait(0)
-    answers.push(untilRoom(attempt, (step) => guard.use(() => perform(step.operation, step.command))))
-  }
-  return answers
-}
-
-function untilRoom(attempt: Step[], perform: (step: Step) => Reply): Reply[] {
-  const answers: Reply[] = []
-  for (const step of attempt) {
-    const answer = perform(step)
-    answers.push(answer)
-    if (answer.ok || answer.refused !== 'day_full') break
+    answers.push(guard.use(() => perform(operation, command)))
   }
   return answers
 }
