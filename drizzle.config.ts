@@ -2,6 +2,6 @@ import { defineConfig } from 'drizzle-kit'
 
 export default defineConfig({
   dialect: 'sqlite',
-  schema: ['./src/**/model.ts', './src/once.ts'],
+  schema: './src/**/model.ts',
   out: './migrations',
 })

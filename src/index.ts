@@ -1,7 +1,13 @@
 import { api } from './api'
+import { COPY } from './doctor-day/readers/copy'
+import { FIND, FIND_NEW_DAY } from './doctors/finding'
 import { HOSPITALS } from './hospitals/import'
 import { consumerOf } from './imports/work/consumer'
+import { MEDICAL_TEST } from './medical-tests/actions'
 import { PATIENTS } from './patients/import'
+import { CLAIM } from './recorder/kind'
+import { recorderOf } from './recorder/recorder'
+import { WEBHOOK_EVENT } from './webhooks/actions'
 
 export default {
   fetch: (request, env, ctx) => api.fetch(request, env, ctx),
@@ -10,3 +16,6 @@ export default {
 export { DoctorDay } from './doctor-day/doctor-day'
 export { BulkJob } from './imports/work/bulk-job'
 export { UpstreamGate } from './upstream/gate'
+
+/** Every kind of work that reaches D1 in lots. */
+export class Recorder extends recorderOf(CLAIM, COPY, FIND, FIND_NEW_DAY, MEDICAL_TEST, WEBHOOK_EVENT) {}

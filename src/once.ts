@@ -1,35 +1,18 @@
 import { and, eq, gt, lt, type SQL, type SQLWrapper, sql } from 'drizzle-orm'
 import type { BatchResponse } from 'drizzle-orm/batch'
-import { index, integer, primaryKey, sqliteTable, text } from 'drizzle-orm/sqlite-core'
 import { newId } from './lib/crypto'
 import type { Db, Statement } from './lib/db'
 import { DAY_MS } from './lib/time'
-import { Problem } from './problem'
+import { keyReused, Problem } from './problem'
+import type { Claimed } from './recorder/claims'
+import { recordAs } from './recorder/client'
+import { CLAIM, type Kind } from './recorder/kind'
+import { idempotencyKeys } from './recorder/model'
 
 const IDEMPOTENCY_TTL_MS = DAY_MS
 
 /** Each claim deletes up to this many expired keys of its clinic, so the table holds about one day's keys. */
 const SWEPT_PER_CLAIM = 2
-
-/** The first request with each key. Every retry uses that request's ids, so that all replies are equal. */
-export const idempotencyKeys = sqliteTable(
-  'idempotency_keys',
-  {
-    clinicId: text('clinic_id').notNull(),
-    key: text('key').notNull(),
-    fingerprint: text('fingerprint').notNull(),
-    opId: text('op_id').notNull(),
-    requestId: text('request_id').notNull(),
-    createdAt: integer('created_at').notNull(),
-    expiresAt: integer('expires_at').notNull(),
-    /** JSON of the first answer, where the record that it shows can be changed later. */
-    reply: text('reply'),
-  },
-  (t) => [
-    primaryKey({ columns: [t.clinicId, t.key] }),
-    index('idempotency_keys_expiry').on(t.clinicId, t.expiresAt),
-  ],
-)
 
 type Statements = readonly Statement[]
 
@@ -79,16 +62,28 @@ export interface Once {
     statements: (op: SQL<string>) => T,
     found?: readonly SQLWrapper[],
   ): Promise<Claim & { results: BatchResponse<T> }>
+  /**
+   * As `transact`, in one lot with other requests. Claims the key where the kind finds what it asks for, and
+   * does what the kind says, unless another request has the key.
+   */
+  record<Fields extends readonly unknown[], Result>(
+    kind: Kind<Fields, Result>,
+    ...fields: Fields
+  ): Promise<Claim & { result: Result }>
+  /** Claims the key, and reads nothing else. */
+  claim(): Promise<Claim>
   /** A statement for `transact`: keeps one JSON text, which the query selects, as `reply` of all retries. */
   keep(answer: SQL): Statement
 }
 
 /** The part of a Ctx that a claim needs. */
 interface ClaimContext {
+  env: Pick<Env, 'RECORDER'>
   db: Db
   now: number
   requestId: string
   clinic: { id: string }
+  actor: { keyId: string }
   recordClaim(claim: Claim): void
 }
 
@@ -111,15 +106,27 @@ export function once(
     replayed: false,
     reply: null,
   }
+  const claimedBy = (claimed: Claimed | null): Claim => {
+    const claim = { ...own, ...claimed, replayed: claimed !== null && claimed.opId !== opId }
+    ctx.recordClaim(claim)
+    return claim
+  }
+  const recordOnce: Once['record'] = async (kind, ...fields) => {
+    const sender = { ...own, clinicId: ctx.clinic.id, keyId: ctx.actor.keyId, now }
+    const { claimed, result } = await recordAs(ctx.env, kind, sender, fields, fingerprint.earlier)
+    if (key !== null && !claimed) return { ...own, result }
+    return { ...claimedBy(claimed), result }
+  }
   return {
     key,
     fingerprint,
     opId,
+    record: recordOnce,
+    claim: async () => (key === null ? claimedBy(null) : recordOnce(CLAIM)),
     async transact(statements, found = []) {
       if (key === null) {
         const results = await batch(ctx, statements(sql<string>`${opId}`))
-        ctx.recordClaim(own)
-        return { ...own, results }
+        return { ...claimedBy(null), results }
       }
       const claimAs = (accepted: string) =>
         claim(ctx, key, { ...own, fingerprint: accepted }, statements, found)
@@ -128,18 +135,8 @@ export function once(
         if (earlier === undefined) throw error
         return claimAs(earlier)
       })
-      if (!row) return { ...own, results: results.slice(2, -1) as never }
-      const claimed = {
-        ...own,
-        fingerprint: row.fingerprint,
-        opId: row.opId,
-        requestId: row.requestId,
-        claimedAt: row.createdAt,
-        replayed: row.opId !== opId,
-        reply: row.reply,
-      }
-      ctx.recordClaim(claimed)
-      return { ...claimed, results: results.slice(2, -1) as never }
+      const ofStatements = results.slice(2, -1) as never
+      return row ? { ...claimedBy(row), results: ofStatements } : { ...own, results: ofStatements }
     },
     keep: (answer) =>
       ctx.db
@@ -226,7 +223,13 @@ const claimedOperation = (
 
 const readClaim = (ctx: ClaimContext, key: string) =>
   ctx.db
-    .select()
+    .select({
+      fingerprint: idempotencyKeys.fingerprint,
+      opId: idempotencyKeys.opId,
+      requestId: idempotencyKeys.requestId,
+      claimedAt: idempotencyKeys.createdAt,
+      reply: idempotencyKeys.reply,
+    })
     .from(idempotencyKeys)
     .where(
       and(
@@ -235,9 +238,6 @@ const readClaim = (ctx: ClaimContext, key: string) =>
         gt(idempotencyKeys.expiresAt, ctx.now),
       ),
     )
-
-export const keyReused = () =>
-  new Problem('idempotency_key_reused', 'This Idempotency-Key was used for another request; send a new key')
 
 /** `op_id` is NOT NULL wherever an operation writes; its refusal means that another request has the key. */
 function throwKeyReused(error: unknown): never {

@@ -133,4 +133,7 @@ export class Problem extends Error {
   }
 }
 
+export const keyReused = () =>
+  new Problem('idempotency_key_reused', 'This Idempotency-Key was used for another request; send a new key')
+
 export const notFound = (what: string) => new Problem('not_found', `${what} not found`)

@@ -37,7 +37,7 @@ function resolve(from: string, target: string): string {
 const folder = (path: string) => (path.includes('/') ? (path.split('/')[0] ?? '') : '')
 const parent = (path: string) => path.split('/').slice(0, -1).join('/')
 const room = (path: string) => path.split('/').at(-1) ?? ''
-const BASE = ['', 'http', 'lib', 'doctor-day']
+const BASE = ['', 'http', 'lib', 'doctor-day', 'recorder']
 const FEATURES = [...new Set(files.map(({ path }) => folder(path)))].filter((name) => !BASE.includes(name))
 
 /** Downward only: each file imports from its own floor or below. */
@@ -46,7 +46,7 @@ const FLOORS: [floor: number, is: (path: string) => boolean][] = [
   [1, (path) => path === 'api.ts'],
   [2, (path) => room(path) === 'routes.ts'],
   [6, (path) => folder(path) === 'lib'],
-  [5, (path) => ['context.ts', 'once.ts', 'problem.ts'].includes(path)],
+  [5, (path) => ['context.ts', 'once.ts', 'problem.ts'].includes(path) || folder(path) === 'recorder'],
   [4, (path) => ['http', 'doctor-day'].includes(folder(path))],
   [4, (path) => room(path) === 'model.ts' || path === 'access/permissions.ts'],
   [3, () => true],
@@ -63,8 +63,8 @@ test('imports run downward: index, api, routes, actions, models and days, contex
   expect(imports.filter(({ from, to, isType }) => !isType && floor(from) > floor(to))).toEqual([])
 })
 
-test('http/ and doctor-day/ import no feature, not even a type, and lib/ imports nothing but lib/', () => {
-  const base = imports.filter(({ from }) => ['http', 'lib', 'doctor-day'].includes(folder(from)))
+test('http/, doctor-day/ and recorder/ import no feature, not even a type, and lib/ imports nothing but lib/', () => {
+  const base = imports.filter(({ from }) => ['http', 'lib', 'doctor-day', 'recorder'].includes(folder(from)))
   expect(base.filter(({ to }) => FEATURES.includes(folder(to)))).toEqual([])
   expect(base.filter(({ from, to }) => folder(from) === 'http' && folder(to) === 'doctor-day')).toEqual([])
   expect(base.filter(({ from, to }) => folder(from) === 'lib' && folder(to) !== 'lib')).toEqual([])

@@ -1,6 +1,6 @@
 import { env } from 'cloudflare:workers'
 import { vi } from 'vitest'
-import { DoctorDay } from '../src/doctor-day/doctor-day'
+import { DoctorDay, Recorder } from '../src/index'
 import type { Reply } from './clinic'
 
 /**
@@ -37,7 +37,12 @@ interface Sent {
 }
 
 const DAY_METHODS = ['perform', 'performEach', 'move', 'declareAbsence', 'see'] as const
-const IS_DAY = /^[0-9a-f]{20}$/
+
+/** By the name of the method: the classes whose objects are called. */
+const CLASSES: [prototype: object, methods: readonly string[]][] = [
+  [DoctorDay.prototype, DAY_METHODS],
+  [Recorder.prototype, ['record']],
+]
 
 type Call = (...sent: unknown[]) => Promise<unknown>
 
@@ -65,8 +70,9 @@ function holdBack() {
     })
   }
 
-  async function ofDay(method: string, args: unknown[], call: () => Promise<unknown>): Promise<unknown> {
-    await hold()
+  /** The Recorder and its batch count as one call, so only the batch is held back. */
+  async function ofObject(method: string, args: unknown[], call: () => Promise<unknown>): Promise<unknown> {
+    if (method !== 'record') await hold()
     const one: Sent = { method, text: JSON.stringify(args), state: 'sent' }
     sent.add(one)
     return call().finally(() => {
@@ -75,7 +81,6 @@ function holdBack() {
     })
   }
 
-  const isDay = ([id]: unknown[]) => IS_DAY.test((id as DurableObjectId | undefined)?.name ?? '')
   const spies = [
     ...onPrototype(env.DB, ['batch'], leaf),
     ...onPrototype(env.DB.prepare('SELECT 1'), ['run', 'all', 'raw', 'first'], leaf),
@@ -86,38 +91,38 @@ function holdBack() {
   spies.push(
     vi.spyOn(namespace, 'get').mockImplementation(function (this: DurableObjectNamespace, ...args) {
       const stub = get.apply(this, args)
-      if (!isDay(args)) return stub
       return new Proxy(stub, {
         get(target, name) {
-          const method = DAY_METHODS.find((known) => known === name)
+          const method = CLASSES.flatMap(([, methods]) => methods).find((known) => known === name)
           if (!method) return Reflect.get(target, name)
-          const day = target as unknown as Record<string, Call>
-          return (...args: unknown[]) => ofDay(method, args, async () => day[method]?.(...args))
+          const object = target as unknown as Record<string, Call>
+          return (...args: unknown[]) => ofObject(method, args, async () => object[method]?.(...args))
         },
       })
     }) as never,
   )
-  for (const method of DAY_METHODS) {
-    const real = DoctorDay.prototype[method] as Call
-    spies.push(
-      vi.spyOn(DoctorDay.prototype, method).mockImplementation(async function (
-        this: DoctorDay,
-        ...args: unknown[]
-      ) {
-        const text = JSON.stringify(args)
-        const one = [...sent].find(
-          (each) => each.state === 'sent' && each.method === method && each.text === text,
-        )
-        if (one) one.state = 'arrived'
+  /** Tells when a call has arrived at its object, and when the object has done its work. */
+  function arriving(method: string, real: Call): Call {
+    return async function (this: object, ...args) {
+      const text = JSON.stringify(args)
+      const one = [...sent].find(
+        (each) => each.state === 'sent' && each.method === method && each.text === text,
+      )
+      if (one) one.state = 'arrived'
+      quiet = 0
+      const answer = (async () => real.apply(this, args))()
+      return answer.finally(() => {
+        if (one) one.state = 'returned'
         quiet = 0
-        const answer = (async () => real.apply(this, args))()
-        return answer.finally(() => {
-          if (one) one.state = 'returned'
-          quiet = 0
-        })
-      } as never) as never,
-    )
+      })
+    }
   }
+  for (const [prototype, methods] of CLASSES)
+    for (const method of methods) {
+      const object = prototype as Record<string, Call>
+      const real = object[method] as Call
+      spies.push(vi.spyOn(object, method).mockImplementation(arriving(method, real)))
+    }
 
   return {
     /** Lets go what is held back, if nothing else goes on. */

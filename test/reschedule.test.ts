@@ -213,7 +213,8 @@ test('its first day is told where it lives now, so that following it stays short
   )
   const asked = vi.spyOn(Object.getPrototypeOf(env.DOCTOR_DAY) as DurableObjectNamespace, 'get')
   expect((await get(desk, body.id)).body.date).toBe(week.at(-1))
-  expect(asked).toHaveBeenCalledTimes(2)
+  const days = asked.mock.calls.filter(([id]) => /^[0-9a-f]{20}$/.test(id.name ?? ''))
+  expect(days).toHaveLength(2)
 })
 
 test('in D1’s copy it is on its new day, and news of the old day that comes late changes nothing', async () => {

@@ -19,7 +19,7 @@ export const PLANTED = [
   {
     name: 'key-not-claimed',
     does: 'treats a retry as a new operation',
-    edits: [['src/once.ts', 'opId: row.opId,\n', 'opId,\n']],
+    edits: [['src/once.ts', '...claimed, replayed:', '...claimed, opId, replayed:']],
   },
   {
     name: 'change-repeated',
@@ -42,11 +42,9 @@ export const PLANTED = [
     does: 'does not check whether a key comes with the same request',
     edits: [
       ['src/once.ts', 'row?.fingerprint !== own.fingerprint', 'row === undefined'],
-      [
-        'src/http/idempotency.ts',
-        'if (kept && !matches(fingerprint, kept.fingerprint)) throw keyReused()\n',
-        '',
-      ],
+      ['src/http/idempotency.ts', 'if (!matches(asked, fingerprint)) throw keyReused()\n', ''],
+      ['src/recorder/claims.ts', 'value->>5 AND fingerprint = value->>6', 'value->>5'],
+      ['src/recorder/client.ts', 'if (fingerprint === sender.fingerprint) return', 'return'],
     ],
   },
   {
@@ -67,10 +65,47 @@ export const PLANTED = [
     edits: [
       [
         'src/doctor-day/readers/copy.ts',
-        'copyToD1(database, day(), events, head), ',
-        'copyToD1(database, day(), events, head).catch(() => {}), ',
+        'copyToD1(env, day(), events, head), ',
+        'copyToD1(env, day(), events, head).catch(() => {}), ',
       ],
     ],
+  },
+  {
+    name: 'lost-lot-acknowledged',
+    does: 'takes a lot that D1 did not answer for stored',
+    edits: [
+      [
+        'src/recorder/lot.ts',
+        "read.get(entry) ?? { failed: 'outage' })",
+        'read.get(entry) ?? { claimed: null, result: true })',
+      ],
+      [
+        'src/recorder/lot.ts',
+        "if (reading.length === entries.length) return entries.map(() => ({ failed: 'outage' }))\n",
+        '',
+      ],
+    ],
+  },
+  {
+    name: 'second-half-unsent',
+    does: 'splits a lot that D1 refuses, and sends only its first half',
+    edits: [
+      [
+        'src/recorder/lot.ts',
+        '[...first, ...(await sendLot(db, kinds, entries.slice(middle)))]',
+        '[...first, ...first]',
+      ],
+    ],
+  },
+  {
+    name: 'outcomes-swapped',
+    does: 'tells each request of a lot what became of another one',
+    edits: [['src/recorder/recorder.ts', 'outcomes[place]', 'outcomes.at(-1 - place)']],
+  },
+  {
+    name: 'audited-twice',
+    does: 'writes the audit of a lot again when the lot is sent again',
+    edits: [['src/audit/model.ts', '${subject}, request, op FROM', '${subject}, request, NULL FROM']],
   },
   {
     name: 'log-not-chained',
@@ -128,8 +163,8 @@ export const PLANTED = [
     edits: [
       [
         'src/audit/model.ts',
-        'WHERE changes() > 0`)',
-        "WHERE changes() > 0 AND (${action} <> 'webhook_event.received' OR abs(random()) % 4)`)",
+        'FROM ${written} WHERE true',
+        "FROM ${written} WHERE ('${action}' <> 'webhook_event.received' OR abs(random()) % 4)",
       ],
     ],
   },

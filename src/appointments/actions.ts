@@ -4,12 +4,12 @@ import { today } from '../access/actions'
 import type { Ctx } from '../context'
 import { decideOn, moveOn, replyOrThrow, see } from '../doctor-day/client'
 import { dayKey, NEW_ID } from '../doctor-day/storage/address'
-import { findDay, requireDay, seeDay, selectDoctor, selectKnown } from '../doctors/actions'
+import { requireDay, seeDay } from '../doctors/actions'
+import { findDay, findNewDay, findPatient, findPatientAndDay } from '../doctors/finding'
 import { opening } from '../doctors/terms'
 import { invalid } from '../http/failure'
 import { cutPage, type Page } from '../lib/page'
 import { SECOND_MS } from '../lib/time'
-import { selectPatientId } from '../patients/actions'
 import { notFound } from '../problem'
 import { dayOf, dayOfAppointment } from './ids'
 import {
@@ -30,7 +30,7 @@ import {
   type Waiting,
 } from './model'
 
-/** One D1 round trip finds patient and doctor and claims the key; then the day alone decides. */
+/** The Recorder finds patient and doctor and claims the key; then the day alone decides. */
 export async function book(ctx: Ctx, wanted: BookAppointment): Promise<Appointment> {
   const { patient_id, doctor_id = '', date = '', hold_id, allow_another: allowAnother, time_slot } = wanted
   if (hold_id !== undefined) return bookHeld(ctx, wanted, hold_id)
@@ -56,42 +56,23 @@ async function bookHeld(ctx: Ctx, wanted: BookAppointment, holdId: string): Prom
   const { doctor_id, date } = wanted
   if (doctor_id !== undefined && date !== undefined && day !== dayKey(ctx.clinic.id, doctor_id, date))
     throw invalid([{ field: 'hold_id', rule: 'value', message: OTHER_DAY }])
-  const finding = [selectPatientId(ctx, wanted.patient_id)] as const
-  const { opId, results } = await ctx.once.transact(() => finding, finding)
-  const [[patient]] = results
-  if (!patient) throw notFound('Patient')
+  const { opId, patientId } = await findPatient(ctx, wanted.patient_id)
   const appointment = await decideOn(ctx, day, opId, {
     type: 'book_held',
     clinicId: ctx.clinic.id,
     holdId,
     appointmentId: NEW_ID,
-    patientId: patient.id,
+    patientId,
     ...(wanted.time_slot != null && { timeSlot: wanted.time_slot }),
     allowAnother: wanted.allow_another,
   })
   return toAppointment(appointment)
 }
 
-/** Patient and doctor, both of this clinic, what D1 knows of the day, and the id of the operation. */
-export async function findPatientAndDay(
-  ctx: Ctx,
-  wanted: { patient_id: string; doctor_id: string; date: string },
-) {
-  const finding = [selectPatientId(ctx, wanted.patient_id), selectDoctor(ctx, wanted.doctor_id)] as const
-  const { opId, claimedAt, results } = await ctx.once.transact(
-    () => [...finding, selectKnown(ctx, wanted.doctor_id, wanted.date)],
-    finding,
-  )
-  const [[patient], [doctor], [known = null]] = results
-  if (!patient) throw notFound('Patient')
-  if (!doctor) throw notFound('Doctor')
-  return { patientId: patient.id, doctor, opId, claimedAt, known }
-}
-
 /** The same step frees the slot, or offers it to the first patient on the waitlist. */
 export async function cancel(ctx: Ctx, id: string, { reason }: CancelAppointment): Promise<Appointment> {
   const day = await dayOfAppointment(ctx, id)
-  const { opId } = await ctx.once.transact(() => [])
+  const { opId } = await ctx.once.claim()
   const cancelled = await decideOn(ctx, day, opId, {
     type: 'cancel',
     clinicId: ctx.clinic.id,
@@ -104,7 +85,7 @@ export async function cancel(ctx: Ctx, id: string, { reason }: CancelAppointment
 /** The appointment keeps its id, and it keeps its slot until the other day has reserved one. */
 export async function reschedule(ctx: Ctx, id: string, wanted: Reschedule): Promise<Appointment> {
   const day = await dayOfAppointment(ctx, id)
-  const { opId, doctor, known } = await findNewDay(ctx, id, wanted)
+  const { opId, doctor, known } = await findTarget(ctx, id, wanted)
   const moved = await moveOn(ctx, day, opId, {
     type: 'begin_move',
     clinicId: ctx.clinic.id,
@@ -117,22 +98,18 @@ export async function reschedule(ctx: Ctx, id: string, wanted: Reschedule): Prom
 }
 
 /**
- * The doctor stays where the caller names none. D1’s copy guesses that doctor in the batch that claims the
- * key, while the day is asked: the copy may lack the appointment, or not know yet where it has moved.
+ * The doctor stays where the caller names none. D1’s copy guesses that doctor in the lot that claims the key,
+ * while the day is asked: the copy may lack the appointment, or not know yet where it has moved.
  */
-async function findNewDay(ctx: Ctx, id: string, { doctor_id, date }: Reschedule) {
+async function findTarget(ctx: Ctx, id: string, { doctor_id, date }: Reschedule) {
   if (doctor_id !== undefined) return findDay(ctx, doctor_id, date)
-  const guess = ctx.db
-    .select({ id: appointments.doctorId })
-    .from(appointments)
-    .where(and(eq(appointments.id, id), sql`+${appointments.clinicId} = ${ctx.clinic.id}`))
-  const [appointment, { opId, results }] = await Promise.all([
+  const [{ doctor_id: doctorId }, guess] = await Promise.all([
     getAppointment(ctx, id),
-    ctx.once.transact(() => [selectDoctor(ctx, sql`(${guess})`), selectKnown(ctx, sql`(${guess})`, date)]),
+    findNewDay(ctx, id, date),
   ])
-  const [[doctor], [known = null]] = results
-  if (doctor?.id === appointment.doctor_id) return { opId, doctor, known }
-  return { opId, ...(await requireDay(ctx, appointment.doctor_id, date)) }
+  const { opId, doctor, known } = guess
+  if (doctor?.id === doctorId) return { opId, doctor, known }
+  return { opId, ...(await requireDay(ctx, doctorId, date)) }
 }
 
 export async function holdSlot(ctx: Ctx, wanted: NewHold): Promise<Hold> {
@@ -176,7 +153,7 @@ export async function joinWaitlist(
 
 export async function acceptOffer(ctx: Ctx, waitId: string): Promise<Appointment> {
   const day = dayOf(ctx, waitId, 'Place in the waitlist')
-  const { opId } = await ctx.once.transact(() => [])
+  const { opId } = await ctx.once.claim()
   const appointment = await decideOn(ctx, day, opId, {
     type: 'accept_offer',
     clinicId: ctx.clinic.id,
@@ -188,7 +165,7 @@ export async function acceptOffer(ctx: Ctx, waitId: string): Promise<Appointment
 
 export async function leaveWaitlist(ctx: Ctx, waitId: string): Promise<LeftWaitlist> {
   const day = dayOf(ctx, waitId, 'Place in the waitlist')
-  const { opId } = await ctx.once.transact(() => [])
+  const { opId } = await ctx.once.claim()
   const { id } = await decideOn(ctx, day, opId, {
     type: 'stop_waiting',
     clinicId: ctx.clinic.id,

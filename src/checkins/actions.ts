@@ -1,12 +1,12 @@
 import { today } from '../access/actions'
 import { mayUse } from '../access/permissions'
-import { findPatientAndDay } from '../appointments/actions'
 import { dayOfAppointment } from '../appointments/ids'
 import type { Ctx } from '../context'
 import { decideOn, see } from '../doctor-day/client'
 import { toQueueEntry } from '../doctor-day/readers/live'
 import { dayKey, NEW_ID } from '../doctor-day/storage/address'
-import { findDay, seeDay } from '../doctors/actions'
+import { seeDay } from '../doctors/actions'
+import { findDay, findPatientAndDay } from '../doctors/finding'
 import { opening } from '../doctors/terms'
 import { newId } from '../lib/crypto'
 import { patientNames } from '../patients/actions'
@@ -28,7 +28,7 @@ import {
 /** The day knows its appointments, date and time zone: without an Idempotency-Key no other store is read. */
 export async function checkIn(ctx: Ctx, wanted: CheckIn): Promise<CheckedIn> {
   const day = await dayOfAppointment(ctx, wanted.appointment_id)
-  const { opId } = await ctx.once.transact(() => [])
+  const { opId } = await ctx.once.claim()
   const arrived = await decideOn(ctx, day, opId, {
     type: 'check_in',
     clinicId: ctx.clinic.id,
@@ -74,7 +74,7 @@ export async function callNext(ctx: Ctx, doctorId: string, wanted: CallNext): Pr
 
 export async function takeStep(ctx: Ctx, appointmentId: string, path: string): Promise<Standing> {
   const day = await dayOfAppointment(ctx, appointmentId)
-  const { opId } = await ctx.once.transact(() => [])
+  const { opId } = await ctx.once.claim()
   const result = await decideOn(ctx, day, opId, {
     type: 'step',
     clinicId: ctx.clinic.id,

@@ -66,7 +66,7 @@ export class DoctorDay extends DurableObject<Env> {
   readonly #copy = copyReader({
     ...this.#host,
     sql: this.#sql,
-    database: this.env.DB,
+    env: this.env,
     checkOnce: () => this.#guard.checkOnce(),
   })
   readonly #moving = moving({

@@ -1,4 +1,4 @@
-import { and, asc, eq, gt, type SQL, sql } from 'drizzle-orm'
+import { and, asc, eq, gt, sql } from 'drizzle-orm'
 import { today } from '../access/actions'
 import { audited } from '../audit/model'
 import type { Ctx } from '../context'
@@ -9,6 +9,7 @@ import { dayKey } from '../doctor-day/storage/address'
 import { newId } from '../lib/crypto'
 import { cutPage, type Page } from '../lib/page'
 import { notFound, Problem } from '../problem'
+import { findDay } from './finding'
 import {
   type Availability,
   type ChangeDoctor,
@@ -150,28 +151,18 @@ export async function getAvailability(
     : defaultAvailability(opening(ctx, doctor, date))
 }
 
-export const selectDoctor = (ctx: Ctx, id: string | SQL) =>
+export const selectDoctor = (ctx: Ctx, id: string) =>
   ctx.db
     .select()
     .from(doctors)
     .where(and(eq(doctors.clinicId, ctx.clinic.id), eq(doctors.id, id)))
 
 /** What D1 knows of a day: a day that knows less was lost, and must not give its slots again. */
-export const selectKnown = (ctx: Ctx, doctorId: string | SQL, date: string) =>
+export const selectKnown = (ctx: Ctx, doctorId: string, date: string) =>
   ctx.db
     .select({ version: days.version, head: days.head })
     .from(days)
     .where(and(eq(days.clinicId, ctx.clinic.id), eq(days.doctorId, doctorId), eq(days.date, date)))
-
-/** One D1 round trip finds the doctor and what D1 knows of the day, and claims the key. */
-export async function findDay(ctx: Ctx, doctorId: string, date: string) {
-  const finding = [selectDoctor(ctx, doctorId)] as const
-  const { opId, claimedAt, results } = await ctx.once.transact(
-    () => [...finding, selectKnown(ctx, doctorId, date)],
-    finding,
-  )
-  return { opId, claimedAt, doctor: firstOrNotFound(results[0]), known: results[1][0] ?? null }
-}
 
 /** The doctor, and what D1 knows of the day: read before the day is asked, which can only know more. */
 export async function requireDay(ctx: Ctx, doctorId: string, date: string) {
@@ -209,13 +200,6 @@ export async function seeDay<Q extends Query>(
   const { seen, version } = isBehind(first) ? await ask() : first
   if (isBehind({ version })) throw problemOf({ ok: false, refused: 'day_damaged' })
   return { doctor, seen }
-}
-
-/** One D1 round trip finds the doctor and claims the key. */
-export async function findDoctor(ctx: Ctx, id: string) {
-  const finding = [selectDoctor(ctx, id)] as const
-  const { opId, claimedAt, results } = await ctx.once.transact(() => finding, finding)
-  return { opId, claimedAt, doctor: firstOrNotFound(results[0]) }
 }
 
 export const requireDoctor = async (ctx: Ctx, id: string): Promise<DoctorRow> =>

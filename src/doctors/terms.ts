@@ -14,10 +14,13 @@ import {
 /** How many slots the days of a doctor have, when they are, and until when they take patients. */
 
 type DoctorRow = typeof doctors.$inferSelect
+
+/** What a doctor's days start with. */
+export type DoctorTerms = Pick<DoctorRow, 'id' | 'capacity' | 'capacityByHours' | 'workingHours'>
 type DayRow = typeof days.$inferSelect
 
 /** What a day of the doctor starts with. Clock changes alter how many slots fit into the hours of a date. */
-export function opening(ctx: Ctx, doctor: DoctorRow, date: string): Opening {
+export function opening(ctx: Ctx, doctor: DoctorTerms, date: string): Opening {
   const { timeZone } = ctx.clinic
   const { workingHours: hours, capacity, capacityByHours } = doctor
   return {

@@ -3,9 +3,10 @@ import { createMiddleware } from 'hono/factory'
 import type { App } from '../context'
 import { sha256 } from '../lib/crypto'
 import { logFailure } from '../lib/log'
+import { withTimeout } from '../lib/outage'
 import { SECOND_MS } from '../lib/time'
-import { type Claim, type Fingerprint, keyReused, matches, NO_FINGERPRINT, once } from '../once'
-import { Problem } from '../problem'
+import { type Claim, type Fingerprint, matches, NO_FINGERPRINT, once } from '../once'
+import { keyReused, Problem } from '../problem'
 import { invalid } from './failure'
 import { fingerprintOf } from './fingerprint'
 import type { Fields } from './input/fields'
@@ -22,6 +23,8 @@ const KV_TTL_MIN_SECONDS = 60
 
 interface StoredReply {
   fingerprint: string
+  /** When the claim of the key ends, in epoch milliseconds; absent in replies of an earlier version. */
+  expiresAt?: number
   status: number
   contentType: string
   body: string
@@ -67,18 +70,35 @@ export function requiredKey(c: Context<App>): string {
 
 /**
  * For routes whose reply contains only ids and statuses: KV answers a repeated key with the first reply, byte
- * for byte. KV is eventually consistent and may not be reachable, so a miss proves nothing: the action then
- * looks for the key in D1.
+ * for byte. KV is eventually consistent and may not be reachable, so a miss proves nothing, and a key that
+ * was never written is its slowest read: the action starts at the same time, and the first to know answers.
  */
 export const replay = createMiddleware<App>(async (c, next) => {
-  const { key, fingerprint } = c.var.ctx.once
+  const { key } = c.var.ctx.once
   if (key === null) return next()
-  const kept = await findReply(c, key)
-  if (kept && !matches(fingerprint, kept.fingerprint)) throw keyReused()
-  if (kept) return replayed(kept)
-  await next()
+  const kept = findReply(c, key)
+  const acted = next().then(() => null)
+  const first = await Promise.race([kept.then((reply) => reply ?? acted), acted])
+  if (first) {
+    // It finds that the key is claimed, and changes nothing.
+    c.var.ctx.later(acted)
+    return replayed(c, first)
+  }
   if (isFinal(c)) keepReply(c, key)
+  else if (c.res.status >= 500) await replaceBy(c, await withTimeout(kept, KV_MS_MAX).catch(() => null))
 })
+
+/** Longer than this, a caller whose action has failed does not wait for KV. */
+const KV_MS_MAX = 200
+
+/** The first reply instead of the failure of a retry. */
+async function replaceBy(c: Context<App>, reply: StoredReply | null): Promise<void> {
+  if (!reply) return
+  const instead = replayed(c, reply)
+  c.res = undefined
+  c.res = instead
+  c.set('problem', undefined)
+}
 
 /**
  * As `replay`, for an upload, whose fingerprint needs the digest of its file. `read` reads the body only
@@ -88,21 +108,31 @@ export const replayUpload = (read: (c: Context<App>) => Promise<Fingerprint>) =>
   createMiddleware<App>(async (c, next) => {
     const key = requiredKey(c)
     const kept = await findReply(c, key)
-    if (kept && !matches(await read(c), kept.fingerprint)) throw keyReused()
-    if (kept) return replayed(kept)
+    if (kept) return replayed(c, kept, await read(c))
     await next()
     if (c.res.ok) keepReply(c, key)
   })
 
-const replayed = ({ body, status, contentType }: StoredReply): Response =>
-  new Response(body || null, {
+function replayed(c: Context<App>, reply: StoredReply, asked = c.var.ctx.once.fingerprint): Response {
+  const { fingerprint, body, status, contentType } = reply
+  if (!matches(asked, fingerprint)) throw keyReused()
+  return new Response(body || null, {
     status,
     headers: { 'Content-Type': contentType, 'Idempotency-Replayed': 'true' },
   })
+}
 
-/** The stored reply, or null: KV only saves work, so a failure of KV does not fail the request. */
+/**
+ * The stored reply, or null: KV only saves work, so a failure of KV does not fail the request. Shortly before
+ * its end a reply no longer counts, or it could outlive the claim of its key.
+ */
 const findReply = (c: Context<App>, key: string): Promise<StoredReply | null> =>
-  c.env.REPLIES.get<StoredReply>(replyName(c, key), 'json').catch(() => null)
+  c.env.REPLIES.get<StoredReply>(replyName(c, key), 'json').then(
+    (reply) => (reply && c.var.ctx.now < (reply.expiresAt ?? Infinity) - ENDS_EARLY_MS ? reply : null),
+    () => null,
+  )
+
+const ENDS_EARLY_MS = 5 * SECOND_MS
 
 /**
  * Keeps only the reply of the request that claimed the key. A replayed reply would start a new TTL and so
@@ -119,6 +149,7 @@ async function storeReply(c: Context<App>, key: string, claim: Claim): Promise<v
   const { fingerprint, claimedAt, expiresAt } = claim
   const stored: StoredReply = {
     fingerprint,
+    expiresAt,
     status: reply.status,
     contentType: reply.headers.get('Content-Type') ?? '',
     body: await reply.text(),

@@ -1,40 +1,45 @@
 import { and, eq, sql } from 'drizzle-orm'
 import { requireClinic } from '../access/permissions'
-import { audited } from '../audit/model'
+import { auditOfLot } from '../audit/model'
 import type { Ctx } from '../context'
 import { type TextPage, textPage } from '../lib/db'
 import { Problem } from '../problem'
+import { kindOf } from '../recorder/kind'
 import {
   type ListMedicalTests,
-  medicalTestAsJson,
   medicalTests,
   type NewMedicalTest,
-  replyColumns,
   type StoredMedicalTest,
+  toRecord,
   toStored,
 } from './model'
 
+/** The result tells whether this request has stored the record. */
+export const MEDICAL_TEST = kindOf<[testId: string, clinicId: string, record: string], boolean>({
+  name: 'medical_test',
+  columns: ['test_id', 'of_clinic', 'record'],
+  statements: ({ performed }) => [
+    `INSERT INTO medical_tests (owner_id, test_id, clinic_id, record, op_id)
+     SELECT clinic, test_id, of_clinic, record, op FROM ${performed} WHERE true
+     ON CONFLICT DO NOTHING RETURNING op_id AS op`,
+    auditOfLot(
+      'medical_test.stored',
+      'sent.test_id',
+      `${performed} CROSS JOIN medical_tests
+        ON owner_id = clinic AND medical_tests.test_id = sent.test_id AND op_id = op`,
+    ),
+  ],
+  result: ([stored = []]) => stored.length > 0,
+})
+
 /** A record is stored once and never changed: a second POST of its test_id is refused, whatever its body. */
 export async function storeMedicalTest(ctx: Ctx, wanted: NewMedicalTest): Promise<StoredMedicalTest> {
-  requireClinic(ctx, wanted.clinic_id)
-  const { opId, results } = await ctx.once.transact((op) => [
-    ctx.db
-      .insert(medicalTests)
-      .values({
-        ownerId: ctx.clinic.id,
-        testId: wanted.test_id,
-        clinicId: wanted.clinic_id,
-        patientId: wanted.patient_id,
-        testType: wanted.test_type,
-        result: wanted.result,
-        createdAt: ctx.now,
-        opId: op,
-      })
-      .onConflictDoNothing()
-      .returning(replyColumns),
-    audited(ctx, 'medical_test.stored', wanted.test_id),
-  ])
-  const stored = results[0][0] ?? (await findStored(ctx, wanted.test_id))
+  const { test_id, clinic_id } = wanted
+  requireClinic(ctx, clinic_id)
+  const record = toRecord(wanted, ctx.now)
+  const { opId, result } = await ctx.once.record(MEDICAL_TEST, test_id, clinic_id, JSON.stringify(record))
+  if (result) return toStored(record)
+  const stored = await findStored(ctx, test_id)
   if (stored?.opId !== opId)
     throw new Problem('medical_test_exists', 'A medical test with this test_id already exists')
   return toStored(stored)
@@ -42,10 +47,18 @@ export async function storeMedicalTest(ctx: Ctx, wanted: NewMedicalTest): Promis
 
 /** The stored record is from an earlier attempt of this request, or from another request. */
 async function findStored(ctx: Ctx, testId: string) {
+  const { record, opId, ownerId } = medicalTests
+  // The result may be long and stays in the database.
   const [stored] = await ctx.db
-    .select(replyColumns)
+    .select({
+      opId,
+      test_id: medicalTests.testId,
+      clinic_id: medicalTests.clinicId,
+      patient_id: sql<string>`${record}->>'patient_id'`,
+      created_at: sql<string>`${record}->>'created_at'`,
+    })
     .from(medicalTests)
-    .where(and(eq(medicalTests.ownerId, ctx.clinic.id), eq(medicalTests.testId, testId)))
+    .where(and(eq(ownerId, ctx.clinic.id), eq(medicalTests.testId, testId)))
   return stored
 }
 
@@ -56,7 +69,7 @@ export async function listMedicalTests(ctx: Ctx, wanted: ListMedicalTests): Prom
   return textPage(
     ctx.db,
     ({ limit, offset }) => sql`
-      SELECT ${seq} AS seq, ${medicalTestAsJson} AS json FROM ${medicalTests}
+      SELECT ${seq} AS seq, ${medicalTests.record} AS json FROM ${medicalTests}
       WHERE ${clinicId} = ${wanted.clinic_id} AND ${seq} > ${wanted.cursor?.[0] ?? 0}
       ORDER BY ${seq} LIMIT ${limit} OFFSET ${offset}`,
     wanted.limit,

@@ -90,10 +90,6 @@ export async function getPatient(ctx: Ctx, id: string): Promise<Patient> {
 
 const isPatient = (ctx: Ctx, id: string) => and(eq(patients.clinicId, ctx.clinic.id), eq(patients.id, id))
 
-/** Whether the patient exists; reads no personal data. */
-export const selectPatientId = (ctx: Ctx, id: string) =>
-  ctx.db.select({ id: patients.id }).from(patients).where(isPatient(ctx, id))
-
 export const patientNames = (ctx: Ctx, ids: string[]): Promise<Map<string, string>> =>
   namesOf(ctx.env.DB, ctx.clinic.id, ids)
 

@@ -1,10 +1,11 @@
-import { and, desc, eq, lt, sql } from 'drizzle-orm'
-import { audited } from '../audit/model'
+import { and, desc, eq, lt } from 'drizzle-orm'
+import { auditOfLot } from '../audit/model'
 import type { Ctx } from '../context'
 import { newId } from '../lib/crypto'
 import { cutPage, type Page } from '../lib/page'
 import { instantOf } from '../lib/time'
 import { Problem } from '../problem'
+import { kindOf, type Row } from '../recorder/kind'
 import {
   type AcceptedEvent,
   type ListEvents,
@@ -16,40 +17,69 @@ import {
   webhookEvents,
 } from './model'
 
+type NewRow = [
+  eventType: string,
+  appointmentId: string,
+  patientId: string,
+  timestamp: string,
+  instant: string,
+  notes: string | null,
+  id: string,
+]
+
+const SAME = `webhook_events.clinic_id = sent.clinic AND webhook_events.appointment_id = sent.appointment_id
+  AND webhook_events.instant = sent.instant`
+
+/**
+ * The result is the event that D1 has of this appointment and instant. Numbers have no gap: of equal events
+ * only the first is given one.
+ */
+export const WEBHOOK_EVENT = kindOf<NewRow, Stored | undefined>({
+  name: 'webhook_event',
+  columns: ['event_type', 'appointment_id', 'patient_id', 'timestamp', 'instant', 'notes', 'id'],
+  statements: ({ sent, performed }) => [
+    `INSERT INTO webhook_events (id, number, clinic_id, event_type, appointment_id, patient_id, timestamp,
+       instant, notes, received_at, request_id, op_id)
+     SELECT id, row_number() OVER (PARTITION BY clinic ORDER BY place)
+         + (SELECT coalesce(max(number), 0) FROM webhook_events WHERE clinic_id = clinic),
+       clinic, event_type, appointment_id, patient_id, timestamp, instant, notes, at, request, op
+     FROM (SELECT *, min(place) FROM ${performed} GROUP BY clinic, appointment_id, instant) AS sent
+     WHERE NOT EXISTS (SELECT 1 FROM webhook_events WHERE ${SAME})
+     ON CONFLICT DO NOTHING`,
+    auditOfLot(
+      'webhook_event.received',
+      'number',
+      `(SELECT sent.*, number FROM ${performed} CROSS JOIN webhook_events ON ${SAME} AND op_id = op)`,
+    ),
+    // The number that the insert has given; or the event of an earlier attempt, or of another request.
+    `SELECT asked AS op, op_id AS opId, number, webhook_events.request_id AS requestId
+     FROM ${sent} CROSS JOIN webhook_events ON ${SAME}`,
+  ],
+  result: ([, , found]) => found?.[0] as Stored | undefined,
+})
+
+interface Stored extends Row {
+  opId: string
+  number: number
+  requestId: string
+}
+
 /** Stores one event per appointment and instant. Senders repeat events, and a repeated one is refused. */
 export async function receiveEvent(ctx: Ctx, event: NewWebhookEvent): Promise<AcceptedEvent> {
-  const instant = instantOf(event.timestamp)
-  const { clinicId, appointmentId } = webhookEvents
-  const isSame = and(
-    eq(clinicId, ctx.clinic.id),
-    eq(appointmentId, event.appointment_id),
-    eq(webhookEvents.instant, instant),
+  const { event_type, appointment_id, patient_id, timestamp, notes } = event
+  const { opId, result: stored } = await ctx.once.record(
+    WEBHOOK_EVENT,
+    longForm(event_type),
+    appointment_id,
+    patient_id,
+    timestamp,
+    instantOf(timestamp),
+    notes ?? null,
+    newId(),
   )
-  const { opId, results } = await ctx.once.transact((op) => [
-    ctx.db
-      .insert(webhookEvents)
-      .values({
-        id: newId(),
-        clinicId: ctx.clinic.id,
-        eventType: longForm(event.event_type),
-        appointmentId: event.appointment_id,
-        patientId: event.patient_id,
-        timestamp: event.timestamp,
-        instant,
-        notes: event.notes,
-        receivedAt: ctx.now,
-        requestId: ctx.requestId,
-        opId: op,
-      })
-      .onConflictDoNothing({ target: [clinicId, appointmentId, webhookEvents.instant] }),
-    audited(ctx, 'webhook_event.received', sql`(SELECT number FROM ${webhookEvents} WHERE ${isSame})`),
-    // Reads the number that the insert was given; or the event of an earlier attempt, or of another request.
-    ctx.db.select().from(webhookEvents).where(isSame),
-  ])
-  const [stored] = results[2]
   if (stored?.opId !== opId)
     throw new Problem('event_exists', 'An event for this appointment_id and timestamp is already stored')
-  return toAccepted(stored)
+  return toAccepted({ ...stored, appointmentId: appointment_id })
 }
 
 /** Newest first. */

@@ -73,7 +73,7 @@ export const WebhookEvents = component('WebhookEvents', { count: v.number(), eve
 
 type Row = typeof webhookEvents.$inferSelect
 
-export const toAccepted = (row: Row): AcceptedEvent => ({
+export const toAccepted = (row: Pick<Row, 'number' | 'appointmentId' | 'requestId'>): AcceptedEvent => ({
   status: 'accepted',
   message: 'Appointment event received and stored',
   event_id: row.number,

@@ -27,8 +27,8 @@ async function checkContents(world, rack) {
   const contents = {
     patient: 'SELECT clinic_id AS clinic, id, name, phone, age FROM patients',
     doctor: 'SELECT clinic_id AS clinic, id, name, code, specialty, capacity FROM doctors',
-    'medical test': `SELECT owner_id AS clinic, test_id AS id, patient_id, clinic_id, test_type, result
-      FROM medical_tests`,
+    'medical test': `SELECT owner_id AS clinic, test_id AS id, clinic_id, record->>'patient_id' AS patient_id,
+      record->>'test_type' AS test_type, record->>'result' AS result FROM medical_tests`,
     event: `SELECT clinic_id AS clinic, number AS id, event_type, appointment_id, patient_id
       FROM webhook_events`,
   }

@@ -8,6 +8,7 @@ export const unreliableEnv = (env: Env): Env => ({
   IMPORT_CHUNKS: queue(env.IMPORT_CHUNKS),
   DOCTOR_DAY: objects(env.DOCTOR_DAY, 'call of a day'),
   BULK_JOB: objects(env.BULK_JOB, 'call of a job'),
+  RECORDER: objects(env.RECORDER, 'call of the Recorder'),
 })
 
 const D1_RATES: Rates = { before: 0.02, late: 0.03, after: 0.02 }

@@ -53,4 +53,4 @@ const copyOf = ({ id, body, attempts, timestamp }: Message): Message => ({
 })
 
 export { UpstreamGate } from '../../../src/upstream/gate'
-export { BulkJob, DoctorDay } from './objects'
+export { BulkJob, DoctorDay, Recorder } from './objects'

@@ -3,7 +3,11 @@ import type { AbsenceWanted, Relief, Step } from '../../../src/doctor-day/moving
 import type { Appointment, Opening, Recorded } from '../../../src/doctor-day/state/day'
 import { append } from '../../../src/doctor-day/storage/log'
 import { migrate } from '../../../src/doctor-day/storage/tables'
-import { DoctorDay as RealDay, BulkJob as RealJob } from '../../../src/index'
+import { DoctorDay as RealDay, BulkJob as RealJob, Recorder as RealRecorder } from '../../../src/index'
+import { newId } from '../../../src/lib/crypto'
+import { MEDICAL_TEST } from '../../../src/medical-tests/actions'
+import type { Entry } from '../../../src/recorder/kind'
+import type { Outcome } from '../../../src/recorder/lot'
 import { unreliableEnv } from './bindings'
 import { chance, injects } from './fate'
 
@@ -81,4 +85,25 @@ export class BulkJob extends RealJob {
   override alarm(): Promise<void> {
     return mortal(this.ctx, 'alarm of a job', () => super.alarm())
   }
+}
+
+const POISONED = 0.03
+
+export class Recorder extends RealRecorder {
+  constructor(ctx: DurableObjectState, env: Env) {
+    super(ctx, unreliableEnv(env))
+  }
+
+  /** Sometimes a record that D1 refuses gets into the same lot. */
+  override record(entry: Entry): Promise<Outcome> {
+    if (injects('poisoned record in a lot', POISONED)) void super.record(poisonedBeside(entry))
+    return mortal(this.ctx, 'Recorder', () => super.record(entry))
+  }
+}
+
+/** A medical test without an id, which its table does not take. */
+function poisonedBeside({ clinicId }: Entry): Entry {
+  const op = newId()
+  const row = JSON.stringify([op, clinicId, 'key_poison', Date.now(), 'poison'])
+  return { kind: MEDICAL_TEST.name, clinicId, op, isKeyed: false, row }
 }

@@ -1,5 +1,8 @@
+import { newId } from '../../lib/crypto'
 import { withTimeout } from '../../lib/outage'
 import { SECOND_MS } from '../../lib/time'
+import { record } from '../../recorder/client'
+import type { Kind } from '../../recorder/kind'
 import { backoff } from '../moving/backoff'
 import type { Day, Event, Recorded } from '../state/day'
 import { closesAt } from '../state/slot-times'
@@ -23,7 +26,7 @@ const READER = 'copy'
 interface CopyHost {
   name: string | undefined
   sql: SqlStorage
-  database: D1Database
+  env: Pick<Env, 'RECORDER'>
   day(): Day
   /** Why the log is not the one that D1 has copied. */
   checkOnce(): Promise<string | null>
@@ -38,7 +41,7 @@ interface CopyReader {
   rewind(): void
 }
 
-export function copyReader({ name, sql, database, day, checkOnce, wakeAt }: CopyHost): CopyReader {
+export function copyReader({ name, sql, env, day, checkOnce, wakeAt }: CopyHost): CopyReader {
   let running: Promise<void> | null = null
   let rewinds = 0
   let restUntil = 0
@@ -61,7 +64,7 @@ export function copyReader({ name, sql, database, day, checkOnce, wakeAt }: Copy
           throw new RangeError('The log ends before the day that was folded from it')
         if (events.length < EVENTS_MAX) restUntil = performance.now() + PAUSE_MS
         // D1 may run an abandoned batch late, even after the next one: an older version changes nothing.
-        await withTimeout(copyToD1(database, day(), events, head), COPY_MS_MAX)
+        await withTimeout(copyToD1(env, day(), events, head), COPY_MS_MAX)
         // A resync during this copy has set the reader back to the start; it must stay there.
         if (before === rewinds) log.setReaderPosition(sql, READER, last.seq)
       }
@@ -87,30 +90,31 @@ export function copyReader({ name, sql, database, day, checkOnce, wakeAt }: Copy
   }
 }
 
-/**
- * Updates D1’s copy to the last of `events` in one batch. An older version never replaces a row, so the same
- * events may be copied twice, late or out of order, and the copy never goes back. The same version does, so
- * that a resync mends a row that was changed in D1.
- */
-async function copyToD1(database: D1Database, day: Day, events: Recorded[], head: string): Promise<void> {
+async function copyToD1(
+  env: Pick<Env, 'RECORDER'>,
+  day: Day,
+  events: Recorded[],
+  head: string,
+): Promise<void> {
   if (!day.identity) return
   const { clinicId, doctorId, date } = day.identity
   const isPresent = day.availability?.isPresent ?? true
   const closing = closesAt(day.timetable, day.capacity)
   const figures = [isPresent ? 1 : 0, day.capacity, day.slots.size, day.version, head, closing]
-  const statements = [database.prepare(DAY).bind(clinicId, doctorId, date, ...figures)]
-  for (const [statement, rows] of [
-    [APPOINTMENTS, appointmentRowsOf(day, events)],
-    [CHECK_INS, checkInRowsOf(day, events)],
-  ] as const)
-    if (rows.length > 0)
-      statements.push(database.prepare(statement).bind(clinicId, doctorId, date, JSON.stringify(rows)))
-  await database.batch(statements)
+  const ofDay = [clinicId, doctorId, date, ...figures]
+  const row = JSON.stringify([ofDay, appointmentRowsOf(day, events), checkInRowsOf(day, events)])
+  await record(env, COPY, { kind: COPY.name, clinicId, op: newId(), isKeyed: false, row })
 }
 
-const DAY = `
+const figure = (place: number) => `value->>'$[0][${place}]'`
+const OF_COPIES = 'FROM json_each(?1) AS copy CROSS JOIN json_each(copy.value,'
+const DAY_OF_COPY = [0, 1, 2].map((place) => `copy.${figure(place)}`).join(', ')
+const cells = (count: number) =>
+  Array.from({ length: count }, (_, place) => `changed.value->>${place}`).join(', ')
+
+const DAYS = `
   INSERT INTO days (clinic_id, doctor_id, date, is_present, capacity, taken, version, head, closes_at)
-  VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9)
+  SELECT ${Array.from({ length: 9 }, (_, place) => figure(place)).join(', ')} FROM json_each(?1) WHERE true
   ON CONFLICT (clinic_id, doctor_id, date) DO UPDATE SET
     is_present = excluded.is_present, capacity = excluded.capacity, taken = excluded.taken,
     version = excluded.version, head = excluded.head,
@@ -121,9 +125,7 @@ const DAY = `
 const APPOINTMENTS = `
   INSERT INTO appointments (clinic_id, doctor_id, date, id, patient_id, slot, time_slot, starts_at, ends_at,
     status, created_at, updated_at, version, moves)
-  SELECT ?1, ?2, ?3, value->>0, value->>1, value->>2, value->>3, value->>4, value->>5, value->>6, value->>7,
-    value->>8, value->>9, value->>10
-  FROM json_each(?4) WHERE true
+  SELECT ${DAY_OF_COPY}, ${cells(11)} ${OF_COPIES} '$[1]') AS changed WHERE true
   ON CONFLICT (id) DO UPDATE SET
     clinic_id = excluded.clinic_id, doctor_id = excluded.doctor_id, date = excluded.date,
     patient_id = excluded.patient_id, slot = excluded.slot, time_slot = excluded.time_slot,
@@ -135,13 +137,24 @@ const APPOINTMENTS = `
 const CHECK_INS = `
   INSERT INTO check_ins (clinic_id, doctor_id, date, id, appointment_id, position, status, checked_in_at,
     version)
-  SELECT ?1, ?2, ?3, value->>0, value->>1, value->>2, value->>3, value->>4, value->>5
-  FROM json_each(?4) WHERE true
+  SELECT ${DAY_OF_COPY}, ${cells(6)} ${OF_COPIES} '$[2]') AS changed WHERE true
   ON CONFLICT (id) DO UPDATE SET
     clinic_id = excluded.clinic_id, doctor_id = excluded.doctor_id, date = excluded.date,
     appointment_id = excluded.appointment_id, position = excluded.position, status = excluded.status,
     checked_in_at = excluded.checked_in_at, version = excluded.version
   WHERE excluded.version >= check_ins.version`
+
+/**
+ * What a day hands over: its figures, and the appointments and check-ins that its newest events changed. An
+ * older version never replaces a row, so the same events may be copied twice, late or out of order, and the
+ * copy never goes back. The same version does, so that a resync mends a row that was changed in D1.
+ */
+export const COPY: Kind<[], null> = {
+  name: 'copy',
+  statements: [DAYS, APPOINTMENTS, CHECK_INS],
+  claim: '',
+  result: () => null,
+}
 
 function appointmentRowsOf(day: Day, events: Recorded[]): unknown[][] {
   const changed = lastEvents(events, OF_APPOINTMENTS)

@@ -1,0 +1,118 @@
+import type { Ctx } from '../context'
+import type { Known } from '../doctor-day/commands'
+import { notFound } from '../problem'
+import { kindOf, type Row } from '../recorder/kind'
+import type { DoctorTerms } from './terms'
+
+/**
+ * Who is meant, in one lot with other requests: a patient and a doctor of the clinic, and what D1 knows of
+ * the doctor's day. A key is claimed only where all that are asked for are there.
+ */
+
+interface Found {
+  patientId: string | null
+  doctor: DoctorTerms | null
+  known: Known | null
+}
+
+const isThere = (table: string) =>
+  `(sent.${table} IS NULL
+    OR EXISTS (SELECT 1 FROM ${table}s WHERE clinic_id = sent.clinic AND id = sent.${table}))`
+
+const DOCTOR_AND_DAY = `doctors.id AS doctorId, doctors.capacity, capacity_by_hours AS capacityByHours,
+  working_hours AS workingHours, days.version, days.head`
+
+export const FIND = kindOf<[patientId: string | null, doctorId: string | null, date: string | null], Found>({
+  name: 'find',
+  columns: ['patient', 'doctor', 'date'],
+  onlyReads: true,
+  found: `${isThere('patient')} AND ${isThere('doctor')}`,
+  statements: ({ sent }) => [
+    `SELECT asked AS op, patients.id AS patientId, ${DOCTOR_AND_DAY}
+     FROM ${sent}
+       LEFT JOIN patients ON patients.clinic_id = clinic AND patients.id = sent.patient
+       LEFT JOIN doctors ON doctors.clinic_id = clinic AND doctors.id = sent.doctor
+       LEFT JOIN days ON days.clinic_id = clinic AND days.doctor_id = sent.doctor AND days.date = sent.date`,
+  ],
+  result: ([found]) => foundIn(found?.[0] as FoundRow | undefined),
+})
+
+/** The doctor whom an appointment has in D1’s copy, and the day of that doctor on another date. */
+export const FIND_NEW_DAY = kindOf<[appointmentId: string, date: string], Found>({
+  name: 'find_new_day',
+  columns: ['appointment', 'date'],
+  onlyReads: true,
+  statements: ({ sent }) => [
+    `SELECT asked AS op, NULL AS patientId, ${DOCTOR_AND_DAY}
+     FROM ${sent}
+       LEFT JOIN appointments ON appointments.id = sent.appointment AND +appointments.clinic_id = clinic
+       LEFT JOIN doctors ON doctors.clinic_id = clinic AND doctors.id = appointments.doctor_id
+       LEFT JOIN days ON days.clinic_id = clinic AND days.doctor_id = doctors.id AND days.date = sent.date`,
+  ],
+  result: ([found]) => foundIn(found?.[0] as FoundRow | undefined),
+})
+
+interface FoundRow extends Row {
+  patientId: string | null
+  doctorId: string | null
+  capacity: number
+  capacityByHours: number
+  workingHours: string | null
+  version: number | null
+  head: string | null
+}
+
+function foundIn(row: FoundRow | undefined): Found {
+  if (!row) return { patientId: null, doctor: null, known: null }
+  const { patientId, doctorId: id, capacity, workingHours, version, head } = row
+  const doctor =
+    id === null
+      ? null
+      : {
+          id,
+          capacity,
+          capacityByHours: row.capacityByHours === 1,
+          workingHours: workingHours === null ? null : JSON.parse(workingHours),
+        }
+  return { patientId, doctor, known: version === null ? null : { version, head } }
+}
+
+/** Finds the doctor and claims the key. */
+export async function findDoctor(ctx: Ctx, doctorId: string) {
+  const { opId, claimedAt, result } = await ctx.once.record(FIND, null, doctorId, null)
+  return { opId, claimedAt, doctor: required(result.doctor, 'Doctor') }
+}
+
+/** Finds the doctor and what D1 knows of the day, and claims the key. */
+export async function findDay(ctx: Ctx, doctorId: string, date: string) {
+  const { opId, claimedAt, result } = await ctx.once.record(FIND, null, doctorId, date)
+  return { opId, claimedAt, doctor: required(result.doctor, 'Doctor'), known: result.known }
+}
+
+/** Finds the doctor of an appointment where D1’s copy has it, with the day, and claims the key. */
+export async function findNewDay(ctx: Ctx, appointmentId: string, date: string) {
+  const { opId, result } = await ctx.once.record(FIND_NEW_DAY, appointmentId, date)
+  return { opId, doctor: result.doctor, known: result.known }
+}
+
+/** Finds the patient and claims the key. */
+export async function findPatient(ctx: Ctx, wantedId: string) {
+  const { opId, result } = await ctx.once.record(FIND, wantedId, null, null)
+  return { opId, patientId: required(result.patientId, 'Patient') }
+}
+
+/** Finds patient and doctor and what D1 knows of the day, and claims the key. */
+export async function findPatientAndDay(
+  ctx: Ctx,
+  wanted: { patient_id: string; doctor_id: string; date: string },
+) {
+  const { patient_id, doctor_id, date } = wanted
+  const { opId, claimedAt, result } = await ctx.once.record(FIND, patient_id, doctor_id, date)
+  const patientId = required(result.patientId, 'Patient')
+  return { opId, claimedAt, patientId, doctor: required(result.doctor, 'Doctor'), known: result.known }
+}
+
+function required<Thing>(thing: Thing | null, name: string): Thing {
+  if (thing === null) throw notFound(name)
+  return thing
+}

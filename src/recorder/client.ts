@@ -1,0 +1,76 @@
+import { keyReused, Problem } from '../problem'
+import type { Claimed } from './claims'
+import { type Entry, entryOf, type Kind, type Sender } from './kind'
+import type { Failed, Outcome } from './lot'
+
+/** How all other code reaches the Recorder. */
+
+/** Each lane has a batch under way of its own. A clinic is always in the same lane. */
+const LANES = 4
+
+const TRIES_MAX = 3
+const PAUSE_MS = 50
+
+/**
+ * Sends an entry of a request, with its key. An earlier version of the service may have claimed the key for
+ * an equal request, with one of the `earlier` fingerprints. Throws where another request has the key.
+ */
+export async function recordAs<Fields extends readonly unknown[], Result>(
+  env: RecorderEnv,
+  kind: Kind<Fields, Result>,
+  sender: Sender,
+  fields: Fields,
+  earlier: () => string[],
+): Promise<Recorded<Result>> {
+  const recorded = await record(env, kind, entryOf(kind, sender, fields))
+  const { fingerprint = sender.fingerprint } = recorded.claimed ?? {}
+  if (fingerprint === sender.fingerprint) return recorded
+  if (!earlier().includes(fingerprint)) throw keyReused()
+  return recordAs(env, kind, { ...sender, fingerprint }, fields, () => [])
+}
+
+/** What became of the entry. Throws a Problem where it cannot be told. */
+export async function record<Fields extends readonly unknown[], Result>(
+  env: RecorderEnv,
+  _kind: Kind<Fields, Result>,
+  entry: Entry,
+): Promise<Recorded<Result>> {
+  const outcome = await ask(env, entry)
+  if (!('failed' in outcome)) return outcome as Recorded<Result>
+  if (outcome.failed === 'rejected') throw new Error('D1 has rejected the entry')
+  throw new Problem('unavailable', SENTENCES[outcome.failed])
+}
+
+type RecorderEnv = Pick<Env, 'RECORDER'>
+
+interface Recorded<Result> {
+  claimed: Claimed | null
+  result: Result
+}
+
+const SENTENCES: Record<Exclude<Failed, 'rejected'>, string> = {
+  busy: 'Too many requests of this clinic are waiting; retry with the same Idempotency-Key',
+  outage: 'Retry with the same Idempotency-Key; it takes effect only once',
+}
+
+/** A reset breaks the stub, so each try uses a new one. A retry is safe: an entry carries its operation. */
+async function ask(env: RecorderEnv, entry: Entry): Promise<Outcome> {
+  const lane = env.RECORDER.idFromName(laneOf(entry.clinicId))
+  for (let attempt = 1; ; attempt += 1) {
+    try {
+      return await env.RECORDER.get(lane).record(entry)
+    } catch (error) {
+      const flags = error as { retryable?: boolean; durableObjectReset?: boolean; overloaded?: boolean }
+      const isRetryable = (flags.retryable || flags.durableObjectReset) && !flags.overloaded
+      if (attempt === TRIES_MAX || !isRetryable) throw error
+      await scheduler.wait(PAUSE_MS * attempt * (0.5 + Math.random()))
+    }
+  }
+}
+
+/** The name of the object that sends what requests of this clinic ask. */
+export function laneOf(clinicId: string): string {
+  let sum = 0
+  for (const character of clinicId) sum = (sum * 31 + (character.codePointAt(0) ?? 0)) % 65_521
+  return `lane-${sum % LANES}`
+}

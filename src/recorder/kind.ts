@@ -1,0 +1,99 @@
+import { claimIf, OPERATION } from './claims'
+
+/**
+ * One thing that requests ask of D1, in statements that treat all requests of a lot together. To store one
+ * record is to store a lot of one.
+ */
+export interface Kind<Fields extends readonly unknown[] = readonly unknown[], Result = unknown> {
+  readonly name: string
+  /** `?1` of each is all entries of this kind in the lot, a JSON array of arrays. */
+  readonly statements: readonly string[]
+  /** Claims the keys of the entries. */
+  readonly claim: string
+  /** Without a key, its entries write nothing. */
+  readonly onlyReads?: boolean
+  /** What became of one entry: for each statement, the rows that it returned for this entry. */
+  result(returned: readonly (readonly Row[])[]): Result
+  /** Only a type. */
+  readonly fields?: Fields
+}
+
+/** What a statement returns; `op` is the own operation of the entry that it belongs to. */
+export type Row = { op: string } & Record<string, unknown>
+
+/** The entries as tables of SQL, with the columns of the head and those of the kind. */
+interface Tables {
+  /** All entries; `asked` is their own operation. */
+  sent: string
+  /**
+   * Those that may write: `op` is their own operation, or that of the request that has claimed their key. An
+   * entry writes nothing where another request has the key, or where the key could not be claimed.
+   */
+  performed: string
+}
+
+const HEAD = ['asked', 'clinic', 'actor', 'at', 'request', 'key', 'fingerprint', 'expires']
+
+/** `found`: SQL over `sent`. Where it is not true, the key stays free. */
+export function kindOf<Fields extends readonly unknown[], Result>(kind: {
+  name: string
+  columns: readonly string[]
+  onlyReads?: boolean
+  found?: string
+  statements(tables: Tables): string[]
+  result(returned: readonly (readonly Row[])[]): Result
+}): Kind<Fields, Result> {
+  const columns = [...HEAD, ...kind.columns].map((name, place) => `value->>${place} AS "${name}"`).join(', ')
+  const sent = `(SELECT json_each."key" AS place, ${columns} FROM json_each(?1)) AS sent`
+  const performed = `(SELECT * FROM (SELECT ${OPERATION} AS op, json_each."key" AS place, ${columns}
+    FROM json_each(?1)) WHERE op IS NOT NULL) AS sent`
+  return {
+    name: kind.name,
+    statements: kind.statements({ sent, performed }),
+    claim: claimIf(sent, kind.found ?? 'true'),
+    onlyReads: kind.onlyReads ?? false,
+    result: kind.result,
+  }
+}
+
+/** A key, and nothing else in D1. */
+export const CLAIM = kindOf<[], null>({
+  name: 'claim',
+  columns: [],
+  statements: () => [],
+  result: () => null,
+})
+
+/** What the Recorder gets of a request. */
+export interface Entry {
+  kind: string
+  clinicId: string
+  /** The id of the request's own operation. */
+  op: string
+  isKeyed: boolean
+  /** The JSON array that the statements read. */
+  row: string
+}
+
+/** The request that sends an entry, and its key. */
+export interface Sender {
+  opId: string
+  clinicId: string
+  keyId: string
+  now: number
+  requestId: string
+  key: string | null
+  fingerprint: string
+  expiresAt: number
+}
+
+export function entryOf<Fields extends readonly unknown[]>(
+  kind: Kind<Fields>,
+  sender: Sender,
+  fields: Fields,
+): Entry {
+  const { opId, clinicId, keyId, now, requestId, key, fingerprint, expiresAt } = sender
+  const claim = key === null ? [null, null, null] : [key, fingerprint, expiresAt]
+  const row = JSON.stringify([opId, clinicId, keyId, now, requestId, ...claim, ...fields])
+  return { kind: kind.name, clinicId, op: opId, isKeyed: key !== null, row }
+}

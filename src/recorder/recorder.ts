@@ -1,0 +1,73 @@
+import { DurableObject } from 'cloudflare:workers'
+import { MINUTE_MS, SECOND_MS } from '../lib/time'
+import type { Entry, Kind } from './kind'
+import { type Outcome, sendLot } from './lot'
+import { waiting } from './waiting'
+
+const LIMITS = {
+  /** A larger lot would make the requests of other clinics wait longer. */
+  lotEntriesMax: 100,
+  /** D1 refuses a parameter of 2 MB; a character has up to 3 bytes in it. */
+  lotBytesMax: 600_000,
+  clinicEntriesMax: 1_000,
+  bytesMax: 32_000_000,
+}
+
+/** What waits longer is not sent: its caller has given up, or will before D1 answers. */
+const WAIT_MS_MAX = 5 * SECOND_MS
+
+/** Far longer than D1 may take, halves of a lot included. */
+const LOST_AFTER_MS = MINUTE_MS
+
+interface Item {
+  clinicId: string
+  bytes: number
+  entry: Entry
+  since: number
+  tell(outcome: Outcome): void
+}
+
+/**
+ * D1 runs one batch at a time, so one is sent at a time: what requests ask of D1 meanwhile is the next lot.
+ * There is one object for each lane of a database: see `client.ts`. It stores nothing. A request that it
+ * loses is repeated by its caller, with the same operation id, and takes effect once.
+ */
+export const recorderOf = (...kinds: Kind[]) => {
+  const byName = new Map(kinds.map((kind) => [kind.name, kind]))
+  return class extends DurableObject<Env> {
+    readonly #waiting = waiting<Item>(LIMITS)
+    /** When the batch under way was sent, in epoch milliseconds; null where none is. */
+    #sentAt: number | null = null
+
+    /** Never throws. */
+    record(entry: Entry): Promise<Outcome> {
+      return new Promise((tell) => {
+        const item = { clinicId: entry.clinicId, bytes: entry.row.length, entry, since: Date.now(), tell }
+        if (!this.#waiting.add(item)) tell({ failed: 'busy' })
+        else if (this.#isFree()) this.ctx.waitUntil(this.#sendAll())
+      })
+    }
+
+    /** A batch that the platform has lost must not hold up the lane for good. */
+    #isFree(): boolean {
+      return this.#sentAt === null || Date.now() - this.#sentAt > LOST_AFTER_MS
+    }
+
+    async #sendAll(): Promise<void> {
+      for (let lot = this.#waiting.take(); lot.length > 0; lot = this.#waiting.take()) {
+        const sentAt = Date.now()
+        this.#sentAt = sentAt
+        await this.#send(lot, sentAt)
+        if (this.#sentAt !== sentAt) return
+      }
+      this.#sentAt = null
+    }
+
+    async #send(lot: Item[], now: number): Promise<void> {
+      const timely = lot.filter(({ since, tell }) => now - since <= WAIT_MS_MAX || tell({ failed: 'busy' }))
+      const entries = timely.map(({ entry }) => entry)
+      const outcomes = await sendLot(this.env.DB, byName, entries)
+      for (const [place, { tell }] of timely.entries()) tell(outcomes[place] ?? { failed: 'rejected' })
+    }
+  }
+}
