@@ -39,10 +39,10 @@ const EVENT = {
 
 /** D1 knows who waits, as it does half a second after each event. */
 async function expectCopied({ clinicId, patientIds }: FrontDesk): Promise<void> {
-  const next = await env.DB.prepare('SELECT next_patients FROM days WHERE clinic_id = ?')
+  const next = await env.DB.prepare('SELECT next_patient FROM days WHERE clinic_id = ?')
     .bind(clinicId)
-    .first('next_patients')
-  expect(next).toBe(JSON.stringify([patientIds[1]]))
+    .first('next_patient')
+  expect(next).toBe(patientIds[1])
 }
 
 type Ask = (desk: FrontDesk, ids: string[]) => Promise<Reply>

@@ -64,7 +64,7 @@ export async function walkIn(ctx: Ctx, wanted: WalkIn): Promise<CheckedIn> {
  */
 export async function callNext(ctx: Ctx, doctorId: string, wanted: CallNext): Promise<Queued | null> {
   const asked = wanted.date ?? today(ctx)
-  const { opId, claimedAt, doctor, known, names } = await findQueue(ctx, doctorId, asked)
+  const { opId, claimedAt, doctor, known, next } = await findQueue(ctx, doctorId, asked)
   const { date = today(ctx, claimedAt), room } = wanted
   const day = dayKey(ctx.clinic.id, doctor.id, date)
   const command = { type: 'call_next', opening: opening(ctx, doctor, date), room } as const
@@ -72,8 +72,9 @@ export async function callNext(ctx: Ctx, doctorId: string, wanted: CallNext): Pr
   if (!called) return null
   if (!mayUse(ctx, 'checkins:read')) return toQueueEntry({ doctorId, date }, called, '')
   const { patientId } = called
-  const name = names.get(patientId) ?? (await patientNames(ctx, [patientId])).get(patientId) ?? ''
-  return toQueueEntry({ doctorId, date }, called, name)
+  const isForeseen = next.patientId === patientId
+  const name = isForeseen ? next.name : (await patientNames(ctx, [patientId])).get(patientId)
+  return toQueueEntry({ doctorId, date }, called, name ?? '')
 }
 
 export async function takeStep(ctx: Ctx, appointmentId: string, path: string): Promise<Standing> {

@@ -16,7 +16,7 @@ interface Found {
 }
 
 interface Queue extends Found {
-  names: [patientId: string, name: string][]
+  name: string | null
 }
 
 const isThere = (table: string) =>
@@ -41,27 +41,23 @@ export const FIND = kindOf<[patientId: string | null, doctorId: string | null, d
   result: ([found]) => foundIn(found?.[0] as FoundRow | undefined),
 })
 
-/** A doctor, the day, and the names of the patients whose turn it was next when D1 copied the day. */
+/** A doctor, the day, and the patient whose turn it was next when D1 copied the day. */
 export const FIND_QUEUE = kindOf<[doctorId: string, date: string], Queue>({
   name: 'find_queue',
   columns: ['doctor', 'date'],
   onlyReads: true,
   found: isThere('doctor'),
   statements: ({ sent }) => [
-    `SELECT asked AS op, NULL AS patientId, ${DOCTOR_AND_DAY}
+    `SELECT asked AS op, patients.id AS patientId, patients.name, ${DOCTOR_AND_DAY}
      FROM ${sent}
        LEFT JOIN doctors ON doctors.clinic_id = clinic AND doctors.id = sent.doctor
-       LEFT JOIN days ON days.clinic_id = clinic AND days.doctor_id = sent.doctor AND days.date = sent.date`,
-    `SELECT asked AS op, patients.id, patients.name
-     FROM ${sent}
-       CROSS JOIN days ON days.clinic_id = clinic AND days.doctor_id = sent.doctor AND days.date = sent.date
-       CROSS JOIN json_each(days.next_patients) AS next
-       CROSS JOIN patients ON patients.id = next.value AND +patients.clinic_id = clinic`,
+       LEFT JOIN days ON days.clinic_id = clinic AND days.doctor_id = sent.doctor AND days.date = sent.date
+       LEFT JOIN patients ON patients.id = days.next_patient AND +patients.clinic_id = clinic`,
   ],
-  result: ([found, named]) => ({
-    ...foundIn(found?.[0] as FoundRow | undefined),
-    names: (named ?? []).map(({ id, name }) => [String(id), String(name)]),
-  }),
+  result: ([found]) => {
+    const row = found?.[0] as (FoundRow & { name: string | null }) | undefined
+    return { ...foundIn(row), name: row?.name ?? null }
+  },
 })
 
 /** The doctor whom an appointment has in D1’s copy, and the day of that doctor on another date. */
@@ -122,11 +118,12 @@ export async function findNewDay(ctx: Ctx, appointmentId: string, date: string) 
   return { opId, doctor: result.doctor, known: result.known }
 }
 
-/** As `findDay`, with the names of those whose turn it is next, as far as D1 knows. */
+/** As `findDay`, with the patient whose turn it is next, as far as D1 knows. */
 export async function findQueue(ctx: Ctx, doctorId: string, date: string) {
   const { opId, claimedAt, result } = await ctx.once.record(FIND_QUEUE, doctorId, date)
-  const { known, names } = result
-  return { opId, claimedAt, doctor: required(result.doctor, 'Doctor'), known, names: new Map(names) }
+  const { known, patientId, name } = result
+  const next = { patientId, name }
+  return { opId, claimedAt, doctor: required(result.doctor, 'Doctor'), known, next }
 }
 
 /** Finds the patient and claims the key. */

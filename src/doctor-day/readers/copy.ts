@@ -23,9 +23,6 @@ const PAUSE_MS = SECOND_MS / 2
 
 const READER = 'copy'
 
-/** Two rooms that call within one pause of the copy get different patients. */
-const NEXT_MAX = 2
-
 /** What the copy needs of the object: its storage, its day and its alarm. */
 interface CopyHost {
   name: string | undefined
@@ -104,9 +101,8 @@ async function copyToD1(
   const { clinicId, doctorId, date } = day.identity
   const isPresent = day.availability?.isPresent ?? true
   const closing = closesAt(day.timetable, day.capacity)
-  const next = inTurn(day).slice(0, NEXT_MAX)
-  const nextPatients = next.length > 0 ? JSON.stringify(next.map(({ patientId }) => patientId)) : null
-  const figures = [isPresent ? 1 : 0, day.capacity, day.slots.size, day.version, head, closing, nextPatients]
+  const nextPatient = inTurn(day)[0]?.patientId ?? null
+  const figures = [isPresent ? 1 : 0, day.capacity, day.slots.size, day.version, head, closing, nextPatient]
   const ofDay = [clinicId, doctorId, date, ...figures]
   const row = JSON.stringify([ofDay, appointmentRowsOf(day, events), checkInRowsOf(day, events)])
   await record(env, COPY, { kind: COPY.name, clinicId, op: newId(), isKeyed: false, row })
@@ -120,12 +116,12 @@ const cells = (count: number) =>
 
 const DAYS = `
   INSERT INTO days (clinic_id, doctor_id, date, is_present, capacity, taken, version, head, closes_at,
-    next_patients)
+    next_patient)
   SELECT ${Array.from({ length: 10 }, (_, place) => figure(place)).join(', ')} FROM json_each(?1) WHERE true
   ON CONFLICT (clinic_id, doctor_id, date) DO UPDATE SET
     is_present = excluded.is_present, capacity = excluded.capacity, taken = excluded.taken,
     version = excluded.version, head = excluded.head,
-    closes_at = excluded.closes_at, next_patients = excluded.next_patients
+    closes_at = excluded.closes_at, next_patient = excluded.next_patient
   WHERE excluded.version >= days.version`
 
 /** Two days may write one appointment. `moves` decides first: the day that it moved to has the newer row. */
