@@ -1,6 +1,6 @@
 import { api } from './api'
 import { COPY } from './doctor-day/readers/copy'
-import { FIND } from './doctors/finding'
+import { FIND, FIND_NEW_DAY, FIND_QUEUE } from './doctors/finding'
 import { HOSPITALS } from './hospitals/import'
 import { consumerOf } from './imports/work/consumer'
 import { MEDICAL_TEST } from './medical-tests/actions'
@@ -18,4 +18,12 @@ export { BulkJob } from './imports/work/bulk-job'
 export { UpstreamGate } from './upstream/gate'
 
 /** Every kind of work that reaches D1 in lots. */
-export class Recorder extends recorderOf(CLAIM, COPY, FIND, MEDICAL_TEST, WEBHOOK_EVENT) {}
+export class Recorder extends recorderOf(
+  CLAIM,
+  COPY,
+  FIND,
+  FIND_NEW_DAY,
+  FIND_QUEUE,
+  MEDICAL_TEST,
+  WEBHOOK_EVENT,
+) {}

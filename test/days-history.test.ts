@@ -102,8 +102,8 @@ test('who may read the audit may read and verify a day, and may not resync it', 
 test('a day as of an instant holds what had happened by then, and nothing later', async () => {
   const desk = await openBusyDay()
   const dayAt = (at: number, clinicId = desk.clinicId) =>
-    runInDurableObject(objectOf(desk), (object: DoctorDay) => {
-      const sight = object.see(clinicId, { view: 'ledger' }, at)
+    runInDurableObject(objectOf(desk), async (object: DoctorDay) => {
+      const sight = await object.see(clinicId, { view: 'ledger' }, at)
       return 'refused' in sight ? expect.fail(sight.refused) : sight.seen
     })
   const facts = async (at: number) => {

@@ -2,7 +2,8 @@ import { runInDurableObject } from 'cloudflare:test'
 import { env } from 'cloudflare:workers'
 import { vi } from 'vitest'
 import type { RemoteDay } from '../src/doctor-day/client'
-import type { Command } from '../src/doctor-day/commands'
+import type { Answer, Command } from '../src/doctor-day/commands'
+import type { Step } from '../src/doctor-day/moving/requests'
 
 type Call = () => Promise<unknown>
 
@@ -23,13 +24,25 @@ export function betweenDays(
     const stub = get.apply(this, args)
     return new Proxy(stub, {
       get(target, name) {
-        if (name !== 'perform') return Reflect.get(target, name)
-        const perform: RemoteDay['perform'] = (...sent) => (target as unknown as RemoteDay).perform(...sent)
-        return (...sent: Parameters<RemoteDay['perform']>) =>
-          types.includes(sent[1].type) ? meddle(sent[1], () => perform(...sent)) : perform(...sent)
+        const day = target as unknown as RemoteDay
+        const perform = async (...sent: Parameters<RemoteDay['perform']>) =>
+          (types.includes(sent[1].type)
+            ? meddle(sent[1], () => day.perform(...sent))
+            : day.perform(...sent)) as Promise<Answer<unknown>>
+        if (name === 'perform') return perform
+        // A call of several steps is meddled with step by step: what meets one of them meets the whole call.
+        return name === 'performEach'
+          ? (steps: Step[]) => inTurn(steps, ({ operation, command }) => perform(operation, command))
+          : Reflect.get(target, name)
       },
     })
   })
+}
+
+async function inTurn<One, Result>(all: One[], call: (one: One) => Promise<Result>): Promise<Result[]> {
+  const results: Result[] = []
+  for (const one of all) results.push(await call(one))
+  return results
 }
 
 /**

@@ -11,6 +11,9 @@ export const move = (desk: FrontDesk, id: string, wanted: object, key = '') =>
 export const get = (desk: FrontDesk, id: string) => desk.get(`${APPOINTMENTS}/${id}`)
 export const ledger = async (desk: FrontDesk, date: string) =>
   (await desk.get(`/api/v1/doctors/${desk.doctorId}/days/${date}`)).body
+/** A view of the past asks no other day, so it shows what this day has in its own log by now. */
+export const pastLedger = async (desk: FrontDesk, date: string) =>
+  (await desk.get(`/api/v1/doctors/${desk.doctorId}/days/${date}?at=2041-01-01T00:00:00Z`)).body
 export const idsOn = async (desk: FrontDesk, date: string): Promise<string[]> =>
   (await desk.get(`${APPOINTMENTS}/doctors/${desk.doctorId}/appointments?date=${date}`)).body.map(
     ({ id }: { id: string }) => id,

@@ -4,8 +4,8 @@ import { today } from '../access/actions'
 import type { Ctx } from '../context'
 import { decideOn, moveOn, replyOrThrow, see } from '../doctor-day/client'
 import { dayKey, NEW_ID } from '../doctor-day/storage/address'
-import { seeDay } from '../doctors/actions'
-import { findDay, findDoctor, findPatient, findPatientAndDay } from '../doctors/finding'
+import { requireDay, seeDay } from '../doctors/actions'
+import { findDay, findNewDay, findPatient, findPatientAndDay } from '../doctors/finding'
 import { opening } from '../doctors/terms'
 import { invalid } from '../http/failure'
 import { cutPage, type Page } from '../lib/page'
@@ -85,16 +85,31 @@ export async function cancel(ctx: Ctx, id: string, { reason }: CancelAppointment
 /** The appointment keeps its id, and it keeps its slot until the other day has reserved one. */
 export async function reschedule(ctx: Ctx, id: string, wanted: Reschedule): Promise<Appointment> {
   const day = await dayOfAppointment(ctx, id)
-  const doctorId = wanted.doctor_id ?? (await getAppointment(ctx, id)).doctor_id
-  const { opId, doctor } = await findDoctor(ctx, doctorId)
+  const { opId, doctor, known } = await findTarget(ctx, id, wanted)
   const moved = await moveOn(ctx, day, opId, {
     type: 'begin_move',
     clinicId: ctx.clinic.id,
     appointmentId: id,
     to: opening(ctx, doctor, wanted.date),
     allowAnother: wanted.allow_another,
+    known,
   })
   return toAppointment(replyOrThrow(moved))
+}
+
+/**
+ * The doctor stays where the caller names none. D1’s copy guesses that doctor in the lot that claims the key,
+ * while the day is asked: the copy may lack the appointment, or not know yet where it has moved.
+ */
+async function findTarget(ctx: Ctx, id: string, { doctor_id, date }: Reschedule) {
+  if (doctor_id !== undefined) return findDay(ctx, doctor_id, date)
+  const [{ doctor_id: doctorId }, guess] = await Promise.all([
+    getAppointment(ctx, id),
+    findNewDay(ctx, id, date),
+  ])
+  const { opId, doctor, known } = guess
+  if (doctor?.id === doctorId) return { opId, doctor, known }
+  return { opId, ...(await requireDay(ctx, doctorId, date)) }
 }
 
 export async function holdSlot(ctx: Ctx, wanted: NewHold): Promise<Hold> {

@@ -6,7 +6,7 @@ import { decideOn, see } from '../doctor-day/client'
 import { toQueueEntry } from '../doctor-day/readers/live'
 import { dayKey, NEW_ID } from '../doctor-day/storage/address'
 import { seeDay } from '../doctors/actions'
-import { findDay, findPatientAndDay } from '../doctors/finding'
+import { findPatientAndDay, findQueue } from '../doctors/finding'
 import { opening } from '../doctors/terms'
 import { newId } from '../lib/crypto'
 import { patientNames } from '../patients/actions'
@@ -58,18 +58,23 @@ export async function walkIn(ctx: Ctx, wanted: WalkIn): Promise<CheckedIn> {
   return toCheckedIn(await decideOn(ctx, day, opId, command, date === asked.date ? known : undefined))
 }
 
-/** Null where no patient waits. A key that may not read the queue gets the patient without the name. */
+/**
+ * Null where no patient waits. The name comes with the doctor, if D1 knew whose turn it was; the day decides
+ * whose turn it is. A key that may not read the queue gets the patient without the name.
+ */
 export async function callNext(ctx: Ctx, doctorId: string, wanted: CallNext): Promise<Queued | null> {
   const asked = wanted.date ?? today(ctx)
-  const { opId, claimedAt, doctor, known } = await findDay(ctx, doctorId, asked)
+  const { opId, claimedAt, doctor, known, next } = await findQueue(ctx, doctorId, asked)
   const { date = today(ctx, claimedAt), room } = wanted
   const day = dayKey(ctx.clinic.id, doctor.id, date)
   const command = { type: 'call_next', opening: opening(ctx, doctor, date), room } as const
   const called = await decideOn(ctx, day, opId, command, date === asked ? known : undefined)
   if (!called) return null
   if (!mayUse(ctx, 'checkins:read')) return toQueueEntry({ doctorId, date }, called, '')
-  const names = await patientNames(ctx, [called.patientId])
-  return toQueueEntry({ doctorId, date }, called, names.get(called.patientId) ?? '')
+  const { patientId } = called
+  const isForeseen = next.patientId === patientId
+  const name = isForeseen ? next.name : (await patientNames(ctx, [patientId])).get(patientId)
+  return toQueueEntry({ doctorId, date }, called, name ?? '')
 }
 
 export async function takeStep(ctx: Ctx, appointmentId: string, path: string): Promise<Standing> {

@@ -4,6 +4,7 @@ import { isCorrupt, withTimeout } from '../lib/outage'
 import { SECOND_MS } from '../lib/time'
 import { Problem } from '../problem'
 import type { Answer, Command, Known, MoveWanted, Operation, Refused, ReplyTo } from './commands'
+import type { AbsenceWanted, Relief, Step } from './moving/requests'
 import { FOLLOW_HEADER, type FollowRequest } from './readers/followers'
 import { problemOf, STREAM_REFUSALS } from './refusals'
 import type { Appointment, MovedTo } from './state/day'
@@ -15,7 +16,7 @@ import { type DayKey, dayKey } from './storage/address'
 const TRIES_MAX = 3
 const PAUSE_MS = 50
 
-/** Abandoning a move takes two calls of this length, within the time limit of the caller’s request. */
+/** A move waits for two calls of this length at most, within the time limit of the caller’s request. */
 const OTHER_DAY_MS_MAX = 3 * SECOND_MS
 
 /** The object as its callers see it: each method returns a promise of a structured clone. */
@@ -53,6 +54,17 @@ export const otherDays = (env: Pick<Env, 'DOCTOR_DAY'>) => ({
       onDay(env, key, (day) => day.perform(operation, command)),
       OTHER_DAY_MS_MAX,
     ) as Promise<Answer<ReplyTo<C>>>,
+  /**
+   * All that one day asks of another at once, as one call. A lone step is called by itself: an object of an
+   * earlier version knows no other call.
+   */
+  async performEach(key: DayKey, steps: Step[]): Promise<Answer<ReplyTo<Command>>[]> {
+    const [first, ...more] = steps
+    if (!first) return []
+    if (more.length === 0) return [await this.perform(key, first.operation, first.command)]
+    const answers = onDay(env, key, (day) => day.performEach(steps))
+    return notRefused((await withTimeout(answers, OTHER_DAY_MS_MAX)) as Answer<ReplyTo<Command>>[] | Refused)
+  },
   see: <Q extends Query>(key: DayKey, clinicId: string, query: Q) =>
     withTimeout(
       onDay(env, key, (day) => day.see(clinicId, query)) as Promise<Sight<Q> | Refused>,
@@ -122,6 +134,19 @@ export const moveOn = (
     (day, via) => day.move(operation(ctx, opId, via), wanted, via) as Promise<Answer<Appointment>>,
     (answer) => (answer.ok ? undefined : answer.movedTo),
   )
+
+/** The day moves its patients itself: one call, however many they are. `known`: what D1 knows of the day. */
+export async function declareOn(
+  ctx: Ctx,
+  key: DayKey,
+  opId: string,
+  known: Known | null,
+  wanted: AbsenceWanted,
+): Promise<Relief> {
+  const absence = operation(ctx, opId, null, known)
+  const answer = await onDay(ctx.env, key, (day) => day.declareAbsence(absence, wanted))
+  return replyOrThrow(answer as Answer<Relief>)
+}
 
 /** Lets the day decide, and throws its refusal as a Problem. */
 export async function decideOn<C extends Command>(

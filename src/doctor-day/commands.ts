@@ -115,8 +115,11 @@ export interface Commands {
 export type CommandOf<Type extends keyof Commands> = { type: Type } & Commands[Type]
 export type Command = { [Type in keyof Commands]: CommandOf<Type> }[keyof Commands]
 
-/** The move that a caller asks for. Each try is a move with its own id. */
-export type MoveWanted = Omit<CommandOf<'begin_move'>, 'moveId'>
+/** A move as a caller asks for it; each try gets its own id. `known`: what D1 knows of the other day. */
+export type MoveWanted = Omit<CommandOf<'begin_move'>, 'moveId'> & { known?: Known | null }
+
+/** The committed move that led a caller to a day, if one did. */
+export type Via = string | null
 
 /** The state of a move. While it is under way, its operation has no final reply yet. */
 export type MoveReply =

@@ -3,9 +3,12 @@ import { logFailure } from '../lib/log'
 import { withTimeout } from '../lib/outage'
 import { MINUTE_MS, SECOND_MS } from '../lib/time'
 import { otherDays } from './client'
-import type { Answer, Command, Known, MoveWanted, Operation, Refused, ReplyTo } from './commands'
+import type { Answer, Command, Known, MoveWanted, Operation, Refused, ReplyTo, Via } from './commands'
 import { guard } from './guard'
+import { mending } from './mending'
 import { moving } from './moving/moving'
+import type { AbsenceWanted, Relief, Step } from './moving/requests'
+import { performEach } from './moving/steps'
 import { operations } from './operations'
 import { copyReader } from './readers/copy'
 import { countMessage } from './readers/followers'
@@ -14,24 +17,22 @@ import { refuse } from './rules/facts'
 import { nextDeadline } from './rules/rules'
 import { type Appointment, type Day, type Event, emptyDay, type Recorded } from './state/day'
 import { foldUntil } from './state/fold'
-import { type Query, type Sight, view } from './state/views'
+import { isList, type Query, type Sight, view } from './state/views'
 import * as log from './storage/log'
 import * as replies from './storage/replies'
 import * as tickets from './storage/tickets'
-import { type Verdict, verify } from './storage/verdict'
+import type { Verdict } from './storage/verdict'
 
 /** When the copy to D1 right after a write fails, or its isolate dies, the alarm runs this much later. */
 const COPY_GRACE_MS = 5 * SECOND_MS
 
-/** Setting availability waits this long for the copy, for the next list. The copy logs its own failures. */
+/** Setting availability waits this long for the copy, for the next list. */
 const COPY_WAIT_MS = SECOND_MS
 
 /** What is due on a day that is damaged, or that only a newer version can change, waits for an operator. */
 const OPERATOR_MS = MINUTE_MS
 
 const OFFER_SECONDS_DEFAULT = 15 * 60
-
-const UNREADABLE: Verdict = { ok: false, head: null, count: 0, reason: 'unreadable' }
 
 /**
  * One doctor on one local date. This class is the shell: storage, remote calls, the alarm. rules.ts decides
@@ -43,6 +44,15 @@ export class DoctorDay extends DurableObject<Env> {
   readonly #stored = { sql: this.#sql, keys: this.env.DOCTORDAY_SECRET, name: this.ctx.id.name }
   readonly #guard = guard(this.ctx.storage, this.#stored, this.env.DB)
   #alarmAt = Number.POSITIVE_INFINITY
+  readonly #forgetAlarm = () => {
+    this.#alarmAt = Number.POSITIVE_INFINITY
+  }
+  readonly #copied = () => withTimeout(this.#catchUp(), COPY_WAIT_MS).catch(() => undefined)
+  readonly #host = {
+    name: this.ctx.id.name,
+    day: () => this.#day,
+    wakeAt: (instant: number) => this.#arm(instant),
+  }
   readonly #operations = operations({
     storage: this.ctx.storage,
     stored: this.#stored,
@@ -50,25 +60,21 @@ export class DoctorDay extends DurableObject<Env> {
     offerMs: (Number(this.env.WAITLIST_OFFER_SECONDS) || OFFER_SECONDS_DEFAULT) * SECOND_MS,
     beforeCommit: (at) => this.#arm(at + COPY_GRACE_MS),
     // The rollback may have undone the alarm as well.
-    afterRollback: () => {
-      this.#alarmAt = Number.POSITIVE_INFINITY
-    },
+    afterRollback: this.#forgetAlarm,
     afterCommit: (...committed) => this.#afterCommit(...committed),
   })
   readonly #copy = copyReader({
-    name: this.ctx.id.name,
+    ...this.#host,
     sql: this.#sql,
     env: this.env,
-    day: () => this.#day,
     checkOnce: () => this.#guard.checkOnce(),
-    wakeAt: (instant) => this.#arm(instant),
   })
   readonly #moving = moving({
-    name: this.ctx.id.name,
-    day: () => this.#day,
+    ...this.#host,
     perform: (operation, command) => this.#operations.perform(operation, command),
     others: otherDays(this.env),
-    wakeAt: (instant) => this.#arm(instant),
+    later: (work) => this.ctx.waitUntil(work),
+    copied: this.#copied,
   })
   readonly #liveStream = liveStream({
     ctx: this.ctx,
@@ -77,6 +83,17 @@ export class DoctorDay extends DurableObject<Env> {
     events: (after) => (this.#guard.isOpen() ? log.readEvents(this.#sql, after) : []),
     wakeAt: (instant) => this.#guard.isOpen() && this.#arm(instant),
     watchAt: (instant) => instant < Number.POSITIVE_INFINITY && this.#arm(instant),
+  })
+  readonly #mending = mending({
+    storage: this.ctx.storage,
+    stored: this.#stored,
+    guard: this.#guard,
+    operations: this.#operations,
+    copy: this.#copy,
+    copyAt: (at) => this.#arm(at + COPY_GRACE_MS),
+    copyNow: () => this.ctx.waitUntil(this.#catchUp()),
+    restart: () => this.#liveStream.restart(),
+    forgetAlarm: this.#forgetAlarm,
   })
 
   constructor(state: DurableObjectState, env: Env) {
@@ -102,39 +119,39 @@ export class DoctorDay extends DurableObject<Env> {
   async perform<C extends Command>(
     operation: Operation,
     command: C,
-    via: string | null = null,
+    via: Via = null,
   ): Promise<Answer<ReplyTo<C>>> {
     if (await this.#guard.check(operation, command)) return refuse('day_damaged')
-    const answer = this.#guard.use(() => {
-      if (via) this.#moving.confirmReservation(via)
-      return this.#operations.perform(operation, command)
-    })
-    if (['set_availability', 'declare_absence'].includes(command.type))
-      await withTimeout(this.#catchUp(), COPY_WAIT_MS).catch(() => undefined)
+    const answer = this.#led(via, () => this.#operations.perform(operation, command))
+    if (['set_availability', 'declare_absence'].includes(command.type)) await this.#copied()
     return answer
   }
 
+  /** Several operations in one call, in this order. */
+  performEach(steps: Step[]): Promise<Answer<ReplyTo<Command>>[] | Refused> {
+    return performEach(steps, this.#guard, this.#operations)
+  }
+
   /** Moves an appointment of this day to another day. This day coordinates the move. */
-  async move(
-    operation: Operation,
-    wanted: MoveWanted,
-    via: string | null = null,
-  ): Promise<Answer<Appointment>> {
-    return this.#guard.use(() => {
-      if (via) this.#moving.confirmReservation(via)
-      return this.#moving.move(operation, wanted)
-    })
+  async move(operation: Operation, wanted: MoveWanted, via: Via = null): Promise<Answer<Appointment>> {
+    return this.#led(via, () => this.#moving.move(operation, wanted))
+  }
+
+  /** Declares the doctor absent, and finds each patient another place where the caller wants that. */
+  async declareAbsence(operation: Operation, wanted: AbsenceWanted): Promise<Answer<Relief>> {
+    if (await this.#guard.check(operation, wanted)) return refuse('day_damaged')
+    return this.#led(null, () => this.#moving.declareAbsence(operation, wanted))
   }
 
   /** A view of the day, now or at an instant (epoch ms). To a caller of another clinic the day is unused. */
-  see<Q extends Query>(
+  async see<Q extends Query>(
     clinicId: string,
     query: Q,
     at: number | null = null,
-    via: string | null = null,
-  ): Sight<Q> | Refused {
-    return this.#guard.use(() => {
-      if (via) this.#moving.confirmReservation(via)
+    via: Via = null,
+  ): Promise<Sight<Q> | Refused> {
+    if (at === null && isList(query)) await this.#led(via, () => this.#moving.confirmCommitted())
+    return this.#led(via, () => {
       const { version, identity } = this.#day
       if (identity?.clinicId !== clinicId) return { seen: view(emptyDay(), query), version }
       const day = at === null ? this.#day : foldUntil(log.readEvents(this.#sql), at)
@@ -153,42 +170,17 @@ export class DoctorDay extends DurableObject<Env> {
 
   /** `known`: what D1 knows of the day. */
   verify(known: Known | null = null): Verdict {
-    return this.#guard.read(() => verify(this.#stored, known), UNREADABLE)
+    return this.#mending.verdict(known)
   }
 
   /** Copies the whole log to D1 again. Returns how many events the log has. */
   resync(operation: Operation): number | Refused {
-    return this.#guard.use(() => {
-      if (!this.#guard.isOpen()) return 0
-      const known = this.#operations.recall<number>(operation)
-      if (known !== null) return known
-      if (this.#day.isNewer) return refuse('newer_version')
-      const [events, now] = [this.#day.version, Date.now()]
-      this.ctx.storage.transactionSync(() => {
-        this.#copy.rewind()
-        replies.record(this.#stored, [], [operation.id, JSON.stringify(events)], now)
-        this.#arm(now + COPY_GRACE_MS)
-      })
-      this.ctx.waitUntil(this.#catchUp())
-      return events
-    })
+    return this.#guard.use(() => this.#mending.resync(operation))
   }
 
-  /**
-   * Starts the log of a damaged day anew with these events; `known`: what D1 knows of the day. Returns what
-   * D1 has to know from now on. A retry changes nothing.
-   */
-  async repair(operation: Operation, known: Known | null, events: Event[]): Promise<Known | Refused> {
-    const first = this.#guard.use(() => this.#operations.recall<number>(operation))
-    if (typeof first === 'number') return log.knownAt(this.#sql, first)
-    if (this.verify(known).ok) return refuse('day_intact')
-    await this.ctx.storage.deleteAll()
-    this.#alarmAt = Number.POSITIVE_INFINITY
-    this.#guard.reload()
-    this.#operations.begin(operation, events)
-    this.#copy.rewind()
-    this.#liveStream.restart()
-    return log.knownAt(this.#sql, events.length)
+  /** Starts the log of a damaged day anew with these events. Returns what D1 has to know from now on. */
+  repair(operation: Operation, known: Known | null, events: Event[]): Promise<Known | Refused> {
+    return this.#mending.repair(operation, known, events)
   }
 
   /** Opens a live stream. The Worker has authenticated the caller, or passes on the caller’s ticket. */
@@ -234,6 +226,14 @@ export class DoctorDay extends DurableObject<Env> {
     if (isCopied) this.ctx.waitUntil(this.#catchUp())
     else if (this.#alarmAt === Number.POSITIVE_INFINITY)
       this.#arm(replies.sweepAt(this.#sql, this.#day, Date.now()))
+  }
+
+  /** Work on a sound day. The caller was led to this day by a committed move, so this day confirms it. */
+  #led<Result>(via: Via, work: () => Result): Result | Refused {
+    return this.#guard.use(() => {
+      if (via) this.#moving.confirmReservation(via)
+      return work()
+    })
   }
 
   async #catchUp(): Promise<void> {

@@ -28,7 +28,7 @@ interface OperationsHost {
   afterCommit(events: Recorded[], head: string, isCopied: boolean): void
 }
 
-interface Operations {
+export interface Operations {
   perform<C extends Command>(operation: Operation, command: C): Answer<ReplyTo<C>>
   /** The first reply to this operation; null where it is new. */
   recall<Reply>(operation: Operation): Reply | Refused | null

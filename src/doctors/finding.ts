@@ -15,9 +15,16 @@ interface Found {
   known: Known | null
 }
 
+interface Queue extends Found {
+  name: string | null
+}
+
 const isThere = (table: string) =>
   `(sent.${table} IS NULL
     OR EXISTS (SELECT 1 FROM ${table}s WHERE clinic_id = sent.clinic AND id = sent.${table}))`
+
+const DOCTOR_AND_DAY = `doctors.id AS doctorId, doctors.capacity, capacity_by_hours AS capacityByHours,
+  working_hours AS workingHours, days.version, days.head`
 
 export const FIND = kindOf<[patientId: string | null, doctorId: string | null, date: string | null], Found>({
   name: 'find',
@@ -25,12 +32,45 @@ export const FIND = kindOf<[patientId: string | null, doctorId: string | null, d
   onlyReads: true,
   found: `${isThere('patient')} AND ${isThere('doctor')}`,
   statements: ({ sent }) => [
-    `SELECT asked AS op, patients.id AS patientId, doctors.id AS doctorId, doctors.capacity,
-       capacity_by_hours AS capacityByHours, working_hours AS workingHours, days.version, days.head
+    `SELECT asked AS op, patients.id AS patientId, ${DOCTOR_AND_DAY}
      FROM ${sent}
        LEFT JOIN patients ON patients.clinic_id = clinic AND patients.id = sent.patient
        LEFT JOIN doctors ON doctors.clinic_id = clinic AND doctors.id = sent.doctor
        LEFT JOIN days ON days.clinic_id = clinic AND days.doctor_id = sent.doctor AND days.date = sent.date`,
+  ],
+  result: ([found]) => foundIn(found?.[0] as FoundRow | undefined),
+})
+
+/** A doctor, the day, and the patient whose turn it was next when D1 copied the day. */
+export const FIND_QUEUE = kindOf<[doctorId: string, date: string], Queue>({
+  name: 'find_queue',
+  columns: ['doctor', 'date'],
+  onlyReads: true,
+  found: isThere('doctor'),
+  statements: ({ sent }) => [
+    `SELECT asked AS op, patients.id AS patientId, patients.name, ${DOCTOR_AND_DAY}
+     FROM ${sent}
+       LEFT JOIN doctors ON doctors.clinic_id = clinic AND doctors.id = sent.doctor
+       LEFT JOIN days ON days.clinic_id = clinic AND days.doctor_id = sent.doctor AND days.date = sent.date
+       LEFT JOIN patients ON patients.id = days.next_patient AND +patients.clinic_id = clinic`,
+  ],
+  result: ([found]) => {
+    const row = found?.[0] as (FoundRow & { name: string | null }) | undefined
+    return { ...foundIn(row), name: row?.name ?? null }
+  },
+})
+
+/** The doctor whom an appointment has in D1’s copy, and the day of that doctor on another date. */
+export const FIND_NEW_DAY = kindOf<[appointmentId: string, date: string], Found>({
+  name: 'find_new_day',
+  columns: ['appointment', 'date'],
+  onlyReads: true,
+  statements: ({ sent }) => [
+    `SELECT asked AS op, NULL AS patientId, ${DOCTOR_AND_DAY}
+     FROM ${sent}
+       LEFT JOIN appointments ON appointments.id = sent.appointment AND +appointments.clinic_id = clinic
+       LEFT JOIN doctors ON doctors.clinic_id = clinic AND doctors.id = appointments.doctor_id
+       LEFT JOIN days ON days.clinic_id = clinic AND days.doctor_id = doctors.id AND days.date = sent.date`,
   ],
   result: ([found]) => foundIn(found?.[0] as FoundRow | undefined),
 })
@@ -70,6 +110,20 @@ export async function findDoctor(ctx: Ctx, doctorId: string) {
 export async function findDay(ctx: Ctx, doctorId: string, date: string) {
   const { opId, claimedAt, result } = await ctx.once.record(FIND, null, doctorId, date)
   return { opId, claimedAt, doctor: required(result.doctor, 'Doctor'), known: result.known }
+}
+
+/** Finds the doctor of an appointment where D1’s copy has it, with the day, and claims the key. */
+export async function findNewDay(ctx: Ctx, appointmentId: string, date: string) {
+  const { opId, result } = await ctx.once.record(FIND_NEW_DAY, appointmentId, date)
+  return { opId, doctor: result.doctor, known: result.known }
+}
+
+/** As `findDay`, with the patient whose turn it is next, as far as D1 knows. */
+export async function findQueue(ctx: Ctx, doctorId: string, date: string) {
+  const { opId, claimedAt, result } = await ctx.once.record(FIND_QUEUE, doctorId, date)
+  const { known, patientId, name } = result
+  const next = { patientId, name }
+  return { opId, claimedAt, doctor: required(result.doctor, 'Doctor'), known, next }
 }
 
 /** Finds the patient and claims the key. */

@@ -54,6 +54,8 @@ export const days = sqliteTable(
     taken: integer('taken').notNull(),
     /** From when on the day takes no more patients; null where its slots have no times. */
     closesAt: integer('closes_at'),
+    /** Whose turn it is next; null where no patient waits. */
+    nextPatient: textColumn('next_patient'),
     version: integer('version').notNull(),
     head: textColumn('head'),
     state: textColumn('state').$type<'live' | 'archived' | 'loss_accepted'>().notNull().default('live'),

@@ -1,4 +1,5 @@
 import type { Answer, Command, MoveWanted, Operation, ReplyTo } from '../../../src/doctor-day/commands'
+import type { AbsenceWanted, Relief, Step } from '../../../src/doctor-day/moving/requests'
 import type { Appointment, Opening, Recorded } from '../../../src/doctor-day/state/day'
 import { append } from '../../../src/doctor-day/storage/log'
 import { migrate } from '../../../src/doctor-day/storage/tables'
@@ -41,6 +42,14 @@ export class DoctorDay extends RealDay {
 
   override move(operation: Operation, wanted: MoveWanted, via: string | null = null) {
     return mortal<Answer<Appointment>>(this.ctx, 'move', () => super.move(operation, wanted, via))
+  }
+
+  override performEach(steps: Step[]) {
+    return mortal(this.ctx, 'steps of moves', () => super.performEach(steps))
+  }
+
+  override declareAbsence(operation: Operation, wanted: AbsenceWanted) {
+    return mortal<Answer<Relief>>(this.ctx, 'absence', () => super.declareAbsence(operation, wanted))
   }
 
   override alarm(): Promise<void> {

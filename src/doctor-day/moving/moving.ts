@@ -1,15 +1,21 @@
 import { newId } from '../../lib/crypto'
-import { logFailure } from '../../lib/log'
-import type { Answer, CommandOf, MoveReply, MoveWanted, Operation } from '../commands'
-import { isTransient } from '../rules/facts'
-import type { Appointment, Reservation } from '../state/day'
-import { keyOf, type MoveHost, operationOf, settling } from './settling'
+import type { Answer, CommandOf, Known, MoveWanted, Operation } from '../commands'
+import type { Appointment } from '../state/day'
+import { endMove, keyOf, outcomeOf, reserveOf, toAnswer, unreachable } from './ending'
+import { relocation } from './relocation'
+import type { AbsenceWanted, Relief } from './requests'
+import { type MoveHost, settling } from './settling'
 
-/** Moves an appointment to another day, across failures and restarts. rules/moves.ts decides each step. */
+/** Moves appointments to another day, across failures and restarts. rules/moves.ts decides each step. */
 interface Moving {
+  /** Answers once the move has ended on this day; the other day hears of the end afterwards. */
   move(operation: Operation, wanted: MoveWanted): Promise<Answer<Appointment>>
+  /** Declares the doctor absent, and moves all patients of the day or puts them on a waitlist. */
+  declareAbsence(operation: Operation, wanted: AbsenceWanted): Promise<Answer<Relief>>
   /** A caller brings a move’s id from the day that committed the move, so this day confirms it. */
   confirmReservation(moveId: string): void
+  /** Confirms what other days have committed and not reported yet. Never throws. */
+  confirmCommitted(): Promise<void>
   /** Aborts the moves that a crash has interrupted. */
   abortInterrupted(): void
   /** Reports to other days how moves ended, and asks them about moves to this day. Never throws. */
@@ -17,81 +23,67 @@ interface Moving {
 }
 
 export function moving(source: MoveHost): Moving {
-  const { day, perform, others } = source
-  const pending = new Map<string, Promise<Answer<Appointment>>>()
+  const { perform, others, later } = source
   const inFlight = new Set<string>()
-  const { settleMove, postpone, confirmReservation, abortInterrupted, settle } = settling(source, inFlight)
+  const settles = settling(source, inFlight)
+  const { settleMoves, settleEarlier, postpone, confirmReservation, confirmCommitted } = settles
+  const { abortInterrupted, settle } = settles
+  const relocate = relocation(source, inFlight, settles)
+  const moves = underWay<Answer<Appointment>>(postpone)
+  const absences = underWay<Answer<Relief>>(postpone)
 
-  async function move(operation: Operation, wanted: MoveWanted): Promise<Answer<Appointment>> {
+  async function move(operation: Operation, { known, ...wanted }: MoveWanted): Promise<Answer<Appointment>> {
     // Each try is a move with its own id, so leftovers of an aborted try cannot affect the next one.
-    const moveId = newId()
-    const begun = perform(operation, { ...wanted, moveId })
-    if (!begun.ok || begun.reply.state !== 'under_way') return toAnswer(begun)
-    const { from, transfer } = begun.reply
-    const { to: opening, allowAnother } = wanted
-    inFlight.add(moveId)
-    return complete(operation, { type: 'reserve', opening, moveId, from, allowAnother, ...transfer }).finally(
-      () => inFlight.delete(moveId),
-    )
-  }
-
-  async function complete(operation: Operation, reserve: CommandOf<'reserve'>): Promise<Answer<Appointment>> {
-    const { moveId, appointmentId, opening } = reserve
-    const { clinicId } = opening
-    const reserving = { ...operation, id: moveId, isKeyed: true }
-    const outcome = await settleEarlier(appointmentId, keyOf(opening))
-      .then(() => others.perform(keyOf(opening), reserving, reserve))
-      .then(outcomeOf, unreachable)
-    // A transient refusal is not remembered, so that the caller can retry with the same key.
-    const isFinal = outcome && (outcome.ok || !isTransient(outcome.refused))
-    const ending = isFinal ? operation : operationOf(moveId, 'end_move', operation.actor)
-    const ended = perform(ending, { type: 'end_move', clinicId, moveId, outcome })
-    await settleMove(moveId, operation.actor).catch(postpone)
-    return toAnswer(ended)
+    const begin = { ...wanted, moveId: newId() }
+    const begun = perform(operation, begin)
+    const reserve = reserveOf(begun, begin)
+    if (!reserve) return toAnswer(begun)
+    inFlight.add(reserve.moveId)
+    return complete(operation, reserve, known).finally(() => inFlight.delete(reserve.moveId))
   }
 
   /**
-   * Releases the slot that an earlier try of this appointment left on the other day, before this try asks
-   * for a slot there. Leftovers on a third day do not matter here, and that day may be unreachable.
+   * The answer does not wait for the other day to hear that the move is committed: whoever comes there by the
+   * appointment’s id brings the news, a list asks for it, and the alarm repeats it after a crash.
    */
-  async function settleEarlier(appointmentId: string, key: string): Promise<void> {
-    const earlier = [...day().moves.values()].filter(
-      (move) => move.appointmentId === appointmentId && keyOf(move.to) === key,
-    )
-    await Promise.all(earlier.map(({ id }) => settleMove(id)))
+  async function complete(
+    operation: Operation,
+    reserve: CommandOf<'reserve'>,
+    known: Known | null | undefined,
+  ): Promise<Answer<Appointment>> {
+    const { moveId, appointmentId, opening } = reserve
+    const reserving = { ...operation, id: moveId, isKeyed: true, known }
+    const outcome = await settleEarlier([appointmentId], keyOf(opening))
+      .then(() => others.perform(keyOf(opening), reserving, reserve))
+      .then(outcomeOf, unreachable)
+    const ended = endMove(perform, operation, reserve, outcome)
+    later(settleMoves([moveId], operation.actor).catch(postpone))
+    return ended
   }
 
   return {
-    move(operation, wanted) {
-      const known = pending.get(operation.id)
-      if (known) return known
-      const started = move(operation, wanted)
-        .catch((error: unknown) => {
-          postpone(error)
-          throw error
-        })
-        .finally(() => pending.delete(operation.id))
-      pending.set(operation.id, started)
-      return started
-    },
+    move: (operation, wanted) => moves(operation.id, () => move(operation, wanted)),
+    declareAbsence: (operation, wanted) => absences(operation.id, () => relocate(operation, wanted)),
     confirmReservation,
+    confirmCommitted,
     abortInterrupted,
     settle,
   }
 }
 
-const outcomeOf = (answer: Answer<Reservation>): CommandOf<'end_move'>['outcome'] =>
-  answer.ok ? { ok: true, appointment: answer.reply.appointment } : { ok: false, refused: answer.refused }
-
-/** Null: the `reserve` may still arrive at the other day, so the move is aborted and released there. */
-const unreachable = (error: unknown): null => {
-  logFailure('move_out_of_reach', error)
-  return null
-}
-
-function toAnswer(answer: Answer<MoveReply>): Answer<Appointment> {
-  if (!answer.ok) return answer
-  const { reply } = answer
-  if (reply.state === 'moved') return { ok: true, reply: reply.appointment }
-  return { ok: false, refused: reply.state === 'refused' ? reply.refused : 'moving' }
+/** A retry that comes while the first try is under way gets the same answer. */
+function underWay<Reply>(postpone: (error: unknown) => void) {
+  const pending = new Map<string, Promise<Reply>>()
+  return (opId: string, start: () => Promise<Reply>): Promise<Reply> => {
+    const known = pending.get(opId)
+    if (known) return known
+    const started = start()
+      .catch((error: unknown) => {
+        postpone(error)
+        throw error
+      })
+      .finally(() => pending.delete(opId))
+    pending.set(opId, started)
+    return started
+  }
 }

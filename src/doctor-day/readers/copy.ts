@@ -4,6 +4,7 @@ import { SECOND_MS } from '../../lib/time'
 import { record } from '../../recorder/client'
 import type { Kind } from '../../recorder/kind'
 import { backoff } from '../moving/backoff'
+import { inTurn } from '../rules/queue'
 import type { Day, Event, Recorded } from '../state/day'
 import { closesAt } from '../state/slot-times'
 import { shown } from '../state/views'
@@ -135,7 +136,8 @@ async function copyToD1(
   const { clinicId, doctorId, date } = day.identity
   const isPresent = day.availability?.isPresent ?? true
   const closing = closesAt(day.timetable, day.capacity)
-  const figures = [isPresent ? 1 : 0, day.capacity, day.slots.size, day.version, head, closing]
+  const nextPatient = inTurn(day)[0]?.patientId ?? null
+  const figures = [isPresent ? 1 : 0, day.capacity, day.slots.size, day.version, head, closing, nextPatient]
   const ofDay = [clinicId, doctorId, date, ...figures]
   const row = JSON.stringify([ofDay, appointmentRowsOf(day, events), checkInRowsOf(day, events)])
   await record(env, COPY, { kind: COPY.name, clinicId, op: newId(), isKeyed: false, row })
@@ -148,12 +150,13 @@ const cells = (count: number) =>
   Array.from({ length: count }, (_, place) => `changed.value->>${place}`).join(', ')
 
 const DAYS = `
-  INSERT INTO days (clinic_id, doctor_id, date, is_present, capacity, taken, version, head, closes_at)
-  SELECT ${Array.from({ length: 9 }, (_, place) => figure(place)).join(', ')} FROM json_each(?1) WHERE true
+  INSERT INTO days (clinic_id, doctor_id, date, is_present, capacity, taken, version, head, closes_at,
+    next_patient)
+  SELECT ${Array.from({ length: 10 }, (_, place) => figure(place)).join(', ')} FROM json_each(?1) WHERE true
   ON CONFLICT (clinic_id, doctor_id, date) DO UPDATE SET
     is_present = excluded.is_present, capacity = excluded.capacity, taken = excluded.taken,
     version = excluded.version, head = excluded.head,
-    closes_at = excluded.closes_at
+    closes_at = excluded.closes_at, next_patient = excluded.next_patient
   WHERE excluded.version >= days.version`
 
 /** Two days may write one appointment. `moves` decides first: the day that it moved to has the newer row. */

@@ -63,7 +63,7 @@ export function callNext(
   { room }: Commands['call_next'],
   { at }: Moment,
 ): Decision<CheckIn | null> {
-  const [next] = [...day.checkIns.values()].filter(({ status }) => status === 'waiting').sort(byTurn)
+  const [next] = inTurn(day)
   if (!next) return { ok: true, events: [], reply: null }
   return {
     ok: true,
@@ -71,6 +71,10 @@ export function callNext(
     reply: { ...next, status: 'called', room, calledAt: at },
   }
 }
+
+/** The patients who wait, in the order in which they are called. */
+export const inTurn = (day: Day): CheckIn[] =>
+  [...day.checkIns.values()].filter(({ status }) => status === 'waiting').sort(byTurn)
 
 /** Urgent before normal, then in the order of arrival. */
 export const byTurn = (one: CheckIn, other: CheckIn): number =>

@@ -21,6 +21,7 @@ export type Query =
   | { view: 'ledger' }
   | { view: 'line'; id: string }
   | { view: 'move'; id: string }
+  | { view: 'committed'; ids: string[] }
   | { view: 'absence' }
 
 export interface ShownAppointment extends Omit<Appointment, 'status'> {
@@ -59,9 +60,14 @@ interface Views {
   line: CheckIn[] | HasMoved | null
   /** The state of a move to another day; null where the move is settled or unknown. */
   move: Move['state'] | null
+  /** Which of these moves to another day are committed, and not yet acknowledged by that day. */
+  committed: string[]
   absence: Absence
 }
 export type Seen<Q extends Query> = Views[Q['view']]
+
+/** Lists show an appointment as soon as its move to this day was answered: before this day hears of it. */
+export const isList = ({ view }: Query): boolean => view === 'appointments' || view === 'ledger'
 
 /** What a view shows, and how many events the day has. */
 export interface Sight<Q extends Query, S = Seen<Q>> {
@@ -86,6 +92,7 @@ const SHOW: Show = {
   ledger: (day) => day.identity && ledgerOf(day),
   line: (day, { id }) => (day.checkIns.has(id) ? arrivals(day) : movedAway(day, id)),
   move: (day, { id }) => day.moves.get(id)?.state ?? null,
+  committed: ({ moves }, { ids }) => ids.filter((id) => moves.get(id)?.state === 'committed'),
   absence: absenceOf,
 }
 

@@ -1,0 +1,1 @@
+ALTER TABLE `days` ADD `next_patient` text;

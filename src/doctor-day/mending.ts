@@ -1,0 +1,70 @@
+import type { Known, Operation, Refused } from './commands'
+import type { Guard } from './guard'
+import type { Operations } from './operations'
+import { refuse } from './rules/facts'
+import type { Event } from './state/day'
+import * as log from './storage/log'
+import * as replies from './storage/replies'
+import { type Stored, type Verdict, verify } from './storage/verdict'
+
+const UNREADABLE: Verdict = { ok: false, head: null, count: 0, reason: 'unreadable' }
+
+/** What mending a day needs of its object. */
+interface MendingHost {
+  storage: DurableObjectStorage
+  stored: Stored
+  guard: Guard
+  operations: Operations
+  copy: { rewind(): void }
+  /** Called within a transaction: the alarm copies if `copyNow` cannot. */
+  copyAt(at: number): void
+  copyNow(): void
+  /** Followers of the live stream start again. */
+  restart(): void
+  /** The alarm was deleted with the rest of the storage. */
+  forgetAlarm(): void
+}
+
+/** How an operator mends D1’s copy of a day, or the day itself. */
+export function mending(host: MendingHost) {
+  const { storage, stored, guard, operations, copy } = host
+  const { sql } = stored
+
+  const verdict = (known: Known | null) => guard.read(() => verify(stored, known), UNREADABLE)
+
+  function resync(operation: Operation): number | Refused {
+    if (!guard.isOpen()) return 0
+    const known = operations.recall<number>(operation)
+    if (known !== null) return known
+    if (guard.day().isNewer) return refuse('newer_version')
+    const events = guard.day().version
+    const now = Date.now()
+    storage.transactionSync(() => {
+      copy.rewind()
+      replies.record(stored, [], [operation.id, JSON.stringify(events)], now)
+      host.copyAt(now)
+    })
+    host.copyNow()
+    return events
+  }
+
+  /** `known`: what D1 knows of the day. A retry changes nothing. */
+  async function repair(
+    operation: Operation,
+    known: Known | null,
+    events: Event[],
+  ): Promise<Known | Refused> {
+    const first = guard.use(() => operations.recall<number>(operation))
+    if (typeof first === 'number') return log.knownAt(sql, first)
+    if (verdict(known).ok) return refuse('day_intact')
+    await storage.deleteAll()
+    host.forgetAlarm()
+    guard.reload()
+    operations.begin(operation, events)
+    copy.rewind()
+    host.restart()
+    return log.knownAt(sql, events.length)
+  }
+
+  return { verdict, resync, repair }
+}

@@ -1,0 +1,156 @@
+import { newId } from '../../lib/crypto'
+import type { Answer, CommandOf, Known, Operation, Replies } from '../commands'
+import { refuse } from '../rules/facts'
+import type { Opening, Reservation } from '../state/day'
+import { view } from '../state/views'
+import { NEW_ID } from '../storage/address'
+import { endMove, keyOf, outcomeOf, reserveOf, toAnswer, unreachable } from './ending'
+import type { AbsenceWanted, Relief, Relocated, Step } from './requests'
+import type { MoveHost, Settling } from './settling'
+
+type Patient = Replies['declare_absence'][number]
+
+/** `known`: what D1 knows of the day that the patients move to. */
+interface Target {
+  to: Opening
+  reason: string
+  known: Known | null
+}
+
+/** An affected appointment. `reserve`: its move is under way. `end`: what became of it so far. */
+interface Leaving {
+  operation: Operation
+  patient: Patient
+  reserve: CommandOf<'reserve'> | null
+  end: Relocated
+}
+
+/**
+ * A doctor is absent: this day moves all its patients at once. It asks the other day in one call, in which
+ * earlier slots find room first. Those who find none join the waitlist in a second call, once the others have
+ * moved: a crash between the two gives no slot to a patient who waits. Each patient’s move is an operation of
+ * its own, so a retry continues where the first try ended.
+ */
+export function relocation(source: MoveHost, inFlight: Set<string>, settles: Settling) {
+  const { day, perform, others, later, copied } = source
+  const { settleMoves, settleEarlier, postpone, confirmCommitted } = settles
+
+  async function relocate(operation: Operation, wanted: AbsenceWanted): Promise<Answer<Relief>> {
+    // An appointment that has just moved here is affected too.
+    await confirmCommitted()
+    const { known, ...declare } = wanted
+    const declared = perform(operation, declare)
+    if (!declared.ok) return declared
+    const { moveTo: to, reason } = declare
+    if (!to) await copied()
+    const ends = to ? await relocateAll(operation, declared.reply, { to, reason, known }) : []
+    return { ok: true, reply: { absence: view(day(), { view: 'absence' }), ends } }
+  }
+
+  async function relocateAll(
+    operation: Operation,
+    patients: Patient[],
+    target: Target,
+  ): Promise<Relief['ends']> {
+    const begun = patients.map((patient) => begin(operation, patient, target.to))
+    const ended = await waitInstead(await moveAll(begun, target), target)
+    return ended.map(({ patient: { appointmentId }, end }) => ({ appointmentId, end }))
+  }
+
+  function begin(operation: Operation, patient: Patient, to: Opening): Leaving {
+    const { appointmentId, isCheckedIn } = patient
+    const own = { ...operation, id: `${operation.id}:${appointmentId}` }
+    if (isCheckedIn) return { operation: own, patient, reserve: null, end: 'checked_in' }
+    const command = {
+      type: 'begin_move',
+      clinicId: to.clinicId,
+      appointmentId,
+      moveId: newId(),
+      to,
+      allowAnother: false,
+    } as const
+    const begun = perform(own, command)
+    return { operation: own, patient, reserve: reserveOf(begun, command), end: relocated(toAnswer(begun)) }
+  }
+
+  async function moveAll(begun: Leaving[], target: Target): Promise<Leaving[]> {
+    const moving = begun.flatMap(({ operation, reserve }) => (reserve ? [{ operation, reserve }] : []))
+    const moveIds = moving.map(({ reserve }) => reserve.moveId)
+    for (const moveId of moveIds) inFlight.add(moveId)
+    try {
+      // The next list of doctors has to show the absence. What the moves change is copied after the answer.
+      const [answers] = await Promise.all([reserveAll(moving, target), copied()])
+      const ends = new Map(
+        moving.map(({ operation, reserve }, n) => {
+          const answer = answers?.[n] as Answer<Reservation> | undefined
+          return [reserve, relocated(endMove(perform, operation, reserve, answer ? outcomeOf(answer) : null))]
+        }),
+      )
+      return begun.map((one) => ({ ...one, end: (one.reserve && ends.get(one.reserve)) ?? one.end }))
+    } finally {
+      for (const moveId of moveIds) inFlight.delete(moveId)
+      later(settleMoves(moveIds, begun[0]?.operation.actor).catch(postpone))
+    }
+  }
+
+  /** Null where the other day is out of reach. */
+  async function reserveAll(
+    moving: { operation: Operation; reserve: CommandOf<'reserve'> }[],
+    { to, known }: Target,
+  ) {
+    const steps = moving.map(({ operation, reserve }) => ({
+      operation: { ...operation, id: reserve.moveId, isKeyed: true, known },
+      command: reserve,
+    }))
+    const ids = moving.map(({ reserve }) => reserve.appointmentId)
+    return settleEarlier(ids, keyOf(to))
+      .then(() => others.performEach(keyOf(to), steps))
+      .catch(unreachable)
+  }
+
+  /** Those who found no room join the waitlist there. */
+  async function waitInstead(moved: Leaving[], target: Target): Promise<Leaving[]> {
+    const { to, known } = target
+    const full = moved.filter(({ end }) => end === 'day_full')
+    const steps = full.map(
+      ({ operation, patient: { patientId } }): Step => ({
+        operation: { ...operation, id: `${operation.id}:wait`, known },
+        command: { type: 'wait', opening: to, waitId: NEW_ID, patientId, allowAnother: false },
+      }),
+    )
+    const answers = await others.performEach(keyOf(to), steps).catch(unreachable)
+    const ended = new Map(
+      full.map((one, n) => [one, giveUp(one, answers?.[n] as Answer<Replies['wait']> | undefined, target)]),
+    )
+    const vain = [...ended.values()].flatMap(({ stop }) => stop ?? [])
+    await others.performEach(keyOf(to), vain)
+    return moved.map((one) => ({ ...one, end: ended.get(one)?.end ?? one.end }))
+  }
+
+  /**
+   * Joined first, cancelled then: the patient always has one of the two. `stop` withdraws the place where the
+   * appointment cannot be cancelled any more.
+   */
+  function giveUp(
+    { operation, patient: { appointmentId } }: Leaving,
+    waits: Answer<Replies['wait']> = refuse('unavailable'),
+    { to: { clinicId, doctorId, date }, reason }: Target,
+  ): { end: Relocated; stop?: Step } {
+    if (!waits.ok) return { end: waits.refused }
+    const { id: waitId, isNew } = waits.reply
+    const cancelled = perform(
+      { ...operation, id: `${operation.id}:give-up` },
+      { type: 'cancel', clinicId, appointmentId, reason, waiting: { waitId, doctorId, date } },
+    )
+    if (cancelled.ok) return { end: 'waitlisted' }
+    const stop: Step = {
+      operation: { ...operation, id: `${operation.id}:stop` },
+      command: { type: 'stop_waiting', clinicId, waitId },
+    }
+    return { end: cancelled.refused, ...(isNew && { stop }) }
+  }
+
+  return relocate
+}
+
+const relocated = (moved: Answer<unknown>): Relocated => (moved.ok ? 'moved' : moved.refused)

@@ -1,0 +1,22 @@
+import type { Command, CommandOf, Known, Operation, Refusal } from '../commands'
+import type { Absence } from '../state/views'
+
+/** What is asked of a day about many appointments at once, and what it answers. */
+
+/** One of several operations of a call. */
+export interface Step {
+  operation: Operation
+  command: Command
+}
+
+/** `known`: what D1 knows of the day in `moveTo`. */
+export type AbsenceWanted = CommandOf<'declare_absence'> & { known: Known | null }
+
+/** What became of an affected appointment: a refusal says why it is still where it was. */
+export type Relocated = 'moved' | 'waitlisted' | 'checked_in' | Refusal
+
+/** The absence as it now stands, and what became of the appointments that could be moved. */
+export interface Relief {
+  absence: Absence
+  ends: { appointmentId: string; end: Relocated }[]
+}
