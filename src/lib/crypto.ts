@@ -12,5 +12,12 @@ export function isDigestOf(secret: string, digest: Uint8Array): boolean {
   return own.length === digest.length && timingSafeEqual(own, digest)
 }
 
+/** Compared in constant time: how long it takes tells only the length of `known`. */
+export function isSameText(text: string, known: string): boolean {
+  let difference = text.length ^ known.length
+  for (let n = 0; n < known.length; n += 1) difference |= text.charCodeAt(n) ^ known.charCodeAt(n)
+  return difference === 0
+}
+
 /** A UUIDv7: newer ids sort later, so new rows go to the end of their index. */
 export const newId = (): string => v7()
