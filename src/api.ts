@@ -1,4 +1,5 @@
 import { Hono } from 'hono'
+import type { H } from 'hono/types'
 import { authenticate } from './access/authenticate'
 import { clinics, keys } from './access/routes'
 import { appointments } from './appointments/routes'
@@ -10,11 +11,13 @@ import { clinicDays, days } from './days/routes'
 import { doctors } from './doctors/routes'
 import { hospitals } from './hospitals/routes'
 import { crossOrigin } from './http/cors'
+import { isDocumentation } from './http/endpoint'
 import { failure } from './http/failure'
 import { deadline, plainBody } from './http/limits'
-import { knownRoute, type Routing } from './http/methods'
+import { knownRoute } from './http/methods'
 import { type About, openApi } from './http/openapi'
 import { requestLog } from './http/request-log'
+import { closestRouter } from './http/router'
 import { requireSecret } from './http/secret'
 import { soundHost, soundPath } from './http/url'
 import { live, liveByTicket } from './live/routes'
@@ -46,15 +49,16 @@ const ABOUT: About = {
 }
 
 const open = pages(ABOUT, openApiDocument)
+const router = closestRouter<H>(isDocumentation)
 
 /** The routes above `authenticate` need no API key; the routes below it do. */
-const routes = new Hono<App>()
+const routes = new Hono<App>({ router })
   .use(requestLog)
   .use(crossOrigin)
   .use(deadline)
   .use(soundHost)
   .use(requireSecret)
-  .use(knownRoute(routing, () => open.router))
+  .use(knownRoute(router, () => open.router))
   .route('/', open)
   .route('/api/v1/checkins/doctors/:doctor_id/queue', liveByTicket)
   .use(authenticate)
@@ -83,10 +87,6 @@ export const api = routes
     throw notFound('Route')
   })
   .onError(failure)
-
-function routing(): Routing {
-  return routes.router
-}
 
 let builtDocument: Promise<object> | undefined
 

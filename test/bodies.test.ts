@@ -41,6 +41,45 @@ test('JSON is JSON, whatever its Content-Type says, as curl -d sends it', async 
   expect((await clinic.send('POST', '/api/v1/patients', body, FORM)).status).toBe(201)
 })
 
+/** A body that arrives in pieces of this many bytes. */
+const inPieces = (text: string, size: number) => {
+  const bytes = new TextEncoder().encode(text)
+  const { readable, writable } = new TransformStream<Uint8Array, Uint8Array>()
+  const writer = writable.getWriter()
+  const sent = (async () => {
+    for (let at = 0; at < bytes.length; at += size) await writer.write(bytes.slice(at, at + size))
+    await writer.close()
+  })()
+  return { readable, sent }
+}
+
+test.each([
+  ['one byte a piece', 'é', 1],
+  ['more than is awaited at once, in a letter’s midst', 'é😀'.repeat(15_000), 65_537],
+  ['in many pieces', 'ä'.repeat(90_000), 1_000],
+])('a body is read to its end, whatever Content-Length says: %s', async (_, result, size) => {
+  const clinic = await openClinic()
+  const record = { patient_id: 'p', clinic_id: clinic.clinicId, test_type: 't', result }
+  const announced = [undefined, '', '0', '2', '-1', '1e9', '70000', 'x']
+  for (const [n, length] of announced.entries()) {
+    const { readable, sent } = inPieces(JSON.stringify({ ...record, test_id: `${n}` }), size)
+    const headers: Record<string, string> = length === undefined ? {} : { 'Content-Length': length }
+    const reply = await clinic.send('POST', '/tests', readable, headers)
+    expect([length, reply.status]).toEqual([length, 201])
+    await sent
+  }
+  const { body } = await clinic.get(`/tests?clinic_id=${clinic.clinicId}`)
+  expect(body.map((one: { result: string }) => one.result)).toEqual(announced.map(() => result))
+})
+
+test('bytes that are no UTF-8 are 400, also where they are the last', async () => {
+  const clinic = await openClinic()
+  for (const bytes of [[0x7b, 0xff, 0x7d], [0x7b, 0x7d, 0xc3], [0xef]]) {
+    const reply = await clinic.send('POST', '/tests', new Uint8Array(bytes))
+    expect(reply).toMatchObject({ status: 400, body: { type: '/problems/invalid_json' } })
+  }
+})
+
 test.each(['gzip', 'br', 'deflate', 'zstd', 'GZIP', 'x-gzip', 'identity, gzip', 'compress'])(
   'a body with Content-Encoding: %s is 415, a record and an upload alike, and takes no effect',
   async (encoding) => {

@@ -69,6 +69,20 @@ test('a made-up key, or a real one with any part changed, is 401 and reaches no 
   expect((await withKey(clinic.key)).status).toBe(200)
 })
 
+test('a key that is in use is 401 with any part of its secret changed, of either form', async () => {
+  const { clinicId } = await openClinic()
+  for (const text of [newKeyText(SECRET, name()), oldForm()]) {
+    const { key, get } = await keyFor(clinicId, ['*'], text)
+    for (const at of [text.id.length + 1, key.length - 20, key.length - 1]) {
+      expect((await get('/events')).status).toBe(200)
+      const wrong = key.slice(0, at) + (key[at] === 'a' ? 'b' : 'a') + key.slice(at + 1)
+      for (const changed of [wrong, key.slice(0, -1), `${key}a`])
+        expect([at, (await withKey(changed)).status]).toEqual([at, 401])
+    }
+    expect((await get('/events')).status).toBe(200)
+  }
+})
+
 test('a thousand made-up keys of the new form ask D1 nothing', async () => {
   const asked = reads()
   const replies = await Promise.all(times(1_000, () => withKey(`key_v2_${name()}.${newSecret(48)}`)))

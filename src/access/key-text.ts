@@ -13,22 +13,23 @@ const SIGNATURE_BYTES = 16
 /** Keys made before that. */
 const UNSIGNED = /^(key_[A-Za-z0-9_-]{1,64})\.([A-Za-z0-9_-]{43})$/
 
-/** `proof`: whether the deployment has signed the key; `wrong` may be the signature of a lost secret. */
 export interface KeyText {
   id: string
   secret: string
-  proof: 'right' | 'wrong' | 'none'
+  isSigned: boolean
 }
 
+/** Whether the deployment has signed the key; `wrong` may be the signature of a lost secret. */
+export type Proof = 'right' | 'wrong' | 'none'
+
 /** Null where the text is no key. */
-export function readKey(setting: string, text: string): KeyText | null {
+export function readKey(text: string): KeyText | null {
   const [, id, secret] = SIGNED.exec(text) ?? []
-  if (id !== undefined && secret !== undefined)
-    return { id, secret, proof: hasProof(setting, id, secret) ? 'right' : 'wrong' }
+  if (id !== undefined && secret !== undefined) return { id, secret, isSigned: true }
   const [, oldId, oldSecret] = UNSIGNED.exec(text) ?? []
   return oldId === undefined || oldSecret === undefined
     ? null
-    : { id: oldId, secret: oldSecret, proof: 'none' }
+    : { id: oldId, secret: oldSecret, isSigned: false }
 }
 
 /** `name`: 32 hexadecimal digits that no other key has. */
@@ -39,10 +40,14 @@ export function newKeyText(setting: string, name: string): Pick<KeyText, 'id' | 
   return { id, secret: Buffer.concat([random, signature]).toString('base64url') }
 }
 
-function hasProof(setting: string, id: string, secret: string): boolean {
-  const bytes = Buffer.from(secret, 'base64url')
-  const signature = bytes.subarray(RANDOM_BYTES)
-  return isSigned(setting, 'api-key', signedText(id, bytes.subarray(0, RANDOM_BYTES)), signature)
+export function proofOf(setting: string, key: KeyText): Proof {
+  if (!key.isSigned) return 'none'
+  const bytes = Buffer.from(key.secret, 'base64url')
+  const [text, signature] = [
+    signedText(key.id, bytes.subarray(0, RANDOM_BYTES)),
+    bytes.subarray(RANDOM_BYTES),
+  ]
+  return isSigned(setting, 'api-key', text, signature) ? 'right' : 'wrong'
 }
 
 const signedText = (id: string, random: Buffer): string => `${id}.${random.toString('base64url')}`

@@ -56,11 +56,12 @@ const expand = (scopes: readonly string[], star: readonly string[]): string[] =>
 /** Refuses a request whose key does not have all these scopes. */
 export const needs = (...scopes: Scope[]) =>
   Object.assign(
-    createMiddleware<App>(async (c, next) => {
-      const missing = scopes.find((scope) => !mayUse(c.var.ctx, scope))
+    createMiddleware<App>((c, next) => {
+      const ctx = c.get('ctx')
+      const missing = scopes.find((scope) => !mayUse(ctx, scope))
       if (missing !== undefined)
         throw new Problem('scope_missing', `This request needs an API key with the scope ${missing}`)
-      await next()
+      return next()
     }),
     {
       [uniqueSymbol]: {

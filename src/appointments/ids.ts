@@ -33,8 +33,8 @@ export function dayOf(ctx: Ctx, id: string, what: string): DayKey {
 /** An appointment's id that nothing proves, because it is older than signatures are, must be in D1's copy. */
 export async function dayOfAppointment(ctx: Ctx, id: string, what = 'Appointment'): Promise<DayKey> {
   const day = dayKeyOf(id)
-  if (day && !isIssued(id, ctx.env.DOCTORDAY_SECRET) && (await isCopied(ctx, id))) return day
-  return dayOf(ctx, id, what)
+  if (day && (isIssued(id, ctx.env.DOCTORDAY_SECRET) || (await isCopied(ctx, id)))) return day
+  throw notFound(what)
 }
 
 /**

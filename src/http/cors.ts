@@ -35,10 +35,10 @@ const allowOrigins = cors({
  * Lets the pages of the origins in the setting `CORS_ORIGINS` read answers; without it, those of none. A
  * WebSocket is not subject to CORS, and OPTIONS that is no preflight is answered like any other method.
  */
-export const crossOrigin = createMiddleware<App>(async (c, next) => {
+export const crossOrigin = createMiddleware<App>((c, next) => {
+  if (originsOf(c.env.CORS_ORIGINS).length === 0) return next()
   const isPlainOptions = c.req.method === 'OPTIONS' && !c.req.header('Access-Control-Request-Method')
-  if (isPlainOptions || c.req.header('Upgrade') || originsOf(c.env.CORS_ORIGINS).length === 0) return next()
-  return allowOrigins(c, next)
+  return isPlainOptions || c.req.header('Upgrade') ? next() : allowOrigins(c, next)
 })
 
 /** Scheme, host and port as a browser sends them. A wildcard would let every page in; `null` is any file. */

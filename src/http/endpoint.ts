@@ -19,7 +19,7 @@ export const resource = () => new Hono<App>()
 
 /** Documents a route: its summary and its successful answers. */
 export const doc = (summary: string, statuses: number | number[], reply: Schema | null) =>
-  describeRoute({
+  documents({
     summary,
     responses: Object.fromEntries(
       [statuses].flat().map((status) => [status, responseOf(summary, status, reply)]),
@@ -28,7 +28,19 @@ export const doc = (summary: string, statuses: number | number[], reply: Schema 
 
 /** Documents a route's own refusals. openapi.ts adds those that such routes share (no key, bad JSON …). */
 export const refuses = (...problems: ProblemCode[]) =>
-  describeRoute({ 'x-problems': problems } as Parameters<typeof describeRoute>[0])
+  documents({ 'x-problems': problems } as Parameters<typeof describeRoute>[0])
+
+const documentations = new WeakSet<object>()
+
+/** A handler that does nothing; only the OpenAPI document reads it. */
+export function documents(operation: Parameters<typeof describeRoute>[0]): MiddlewareHandler {
+  const handler = describeRoute(operation)
+  documentations.add(handler)
+  return handler
+}
+
+/** The router leaves such handlers out. */
+export const isDocumentation = (handler: object): boolean => documentations.has(handler)
 
 const responseOf = (description: string, status: number, reply: Schema | null) => ({
   description,
@@ -52,7 +64,7 @@ export const body = <S extends Schema>(schema: S, whose: Whose = 'ours') => {
   return documented<'json', S>('json', schema, async (c, next) => {
     const sent = await readJson(c.req.raw)
     const { input, ignored } = checked(schema, fields, sent, whose)
-    const alsoIgnored = checked(NOTHING, NO_FIELDS, c.req.query(), whose).ignored
+    const alsoIgnored = unknownQuery(c, whose)
     const { idempotency_key, ...wanted } = input as { idempotency_key?: string }
     prepareOnce(c, idempotencyKey(c, idempotency_key), wanted, fields)
     c.req.addValidatedData('json', input as object)
@@ -76,7 +88,7 @@ export const query = <S extends Schema>(schema: S, whose: Whose = 'ours') => {
 /** For a route that reads neither a query nor a body. */
 export const noQuery = (whose: Whose = 'ours') =>
   readsNothing(async (c, next) => {
-    const { ignored } = checked(NOTHING, NO_FIELDS, c.req.query(), whose)
+    const ignored = unknownQuery(c, whose)
     await next()
     tellIgnored(c, ignored)
   })
@@ -90,13 +102,17 @@ export const path = <S extends Schema>(schema: S) =>
 
 /** For a POST that needs no body: gives the action its `once`. An empty object is no body either. */
 export const noBody = readsNothing(async (c, next) => {
-  checked(NOTHING, NO_FIELDS, c.req.query(), 'ours')
+  unknownQuery(c, 'ours')
   if (c.req.raw.body !== null) checked(NOTHING, NO_FIELDS, await readJson(c.req.raw), 'ours')
   prepareOnce(c, idempotencyKey(c), null, NO_FIELDS)
   await next()
 })
 
 const NOTHING = v.object({})
+
+/** What the query of a route that reads none holds: the names to tell. Throws what `checked` throws. */
+const unknownQuery = (c: Context<App>, whose: Whose): string[] =>
+  c.req.url.includes('?') ? checked(NOTHING, NO_FIELDS, c.req.query(), whose).ignored : []
 
 function readsNothing(middleware: MiddlewareHandler<App>): MiddlewareHandler<App> {
   const spec = { 'x-problems': ['invalid_request', 'invalid_json', 'body_too_large'] }

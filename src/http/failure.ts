@@ -19,17 +19,16 @@ export function failure(error: Error, c: Context<App>): Response {
   const { status } = PROBLEMS[problem.code]
   c.set('problem', problem.code)
   const body = {
-    ...problemBody(problem.code, problem.sentence, c.var.claim?.requestId ?? c.var.requestId),
+    ...problemBody(problem.code, problem.sentence, c.get('claim')?.requestId ?? c.get('requestId')),
     ...(problem.more.faults && { errors: problem.more.faults }),
     ...(problem.more.faultsLeftOut && { more_errors: problem.more.faultsLeftOut }),
     ...problem.more.transition,
-    ...(c.var.tellsErrorType && { error_type: errorTypeOf(problem) }),
+    ...(c.get('tellsErrorType') && { error_type: errorTypeOf(problem) }),
   }
-  c.header('Content-Type', 'application/problem+json')
   if (status === 401) c.header('WWW-Authenticate', 'Bearer')
   if (status === 503 || status === 429)
     c.header('Retry-After', String(problem.more.retryAfterSeconds ?? RETRY_AFTER_SECONDS))
-  return c.body(`${JSON.stringify(body)}\n`, status)
+  return c.body(`${JSON.stringify(body)}\n`, status, { 'Content-Type': 'application/problem+json' })
 }
 
 /**
@@ -43,9 +42,9 @@ export function problemBody(code: ProblemCode, sentence: string, requestId: stri
 }
 
 /** For routes whose older clients branch on `error_type`. */
-export const tellsErrorType = createMiddleware<App>(async (c, next) => {
+export const tellsErrorType = createMiddleware<App>((c, next) => {
   c.set('tellsErrorType', true)
-  await next()
+  return next()
 })
 
 const ERROR_TYPES: Partial<Record<ContentfulStatusCode, string>> = {
@@ -68,7 +67,7 @@ function errorTypeOf({ code, status, more }: Problem): string {
 /** The part of an error that the caller may see. A bug's or a library's message is never part of it. */
 function problemOf(error: Error, c: Context<App>): Problem {
   if (error instanceof Problem) return error
-  logFailure('failure', error, { request_id: c.var.requestId })
+  logFailure('failure', error, { request_id: c.get('requestId') })
   if (isOutage(error))
     return new Problem('unavailable', 'Retry with the same Idempotency-Key; it takes effect only once')
   return new Problem('internal', 'The service failed; report the request_id, which is also in our log')

@@ -7,53 +7,87 @@ import { Problem } from '../problem'
 const REQUEST_MS_MAX = 10 * SECOND_MS
 
 /** Answers every request in time, at worst with 503, unless its route lifts the deadline. */
-export const deadline = createMiddleware<App>(async (c, next) => {
-  let timer: ReturnType<typeof setTimeout> | undefined
-  const late = new Promise<never>((_, reject) => {
-    timer = setTimeout(() => reject(new DOMException('Took too long', 'TimeoutError')), REQUEST_MS_MAX)
-  })
-  const stop = () => clearTimeout(timer)
-  c.set('liftDeadline', stop)
-  await Promise.race([next(), late]).finally(stop)
-})
+export const deadline = createMiddleware<App>(
+  (c, next) =>
+    new Promise((resolve, reject) => {
+      const giveUp = () => reject(new DOMException('Took too long', 'TimeoutError'))
+      const timer = setTimeout(giveUp, REQUEST_MS_MAX)
+      const stop = () => clearTimeout(timer)
+      c.set('liftDeadline', stop)
+      next().finally(stop).then(resolve, reject)
+    }),
+)
 
 /** For uploads, which take as long as their sender needs. */
-export const noDeadline = createMiddleware<App>(async (c, next) => {
-  c.var.liftDeadline()
-  await next()
+export const noDeadline = createMiddleware<App>((c, next) => {
+  c.get('liftDeadline')()
+  return next()
 })
 
 /** Refuses a compressed body: a small one could unpack to any size. */
-export const plainBody = createMiddleware<App>(async (c, next) => {
-  const encodings = c.req.header('Content-Encoding')?.toLowerCase().split(',') ?? []
-  if (encodings.some((encoding) => !['', 'identity'].includes(encoding.trim()))) {
+export const plainBody = createMiddleware<App>((c, next) => {
+  const encodings = c.req.header('Content-Encoding')?.toLowerCase().split(',')
+  if (encodings?.some((encoding) => !['', 'identity'].includes(encoding.trim()))) {
     c.header('Accept-Encoding', 'identity')
     throw new Problem('body_encoded', 'Send the body without Content-Encoding; it may not be compressed')
   }
-  await next()
+  return next()
 })
 
 /** The longest valid JSON body (a test result) needs a tenth of this. */
 export const JSON_BYTES_MAX = 1024 * 1024
 
+/** So many bytes are awaited at once. A caller that announces a long body and sends none takes no more. */
+const PIECE_BYTES = 64 * 1024
+
 /**
- * Reads the whole body as text. It counts the bytes that arrive, because Content-Length can be wrong.
+ * Reads the whole body as text. It counts the bytes that arrive, because Content-Length can be wrong: that
+ * only says how many to wait for, so that a short body takes one wait.
  * Throws body_too_large, or invalid_json if the bytes are not UTF-8.
  */
-export async function readText(request: Request, bytesMax: number): Promise<string> {
-  const decoder = new TextDecoder('utf-8', { fatal: true, ignoreBOM: false })
-  let [text, bytes] = ['', 0]
-  for await (const chunk of request.body ?? []) {
-    bytes += chunk.byteLength
-    if (bytes > bytesMax) throw new Problem('body_too_large', `The body may have at most ${bytesMax} bytes`)
-    text += decode(decoder, chunk)
+export async function readText({ body, headers }: Request, bytesMax: number): Promise<string> {
+  if (body === null) return ''
+  const reader = readerOf(body)
+  const pieces: Uint8Array[] = []
+  let bytes = 0
+  for (let room = roomFor(headers.get('Content-Length')); ; room = PIECE_BYTES) {
+    const { value } = await reader.readAtLeast(room, new Uint8Array(room))
+    if (value) pieces.push(value)
+    bytes += value?.byteLength ?? 0
+    if (bytes > bytesMax) {
+      await reader.cancel().catch(() => {})
+      throw new Problem('body_too_large', `The body may have at most ${bytesMax} bytes`)
+    }
+    // Only the end of the body leaves room.
+    if (!value || value.byteLength < room)
+      return decode(pieces.length === 1 && value ? value : await joined(pieces))
   }
-  return text + decode(decoder)
 }
 
-function decode(decoder: TextDecoder, chunk?: Uint8Array): string {
+function readerOf(body: ReadableStream<Uint8Array>): ReadableStreamBYOBReader {
   try {
-    return chunk ? decoder.decode(chunk, { stream: true }) : decoder.decode()
+    return body.getReader({ mode: 'byob' })
+  } catch {
+    // A stream that a script makes, as another Worker may, fills no buffer by itself.
+    return body.pipeThrough(new IdentityTransformStream()).getReader({ mode: 'byob' })
+  }
+}
+
+/** One more than the announced bytes, so that their end is seen at once. */
+function roomFor(announced: string | null): number {
+  const bytes = Number(announced ?? PIECE_BYTES)
+  return bytes >= 0 && bytes < PIECE_BYTES ? Math.floor(bytes) + 1 : PIECE_BYTES
+}
+
+const joined = async (pieces: Uint8Array[]): Promise<Uint8Array> =>
+  new Uint8Array(await new Blob(pieces).arrayBuffer())
+
+/** Keeps nothing between two whole texts. */
+const decoder = new TextDecoder('utf-8', { fatal: true, ignoreBOM: false })
+
+function decode(bytes: Uint8Array): string {
+  try {
+    return decoder.decode(bytes)
   } catch {
     throw new Problem('invalid_json', 'The body must be JSON encoded as UTF-8')
   }

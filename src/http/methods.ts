@@ -1,14 +1,11 @@
 import type { Context } from 'hono'
 import { createMiddleware } from 'hono/factory'
-import type { Router } from 'hono/router'
-import type { RouterRoute } from 'hono/types'
+import { matchedRoutes } from 'hono/route'
+import { METHOD_NAME_ALL, type Router } from 'hono/router'
+import type { H, RouterRoute } from 'hono/types'
 import type { App } from '../context'
 import { notFound, Problem } from '../problem'
-
-const METHODS = ['GET', 'POST', 'PUT', 'PATCH', 'DELETE']
-
-/** Of each match a router gives handler and route; the route of a middleware has the method ALL. */
-export type Routing = Router<[unknown, RouterRoute]>
+import type { ClosestRouter } from './router'
 
 /**
  * Answers a request that no route serves: 404 where the path does not exist; 405, or OPTIONS with `Allow`,
@@ -16,26 +13,35 @@ export type Routing = Router<[unknown, RouterRoute]>
  * browser that looks for /favicon.ico and a caller who misspells a path learn what is wrong.
  * `open`: the routes without a key, which people type into a browser.
  */
-export const knownRoute = (routing: () => Routing, open: () => Routing) =>
-  createMiddleware<App>(async (c, next) => {
-    const { methods } = routeAt(routing(), c.req.path)
-    if (methods.length === 0) return elsewhere(c, routing(), open())
-    if (methods.includes(methodOf(c))) return next()
-    const allowed = [...methods, ...(methods.includes('GET') ? ['HEAD'] : []), 'OPTIONS'].sort().join(', ')
-    c.header('Allow', allowed)
-    if (c.req.method === 'OPTIONS') return c.body(null, 204)
-    throw new Problem('method_not_allowed', `This path allows ${allowed}`)
-  })
+export const knownRoute = (router: ClosestRouter<H>, open: () => Router<[H, RouterRoute]>) =>
+  createMiddleware<App>((c, next) =>
+    matchedRoutes(c).some(isServing) ? next() : answerUnserved(c, router, open()),
+  )
 
-const methodOf = (c: Context<App>): string => (c.req.method === 'HEAD' ? 'GET' : c.req.method)
+/** The handlers in front of the routes have all methods. */
+const isServing = ({ method }: RouterRoute): boolean => method !== METHOD_NAME_ALL
+
+async function answerUnserved(
+  c: Context<App>,
+  router: ClosestRouter<H>,
+  open: Router<[H, RouterRoute]>,
+): Promise<Response> {
+  const { methods } = router.at(c.req.path)
+  if (methods.length === 0) return elsewhere(c, router, open)
+  const allowed = [...methods, ...(methods.includes('GET') ? ['HEAD'] : []), 'OPTIONS'].sort().join(', ')
+  c.header('Allow', allowed)
+  if (c.req.method === 'OPTIONS') return c.body(null, 204)
+  throw new Problem('method_not_allowed', `This path allows ${allowed}`)
+}
 
 /** A path that is right but for a slash at its end: a browser is led on, a program is told. */
-function elsewhere(c: Context<App>, routing: Routing, open: Routing): Response {
+function elsewhere(c: Context<App>, router: ClosestRouter<H>, open: Router<[H, RouterRoute]>): Response {
   const path = c.req.path.replace(SLASHES_AT_END, '')
-  const { pattern } = routeAt(routing, path)
+  const { pattern } = router.at(path)
   if (path === c.req.path || path === '' || pattern === null) throw notFound('Route')
   const { pathname, search } = new URL(c.req.url)
-  if (routeAt(open, path).methods.includes(methodOf(c)))
+  const method = c.req.method === 'HEAD' ? 'GET' : c.req.method
+  if (open.match(method, path)[0].some(([[, route]]) => isServing(route)))
     return c.redirect(pathname.replace(SLASHES_AT_END, '') + search, 308)
   // The pattern and not the path, which can hold an id or a name.
   const shown = pattern.replace(/:(\w+)(?:\{[^}]*\})?/g, '{$1}')
@@ -43,26 +49,3 @@ function elsewhere(c: Context<App>, routing: Routing, open: Routing): Response {
 }
 
 const SLASHES_AT_END = /\/+$/
-
-/**
- * The route that says most about the path: its pattern, and its methods. The path `/hospitals/bulk` is not a
- * `/hospitals/:id` too: a GET of it would otherwise look for a hospital named bulk.
- */
-function routeAt(routing: Routing, path: string): { pattern: string | null; methods: string[] } {
-  const found = METHODS.flatMap((method) =>
-    routing.match(method, path)[0].flatMap(([[, route]]) => (route.method === method ? route : [])),
-  )
-  const [least] = found.map((route) => vaguenessOf(route.path)).sort()
-  const closest = found.filter((route) => vaguenessOf(route.path) === least)
-  return {
-    pattern: closest[0]?.path ?? null,
-    methods: [...new Set(closest.map(({ method }) => method))],
-  }
-}
-
-/** Compares as text: of two routes, the one whose earlier parts are written out comes first. */
-const vaguenessOf = (route: string): string =>
-  route
-    .split('/')
-    .map((part) => (!part.startsWith(':') ? 0 : part.includes('{') ? 1 : 2))
-    .join('')

@@ -15,7 +15,8 @@ export const requestLog = createMiddleware<App>(async (c, next) => {
   const requestId = given && VALID_REQUEST_ID.test(given) ? given : newId()
   c.set('requestId', requestId)
   await next()
-  const { claim, ctx, problem } = c.var
+  // Each use of `c.var` would copy all of them.
+  const [claim, ctx] = [c.get('claim'), c.get('ctx')]
   addHeader(c, 'X-Request-Id', requestId)
   addHeader(c, 'X-Content-Type-Options', 'nosniff')
   if (claim?.replayed) addHeader(c, 'Idempotency-Replayed', 'true')
@@ -27,6 +28,6 @@ export const requestLog = createMiddleware<App>(async (c, next) => {
     clinic: ctx?.clinic.id,
     key: ctx?.actor.keyId,
     request_id: requestId,
-    problem,
+    problem: c.get('problem'),
   })
 })

@@ -10,7 +10,7 @@ const SENTENCE =
 /**
  * Serves nothing without a secret: ids, tickets and keys would prove nothing, and the log of a day neither.
  */
-export const requireSecret = createMiddleware<App>(async (c, next) => {
+export const requireSecret = createMiddleware<App>((c, next) => {
   if (secretsOf(c.env.DOCTORDAY_SECRET).length === 0) throw new Problem('secret_missing', SENTENCE)
-  await next()
+  return next()
 })

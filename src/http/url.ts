@@ -24,30 +24,37 @@ const SOUND_URL = new RegExp(`^https?://${AUTHORITY}(?=[/?#]|$)`)
  * The runtime builds the URL of a request from the header Host, which the caller writes. With a Host that is
  * no host name, the router and the URL parser find different paths in that URL.
  */
-export const soundHost = createMiddleware<App>(async (c, next) => {
+export const soundHost = createMiddleware<App>((c, next) => {
   const { url } = c.req
   // A Host that has a path of its own makes a URL that is sound and not the caller's.
   const host = c.req.header('Host')
   const isSound = host === undefined || SOUND_HOST.test(host)
   if (!isSound || !SOUND_URL.test(url) || !URL.canParse(url))
     throw invalid([faultOf('Host', 'must be the name and port of this service', 'format')])
-  await next()
+  return next()
 })
 
+/** A path that the URL parser would not change, and whose parts are sound texts. Most paths are. */
+const PLAIN_PATH = /^(?:\/[\w~-][\w.~:@-]*)+$/
+
 /** The parameters of the path: texts of one line that are not blank. */
-export const soundPath = createMiddleware<App>(async (c, next) => {
-  const given = new URL(c.req.url).pathname.split('/')
-  const faults = patternOf(c)
-    .split('/')
-    .flatMap((part, index) => faultOfParameter(/^:(\w+)/.exec(part)?.[1], given[index] ?? ''))
+export const soundPath = createMiddleware<App>((c, next) => {
+  const faults = PLAIN_PATH.test(c.req.path) ? [] : pathFaults(c.req.url, patternOf(c))
   if (faults.length > 0) throw invalid(faults)
-  await next()
+  return next()
 })
 
 /** Of the route that it stands in; where it stands before all routes, of the one that will answer. */
 function patternOf(c: Context<App>): string {
   const here = routePath(c)
   return here.includes(':') ? here : routePath(c, -1)
+}
+
+function pathFaults(url: string, pattern: string): Fault[] {
+  const given = new URL(url).pathname.split('/')
+  return pattern
+    .split('/')
+    .flatMap((part, index) => faultOfParameter(/^:(\w+)/.exec(part)?.[1], given[index] ?? ''))
 }
 
 function faultOfParameter(name: string | undefined, encoded: string): Fault[] {
@@ -62,6 +69,7 @@ function faultOfParameter(name: string | undefined, encoded: string): Fault[] {
  * which one counts differs between servers. A `%` that encodes nothing is itself.
  */
 export function checkQuery(url: string, fields: Fields): void {
+  if (!url.includes('?')) return
   const { search, searchParams } = new URL(url)
   const notUtf8 = search
     .slice(1)

@@ -1,10 +1,21 @@
 import { type SQL, sql } from 'drizzle-orm'
 import type { BatchItem } from 'drizzle-orm/batch'
-import type { DrizzleD1Database } from 'drizzle-orm/d1'
+import { type DrizzleD1Database, drizzle } from 'drizzle-orm/d1'
 import { isOutage } from './outage'
 import { writeCursor } from './page'
 
 export type Db = DrizzleD1Database
+
+const databases = new WeakMap<D1Database, Db>()
+
+/** One for each binding: it holds nothing of a request. */
+export function databaseOf(binding: D1Database): Db {
+  const known = databases.get(binding)
+  if (known) return known
+  const db = drizzle(binding)
+  databases.set(binding, db)
+  return db
+}
 
 /** A statement for `db.batch`, which runs its statements in one transaction and one round trip. */
 export type Statement = BatchItem<'sqlite'>

@@ -13,10 +13,15 @@ const SECRET = new RegExp(`^[!-+.-~-]{${SECRET_CHARACTERS_MIN},}$`)
  * The first one signs, and each of them verifies. None where the setting is missing, or one of them is not
  * valid.
  */
-export function secretsOf(setting: string | undefined): string[] {
-  const secrets = (setting ?? '').split(',').map((secret) => secret.trim())
-  return secrets.every((secret) => SECRET.test(secret)) ? secrets : []
+export function secretsOf(setting = ''): readonly string[] {
+  if (read?.setting === setting) return read.secrets
+  const secrets = setting.split(',').map((secret) => secret.trim())
+  read = { setting, secrets: secrets.every((secret) => SECRET.test(secret)) ? secrets : [] }
+  return read.secrets
 }
+
+/** Each request needs them several times. */
+let read: { setting: string; secrets: readonly string[] } | undefined
 
 /** HMAC-SHA256 of `text` under the key that HKDF derives from the first secret. Throws without a secret. */
 export function sign(setting: string | undefined, purpose: Purpose, text: string): Buffer {

@@ -132,8 +132,12 @@ const HALF_LETTER = /[\u094d\u09cd\u0a4d\u0acd\u0b4d\u0bcd\u0c4d\u0ccd\u0d4d\u0d
 const [JOINER, SIGN] = [/^[\u200c\u200d]/, /[\p{Extended_Pictographic}\p{Script=Han}]$/u]
 const FORM = new RegExp(`^[${set([0xfe00, 0xfe0f], [0xe0020, 0xe007f], [0xe0100, 0xe01ef])}]+`, 'u')
 
+/** Its edges show something, and no form of Unicode would change it. Most texts are like this. */
+const TIDY_ASCII = /^[!-~](?:[\0-\x7f]*[!-~])?$/
+
 /** As a text is stored and compared: NFC, and without the characters at its edges that show nothing. */
 export function tidy(text: string): string {
+  if (TIDY_ASCII.test(text)) return text
   const begun = composed(text).replace(EDGE, '')
   let end = begun.length
   while (end > 0 && EDGE.test(characterBefore(begun, end))) end -= characterBefore(begun, end).length
