@@ -1,6 +1,6 @@
 import { env } from 'cloudflare:workers'
 import { afterEach, expect, test, vi } from 'vitest'
-import { COPY } from '../src/doctor-day/readers/copy'
+import { COPY, COPY_WITH_CHECK_INS } from '../src/doctor-day/readers/copy'
 import { FIND, FIND_NEW_DAY, FIND_QUEUE } from '../src/doctors/finding'
 import { MEDICAL_TEST } from '../src/medical-tests/actions'
 import { READ_CLAIMS, SWEEP } from '../src/recorder/claims'
@@ -102,7 +102,7 @@ test.each([
   },
 )
 
-const KINDS = [CLAIM, COPY, FIND, FIND_NEW_DAY, FIND_QUEUE, MEDICAL_TEST, WEBHOOK_EVENT]
+const KINDS = [CLAIM, COPY, COPY_WITH_CHECK_INS, FIND, FIND_NEW_DAY, FIND_QUEUE, MEDICAL_TEST, WEBHOOK_EVENT]
 
 test.each(KINDS)('a lot of $name finds each row by an index', async ({ claim, statements }) => {
   const ownTables =

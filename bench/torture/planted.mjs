@@ -105,7 +105,7 @@ export const PLANTED = [
   {
     name: 'audited-twice',
     does: 'writes the audit of a lot again when the lot is sent again',
-    edits: [['src/audit/model.ts', '${subject}, request, op FROM', '${subject}, request, NULL FROM']],
+    edits: [['src/audit/model.ts', '${subject}, request, asked FROM', '${subject}, request, NULL FROM']],
   },
   {
     name: 'log-not-chained',

@@ -33,12 +33,12 @@ export const audited = (ctx: Ctx, action: string, subject: string | SQL) =>
       NULL WHERE changes() > 0`)
 
 /**
- * A statement of a kind: records what its entries have written. `written`: the table `performed`, joined to
- * the rows that have its `op`.
+ * A statement of a kind: records what its entries have written. `written`: the table `sent`, joined to the
+ * rows that have its own operation: a retry by another request has written nothing.
  */
 export const auditOfLot = (action: string, subject: string, written: string): string => `
   INSERT INTO audit (clinic_id, at, key_id, action, subject, request_id, op_id)
-  SELECT clinic, at, actor, '${action}', ${subject}, request, op FROM ${written} WHERE true
+  SELECT clinic, at, actor, '${action}', ${subject}, request, asked FROM ${written} WHERE true
   ON CONFLICT DO NOTHING`
 
 /**

@@ -18,15 +18,15 @@ import {
 export const MEDICAL_TEST = kindOf<[testId: string, clinicId: string, record: string], boolean>({
   name: 'medical_test',
   columns: ['test_id', 'of_clinic', 'record'],
-  statements: ({ performed }) => [
+  statements: ({ sent, performed }) => [
     `INSERT INTO medical_tests (owner_id, test_id, clinic_id, record, op_id)
      SELECT clinic, test_id, of_clinic, record, op FROM ${performed} WHERE true
      ON CONFLICT DO NOTHING RETURNING op_id AS op`,
     auditOfLot(
       'medical_test.stored',
       'sent.test_id',
-      `${performed} CROSS JOIN medical_tests
-        ON owner_id = clinic AND medical_tests.test_id = sent.test_id AND op_id = op`,
+      `${sent} CROSS JOIN medical_tests
+        ON owner_id = clinic AND medical_tests.test_id = sent.test_id AND op_id = asked`,
     ),
   ],
   result: ([stored = []]) => stored.length > 0,

@@ -2,10 +2,9 @@
 const SWEPT_PER_CLAIM = 2
 
 export const SWEEP = `DELETE FROM idempotency_keys WHERE rowid IN (
-  SELECT rowid FROM idempotency_keys
-  WHERE clinic_id IN (SELECT value->>1 FROM json_each(?1) WHERE value->>5 IS NOT NULL)
-    AND expires_at <= (SELECT max(value->>3) FROM json_each(?1))
-  LIMIT ${SWEPT_PER_CLAIM} * (SELECT count(value->>5) FROM json_each(?1)))`
+  SELECT idempotency_keys.rowid FROM json_each(?1) CROSS JOIN idempotency_keys
+    ON clinic_id = value->>1 AND expires_at <= value->>3
+  WHERE value->>5 IS NOT NULL LIMIT ${SWEPT_PER_CLAIM} * json_array_length(?1))`
 
 /** The operation that an entry belongs to; NULL where another request has its key. */
 export const OPERATION = `iif(value->>5 IS NULL, value->>0, (SELECT op_id FROM idempotency_keys

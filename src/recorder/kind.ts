@@ -45,8 +45,9 @@ export function kindOf<Fields extends readonly unknown[], Result>(kind: {
 }): Kind<Fields, Result> {
   const columns = [...HEAD, ...kind.columns].map((name, place) => `value->>${place} AS "${name}"`).join(', ')
   const sent = `(SELECT entries."key" AS place, ${columns} FROM json_each(?1) AS entries) AS sent`
+  // With a LIMIT, SQLite reads the key once and not wherever `op` is used.
   const performed = `(SELECT * FROM (SELECT ${OPERATION} AS op, entries."key" AS place, ${columns}
-    FROM json_each(?1) AS entries) WHERE op IS NOT NULL) AS sent`
+    FROM json_each(?1) AS entries LIMIT -1) WHERE op IS NOT NULL) AS sent`
   return {
     name: kind.name,
     statements: kind.statements({ sent, performed }),

@@ -39,8 +39,9 @@ export const recorderOf = (...kinds: Kind[]) => {
     /** When the batch under way was sent, in epoch milliseconds; null where none is. */
     #sentAt: number | null = null
 
-    /** Never throws. */
-    record(entry: Entry): Promise<Outcome> {
+    /** Never throws. While a deployment replaces another, a newer Worker may send an unknown kind. */
+    async record(entry: Entry): Promise<Outcome> {
+      if (!byName.has(entry.kind)) return { failed: 'outage' }
       return new Promise((tell) => {
         const item = { clinicId: entry.clinicId, bytes: entry.row.length, entry, since: Date.now(), tell }
         if (!this.#waiting.add(item)) tell({ failed: 'busy' })

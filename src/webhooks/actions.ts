@@ -49,7 +49,7 @@ export const WEBHOOK_EVENT = kindOf<NewRow, Stored | undefined>({
     auditOfLot(
       'webhook_event.received',
       'number',
-      `(SELECT sent.*, number FROM ${performed} CROSS JOIN webhook_events ON ${SAME} AND op_id = op)`,
+      `(SELECT sent.*, number FROM ${sent} CROSS JOIN webhook_events ON ${SAME} AND op_id = asked)`,
     ),
     // The number that the insert has given; or the event of an earlier attempt, or of another request.
     `SELECT asked AS op, op_id AS opId, number, webhook_events.request_id AS requestId

@@ -139,8 +139,10 @@ async function copyToD1(
   const nextPatient = inTurn(day)[0]?.patientId ?? null
   const figures = [isPresent ? 1 : 0, day.capacity, day.slots.size, day.version, head, closing, nextPatient]
   const ofDay = [clinicId, doctorId, date, ...figures]
-  const row = JSON.stringify([ofDay, appointmentRowsOf(day, events), checkInRowsOf(day, events)])
-  await record(env, COPY, { kind: COPY.name, clinicId, op: newId(), isKeyed: false, row })
+  const checkIns = checkInRowsOf(day, events)
+  const kind = checkIns.length > 0 ? COPY_WITH_CHECK_INS : COPY
+  const row = JSON.stringify([ofDay, appointmentRowsOf(day, events), checkIns])
+  await record(env, kind, { kind: kind.name, clinicId, op: newId(), isKeyed: false, row })
 }
 
 const figure = (place: number) => `value->>'$[0][${place}]'`
@@ -189,9 +191,14 @@ const CHECK_INS = `
  */
 export const COPY: Kind<[], null> = {
   name: 'copy',
-  statements: [DAYS, APPOINTMENTS, CHECK_INS],
+  statements: [DAYS, APPOINTMENTS],
   claim: '',
   result: () => null,
+}
+export const COPY_WITH_CHECK_INS: Kind<[], null> = {
+  ...COPY,
+  name: 'copy_with_check_ins',
+  statements: [...COPY.statements, CHECK_INS],
 }
 
 function appointmentRowsOf(day: Day, events: Recorded[]): unknown[][] {
