@@ -127,6 +127,27 @@ test('a page of long results is shorter; Link leads on, and none is missed or re
   for (const { text } of pages) expect(text.length).toBeLessThan(1_500_000)
 })
 
+test('a list shows each character as it was stored: quotes, backslashes, line breaks, and what older versions took', async () => {
+  const clinic = await openClinic()
+  const { clinicId } = clinic
+  const result = '"quoted" \\"\\\\ \n\t\\u007f é 😀 {"a":["b"]}'
+  await clinic.post('/tests', { ...TEST, clinic_id: clinicId, result })
+  const older = {
+    ...TEST,
+    test_id: 't2',
+    clinic_id: clinicId,
+    result: 'a\x7f"b"\x7f',
+    created_at: '2026-01-01T00:00:00.000Z',
+  }
+  await env.DB.prepare(
+    'INSERT INTO medical_tests (owner_id, test_id, clinic_id, op_id, record) VALUES (?, ?, ?, ?, ?)',
+  )
+    .bind(clinicId, 't2', clinicId, 'op', JSON.stringify(older))
+    .run()
+  const { body } = await clinic.get(`/tests?clinic_id=${clinicId}`)
+  expect(body.map((one: { result: string }) => one.result)).toEqual([result, older.result])
+})
+
 test('a record that no page can hold is an error, and no endless search for a shorter page', async () => {
   const select = () => sql`SELECT 1 AS seq, hex(zeroblob(800000)) AS json`
   await expect(textPage(drizzle(env.DB), select, 4)).rejects.toThrow('longer than a page')

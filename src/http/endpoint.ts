@@ -3,7 +3,7 @@ import type { ContentfulStatusCode } from 'hono/utils/http-status'
 import { describeRoute, resolver, uniqueSymbol } from 'hono-openapi'
 import * as v from 'valibot'
 import type { App } from '../context'
-import type { TextPage } from '../lib/db'
+import { type TextPage, unmarkedBytes } from '../lib/db'
 import type { Page } from '../lib/page'
 import type { ProblemCode } from '../problem'
 import { checked, parse } from './failure'
@@ -151,14 +151,8 @@ export const json = <T, Status extends ContentfulStatusCode = 200>(
   c: Context<App>,
   value: T,
   status?: Status,
-): Response & TypedResponse<T, Status, 'json'> => jsonText(c, JSON.stringify(value), status)
-
-const jsonText = <T, Status extends ContentfulStatusCode = 200>(
-  c: Context<App>,
-  text: string,
-  status?: Status,
 ): Response & TypedResponse<T, Status, 'json'> =>
-  c.body(`${text}\n`, status ?? 200, { 'Content-Type': 'application/json' }) as never
+  c.body(`${JSON.stringify(value)}\n`, status ?? 200, { 'Content-Type': 'application/json' }) as never
 
 /** Answers with a bare array; `Link: <…>; rel="next"` points to the next page. */
 export function replyPage<S extends Schema>(c: Context<App>, row: S, page: Page<v.InferInput<S>>) {
@@ -173,7 +167,7 @@ export function replyTextPage<S extends Schema>(
   page: TextPage,
 ): Response & TypedResponse<v.InferOutput<S>[], 200, 'json'> {
   linkNext(c, page.next)
-  return jsonText(c, page.text)
+  return c.body(unmarkedBytes(`${page.marked}\n`), 200, { 'Content-Type': 'application/json' }) as never
 }
 
 /** A relative reference: scheme and host of the request may be a proxy’s, or forged. */

@@ -2,7 +2,7 @@ import { and, eq, gt, type SQL, sql } from 'drizzle-orm'
 import { describeRoute } from 'hono-openapi'
 import type { Ctx } from '../context'
 import { streamOf } from '../http/event-stream'
-import { jsonPage, type Select, textPage } from '../lib/db'
+import { jsonPage, type Select, textPage, unmarked } from '../lib/db'
 import type { Fault } from '../problem'
 import { csvLine } from './csv'
 import { ROW_COLUMN } from './file/header'
@@ -61,7 +61,7 @@ async function* wrapped(head: string, rows: AsyncIterable<string>, tail: string)
 }
 
 async function* rowsOf(ctx: Ctx, job: Job, created: string): AsyncGenerator<string> {
-  let page = { text: '', last: 0, hasMore: true, size: PAGE_ROWS }
+  let page = { marked: '', last: 0, hasMore: true, size: PAGE_ROWS }
   for (let isFirst = true; page.hasMore; isFirst = false) {
     const size = Math.min(page.size * 2, PAGE_ROWS)
     page = await jsonPage(ctx.db, selectRows(ctx, job, created), size, page.last)
@@ -70,7 +70,7 @@ async function* rowsOf(ctx: Ctx, job: Job, created: string): AsyncGenerator<stri
 }
 
 /** The rows of a page without the brackets of its array. */
-const rowsIn = ({ text }: { text: string }): string => text.slice(1, -1)
+const rowsIn = ({ marked }: { marked: string }): string => unmarked(marked).slice(1, -1)
 
 /** Each row has its number, name and status, and the reason if it failed; no other cells. */
 function selectRows(ctx: Ctx, job: Job, created: string, status?: SQL): Select {
