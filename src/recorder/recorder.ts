@@ -10,7 +10,8 @@ const LIMITS = {
   /** D1 refuses a parameter of 2 MB; a character has up to 3 bytes in it. */
   lotBytesMax: 600_000,
   clinicEntriesMax: 1_000,
-  bytesMax: 32_000_000,
+  /** All lanes can be in one isolate, which has 128 MB; a character takes up to 2 bytes there. */
+  bytesMax: 8_000_000,
 }
 
 /** What waits longer is not sent: its caller has given up, or will before D1 answers. */
