@@ -2,7 +2,7 @@ import type { Answer, Command, MoveWanted, Operation, ReplyTo } from '../../../s
 import type { AbsenceWanted, Relief, Step } from '../../../src/doctor-day/moving/requests'
 import type { Appointment, Opening, Recorded } from '../../../src/doctor-day/state/day'
 import { append } from '../../../src/doctor-day/storage/log'
-import { migrate } from '../../../src/doctor-day/storage/tables'
+import { createTables } from '../../../src/doctor-day/storage/tables'
 import { DoctorDay as RealDay, BulkJob as RealJob, Recorder as RealRecorder } from '../../../src/index'
 import { newId } from '../../../src/lib/crypto'
 import { MEDICAL_TEST } from '../../../src/medical-tests/actions'
@@ -14,6 +14,7 @@ import { chance, injects } from './fate'
 const [BEFORE, DURING, AFTER] = [0.002, 0.003, 0.004]
 const DURING_MS_MAX = 40
 const LOST = 'Network connection lost.'
+export const STARTS_AGAIN = 'The older version starts again'
 
 /** Runs work of an object that may abort before it, during it, or after its writes but before its answer. */
 async function mortal<T>(ctx: DurableObjectState, what: string, work: () => Promise<T>): Promise<T> {
@@ -65,11 +66,11 @@ export class DoctorDay extends RealDay {
       ...{ seq: index + 1, at: Date.now(), actor: 'key_newer' },
     }))
     this.ctx.storage.transactionSync(() => {
-      migrate(sql)
+      createTables(sql)
       append(sql, this.env.DOCTORDAY_SECRET, events as unknown as Recorded[], 0)
     })
     await this.ctx.storage.sync()
-    this.ctx.abort('The older version starts again')
+    this.ctx.abort(STARTS_AGAIN)
   }
 }
 
