@@ -100,15 +100,17 @@ for (const signal of ['SIGINT', 'SIGTERM']) process.once(signal, stop)
 await miniflare.ready
 
 const SWEEP_EVERY_MS = 3_600_000
-const SWEEP_FAILED = JSON.stringify({ event: 'replies_not_swept' })
+const SWEEP_MS_MAX = 60_000
 
 /** Deletes the expired replies. KV only saves work, so a failure is tried again with the next sweep. */
 async function sweep() {
   try {
-    const { ok } = await miniflare.dispatchFetch('http://sweeper/')
-    if (!ok) writeLine({ level: 'error', message: SWEEP_FAILED })
-  } catch {
-    writeLine({ level: 'error', message: SWEEP_FAILED })
+    const { ok, status } = await miniflare.dispatchFetch('http://sweeper/', {
+      signal: AbortSignal.timeout(SWEEP_MS_MAX),
+    })
+    if (!ok) throw Object.assign(new Error(), { name: `HTTP ${status}` })
+  } catch ({ name }) {
+    writeLine({ level: 'error', message: JSON.stringify({ event: 'replies_not_swept', error: name }) })
   }
 }
 await sweep()
