@@ -5,7 +5,7 @@ import type { Db, Statement } from './lib/db'
 import { DAY_MS } from './lib/time'
 import { keyReused, Problem } from './problem'
 import type { Claimed } from './recorder/claims'
-import { recordAs } from './recorder/client'
+import { type RecorderEnv, recordAs } from './recorder/client'
 import { CLAIM, type Kind } from './recorder/kind'
 import { idempotencyKeys } from './recorder/model'
 
@@ -78,7 +78,7 @@ export interface Once {
 
 /** The part of a Ctx that a claim needs. */
 interface ClaimContext {
-  env: Pick<Env, 'RECORDER'>
+  env: RecorderEnv
   db: Db
   now: number
   requestId: string

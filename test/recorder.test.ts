@@ -38,7 +38,7 @@ async function openNeighbours(): Promise<[Client, Client]> {
   const first = await openClinic()
   for (;;) {
     const second = await openClinic()
-    if (laneOf(second.clinicId) === laneOf(first.clinicId)) return [first, second]
+    if (laneOf(env, second.clinicId) === laneOf(env, first.clinicId)) return [first, second]
   }
 }
 
@@ -131,7 +131,7 @@ test('a lot that is sent a second time changes nothing and is audited once', asy
 
 test('the Recorder dies with requests in it: what is retried with its key is stored once', async () => {
   const clinic = await openClinic()
-  const lane = env.RECORDER.idFromName(laneOf(clinic.clinicId))
+  const lane = env.RECORDER.idFromName(laneOf(env, clinic.clinicId))
   const send = () => Promise.all(ids(12).map((id) => post(clinic, id, `k-${id}`)))
   const dying = send()
   await abort(env.RECORDER.get(lane))
@@ -171,7 +171,7 @@ test('while D1 does not answer, what waits has a limit: beyond it the answer is 
     const sender = { opId: newId(), clinicId: clinic.clinicId, keyId: clinic.keyId, requestId: 'r' }
     const when = { now: Date.now(), expiresAt: 0, key: null, fingerprint: '' }
     const entry = entryOf(MEDICAL_TEST, { ...sender, ...when }, [testId, clinic.clinicId, '{}'])
-    return env.RECORDER.get(env.RECORDER.idFromName(laneOf(clinic.clinicId))).record(entry)
+    return env.RECORDER.get(env.RECORDER.idFromName(laneOf(env, clinic.clinicId))).record(entry)
   }
   const sent = times(1_200, (n) => send(`t-${n}`))
   expect(await Promise.race(sent)).toEqual({ failed: 'busy' })

@@ -5,8 +5,7 @@ import type { Failed, Outcome } from './lot'
 
 /** How all other code reaches the Recorder. */
 
-/** Each lane has a batch under way of its own. A clinic is always in the same lane. */
-const LANES = 4
+const LANES_DEFAULT = 4
 
 const TRIES_MAX = 3
 const PAUSE_MS = 50
@@ -41,7 +40,7 @@ export async function record<Fields extends readonly unknown[], Result>(
   throw new Problem('unavailable', SENTENCES[outcome.failed])
 }
 
-type RecorderEnv = Pick<Env, 'RECORDER'>
+export type RecorderEnv = Pick<Env, 'RECORDER' | 'RECORDER_LANES'>
 
 interface Recorded<Result> {
   claimed: Claimed | null
@@ -55,7 +54,7 @@ const SENTENCES: Record<Exclude<Failed, 'rejected'>, string> = {
 
 /** A reset breaks the stub, so each try uses a new one. A retry is safe: an entry carries its operation. */
 async function ask(env: RecorderEnv, entry: Entry): Promise<Outcome> {
-  const lane = env.RECORDER.idFromName(laneOf(entry.clinicId))
+  const lane = env.RECORDER.idFromName(laneOf(env, entry.clinicId))
   for (let attempt = 1; ; attempt += 1) {
     try {
       return await env.RECORDER.get(lane).record(entry)
@@ -69,8 +68,9 @@ async function ask(env: RecorderEnv, entry: Entry): Promise<Outcome> {
 }
 
 /** The name of the object that sends what requests of this clinic ask. */
-export function laneOf(clinicId: string): string {
+export function laneOf(env: RecorderEnv, clinicId: string): string {
+  const lanes = Number(env.RECORDER_LANES) || LANES_DEFAULT
   let sum = 0
   for (const character of clinicId) sum = (sum * 31 + (character.codePointAt(0) ?? 0)) % 65_521
-  return `lane-${sum % LANES}`
+  return `lane-${sum % lanes}`
 }

@@ -1,7 +1,7 @@
 import { newId } from '../../lib/crypto'
 import { withTimeout } from '../../lib/outage'
 import { SECOND_MS } from '../../lib/time'
-import { record } from '../../recorder/client'
+import { type RecorderEnv, record } from '../../recorder/client'
 import type { Kind } from '../../recorder/kind'
 import { backoff } from '../moving/backoff'
 import { inTurn } from '../rules/queue'
@@ -28,7 +28,7 @@ const READER = 'copy'
 interface CopyHost {
   name: string | undefined
   sql: SqlStorage
-  env: Pick<Env, 'RECORDER'>
+  env: RecorderEnv
   day(): Day
   /** Why the log is not the one that D1 has copied. */
   checkOnce(): Promise<string | null>
@@ -126,12 +126,7 @@ export function copyReader({ name, sql, env, day, checkOnce, wakeAt }: CopyHost)
   }
 }
 
-async function copyToD1(
-  env: Pick<Env, 'RECORDER'>,
-  day: Day,
-  events: Recorded[],
-  head: string,
-): Promise<void> {
+async function copyToD1(env: RecorderEnv, day: Day, events: Recorded[], head: string): Promise<void> {
   if (!day.identity) return
   const { clinicId, doctorId, date } = day.identity
   const isPresent = day.availability?.isPresent ?? true
