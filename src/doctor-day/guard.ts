@@ -70,7 +70,7 @@ export function guard(storage: DurableObjectStorage, stored: Stored, database: D
   }
 
   function compareWith(known: Known | null): Damage | null {
-    apart = compare(stored.sql, known)
+    apart = compare(stored.sql, isUsed, known)
     isCompared ||= apart === null
     if (apart) report(apart)
     return apart

@@ -68,7 +68,7 @@ const isOf = (identity: DayIdentity | null, name: string | undefined): boolean =
 
 /** Judges everything that is stored, and uses nothing from memory. */
 export function verify({ sql, keys, name }: Stored, known: Known | null): Verdict {
-  const apart = (): Damage | null => compare(sql, known)
+  const apart = (): Damage | null => compare(sql, isOpen(sql), known)
   if (!isOpen(sql)) {
     const reason = apart()
     return reason ? { ok: false, head: null, count: 0, reason } : { ok: true, head: null, count: 0 }
@@ -89,9 +89,13 @@ export function verify({ sql, keys, name }: Stored, known: Known | null): Verdic
 }
 
 /** D1 copies only what the log has. So a log with less, or with another event, is not the one it copied. */
-export function compare(sql: SqlStorage, known: Known | null): 'behind_copy' | 'differs_from_copy' | null {
+export function compare(
+  sql: SqlStorage,
+  isUsed: boolean,
+  known: Known | null,
+): 'behind_copy' | 'differs_from_copy' | null {
   if (!known || known.version === 0) return null
-  const hash = isOpen(sql) ? hashAt(sql, known.version) : undefined
+  const hash = isUsed ? hashAt(sql, known.version) : undefined
   if (hash === undefined) return 'behind_copy'
   return known.head === null || known.head === hash ? null : 'differs_from_copy'
 }
