@@ -16,6 +16,8 @@ const BREAKS: Record<string, (answer: () => Promise<never>) => unknown> = {
     vi
       .spyOn(Object.getPrototypeOf(env.DB.prepare('SELECT 1')) as D1PreparedStatement, 'first')
       .mockImplementation(answer),
+  recorder: (answer) =>
+    vi.spyOn(env.RECORDER, 'get').mockImplementation((() => ({ record: answer })) as never),
   replies: (answer) => vi.spyOn(env.REPLIES, 'get').mockImplementation(answer as never),
   days: (answer) =>
     vi.spyOn(env.DOCTOR_DAY, 'get').mockImplementation((() => ({ history: answer })) as never),
@@ -27,7 +29,10 @@ test('GET /ready asks every store, for a key with the scope service:read', async
   const monitor = await keyFor(clinicId, ['service:read'])
   expect(await monitor.get('/ready')).toMatchObject({
     status: 200,
-    body: { status: 'ready', stores: { database: 'ok', replies: 'ok', days: 'ok', queue: 'ok' } },
+    body: {
+      status: 'ready',
+      stores: { database: 'ok', recorder: 'ok', replies: 'ok', days: 'ok', queue: 'ok' },
+    },
   })
   expect((await caller().get('/ready')).status).toBe(401)
   expect((await (await keyFor(clinicId, ['patients:read', 'admin'])).get('/ready')).status).toBe(403)

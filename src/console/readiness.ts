@@ -4,6 +4,7 @@ import { logFailure } from '../lib/log'
 import { withTimeout } from '../lib/outage'
 import { SECOND_MS } from '../lib/time'
 import { type Fault, Problem } from '../problem'
+import { askLanes } from '../recorder/client'
 
 /** A store that neither answers nor fails must not keep a monitor waiting. */
 export const STORE_MS_MAX = 2 * SECOND_MS
@@ -13,17 +14,24 @@ const RETRY_AFTER_SECONDS = 5
 /** No doctor's day has this name: the object of that name stores nothing. */
 const NO_DAY = 'ready'
 
-type Store = 'database' | 'replies' | 'days' | 'queue'
+type Store = 'database' | 'recorder' | 'replies' | 'days' | 'queue'
 
 const Answers = v.literal('ok')
 export const Readiness = v.object({
   status: v.literal('ready'),
-  stores: v.object({ database: Answers, replies: Answers, days: Answers, queue: Answers }),
+  stores: v.object({
+    database: Answers,
+    recorder: Answers,
+    replies: Answers,
+    days: Answers,
+    queue: Answers,
+  }),
 })
 type Readiness = v.InferOutput<typeof Readiness>
 
 const QUESTIONS: Record<Store, (env: Env) => Promise<unknown>> = {
   database: async (env) => env.DB.prepare('SELECT 1').first(),
+  recorder: async (env) => askLanes(env),
   replies: async (env) => env.REPLIES.get(NO_DAY),
   days: async (env) => onDay(env, NO_DAY, (day) => day.history(0, 1)),
   queue: async (env) => env.IMPORT_CHUNKS.metrics(),
@@ -39,7 +47,10 @@ export async function readiness(env: Env): Promise<Readiness> {
       faults: found,
       retryAfterSeconds: RETRY_AFTER_SECONDS,
     })
-  return { status: 'ready', stores: { database: 'ok', replies: 'ok', days: 'ok', queue: 'ok' } }
+  return {
+    status: 'ready',
+    stores: { database: 'ok', recorder: 'ok', replies: 'ok', days: 'ok', queue: 'ok' },
+  }
 }
 
 async function faultOf(env: Env, store: Store): Promise<Fault | null> {

@@ -1,6 +1,7 @@
+import { newId } from '../lib/crypto'
 import { keyReused, Problem } from '../problem'
 import type { Claimed } from './claims'
-import { type Entry, entryOf, type Kind, type Sender } from './kind'
+import { CLAIM, type Entry, entryOf, type Kind, type Sender } from './kind'
 import type { Failed, Outcome } from './lot'
 
 /** How all other code reaches the Recorder. */
@@ -52,9 +53,17 @@ const SENTENCES: Record<Exclude<Failed, 'rejected'>, string> = {
   outage: 'Retry with the same Idempotency-Key; it takes effect only once',
 }
 
+/** Each lane answers once the lot that is under way is over. Asks nothing of D1. */
+export async function askLanes(env: RecorderEnv): Promise<void> {
+  const lanes = Array.from({ length: lanesOf(env) }, (_, lane) => nameOf(lane))
+  const nothing = (): Entry => ({ kind: CLAIM.name, clinicId: '', op: newId(), isKeyed: false, row: '[]' })
+  const outcomes = await Promise.all(lanes.map((lane) => ask(env, nothing(), lane)))
+  if (outcomes.some((outcome) => 'failed' in outcome)) throw new Error('A lane takes no entry')
+}
+
 /** A reset breaks the stub, so each try uses a new one. A retry is safe: an entry carries its operation. */
-async function ask(env: RecorderEnv, entry: Entry): Promise<Outcome> {
-  const lane = env.RECORDER.idFromName(laneOf(env, entry.clinicId))
+async function ask(env: RecorderEnv, entry: Entry, name = laneOf(env, entry.clinicId)): Promise<Outcome> {
+  const lane = env.RECORDER.idFromName(name)
   for (let attempt = 1; ; attempt += 1) {
     try {
       return await env.RECORDER.get(lane).record(entry)
@@ -69,8 +78,11 @@ async function ask(env: RecorderEnv, entry: Entry): Promise<Outcome> {
 
 /** The name of the object that sends what requests of this clinic ask. */
 export function laneOf(env: RecorderEnv, clinicId: string): string {
-  const lanes = Number(env.RECORDER_LANES) || LANES_DEFAULT
   let sum = 0
   for (const character of clinicId) sum = (sum * 31 + (character.codePointAt(0) ?? 0)) % 65_521
-  return `lane-${sum % lanes}`
+  return nameOf(sum % lanesOf(env))
 }
+
+const lanesOf = (env: RecorderEnv): number => Number(env.RECORDER_LANES) || LANES_DEFAULT
+
+const nameOf = (lane: number): string => `lane-${lane}`
