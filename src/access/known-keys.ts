@@ -50,7 +50,7 @@ export async function findKey(env: Env, db: Db, sent: KeyText): Promise<KnownKey
   return found && isSecretOf(found, sent.secret) ? found : undefined
 }
 
-/** The secret that had the right digest is compared itself the next time: a digest takes ten times as long. */
+/** A secret that had the right digest is compared itself the next time: a digest takes ten times as long. */
 function isSecretOf(key: KnownKey, secret: string): boolean {
   const bytes = Buffer.from(secret, 'latin1')
   if (key.secret && isEqual(bytes, key.secret)) return true
