@@ -65,10 +65,20 @@ const worker = {
 process.env.MINIFLARE_WORKERD_V8_FLAGS ??=
   '--initial-old-space-size=4 --heap-growing-percent=20 --max-semi-space-size=8'
 
-/** Prints the Worker's log lines unchanged: miniflare would colour the lines of stderr. */
+/**
+ * Prints the Worker's log lines unchanged: miniflare would colour the lines of stderr. Those that arrive
+ * together leave in one write, because workerd waits until its lines are read.
+ */
 function writeLine({ level, message }) {
-  const stream = level === 'error' || level === 'warn' ? process.stderr : process.stdout
-  stream.write(`${message}\n`)
+  const lines = unwritten[level === 'error' || level === 'warn' ? 'stderr' : 'stdout']
+  if (lines.push(message) === 1) setImmediate(writeLines)
+}
+
+const unwritten = { stdout: [], stderr: [] }
+
+function writeLines() {
+  for (const [name, lines] of Object.entries(unwritten))
+    if (lines.length > 0) process[name].write(`${lines.splice(0).join('\n')}\n`)
 }
 
 /**
@@ -96,7 +106,11 @@ const miniflare = new Miniflare(
 )
 
 /** Ends workerd. The next start finishes the work in flight, as after a power cut. */
-const stop = () => miniflare.dispose().finally(() => process.exit(0))
+const stop = () =>
+  miniflare.dispose().finally(() => {
+    writeLines()
+    process.exit(0)
+  })
 for (const signal of ['SIGINT', 'SIGTERM']) process.once(signal, stop)
 
 await miniflare.ready

@@ -44,6 +44,20 @@ async function openNeighbours(): Promise<[Client, Client]> {
 
 const ids = (count: number) => times(count, (n) => `t-${String(n).padStart(2, '0')}`)
 
+test.each([
+  ['1', ['lane-0']],
+  ['2', ['lane-0', 'lane-1']],
+  ['', ['lane-0', 'lane-1', 'lane-2', 'lane-3']],
+  ['many', ['lane-0', 'lane-1', 'lane-2', 'lane-3']],
+  ['-1', ['lane-0']],
+])('with RECORDER_LANES=%j all clinics share the lanes %j, and each stays in its own', (lanes, expected) => {
+  const setting = { ...env, RECORDER_LANES: lanes }
+  const clinics = times(100, (n) => `clinic-${n}`)
+  const found = clinics.map((id) => laneOf(setting, id))
+  expect([...new Set(found)].sort()).toEqual(expected)
+  expect(clinics.map((id) => laneOf(setting, id))).toEqual(found)
+})
+
 test('forty records at once reach D1 in a few lots; each is stored once and audited once', async () => {
   const clinic = await openClinic()
   const batches = countBatches()

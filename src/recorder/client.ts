@@ -83,6 +83,7 @@ export function laneOf(env: RecorderEnv, clinicId: string): string {
   return nameOf(sum % lanesOf(env))
 }
 
-const lanesOf = (env: RecorderEnv): number => Number(env.RECORDER_LANES) || LANES_DEFAULT
+const lanesOf = ({ RECORDER_LANES }: RecorderEnv): number =>
+  Math.max(1, Math.floor(Number(RECORDER_LANES)) || LANES_DEFAULT)
 
 const nameOf = (lane: number): string => `lane-${lane}`
