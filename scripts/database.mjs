@@ -40,12 +40,18 @@ export async function prepare(stateDir, key) {
   await execute(demoClinic(key), local(stateDir))
 }
 
-/** Applies the migrations that a local state lacks. wrangler takes seconds to find that there are none. */
+/** Applies the migrations that a local state lacks. */
 export async function migrate(stateDir) {
+  if (!(await lacksMigrations(stateDir))) return
+  const { code, complained } = await ranScript('migrate.mjs', stateDir)
+  if (code !== 0) throw new Error(`The database in ${stateDir} cannot be migrated:\n${complained}`)
+}
+
+/** wrangler takes seconds to find that there are none to apply. */
+export async function lacksMigrations(stateDir) {
   const wanted = readdirSync(join(ROOT, 'migrations')).filter((name) => name.endsWith('.sql'))
   const applied = new Set(await appliedMigrations(stateDir))
-  if (wanted.length > 0 && wanted.every((name) => applied.has(name))) return
-  await runWrangler(['d1', 'migrations', 'apply', 'DB', ...local(stateDir)])
+  return wanted.length === 0 || !wanted.every((name) => applied.has(name))
 }
 
 /** None where the folder holds no state yet. */
@@ -67,13 +73,16 @@ export async function deployedRows(query) {
 
 /** Runs a script of this folder that needs the packaged Node. */
 async function ranScript(name, ...args) {
-  const script = spawnNode([join(ROOT, 'scripts', name), ...args], { stdio: ['ignore', 'pipe', 'ignore'] })
-  let printed = ''
+  const script = spawnNode([join(ROOT, 'scripts', name), ...args], { stdio: ['ignore', 'pipe', 'pipe'] })
+  let [printed, complained] = ['', '']
   script.stdout.on('data', (piece) => {
     printed += piece
   })
+  script.stderr.on('data', (piece) => {
+    complained += piece
+  })
   const [code] = await once(script, 'close')
-  return { code, printed }
+  return { code, printed, complained }
 }
 
 /** Uses a file: a command line has a limited length, and every user of the machine can read it. */

@@ -58,6 +58,25 @@ test.each([
   expect(clinics.map((id) => laneOf(setting, id))).toEqual(found)
 })
 
+test('long results and short ones in one lot come back as they were sent, whatever is in them', async () => {
+  const clinic = await openClinic()
+  const texts = ['"', '\\', '{"a":[1e400]}', '😀', 'a\n', 'é', "'); DROP TABLE audit; --", '\\u0000', '?2->>0']
+  const results = texts.flatMap((text) => [text.repeat(Math.floor(90_000 / text.length)), `${text}.`])
+  const replies = await Promise.all(
+    results.map((result, n) => post(clinic, `t-${n}`, n % 3 === 0 ? `k-${n}` : undefined, { result })),
+  )
+  expect(statuses(replies)).toEqual({ 201: results.length })
+  const { body } = await clinic.get(`/tests?clinic_id=${clinic.clinicId}`)
+  const found = new Map((body as NewTest[]).map(({ test_id, result }) => [test_id, result]))
+  for (const [n, result] of results.entries())
+    expect([n, found.get(`t-${n}`)?.trim()]).toEqual([n, result.trim()])
+})
+
+interface NewTest {
+  test_id: string
+  result: string
+}
+
 test('forty records at once reach D1 in a few lots; each is stored once and audited once', async () => {
   const clinic = await openClinic()
   const batches = countBatches()

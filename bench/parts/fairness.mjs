@@ -13,6 +13,12 @@ const FLOODS = [
     title: 'stores medical tests',
     prepare: (site) => (number) => site.clinic(0).post('/tests', medicalTest(number, CLINIC)),
   },
+  {
+    name: 'large-tests',
+    title: 'stores medical tests of 50,000 characters',
+    prepare: (site) => (number) =>
+      site.clinic(0).post('/tests', { ...medicalTest(number, CLINIC), result: '"'.repeat(50_000) }),
+  },
   { name: 'bookings', title: 'books', prepare: (site) => site.bookingsInTurn(FLOOD_BOOKINGS) },
 ]
 

@@ -35,9 +35,8 @@ const OPERATOR_MS = MINUTE_MS
 const OFFER_SECONDS_DEFAULT = 15 * 60
 
 /**
- * One doctor on one local date. This class is the shell: storage, remote calls, the alarm. rules.ts decides
- * what may happen. There is no `await` between reading the state and appending to the log, so no other
- * request can run in between.
+ * One doctor on one local date: the shell of storage, remote calls and the alarm. rules.ts decides what may
+ * happen. No `await` is between reading the state and appending to the log, so no other request is either.
  */
 export class DoctorDay extends DurableObject<Env> {
   readonly #sql = this.ctx.storage.sql
@@ -111,6 +110,7 @@ export class DoctorDay extends DurableObject<Env> {
     this.#arm(nextDeadline(this.#day))
     if (this.#day.moves.size + this.#day.reservations.size > 0) this.#arm(Date.now())
     if (this.#copy.isBehind()) this.#arm(Date.now() + COPY_GRACE_MS)
+    if (this.#copy.isBehind()) this.ctx.waitUntil(this.#catchUp())
     this.#arm(this.#liveStream.dueAt())
     this.#arm(replies.sweepAt(this.#sql, this.#day, Date.now()))
   }

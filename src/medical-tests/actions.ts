@@ -17,7 +17,8 @@ import {
 /** The result tells whether this request has stored the record. */
 export const MEDICAL_TEST = kindOf<[testId: string, clinicId: string, record: string], boolean>({
   name: 'medical_test',
-  columns: ['test_id', 'of_clinic', 'record'],
+  columns: ['test_id', 'of_clinic'],
+  long: 'record',
   statements: ({ sent, performed }) => [
     `INSERT INTO medical_tests (owner_id, test_id, clinic_id, record, op_id)
      SELECT clinic, test_id, of_clinic, record, op FROM ${performed} WHERE true

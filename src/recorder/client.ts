@@ -49,7 +49,7 @@ interface Recorded<Result> {
 }
 
 const SENTENCES: Record<Exclude<Failed, 'rejected'>, string> = {
-  busy: 'Too many requests of this clinic are waiting; retry with the same Idempotency-Key',
+  busy: 'Too many requests are waiting; retry with the same Idempotency-Key',
   outage: 'Retry with the same Idempotency-Key; it takes effect only once',
 }
 

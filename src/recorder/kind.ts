@@ -6,12 +6,17 @@ import { claimIf, OPERATION } from './claims'
  */
 export interface Kind<Fields extends readonly unknown[] = readonly unknown[], Result = unknown> {
   readonly name: string
-  /** `?1` of each is all entries of this kind in the lot, a JSON array of arrays. */
+  /**
+   * `?1` of each is all entries of this kind in the lot, a JSON array of arrays. `?2`, where a statement has
+   * it, is the array of their long fields.
+   */
   readonly statements: readonly string[]
   /** Claims the keys of the entries. */
   readonly claim: string
   /** Without a key, its entries write nothing. */
   readonly onlyReads?: boolean
+  /** Whether the last field is a long JSON text. */
+  readonly hasLong?: boolean
   /** What became of one entry: for each statement, the rows that it returned for this entry. */
   result(returned: readonly (readonly Row[])[]): Result
   /** Only a type. */
@@ -27,7 +32,8 @@ interface Tables {
   sent: string
   /**
    * Those that may write: `op` is their own operation, or that of the request that has claimed their key. An
-   * entry writes nothing where another request has the key, or where the key could not be claimed.
+   * entry writes nothing where another request has the key, or where the key could not be claimed. Only
+   * this table has the long field of an entry.
    */
   performed: string
 }
@@ -38,15 +44,21 @@ const HEAD = ['asked', 'clinic', 'actor', 'at', 'request', 'key', 'fingerprint',
 export function kindOf<Fields extends readonly unknown[], Result>(kind: {
   name: string
   columns: readonly string[]
+  /**
+   * The column of the last field, a long JSON text, which is not sent in the row: SQLite would write and
+   * parse it again for each column of the row.
+   */
+  long?: string
   onlyReads?: boolean
   found?: string
   statements(tables: Tables): string[]
   result(returned: readonly (readonly Row[])[]): Result
 }): Kind<Fields, Result> {
   const columns = [...HEAD, ...kind.columns].map((name, place) => `value->>${place} AS "${name}"`).join(', ')
+  const long = kind.long ? `, ?2->entries."key" AS "${kind.long}"` : ''
   const sent = `(SELECT entries."key" AS place, ${columns} FROM json_each(?1) AS entries) AS sent`
   // With a LIMIT, SQLite reads the key once and not wherever `op` is used.
-  const performed = `(SELECT * FROM (SELECT ${OPERATION} AS op, entries."key" AS place, ${columns}
+  const performed = `(SELECT * FROM (SELECT ${OPERATION} AS op, entries."key" AS place, ${columns}${long}
     FROM json_each(?1) AS entries LIMIT -1) WHERE op IS NOT NULL) AS sent`
   return {
     name: kind.name,
@@ -54,6 +66,7 @@ export function kindOf<Fields extends readonly unknown[], Result>(kind: {
     claim: claimIf(sent, kind.found ?? 'true'),
     onlyReads: kind.onlyReads ?? false,
     result: kind.result,
+    hasLong: kind.long !== undefined,
   }
 }
 
@@ -78,6 +91,8 @@ export interface Entry {
   isKeyed: boolean
   /** The JSON array that the statements read. */
   row: string
+  /** A long field, as JSON. */
+  long?: string
 }
 
 /** The request that sends an entry, and its key. */
@@ -99,6 +114,8 @@ export function entryOf<Fields extends readonly unknown[]>(
 ): Entry {
   const { opId, clinicId, keyId, now, requestId, key, fingerprint, expiresAt } = sender
   const claim = key === null ? [null, null, null] : [key, fingerprint, expiresAt]
-  const row = JSON.stringify([opId, clinicId, keyId, now, requestId, ...claim, ...fields])
-  return { kind: kind.name, clinicId, op: opId, isKeyed: key !== null, row }
+  const [short, [long]] = kind.hasLong ? [fields.slice(0, -1), fields.slice(-1)] : [fields, []]
+  const row = JSON.stringify([opId, clinicId, keyId, now, requestId, ...claim, ...short])
+  const entry = { kind: kind.name, clinicId, op: opId, isKeyed: key !== null, row }
+  return long === undefined ? entry : { ...entry, long: long as string }
 }

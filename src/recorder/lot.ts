@@ -51,7 +51,9 @@ async function sendBatch(db: D1Database, kinds: Kinds, entries: Entry[]): Promis
   const groups = [...Map.groupBy(entries, ({ kind }) => kind)].map(([name, group]) =>
     groupOf(kinds, name, group),
   )
-  const statements = groups.flatMap(({ json, sql }) => sql.map((text) => db.prepare(text).bind(json)))
+  const statements = groups.flatMap(({ json, long, sql }) =>
+    sql.map((text) => db.prepare(text).bind(...(text.includes('?2') ? [json, long] : [json]))),
+  )
   const answers = statements.length > 0 ? await db.batch<Row>(statements) : []
   const outcomes = new Map<string, Outcome>()
   let place = 0
@@ -77,8 +79,11 @@ function groupOf(kinds: Kinds, name: string, group: Entry[]) {
   const isKeyed = group.some((entry) => entry.isKeyed)
   const all = isKeyed ? [SWEEP, kind.claim, ...kind.statements, READ_CLAIMS] : kind.statements
   const sql = group.length === 1 ? all.map(forOne) : all
-  return { kind, group, isKeyed, sql, json: `[${group.map(({ row }) => row).join(',')}]` }
+  const json = arrayOf(group.map(({ row }) => row))
+  return { kind, group, isKeyed, sql, json, long: arrayOf(group.map(({ long = 'null' }) => long)) }
 }
+
+const arrayOf = (elements: string[]): string => `[${elements.join(',')}]`
 
 function rowsByOp(rows: Row[]): Map<string, Row[]> {
   const byOp = new Map<string, Row[]>()
