@@ -80,7 +80,10 @@ export function guard(storage: DurableObjectStorage, stored: Stored, database: D
 
   async function compareOnce(identity: DayIdentity | null): Promise<Damage | null> {
     if (!loaded.ok || !identity || (isCompared && !apart)) return damage()
-    return compareWith(await readKnown(database, identity))
+    const before = loaded
+    const known = await readKnown(database, identity)
+    // A repair has replaced the storage meanwhile: D1 knew the one before.
+    return before === loaded ? compareWith(known) : damage()
   }
 
   return {

@@ -15,7 +15,7 @@ interface MendingHost {
   stored: Stored
   guard: Guard
   operations: Operations
-  copy: { rewind(): void }
+  copy: { rewind(): void; ended(): Promise<void> }
   /** Called within a transaction: the alarm copies if `copyNow` cannot. */
   copyAt(at: number): void
   copyNow(): void
@@ -56,6 +56,8 @@ export function mending(host: MendingHost) {
   ): Promise<Known | Refused> {
     const first = guard.use(() => operations.recall<number>(operation))
     if (typeof first === 'number') return log.knownAt(sql, first)
+    // What is on its way to D1 would count there as newer than the log that begins now.
+    await copy.ended()
     if (verdict(known).ok) return refuse('day_intact')
     await storage.deleteAll()
     host.forgetAlarm()

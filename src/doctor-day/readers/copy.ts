@@ -49,6 +49,8 @@ interface CopyReader {
   appended(events: Recorded[], head: string): void
   /** Starts again at the first event. Call it within a transaction. */
   rewind(): void
+  /** Waits until no copy is under way. */
+  ended(): Promise<void>
   /** For the alarm: stores how far the copy has come. Never throws. */
   storePosition(): void
 }
@@ -115,6 +117,9 @@ export function copyReader({ name, sql, env, day, checkOnce, wakeAt }: CopyHost)
       copied.rewind()
       recent = null
       rewinds += 1
+    },
+    async ended() {
+      while (running) await running
     },
     storePosition() {
       try {
