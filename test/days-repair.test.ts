@@ -89,6 +89,42 @@ test('after a rebuild the day goes on: its copy follows, appointments can be can
   expect(await verdictOf(desk)).toMatchObject({ ok: true })
 })
 
+test('a day that goes on while it is repaired loses no appointment: the repair asks to be sent again', async () => {
+  const [desk, admin] = [await openBusyDay(), await operator()]
+  await copied(desk, 6)
+  await inStorage(desk, (sql) => sql.exec(HARMS[4][1]))
+  const release = holdCopies()
+  const { body } = await desk.book({ date: DAY, allow_another: true })
+  const key = { 'Idempotency-Key': 'k' }
+  const repairing = repair(admin, desk, 'rebuild', key)
+  await release()
+  const refused = await repairing
+  expect([refused.status, refused.headers.has('Retry-After')]).toEqual([503, true])
+  await copied(desk, 7)
+  expect(await repair(admin, desk, 'rebuild', key)).toMatchObject({ status: 200, body: { appointments: 3 } })
+  expect(await rowOf(desk)).toMatchObject({ version: 2, taken: 3 })
+  expect((await desk.get(`/api/v1/appointments/${body.id}`)).body.slot).toBe(3)
+  expect(await verdictOf(desk)).toMatchObject({ ok: true, count: 2 })
+})
+
+/** Copies of days reach D1 once they are released. */
+function holdCopies(): () => Promise<void> {
+  const batch = Object.getPrototypeOf(env.DB).batch as D1Database['batch']
+  const released = Promise.withResolvers<void>()
+  const held = vi.spyOn(Object.getPrototypeOf(env.DB) as D1Database, 'batch')
+  held.mockImplementation(async function (this: D1Database, statements: D1PreparedStatement[]) {
+    const isCopy = statements.some((one) => /insert into days/i.test(String(Reflect.get(one, 'statement'))))
+    if (isCopy) await released.promise
+    return (await batch.call(this, statements)) as never
+  })
+  return async () => {
+    await soon(() => expect(held).toHaveBeenCalled())
+    await scheduler.wait(300)
+    released.resolve()
+    held.mockRestore()
+  }
+}
+
 test('a loss that was accepted leaves an empty day, of which no list shows a booked appointment', async () => {
   const [desk, admin] = [await openBusyDay(), await operator()]
   await harm(desk, HARMS[0][1])

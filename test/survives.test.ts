@@ -187,17 +187,6 @@ test('an object that dies before its copy is done arms its alarm when it wakes',
   await untilCopied(desk)
 })
 
-test('an object that died before its copy was done copies as soon as it is asked for anything', async () => {
-  const desk = await openFrontDesk()
-  const lost = loseWrites()
-  await desk.book({ date: DAY })
-  await soon(() => expect(lost).toHaveBeenCalled())
-  await evictDurableObject(dayOf(desk))
-  lost.mockRestore()
-  await runInDurableObject(dayOf(desk), (_, state) => state.storage.deleteAlarm())
-  await untilCopied(desk)
-})
-
 test('the alarm stores once how far the copy has come; an object that dies before it copies again', async () => {
   const desk = await openFrontDesk({ patients: 3 })
   const stored = () =>

@@ -14,7 +14,7 @@ import { selectDoctor } from '../doctors/actions'
 import { days } from '../doctors/model'
 import { opening } from '../doctors/terms'
 import { newId } from '../lib/crypto'
-import { notFound } from '../problem'
+import { notFound, Problem } from '../problem'
 import type { RepairDay, RepairedDay } from './model'
 
 type AppointmentRow = typeof appointments.$inferSelect
@@ -60,7 +60,9 @@ export async function repairDay(ctx: Ctx, clinicId: string, wanted: RepairDay): 
     isAbsent: isRebuilt && day?.isPresent === false,
   })
   const call = onDay(ctx.env, key, (object) => object.repair(operation(ctx, opId), day, events))
-  const known = notRefused(await (call as Promise<Known | Refused>))
+  const answer = await (call as Promise<Known | Refused>)
+  if ('refused' in answer && answer.refused === 'unavailable') throw new Problem('unavailable', CHANGED)
+  const known = notRefused(answer)
   await ctx.db.batch(afterwards(there, wanted, known, terms))
   return {
     clinic_id: clinicId,
@@ -71,6 +73,8 @@ export async function repairDay(ctx: Ctx, clinicId: string, wanted: RepairDay): 
     check_ins: remains.checkIns.length,
   }
 }
+
+const CHANGED = 'The day has changed since its copy was read, and nothing was repaired; try again in a second'
 
 const NOTHING: Remains = { appointments: [], checkIns: [], movedAway: [] }
 

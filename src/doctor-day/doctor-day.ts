@@ -110,7 +110,6 @@ export class DoctorDay extends DurableObject<Env> {
     this.#arm(nextDeadline(this.#day))
     if (this.#day.moves.size + this.#day.reservations.size > 0) this.#arm(Date.now())
     if (this.#copy.isBehind()) this.#arm(Date.now() + COPY_GRACE_MS)
-    if (this.#copy.isBehind()) this.ctx.waitUntil(this.#catchUp())
     this.#arm(this.#liveStream.dueAt())
     this.#arm(replies.sweepAt(this.#sql, this.#day, Date.now()))
   }

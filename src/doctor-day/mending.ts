@@ -32,6 +32,10 @@ export function mending(host: MendingHost) {
 
   const verdict = (known: Known | null) => guard.read(() => verify(stored, known), UNREADABLE)
 
+  /** Harmed in what it does not read, a day goes on. The caller has to know all of it to begin it anew. */
+  const isAhead = (known: Known | null): boolean =>
+    guard.isOpen() && !guard.damage() && guard.day().version > (known?.version ?? 0)
+
   function resync(operation: Operation): number | Refused {
     if (!guard.isOpen()) return 0
     const known = operations.recall<number>(operation)
@@ -59,6 +63,7 @@ export function mending(host: MendingHost) {
     // What is on its way to D1 would count there as newer than the log that begins now.
     await copy.ended()
     if (verdict(known).ok) return refuse('day_intact')
+    if (isAhead(known)) return refuse('unavailable')
     await storage.deleteAll()
     host.forgetAlarm()
     guard.reload()
