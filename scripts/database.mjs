@@ -47,7 +47,7 @@ export async function migrate(stateDir) {
   if (code !== 0) throw new Error(`The database in ${stateDir} cannot be migrated:\n${complained}`)
 }
 
-/** wrangler takes seconds to find that there are none to apply. */
+/** Whether a local state lacks a migration. wrangler would take seconds to say that it lacks none. */
 export async function lacksMigrations(stateDir) {
   const wanted = readdirSync(join(ROOT, 'migrations')).filter((name) => name.endsWith('.sql'))
   const applied = new Set(await appliedMigrations(stateDir))

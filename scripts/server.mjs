@@ -61,7 +61,8 @@ const worker = {
 }
 
 // A long upload makes mostly garbage, and V8 collects it only after the first 32 MB. Collected early and in
-// small steps it takes a third of the memory: bench/tried.md.
+// small steps it takes a third of the memory. With less than 8 MB for young objects a page of 1,000 records takes
+// twice as long: bench/tried.md.
 process.env.MINIFLARE_WORKERD_V8_FLAGS ??=
   '--initial-old-space-size=4 --heap-growing-percent=20 --max-semi-space-size=8'
 
@@ -80,6 +81,7 @@ function writeLines() {
   for (const [name, lines] of Object.entries(unwritten))
     if (lines.length > 0) process[name].write(`${lines.splice(0).join('\n')}\n`)
 }
+process.once('exit', writeLines)
 
 /**
  * A Worker that only miniflare's own socket reaches. The KV simulator keeps an expired entry until it is read, or
@@ -106,11 +108,7 @@ const miniflare = new Miniflare(
 )
 
 /** Ends workerd. The next start finishes the work in flight, as after a power cut. */
-const stop = () =>
-  miniflare.dispose().finally(() => {
-    writeLines()
-    process.exit(0)
-  })
+const stop = () => miniflare.dispose().finally(() => process.exit(0))
 for (const signal of ['SIGINT', 'SIGTERM']) process.once(signal, stop)
 
 await miniflare.ready

@@ -1,8 +1,12 @@
-import { evictDurableObject, runDurableObjectAlarm } from 'cloudflare:test'
+import { evictDurableObject, runDurableObjectAlarm, runInDurableObject } from 'cloudflare:test'
 import { env } from 'cloudflare:workers'
 import { afterEach, expect, test, vi } from 'vitest'
+import type { Known } from '../src/doctor-day/commands'
+import type { DoctorDay } from '../src/doctor-day/doctor-day'
+import { NEW_ID } from '../src/doctor-day/storage/address'
 import { copied, DAY, inStorage, NOON, objectOf, openBusyDay, pathOf, rowOf, verdictOf } from './busy-day'
 import { type Client, type FrontDesk, keyFor, openClinic } from './clinic'
+import { aroundCopying } from './faults'
 import { soon } from './soon'
 
 afterEach(() => {
@@ -93,11 +97,13 @@ test('a day that goes on while it is repaired loses no appointment: the repair a
   const [desk, admin] = [await openBusyDay(), await operator()]
   await copied(desk, 6)
   await inStorage(desk, (sql) => sql.exec(HARMS[4][1]))
-  const release = holdCopies()
+  const copies = holdCopies()
   const { body } = await desk.book({ date: DAY, allow_another: true })
+  await copies.areHeld()
   const key = { 'Idempotency-Key': 'k' }
   const repairing = repair(admin, desk, 'rebuild', key)
-  await release()
+  await scheduler.wait(READ_MS)
+  copies.release()
   const refused = await repairing
   expect([refused.status, refused.headers.has('Retry-After')]).toEqual([503, true])
   await copied(desk, 7)
@@ -108,22 +114,79 @@ test('a day that goes on while it is repaired loses no appointment: the repair a
 })
 
 /** Copies of days reach D1 once they are released. */
-function holdCopies(): () => Promise<void> {
-  const batch = Object.getPrototypeOf(env.DB).batch as D1Database['batch']
+function holdCopies(): { areHeld(): Promise<void>; release(): void } {
   const released = Promise.withResolvers<void>()
-  const held = vi.spyOn(Object.getPrototypeOf(env.DB) as D1Database, 'batch')
-  held.mockImplementation(async function (this: D1Database, statements: D1PreparedStatement[]) {
-    const isCopy = statements.some((one) => /insert into days/i.test(String(Reflect.get(one, 'statement'))))
-    if (isCopy) await released.promise
-    return (await batch.call(this, statements)) as never
+  const held = vi.fn()
+  aroundCopying(async (copy) => {
+    held()
+    await released.promise
+    return copy()
   })
-  return async () => {
-    await soon(() => expect(held).toHaveBeenCalled())
-    await scheduler.wait(300)
-    released.resolve()
-    held.mockRestore()
-  }
+  return { areHeld: () => soon(() => expect(held).toHaveBeenCalled()), release: released.resolve }
 }
+
+/** A request that has read D1 by now waits for the day. */
+const READ_MS = 300
+
+test('a copy that is under way when a repair is asked for reaches D1 before it, and takes nothing back', async () => {
+  const [desk, admin] = [await openBusyDay(), await operator()]
+  await copied(desk, 6)
+  await inStorage(desk, (sql) => sql.exec(HARMS[4][1]))
+  const copies = holdCopies()
+  await desk.post(pathOf(desk, 'resync'))
+  await copies.areHeld()
+  const repairing = repair(admin, desk, 'rebuild')
+  await scheduler.wait(READ_MS)
+  copies.release()
+  expect((await repairing).status).toBe(200)
+  await scheduler.wait(READ_MS)
+  expect(await rowOf(desk)).toMatchObject({ version: 2, taken: 2 })
+  expect((await desk.book({ date: DAY, allow_another: true })).body.slot).toBe(3)
+})
+
+/** A booking as the day gets it. `known`: what its sender has read of the day in D1, if it has. */
+function bookDirectly(desk: FrontDesk, known?: Known) {
+  const { clinicId, doctorId, patientIds } = desk
+  const opening = { clinicId, doctorId, date: DAY, timeZone: 'UTC', capacity: 12 }
+  const [patientId = ''] = patientIds
+  return runInDurableObject(objectOf(desk), (day: DoctorDay) =>
+    day.perform(
+      { id: 'late', actor: 'key', isKeyed: false, known },
+      { type: 'book', opening, appointmentId: NEW_ID, patientId, allowAnother: true },
+    ),
+  )
+}
+
+test('a booking that has read D1 before a repair, and comes to the day after it, is not taken for damage', async () => {
+  const [desk, admin] = [await openBusyDay(), await operator()]
+  await copied(desk, 6)
+  const known = { version: 6, head: (await rowOf(desk))?.head as string }
+  await harm(desk, HARMS[0][1])
+  await repair(admin, desk, 'rebuild')
+  expect(await bookDirectly(desk, known)).toMatchObject({ ok: true, reply: { slot: 3 } })
+  expect((await seen(desk))[1]).toHaveLength(3)
+})
+
+test('what a day itself has read in D1 before a repair is not held against the log after it', async () => {
+  const [desk, admin] = [await openBusyDay(), await operator()]
+  await harm(desk, HARMS[0][1])
+  const answered = Promise.withResolvers<void>()
+  const statement = Object.getPrototypeOf(env.DB.prepare('SELECT 1')) as D1PreparedStatement
+  const first = statement.first as () => Promise<unknown>
+  const reading = vi.spyOn(statement, 'first').mockImplementation(async function (this: D1PreparedStatement) {
+    const row = await first.call(this)
+    await answered.promise
+    return row as never
+  })
+  const late = bookDirectly(desk)
+  await soon(() => expect(reading).toHaveBeenCalled())
+  await scheduler.wait(READ_MS)
+  expect((await repair(admin, desk, 'rebuild')).status).toBe(200)
+  answered.resolve()
+  reading.mockRestore()
+  expect(await late).toMatchObject({ ok: true, reply: { slot: 3 } })
+  expect((await seen(desk))[1]).toHaveLength(3)
+})
 
 test('a loss that was accepted leaves an empty day, of which no list shows a booked appointment', async () => {
   const [desk, admin] = [await openBusyDay(), await operator()]

@@ -3,6 +3,7 @@ import { env } from 'cloudflare:workers'
 import { afterEach, expect, test, vi } from 'vitest'
 import { DAY, objectOf, openBusyDay, pathOf, verdictOf } from './busy-day'
 import { type FrontDesk, times } from './clinic'
+import { aroundCopying } from './faults'
 import { soon } from './soon'
 
 afterEach(() => {
@@ -28,19 +29,6 @@ const wipeCopy = (desk: FrontDesk) =>
 async function wholeCopy(desk: FrontDesk) {
   await soon(async () => expect((await copyOf(desk)).map((rows) => rows.length)).toEqual([1, 2, 1]))
   return copyOf(desk)
-}
-
-/** What happens around each batch that brings the copy up to date. */
-function aroundCopying(around: (copy: () => Promise<never>) => Promise<never>) {
-  const prototype = Object.getPrototypeOf(env.DB) as D1Database
-  const batch = prototype.batch
-  return vi.spyOn(prototype, 'batch').mockImplementation(function (this: D1Database, statements) {
-    const copies = statements.some((one) =>
-      /^\s*insert into days/i.test((one as { statement?: string }).statement ?? ''),
-    )
-    const run = () => batch.call(this, statements) as Promise<never>
-    return copies ? around(run) : run()
-  })
 }
 
 test('resync puts back a copy that was lost, row for row, however often it is asked for', async () => {

@@ -94,6 +94,19 @@ export function loseD1(isLost: () => boolean): { lost(): number } {
   return { lost: () => lost }
 }
 
+/** What happens around each batch that brings the copy up to date. */
+export function aroundCopying(around: (copy: () => Promise<never>) => Promise<never>) {
+  const prototype = Object.getPrototypeOf(env.DB) as D1Database
+  const batch = prototype.batch
+  return vi.spyOn(prototype, 'batch').mockImplementation(function (this: D1Database, statements) {
+    const copies = statements.some((one) =>
+      /^\s*insert into days/i.test((one as { statement?: string }).statement ?? ''),
+    )
+    const run = () => batch.call(this, statements) as Promise<never>
+    return copies ? around(run) : run()
+  })
+}
+
 /** Whether D1 fails before it has committed, or commits and loses the answer, or hangs as for a dead caller. */
 export type D1Fate = 'before' | 'after' | 'never' | null
 

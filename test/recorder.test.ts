@@ -50,6 +50,7 @@ test.each([
   ['', ['lane-0', 'lane-1', 'lane-2', 'lane-3']],
   ['many', ['lane-0', 'lane-1', 'lane-2', 'lane-3']],
   ['-1', ['lane-0']],
+  ['Infinity', times(16, (n) => `lane-${n}`).sort()],
 ])('with RECORDER_LANES=%j all clinics share the lanes %j, and each stays in its own', (lanes, expected) => {
   const setting = { ...env, RECORDER_LANES: lanes }
   const clinics = times(100, (n) => `clinic-${n}`)

@@ -4,6 +4,7 @@ import { afterEach, expect, test, vi } from 'vitest'
 import type { DoctorDay } from '../src/doctor-day/doctor-day'
 import { dayKey } from '../src/doctor-day/storage/address'
 import { DAY, type FrontDesk, openFrontDesk, type Reply, statuses, times } from './clinic'
+import { aroundCopying } from './faults'
 import { soon } from './soon'
 
 afterEach(() => {
@@ -224,17 +225,9 @@ test('a copy that D1 neither makes nor refuses is made again; the first, made la
 /** D1 says nothing to whoever copies a day. What was to be written can still be written later. */
 function silenceCopies(): (() => Promise<unknown>)[] {
   const late: (() => Promise<unknown>)[] = []
-  const batch = Object.getPrototypeOf(env.DB).batch as D1Database['batch']
-  vi.spyOn(Object.getPrototypeOf(env.DB) as D1Database, 'batch').mockImplementation(async function (
-    this: D1Database,
-    statements: D1PreparedStatement[],
-  ) {
-    const isCopy = statements.some((one) =>
-      /insert into days/i.test((one as { statement?: string }).statement ?? ''),
-    )
-    if (!isCopy) return (await batch.call(this, statements)) as never
-    late.push(() => batch.call(this, statements))
-    return new Promise<never>(() => {})
+  aroundCopying((copy) => {
+    late.push(copy)
+    return new Promise(() => {})
   })
   return late
 }

@@ -1,7 +1,13 @@
 import { expect, test } from 'vitest'
 import { type WaitingLimits, waiting } from '../src/recorder/waiting'
 
-const LIMITS: WaitingLimits = { lotEntriesMax: 4, lotBytesMax: 100, clinicEntriesMax: 10, bytesMax: 1_000 }
+const LIMITS: WaitingLimits = {
+  lotEntriesMax: 4,
+  lotBytesMax: 100,
+  clinicEntriesMax: 10,
+  clinicBytesMax: 500,
+  bytesMax: 1_000,
+}
 
 interface Item {
   clinicId: string
@@ -41,6 +47,14 @@ test('a clinic whose line is full is refused, and others are not; taken things m
   expect([line.add(item('busy', 'b')), line.add(item('calm', 'c'))]).toEqual([false, true])
   line.take()
   expect(line.add(item('busy', 'b'))).toBe(true)
+})
+
+test('a clinic that sends long things is refused before it takes the room of the others', () => {
+  const line = waiting<Item>(LIMITS)
+  expect([300, 200, 1].map((bytes) => line.add(item('busy', 'b', bytes)))).toEqual([true, true, false])
+  expect([400, 100].map((bytes) => line.add(item('calm', 'c', bytes)))).toEqual([true, true])
+  line.take()
+  expect([line.add(item('busy', 'b', 300)), line.add(item('busy', 'b', 1))]).toEqual([true, false])
 })
 
 test('together the things that wait have a limit of bytes; taken things make room', () => {

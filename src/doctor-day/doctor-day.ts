@@ -36,7 +36,7 @@ const OFFER_SECONDS_DEFAULT = 15 * 60
 
 /**
  * One doctor on one local date: the shell of storage, remote calls and the alarm. rules.ts decides what may
- * happen. No `await` is between reading the state and appending to the log, so no other request is either.
+ * happen. It reads the state and appends to the log without an `await`, so no other request runs in between.
  */
 export class DoctorDay extends DurableObject<Env> {
   readonly #sql = this.ctx.storage.sql

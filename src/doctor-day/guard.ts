@@ -80,6 +80,10 @@ export function guard(storage: DurableObjectStorage, stored: Stored, database: D
 
   async function compareOnce(identity: DayIdentity | null): Promise<Damage | null> {
     if (!loaded.ok || !identity || (isCompared && !apart)) return damage()
+    return compareNow(identity)
+  }
+
+  async function compareNow(identity: DayIdentity): Promise<Damage | null> {
     const before = loaded
     const known = await readKnown(database, identity)
     // A repair has replaced the storage meanwhile: D1 knew the one before.
@@ -117,9 +121,13 @@ export function guard(storage: DurableObjectStorage, stored: Stored, database: D
     },
     async check({ known }, command) {
       if (!loaded.ok) return loaded.reason
-      if (known !== undefined) return compareWith(known)
-      if (!GIVING.includes(command.type)) return apart
-      return compareOnce(loaded.day.identity ?? ('opening' in command ? command.opening : null))
+      const identity = loaded.day.identity ?? ('opening' in command ? command.opening : null)
+      if (known !== undefined) {
+        // The caller may have read it before a repair.
+        const isAsked = identity !== null && compare(stored.sql, isUsed, known) !== null
+        return isAsked ? compareNow(identity) : compareWith(known)
+      }
+      return GIVING.includes(command.type) ? compareOnce(identity) : apart
     },
     checkOnce: () => compareOnce(loaded.ok ? loaded.day.identity : null),
     reload() {

@@ -1,3 +1,5 @@
+import { withTimeout } from '../lib/outage'
+import { SECOND_MS } from '../lib/time'
 import type { Known, Operation, Refused } from './commands'
 import type { Guard } from './guard'
 import type { Operations } from './operations'
@@ -6,6 +8,9 @@ import type { Event } from './state/day'
 import * as log from './storage/log'
 import * as replies from './storage/replies'
 import { type Stored, type Verdict, verify } from './storage/verdict'
+
+/** A repair waits this long for the copy that is under way, within the time limit of its caller. */
+const COPY_MS_MAX = 5 * SECOND_MS
 
 const UNREADABLE: Verdict = { ok: false, head: null, count: 0, reason: 'unreadable' }
 
@@ -61,7 +66,7 @@ export function mending(host: MendingHost) {
     const first = guard.use(() => operations.recall<number>(operation))
     if (typeof first === 'number') return log.knownAt(sql, first)
     // What is on its way to D1 would count there as newer than the log that begins now.
-    await copy.ended()
+    await withTimeout(copy.ended(), COPY_MS_MAX)
     if (verdict(known).ok) return refuse('day_intact')
     if (isAhead(known)) return refuse('unavailable')
     await storage.deleteAll()

@@ -8,6 +8,9 @@ import type { Failed, Outcome } from './lot'
 
 const LANES_DEFAULT = 4
 
+/** D1 runs one batch at a time: more lanes only make smaller lots. */
+const LANES_MAX = 16
+
 const TRIES_MAX = 3
 const PAUSE_MS = 50
 
@@ -84,6 +87,6 @@ export function laneOf(env: RecorderEnv, clinicId: string): string {
 }
 
 const lanesOf = ({ RECORDER_LANES }: RecorderEnv): number =>
-  Math.max(1, Math.floor(Number(RECORDER_LANES)) || LANES_DEFAULT)
+  Math.min(LANES_MAX, Math.max(1, Math.floor(Number(RECORDER_LANES)) || LANES_DEFAULT))
 
 const nameOf = (lane: number): string => `lane-${lane}`

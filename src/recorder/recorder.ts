@@ -10,6 +10,7 @@ const LIMITS = {
   /** D1 refuses a parameter of 2 MB; a character has up to 3 bytes in it. */
   lotBytesMax: 600_000,
   clinicEntriesMax: 1_000,
+  clinicBytesMax: 4_000_000,
   /** All lanes can be in one isolate, which has 128 MB; a character takes up to 2 bytes there. */
   bytesMax: 8_000_000,
 }
@@ -20,7 +21,7 @@ const WAIT_MS_MAX = 5 * SECOND_MS
 /** Far longer than D1 may take, halves of a lot included. */
 const LOST_AFTER_MS = MINUTE_MS
 
-/** After a lot that took so long, whoever else waits for the thread has a turn. */
+/** After a lot that took at least this long, the lane pauses, so that the thread can serve other requests. */
 const LONG_LOT_MS = 10
 
 interface Item {
@@ -66,7 +67,7 @@ export const recorderOf = (...kinds: Kind[]) => {
         this.#sentAt = sentAt
         await this.#send(lot, sentAt)
         if (this.#sentAt !== sentAt) return
-        // Where D1 runs in this thread, requests are not even read between lots that follow at once.
+        // Where D1 runs in this thread, no request is read from its socket between lots that follow at once.
         if (Date.now() - sentAt >= LONG_LOT_MS) await scheduler.wait(0)
       }
       this.#sentAt = null

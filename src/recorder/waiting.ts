@@ -19,19 +19,23 @@ export interface WaitingLimits {
   lotEntriesMax: number
   lotBytesMax: number
   clinicEntriesMax: number
+  clinicBytesMax: number
   bytesMax: number
 }
 
 export function waiting<Item extends Waits>(limits: WaitingLimits): Waiting<Item> {
   /** In the order in which their turn comes; a line that is empty is removed. */
-  const lines = new Map<string, Item[]>()
+  const lines = new Map<string, { items: Item[]; bytes: number }>()
   let bytesWaiting = 0
 
   return {
     add(item) {
-      const line = lines.get(item.clinicId) ?? []
-      if (line.length >= limits.clinicEntriesMax || bytesWaiting + item.bytes > limits.bytesMax) return false
-      line.push(item)
+      const line = lines.get(item.clinicId) ?? { items: [], bytes: 0 }
+      const isLineFull =
+        line.items.length >= limits.clinicEntriesMax || line.bytes + item.bytes > limits.clinicBytesMax
+      if (isLineFull || bytesWaiting + item.bytes > limits.bytesMax) return false
+      line.items.push(item)
+      line.bytes += item.bytes
       lines.set(item.clinicId, line)
       bytesWaiting += item.bytes
       return true
@@ -43,12 +47,13 @@ export function waiting<Item extends Waits>(limits: WaitingLimits): Waiting<Item
         const [next] = lines
         if (next === undefined || lot.length >= limits.lotEntriesMax) break
         const [clinicId, line] = next
-        const [item] = line
+        const [item] = line.items
         if (item && lot.length > 0 && bytes + item.bytes > limits.lotBytesMax) break
-        line.shift()
+        line.items.shift()
         lines.delete(clinicId)
-        if (line.length > 0) lines.set(clinicId, line)
+        if (line.items.length > 0) lines.set(clinicId, line)
         if (!item) continue
+        line.bytes -= item.bytes
         lot.push(item)
         bytes += item.bytes
       }

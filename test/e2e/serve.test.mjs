@@ -6,6 +6,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { test } from 'node:test'
 import { promisify } from 'node:util'
+import { appliedMigrations, migrate } from '../../scripts/database.mjs'
 import { freePort } from '../../scripts/port.mjs'
 import { ROOT } from '../../scripts/root.mjs'
 import { serveWorker, startWorker, waitUntil } from '../../scripts/worker.mjs'
@@ -98,6 +99,15 @@ test('one service at a time uses a state folder; where a clinic exists, none is 
   )
   assert.doesNotMatch(second.printed(), /at .*\.mjs:\d+/, 'no stack trace')
   assert.doesNotMatch(first.printed(), /admin-key/)
+})
+
+test('two commands that find a new state at once apply its migrations once, and neither fails', async (t) => {
+  const stateDir = mkdtempSync(join(tmpdir(), 'doctorday-'))
+  t.after(() => rmSync(stateDir, { recursive: true, force: true }))
+  await Promise.all([migrate(stateDir), migrate(stateDir)])
+  const applied = await appliedMigrations(stateDir)
+  const wanted = readdirSync(join(ROOT, 'migrations')).filter((name) => name.endsWith('.sql'))
+  assert.deepEqual(applied.toSorted(), wanted.toSorted())
 })
 
 test('each script with options prints its usage for --help, and exits with 0', async () => {
