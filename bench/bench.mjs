@@ -52,7 +52,7 @@ async function measureAll(prepared, options) {
 
 /** Measures on a service of its own whose bindings are counted. */
 async function counted(prepared, name, measure) {
-  const server = await startService(prepared, name, { bundle: prepared.bundles.counted })
+  const server = await startService(prepared, name, { build: prepared.builds.counted })
   const lines = await measure(server)
   await server.stop()
   return lines

@@ -1,12 +1,12 @@
 import { cpSync, mkdirSync, rmSync } from 'node:fs'
 import { join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
-import { bundle } from '../scripts/bundle.mjs'
 import { migrate } from '../scripts/database.mjs'
 import { newKey } from '../scripts/keys.mjs'
 import { freePort } from '../scripts/port.mjs'
 import { ROOT } from '../scripts/root.mjs'
 import { secretInside } from '../scripts/secret.mjs'
+import { buildServer } from '../scripts/server/build.mjs'
 import { serveWorker } from '../scripts/worker.mjs'
 import { writeCountedEntry } from './counted.mjs'
 import { metered } from './machine.mjs'
@@ -49,19 +49,19 @@ export async function prepareServers({ doctors, clinics }) {
   const key = newKey(secret)
   const keys = Array.from({ length: clinics.count }, () => newKey(secret))
   const [service, counted] = await Promise.all([
-    bundle('bench-service'),
-    writeCountedEntry().then((entry) => bundle('bench-counted', { entry })),
+    buildServer('bench-service'),
+    writeCountedEntry().then((entry) => buildServer('bench-counted', { entry })),
     migrate(BASE).then(() => seed(BASE, { key, doctors, keys, clinics })),
   ])
-  return { bundles: { service, counted }, key, doctors, keys, clinics }
+  return { builds: { service, counted }, key, doctors, keys, clinics }
 }
 
 /** The service on a state of its own. `fillState` may add records before the service starts. */
-export async function startService(prepared, name, { bundle, fillState, settings } = {}) {
-  const { bundles, ...seeded } = prepared
+export async function startService(prepared, name, { build, fillState, settings } = {}) {
+  const { builds, ...seeded } = prepared
   const stateDir = copyOfBase(name)
   fillState?.(stateDir)
-  const wanted = { name, stateDir, bundle: bundle ?? bundles.service, settings, path: OPEN_PATH.service }
+  const wanted = { name, stateDir, build: build ?? builds.service, settings, path: OPEN_PATH.service }
   const server = await start(wanted)
   return { ...server, site: siteOf({ url: server.url, ...seeded }) }
 }
@@ -70,8 +70,9 @@ export async function startService(prepared, name, { bundle, fillState, settings
 export async function startLimit(worker, { name = worker, config = '.' } = {}) {
   const stateDir = copyOfBase(name)
   seedBareRecords(stateDir)
-  const options = { bundle: join(ROOT, WORKERS, worker), config: join(WORKERS, config, 'wrangler.toml') }
-  const server = await start({ name, stateDir, ...options, path: OPEN_PATH.limit })
+  const source = join(ROOT, WORKERS, worker)
+  const build = await buildServer(`bench-${name}`, { source, config: join(WORKERS, config, 'wrangler.toml') })
+  const server = await start({ name, stateDir, build, path: OPEN_PATH.limit })
   return { ...server, site: bareSite(server.url) }
 }
 

@@ -3,11 +3,10 @@ import { readOptions } from './command-line.mjs'
 import {
   appliedMigrations,
   deployedRows,
-  execute,
-  local,
+  executeDeployed,
+  executeLocally,
   localRows,
   migrate,
-  REMOTE,
   STATE_DIR,
   sqlText,
 } from './database.mjs'
@@ -62,10 +61,12 @@ async function adminKey() {
     fail('Set DOCTORDAY_SECRET to the secret of the deployment: it signs the key.')
   ready()
   await requireCountry(wanted.country)
-  const where = wanted.remote ? REMOTE : await localDatabase()
+  if (!wanted.remote) await prepareLocal()
   const kept = await existing(wanted)
   const key = newKey(secretOf(STATE_DIR))
-  await execute(statements(wanted, key), where)
+  await (wanted.remote
+    ? executeDeployed(statements(wanted, key))
+    : executeLocally(statements(wanted, key), STATE_DIR))
   if (kept)
     console.log(`The clinic ${wanted.clinic} exists. Its name, time zone and country stay as they are:
 ${kept.name}, ${kept.time_zone}, ${kept.country}.`)
@@ -91,7 +92,7 @@ function wantedOf() {
 }
 
 /** Says so if the state is new: a service that runs on another folder will refuse the key. */
-async function localDatabase() {
+async function prepareLocal() {
   const isNew = (await appliedMigrations(STATE_DIR)).length === 0
   keepPrivate(STATE_DIR)
   await migrate(STATE_DIR)
@@ -99,7 +100,6 @@ async function localDatabase() {
     console.log(
       `${STATE_DIR} held no state, so a new one was made there. A service on another folder refuses this key.`,
     )
-  return local(STATE_DIR)
 }
 
 /** The clinic as it is, or undefined. */

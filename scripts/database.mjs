@@ -16,10 +16,6 @@ export const STATE_DIR = resolve(ROOT, process.env.STATE_DIR || '.wrangler/state
 /** The exit code of lock.mjs, which this file cannot import: the installed Node may be too old for it. */
 const IN_USE = 2
 
-/** Where a statement runs: on the local database of a state folder, or on the deployed one. */
-export const local = (stateDir) => ['--local', '--persist-to', stateDir]
-export const REMOTE = ['--remote']
-
 /** Text as SQL, in hexadecimal: nothing in it needs escaping when wrangler splits or D1 parses the file. */
 export const sqlText = (text) => `CAST(x'${Buffer.from(text).toString('hex')}' AS TEXT)`
 
@@ -28,7 +24,7 @@ export async function requireUnused(stateDir, command) {
   // Asking makes the file. Without it no service runs there, and a start that is refused leaves no folder behind.
   if (!existsSync(join(stateDir, 'lock.sqlite'))) return
   // The service itself reports any other failure, when it takes the lock.
-  if ((await ranScript('lock.mjs', stateDir)).code === IN_USE)
+  if ((await ranScript('lock.mjs', [stateDir])).code === IN_USE)
     fail(
       `A service runs on ${stateDir} already. Stop it first, or choose another folder: STATE_DIR=PATH ${command}`,
     )
@@ -37,13 +33,16 @@ export async function requireUnused(stateDir, command) {
 /** Brings a local state up to date: the schema, the demo clinic and the key that opens it. */
 export async function prepare(stateDir, key) {
   await migrate(stateDir)
-  await execute(demoClinic(key), local(stateDir))
+  await executeLocally(demoClinic(key), stateDir)
 }
 
 /** Applies the migrations that a local state lacks. */
 export async function migrate(stateDir) {
+  // A database that is made now would take the place of the one that was about to be put back.
+  if (existsSync(join(stateDir, 'restoring')))
+    throw new Error(`A restore of ${stateDir} was interrupted. Call npm run restore again.`)
   if (!(await lacksMigrations(stateDir))) return
-  const { code, complained } = await ranScript('migrate.mjs', stateDir)
+  const { code, complained } = await ranScript('migrate.mjs', [stateDir])
   if (code !== 0) throw new Error(`The database in ${stateDir} cannot be migrated:\n${complained}`)
 }
 
@@ -60,20 +59,23 @@ export const appliedMigrations = async (stateDir) =>
 
 /** The rows of a query on a local state; none where the table does not exist. The service may run. */
 export async function localRows(stateDir, query) {
-  const { code, printed } = await ranScript('local-rows.mjs', stateDir, query)
+  const { code, printed } = await ranScript('local-rows.mjs', [stateDir, query])
   if (code !== 0) throw new Error(`The database in ${stateDir} cannot be read`)
   return JSON.parse(printed)
 }
 
 /** The rows of a query on the deployed database. */
 export async function deployedRows(query) {
-  const printed = await runWrangler(['d1', 'execute', 'DB', ...REMOTE, '--json', '--command', query])
+  const printed = await runWrangler(['d1', 'execute', 'DB', '--remote', '--json', '--command', query])
   return JSON.parse(printed)[0].results
 }
 
 /** Runs a script of this folder that needs the packaged Node. */
-async function ranScript(name, ...args) {
-  const script = spawnNode([join(ROOT, 'scripts', name), ...args], { stdio: ['ignore', 'pipe', 'pipe'] })
+async function ranScript(name, args, input = '') {
+  const script = spawnNode([join(ROOT, 'scripts', name), ...args], { stdio: ['pipe', 'pipe', 'pipe'] })
+  // A script that does not read its input may have ended.
+  script.stdin.on('error', () => {})
+  script.stdin.end(input)
   let [printed, complained] = ['', '']
   script.stdout.on('data', (piece) => {
     printed += piece
@@ -85,13 +87,19 @@ async function ranScript(name, ...args) {
   return { code, printed, complained }
 }
 
-/** Uses a file: a command line has a limited length, and every user of the machine can read it. */
-export async function execute(sql, where) {
+/** Runs statements on a local state, all or none. The service may run. */
+export async function executeLocally(sql, stateDir) {
+  const { code, complained } = await ranScript('local-execute.mjs', [stateDir], sql)
+  if (code !== 0) throw new Error(`The database in ${stateDir} cannot be written:\n${complained}`)
+}
+
+/** Runs statements on the deployed database, from a file: every user of the machine can read a command line. */
+export async function executeDeployed(sql) {
   const folder = mkdtempSync(join(tmpdir(), 'doctorday-'))
   try {
     const file = join(folder, 'statements.sql')
     writeFileSync(file, sql, { mode: 0o600 })
-    return await runWrangler(['d1', 'execute', 'DB', ...where, '--yes', '--file', file])
+    return await runWrangler(['d1', 'execute', 'DB', '--remote', '--yes', '--file', file])
   } finally {
     rmSync(folder, { recursive: true, force: true })
   }

@@ -1,5 +1,5 @@
 // The secret of a deployment on one machine: from the environment, or from a file that the first start makes.
-import { randomBytes } from 'node:crypto'
+import { createHmac, randomBytes } from 'node:crypto'
 import { existsSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs'
 import { dirname, join, resolve } from 'node:path'
 
@@ -23,6 +23,9 @@ export function secretInside(stateDir) {
   if (!process.env[NAME] && !existsSync(path)) write(path, randomSecret())
   return secretOf(stateDir)
 }
+
+/** Tells one secret from another, and tells nothing of either: a backup is restored with the secret it belongs to. */
+export const secretMark = (secret) => createHmac('sha256', secret).update('doctorday backup').digest('hex')
 
 const randomSecret = () => randomBytes(BYTES).toString('base64url')
 

@@ -1,11 +1,11 @@
 // `npm run serve`: the bundled Worker on workerd only, as a clinic may run it on its own machine.
-import { bundle } from './bundle.mjs'
 import { readOptions } from './command-line.mjs'
 import { localRows, migrate, requireUnused, STATE_DIR } from './database.mjs'
 import { untilAnswering, untilEnded } from './foreground.mjs'
 import { wantedPort } from './port.mjs'
 import { keepPrivate } from './private.mjs'
 import { fail, ready } from './ready.mjs'
+import { builtServer } from './server/built.mjs'
 import { serveWorker } from './worker.mjs'
 
 const USAGE = `npm run serve
@@ -24,11 +24,10 @@ async function serve() {
   await requireUnused(STATE_DIR, 'npm run serve')
   const port = await wantedPort('npm run serve')
   keepPrivate(STATE_DIR)
-  console.log('Bundling and migrating the database …')
-  await Promise.all([bundle('dist'), migrate(STATE_DIR)])
+  const [build] = await Promise.all([builtServer(), migrate(STATE_DIR)])
   const hasClinic = (await localRows(STATE_DIR, 'SELECT 1 FROM clinics LIMIT 1')).length > 0
   const host = process.env.HOST || undefined
-  const worker = serveWorker({ port, host, stateDir: STATE_DIR, bundle: '.wrangler/dist' })
+  const worker = serveWorker({ port, host, stateDir: STATE_DIR, build })
   await untilAnswering(worker)
   console.log(`Doctorday runs at ${worker.url}; its state is in ${STATE_DIR}. Stop with Ctrl-C.
   documentation  ${worker.url}/docs and ${worker.url}/redoc`)

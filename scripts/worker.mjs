@@ -33,22 +33,14 @@ export const startWorker = ({ port, stateDir, settings = {} }) =>
   })
 
 /**
- * The bundled Worker on its own socket, without wrangler: for load tests and for self-hosting. `settings`
- * override [vars] of the configuration.
+ * The Worker on workerd alone, as clinics host it: `build` is a folder that scripts/server/build.mjs has made.
+ * `settings` override what wrangler.toml has under [vars].
  */
-export const serveWorker = ({
-  port,
-  stateDir,
-  host = HOST,
-  bundle,
-  config = 'wrangler.toml',
-  settings = {},
-}) =>
+export const serveWorker = ({ port, stateDir, host = HOST, build, settings = {} }) =>
   launch('The server', port, (options) => {
-    const where = ['--state', stateDir, '--host', host, '--port', String(port)]
-    const what = ['--bundle', bundle, '--config', config]
+    const what = ['--build', build, '--state', stateDir, '--host', host, '--port', String(port)]
     const env = { ...environmentOf(stateDir), ...settings }
-    return spawnNode([join(ROOT, 'scripts', 'server.mjs'), ...where, ...what], { ...options, env })
+    return spawnNode([join(ROOT, 'scripts', 'server', 'run.mjs'), ...what], { ...options, env })
   })
 
 /** A command line could be read by every user of the machine; the environment cannot. */

@@ -1,8 +1,8 @@
 import { cpSync, mkdirSync, mkdtempSync, readFileSync, writeFileSync } from 'node:fs'
 import { basename, join, relative } from 'node:path'
 import { experimental_readRawConfig as readRawConfig } from 'wrangler'
-import { bundle } from '../../scripts/bundle.mjs'
 import { ROOT } from '../../scripts/root.mjs'
+import { buildServer } from '../../scripts/server/build.mjs'
 
 const ENTRY = join('bench', 'torture', 'worker', 'index.ts')
 const BUILDS = join(ROOT, '.wrangler')
@@ -17,13 +17,13 @@ export function newBuildFolder() {
 }
 
 /**
- * The torture build: the service as it is, or a copy of its source with one planted bug. Returns what
- * `serveWorker` needs to run it.
+ * The torture build: the service as it is, or a copy of its source with one planted bug. Returns the folder that
+ * `serveWorker` runs.
  */
 export async function build(folder, planted) {
   const source = planted ? plantedSource(folder, planted) : ROOT
   const config = relative(ROOT, writeConfig(folder, source))
-  return { bundle: await bundle(join(basename(folder), 'bundle'), { config }), config }
+  return await buildServer(join(basename(folder), 'server'), { config })
 }
 
 /** wrangler.toml with the torture entry, so that bindings, limits and migrations are always the service's. */

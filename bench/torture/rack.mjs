@@ -26,7 +26,7 @@ export async function mount({ seed, stateDir, build }) {
       WAITLIST_OFFER_SECONDS: String(OFFER_SECONDS),
     }
     starts += 1
-    worker = serveWorker({ port, stateDir, ...build, settings })
+    worker = serveWorker({ port, stateDir, build, settings })
     await worker.answers(CONTROL)
     isUp = true
   }

@@ -2,7 +2,7 @@ type Loggable = string | number | boolean | undefined
 
 /** One JSON line. Ids, codes and numbers only: never a name, a phone, a note, a result or a body. */
 export function log(event: string, facts: Record<string, Loggable>): void {
-  console.log(JSON.stringify({ event, ...facts }))
+  console.log(JSON.stringify({ time: now(), level: 'info', event, ...facts }))
 }
 
 /**
@@ -18,5 +18,8 @@ export function logFailure(event: string, error: unknown, facts: Record<string, 
     .split('\n')
     .filter((line) => /^\s+at \S.*(:\d+:\d+|native|<anonymous>)\)?$/.test(line))
     .map((line) => line.trim())
-  console.error(JSON.stringify({ event, ...facts, error: name, at: frames?.slice(0, 8).join(' | ') }))
+  const place = { error: name, at: frames?.slice(0, 8).join(' | ') }
+  console.error(JSON.stringify({ time: now(), level: 'error', event, ...facts, ...place }))
 }
+
+const now = (): string => new Date().toISOString()

@@ -22,8 +22,8 @@ const UNTRIED = { 'docs/deploy.md': 1 }
 const PASSES = 2
 
 test('every command of the documentation works, and works again', { concurrency: 3 }, async (t) => {
-  const { state: stateDir, key, bundle } = prepared()
-  const service = onlyOnce(() => startService(t, { stateDir, key, bundle }))
+  const { state: stateDir, key, build } = prepared()
+  const service = onlyOnce(() => startService(t, { stateDir, key, build }))
   const files = FILES.filter((file) => commandsOf(file, textOf(file)).length > 0)
   await Promise.all(
     files.map((file) => t.test(file, (each) => follow(each, file, { state: { stateDir, key }, service }))),
@@ -58,7 +58,7 @@ function onlyOnce(begin) {
 }
 
 /** The demo clinic on workerd alone, for the files that start nothing themselves. */
-async function startService(t, { stateDir: preparedState, key, bundle }) {
+async function startService(t, { stateDir: preparedState, key, build }) {
   const stateDir = mkdtempSync(join(tmpdir(), 'doctorday-docs-service-'))
   let worker
   t.after(async () => {
@@ -67,7 +67,7 @@ async function startService(t, { stateDir: preparedState, key, bundle }) {
   })
   cpSync(preparedState, stateDir, { recursive: true })
   const port = await freePort()
-  worker = serveWorker({ port, stateDir, bundle })
+  worker = serveWorker({ port, stateDir, build })
   await worker.answers()
   const log = t.mock.method(console, 'log', () => {})
   await loadDemo({ url: worker.url, key, stateDir })

@@ -1,15 +1,15 @@
-// What all end-to-end tests start from, made once before the first of them: the Worker's bundle, and a database
+// What all end-to-end tests start from, made once before the first of them: the server's build, and a database
 // with the demo clinic in it, of which each test gets a copy.
 import { mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
-import { bundle } from '../../scripts/bundle.mjs'
 import { prepare } from '../../scripts/database.mjs'
 import { newKey } from '../../scripts/keys.mjs'
 import { ROOT } from '../../scripts/root.mjs'
 import { secretInside } from '../../scripts/secret.mjs'
+import { buildServer } from '../../scripts/server/build.mjs'
 
 const FOLDER = join(ROOT, '.wrangler', 'e2e')
-const BUNDLE = join(FOLDER, 'bundle')
+const BUILD = join(FOLDER, 'server')
 const STATE = join(FOLDER, 'state')
 const KEY = join(FOLDER, 'key')
 
@@ -19,12 +19,12 @@ export async function globalSetup() {
   mkdirSync(FOLDER, { recursive: true })
   const key = newKey(secretInside(STATE))
   writeFileSync(KEY, key, { mode: 0o600 })
-  await Promise.all([bundle(join('e2e', 'bundle')), prepare(STATE, key)])
+  await Promise.all([buildServer(join('e2e', 'server')), prepare(STATE, key)])
 }
 
 /** node:test runs each file in a process of its own: they find it where `globalSetup` has left it. */
 export const prepared = () => ({
-  bundle: BUNDLE,
+  build: BUILD,
   state: STATE,
   key: readFileSync(KEY, 'utf8'),
 })

@@ -126,9 +126,9 @@ test('each script with options prints its usage for --help, and exits with 0', a
 
 test('a service that starts on a state in use ends by itself; kill -9 leaves the state free', async (t) => {
   const service = await startService(t)
-  const { bundle } = prepared()
+  const { build } = prepared()
   for (const start of [serveWorker, startWorker]) {
-    const other = start({ port: await freePort(), stateDir: service.stateDir, bundle })
+    const other = start({ port: await freePort(), stateDir: service.stateDir, build })
     t.after(() => other.stop())
     await assert.rejects(other.answers(), /Another service uses/)
   }

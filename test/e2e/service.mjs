@@ -16,13 +16,13 @@ import { prepared } from './prepared.mjs'
  * `wrangler dev` as `npm start` does, which takes several times as long to start.
  */
 export async function startService(t, settings = {}, { isDev = false } = {}) {
-  const { bundle, state, key } = prepared()
+  const { build, state, key } = prepared()
   const stateDir = mkdtempSync(join(tmpdir(), 'doctorday-e2e-'))
   cpSync(state, stateDir, { recursive: true })
   let worker
   const launch = async () => {
     const where = { port: await freePort(), stateDir, settings }
-    worker = isDev ? startWorker(where) : serveWorker({ ...where, bundle })
+    worker = isDev ? startWorker(where) : serveWorker({ ...where, build })
   }
   const start = async () => {
     await launch()

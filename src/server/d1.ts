@@ -1,0 +1,186 @@
+import { DurableObject } from 'cloudflare:workers'
+import { isBlank, split } from './statements'
+import { together } from './together'
+
+/**
+ * D1 on one machine: the protocol of D1's binding over the SQLite database of one object. The databases of
+ * `wrangler dev` are objects of the same key and names, so both open the same file.
+ */
+
+type Value = string | number | null
+
+interface Query {
+  sql: string
+  /** An array is a blob, a number for each byte. */
+  params?: (Value | number[])[] | null
+}
+
+interface Answer {
+  success: true
+  results: { columns: string[]; rows: unknown[][] } | Record<string, unknown>[]
+  meta: Meta
+}
+
+interface Meta {
+  served_by: string
+  served_by_primary: true
+  total_attempts: 1
+  timings: { sql_duration_ms: number }
+  duration: number
+  changes: number
+  last_row_id: number
+  changed_db: boolean
+  size_after: number
+  rows_read: number
+  rows_written: number
+}
+
+/** What SQLite has counted since the object woke. */
+interface Counts {
+  changes: number
+  rowId: number
+  size: number
+}
+
+const COUNTS = 'SELECT total_changes() AS changes, last_insert_rowid() AS rowId'
+
+/** The header by which a session asks for at least the state it has seen. */
+const BOOKMARK = 'x-cf-d1-session-commit-token'
+
+const SERVED_BY = 'doctorday'
+
+/** A constraint that SQLite checks at the commit would fail all that commits together. */
+const DEFERRED = /\bdefer/i
+
+export class D1DatabaseObject extends DurableObject<{ DATABASES: DurableObjectNamespace }> {
+  readonly #together = together()
+  readonly #sql = this.ctx.storage.sql
+  #counts = this.#counted()
+  #mayDefer = this.#defers()
+
+  /** One query, or a batch of them, which is one transaction. */
+  override async fetch(request: Request): Promise<Response> {
+    const body = await request.json<Query | Query[]>()
+    const queries = (Array.isArray(body) ? body : [body]).filter(({ sql }) => !isEmpty(sql))
+    const asObjects = !request.url.includes('ROWS_AND_COLUMNS')
+    const headers = new Headers()
+    try {
+      if (queries.length === 0) throw new Error('No SQL statements detected.')
+      const answers = await this.#transaction(
+        () => queries.map((query) => this.#execute(query, asObjects)),
+        queries,
+      )
+      if (request.headers.has(BOOKMARK)) headers.set(BOOKMARK, await this.ctx.storage.getCurrentBookmark())
+      return Response.json(answers, { headers })
+    } catch (error) {
+      return Response.json({ success: false, error: error instanceof Error ? error.message : String(error) })
+    }
+  }
+
+  #transaction<Result>(work: () => Result, queries: Query[]): Promise<Result> {
+    const isAlone = this.#mayDefer || queries.some(({ sql }) => DEFERRED.test(sql))
+    const { storage } = this.ctx
+    const done = isAlone
+      ? storage.transaction(async () => work())
+      : this.#together.run(() => storage.transactionSync(work))
+    return done.catch((error: unknown) => {
+      // SQLite has counted what the transaction took back.
+      this.#counts = this.#counted()
+      throw error
+    })
+  }
+
+  #execute({ sql, params }: Query, asObjects: boolean): Answer {
+    this.#requireOne(sql)
+    const startedAt = performance.now()
+    const cursor = this.#sql.exec<Record<string, SqlStorageValue>>(sql, ...(params ?? []).map(bound))
+    const columns = cursor.columnNames
+    const rows = Array.from(cursor.raw(), answered)
+    const duration = performance.now() - startedAt
+    const { rowsRead, rowsWritten } = cursor
+    return {
+      success: true,
+      results: asObjects ? rows.map((row) => objectOf(columns, row)) : { columns, rows },
+      meta: {
+        ...this.#changesSince(sql),
+        ...metaOf(duration),
+        rows_read: rowsRead,
+        rows_written: rowsWritten,
+      },
+    }
+  }
+
+  #changesSince(sql: string): Pick<Meta, 'changes' | 'last_row_id' | 'changed_db' | 'size_after'> {
+    const before = this.#counts
+    const now = READS.test(sql) ? before : this.#counted()
+    if (DEFERRED.test(sql)) this.#mayDefer = this.#defers()
+    this.#counts = now
+    return {
+      changes: now.changes - before.changes,
+      last_row_id: now.rowId,
+      changed_db: now.changes !== before.changes || now.rowId !== before.rowId || now.size !== before.size,
+      size_after: now.size,
+    }
+  }
+
+  #counted(): Counts {
+    const { changes, rowId } = this.#sql.exec<{ changes: number; rowId: number }>(COUNTS).one()
+    return { changes, rowId, size: this.#sql.databaseSize }
+  }
+
+  #defers(): boolean {
+    return (
+      this.#sql.exec(`SELECT sql FROM sqlite_schema WHERE sql LIKE '%DEFERRED%' LIMIT 1`).toArray().length > 0
+    )
+  }
+
+  #requireOne(sql: string): void {
+    if (sql.indexOf(';') === -1) return
+    const { first, rest } = split(sql)
+    if (isBlank(rest)) return
+    // A fault in the first statement is told before the fault that there is a second.
+    this.#compile(first)
+    throw new Error('A prepared SQL statement must contain only one statement.')
+  }
+
+  #compile(statement: string): void {
+    try {
+      this.#sql.exec(`EXPLAIN ${statement}`)
+    } catch (error) {
+      // It compiles: only its parameters are missing.
+      if (!(error instanceof Error && error.message.includes('parameter bindings'))) throw error
+    }
+  }
+}
+
+/** A statement that can change nothing. */
+const READS = /^\s*SELECT\b/i
+
+const isEmpty = (sql: string): boolean => sql.replace(/^\s+--.*/gm, '').trim().length === 0
+
+const bound = (value: Value | number[]): Value | ArrayBuffer =>
+  Array.isArray(value) ? Uint8Array.from(value).buffer : value
+
+/** JSON has no blobs: they are arrays of bytes. */
+const answered = (row: SqlStorageValue[]): unknown[] =>
+  row.some((value) => value instanceof ArrayBuffer)
+    ? row.map((value) => (value instanceof ArrayBuffer ? Array.from(new Uint8Array(value)) : value))
+    : row
+
+const objectOf = (columns: string[], row: unknown[]) =>
+  Object.fromEntries(columns.map((name, index) => [name, row[index]]))
+
+const metaOf = (duration: number) => ({
+  served_by: SERVED_BY,
+  served_by_primary: true as const,
+  total_attempts: 1 as const,
+  timings: { sql_duration_ms: duration },
+  duration,
+})
+
+/** Names the database that the binding means. */
+export default {
+  fetch(request: Request, env: { DATABASES: DurableObjectNamespace; NAME: string }): Promise<Response> {
+    return env.DATABASES.get(env.DATABASES.idFromName(env.NAME)).fetch(request)
+  },
+}

@@ -1,0 +1,173 @@
+// A backup of a service under load, restored elsewhere, has what was acknowledged before it, and its days verify.
+import assert from 'node:assert/strict'
+import { spawn } from 'node:child_process'
+import { once } from 'node:events'
+import { existsSync, mkdtempSync, readdirSync, rmSync, statSync, truncateSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { test } from 'node:test'
+import { setTimeout as sleep } from 'node:timers/promises'
+import { select } from '../../bench/database.mjs'
+import { today } from '../../scripts/demo.mjs'
+import { freePort } from '../../scripts/port.mjs'
+import { ROOT } from '../../scripts/root.mjs'
+import { rounds } from '../../scripts/rounds.mjs'
+import { secretInside } from '../../scripts/secret.mjs'
+import { serveWorker } from '../../scripts/worker.mjs'
+import { prepared } from './prepared.mjs'
+import { startService } from './service.mjs'
+
+const BACKUPS = rounds(4, 20)
+const CALLERS = 8
+const DOCTORS = 4
+
+test(`${BACKUPS} backups under load and kills: each that is complete has every record acknowledged before it`, async (t) => {
+  const service = await startService(t)
+  const folder = newFolder(t)
+  const load = await startLoad(service)
+  t.after(() => load.stop())
+  let complete = 0
+  for (let round = 0; round < BACKUPS; round += 1) {
+    const file = join(folder, `${round}.tar`)
+    await load.grows()
+    const before = load.acknowledged()
+    const backup = command('backup', service.stateDir, [file])
+    // Every other backup is interrupted: the service dies, or the command does.
+    const isKilled = round % 2 === 1
+    if (isKilled) await sleep(150 + round * 40)
+    if (isKilled && round % 4 === 1) {
+      await service.kill9()
+      await service.start()
+    } else if (isKilled) backup.kill()
+    await backup.ended
+    assert.ok(isKilled || existsSync(file), backup.said())
+    assert.deepEqual(
+      readdirSync(folder).filter((name) => name.endsWith('.part') && !isKilled),
+      [],
+    )
+    if (!existsSync(file)) continue
+    complete += 1
+    await restoredHas(t, service, load, file, before)
+  }
+  t.diagnostic(`${complete} of ${BACKUPS} were complete; ${load.acknowledged().length} records`)
+  await load.grows()
+})
+
+test('restore refuses what is no backup, a state that is there, and another secret; --replace keeps the old state', async (t) => {
+  const service = await startService(t)
+  const folder = newFolder(t)
+  const [file, copy] = [join(folder, 'backup.tar'), join(folder, 'state')]
+  const secret = { DOCTORDAY_SECRET: 'another secret of more than thirty-two characters' }
+  await service.stop()
+  await said('backup', service.stateDir, [file], /holds \d+ files/)
+  assert.equal(statSync(file).mode & 0o077, 0)
+  await said('restore', copy, [join(folder, 'nothing.tar')], /^Nothing was restored: .*ENOENT/m)
+  await said('restore', copy, [file], /belongs to another secret/, secret)
+  await said('restore', service.stateDir, [file], /has a state\. Choose another STATE_DIR/)
+  truncateSync(file, statSync(file).size - 2_048)
+  await said('restore', copy, [file], /is no complete backup/, ownSecret(service.stateDir))
+  assert.ok(!existsSync(join(copy, 'v3')))
+  await said('backup', service.stateDir, [file], /holds \d+ files/)
+  await said('restore', service.stateDir, [file, '--replace'], /is as it was at/)
+  assert.equal(readdirSync(service.stateDir).filter((name) => name.startsWith('replaced-')).length, 1)
+  await service.start()
+  await said('restore', service.stateDir, [file, '--replace'], /A service runs on/)
+})
+
+const newFolder = (t) => {
+  const folder = mkdtempSync(join(tmpdir(), 'doctorday-backup-'))
+  t.after(() => rmSync(folder, { recursive: true, force: true }))
+  return folder
+}
+
+/** The secret of a test's state lies inside it, and a backup does not hold it. */
+const ownSecret = (stateDir) => ({ DOCTORDAY_SECRET: secretInside(stateDir) })
+
+async function said(name, stateDir, args, sentence, env) {
+  const ran = command(name, stateDir, args, env)
+  await ran.ended
+  assert.match(ran.said(), sentence)
+}
+
+function command(name, stateDir, args, env = {}) {
+  const script = join('scripts', 'backup', `${name}.mjs`)
+  const child = spawn(process.execPath, [join(ROOT, script), ...args], {
+    env: { ...process.env, ...env, STATE_DIR: stateDir },
+    stdio: ['ignore', 'pipe', 'pipe'],
+  })
+  let text = ''
+  for (const stream of [child.stdout, child.stderr]) stream.on('data', (piece) => (text += piece))
+  return { ended: once(child, 'close'), said: () => text, kill: () => child.kill('SIGKILL') }
+}
+
+/** Callers that book, and store medical tests, without a pause. They go on while the service is down. */
+async function startLoad(service) {
+  const made = []
+  const date = today()
+  const doctors = await Promise.all(
+    Array.from({ length: DOCTORS }, (_, n) =>
+      service.post('/api/v1/doctors', { name: `Dr ${n}`, code: `B-${n}`, capacity: 200 }),
+    ),
+  )
+  let isOver = false
+  let number = 0
+  const next = async () => {
+    number += 1
+    const [n, key] = [number, { 'Idempotency-Key': `load-${number}` }]
+    const fields = { patient_id: `p${n}`, clinic_id: 'demo', test_type: 'blood', result: 'normal' }
+    const test = await service.post('/tests', { test_id: `t${n}`, ...fields }, key)
+    if (test.status === 201) made.push({ test: `t${n}` })
+    const patient = await service.post('/api/v1/patients', { name: `Patient ${n}`, phone: phone(n) }, key)
+    if (patient.status !== 201) return
+    const doctor_id = doctors[n % DOCTORS].body.id
+    const booked = await service.post(
+      '/api/v1/appointments',
+      { patient_id: patient.body.id, doctor_id, date },
+      key,
+    )
+    if (booked.status === 201)
+      made.push({ path: `/api/v1/appointments/${booked.body.id}`, text: booked.text })
+  }
+  const caller = async () => {
+    while (!isOver) await next().catch(() => sleep(50))
+  }
+  const callers = Array.from({ length: CALLERS }, caller)
+  return {
+    days: doctors.map(({ body }) => `/api/v1/doctors/${body.id}/days/${date}/verify`),
+    acknowledged: () => [...made],
+    async grows() {
+      const wanted = made.length + 20
+      while (made.length < wanted) await sleep(20)
+    },
+    async stop() {
+      isOver = true
+      await Promise.all(callers)
+    },
+  }
+}
+
+/** What the backup has, read through a service on another state, which then goes. */
+async function restoredHas(t, service, load, file, made) {
+  const stateDir = join(newFolder(t), 'state')
+  const secret = ownSecret(service.stateDir)
+  await said('restore', stateDir, [file], /is as it was at/, secret)
+  const restored = serveWorker({
+    port: await freePort(),
+    stateDir,
+    build: prepared().build,
+    settings: secret,
+  })
+  t.after(() => restored.stop())
+  await restored.answers()
+  const headers = { Authorization: `Bearer ${service.key}` }
+  const get = async (path) => (await fetch(`${restored.url}${path}`, { headers })).text()
+  const tests = new Set(select(stateDir, 'SELECT test_id FROM medical_tests').map(({ test_id }) => test_id))
+  const lost = made.filter(({ test }) => test && !tests.has(test))
+  for (const { path, text } of made) if (path && (await get(path)) !== text) lost.push(path)
+  assert.deepEqual(lost, [])
+  for (const day of load.days) assert.match(await get(day), /"ok":true/)
+  await restored.stop()
+}
+
+const phone = (n) =>
+  `+1 202 ${String(555 + Math.floor(n / 10_000)).padStart(3, '0')} ${String(n % 10_000).padStart(4, '0')}`
