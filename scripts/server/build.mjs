@@ -13,8 +13,14 @@ import { configOf, SERVICES } from './config.mjs'
 /** wrangler's own, with which it bundles the Worker. */
 const { build: esbuild } = createRequire(import.meta.resolve('wrangler'))('esbuild')
 
+/** What runs in the Worker itself, of src/server/. */
+const BESIDE = ['front', 'queue-consumer']
+
 /** All objects and D1 share one thread here, so the largest lots are the fastest. */
 const ON_ONE_MACHINE = { RECORDER_LANES: '1' }
+
+/** What every Worker here is given, also one whose wrangler.toml does not name it. */
+const ALWAYS = { DOCTORDAY_SECRET: '', TRUSTED_PROXIES: '' }
 
 /**
  * A long upload makes mostly garbage, and V8 collects it only after the first 32 MB. With less than 8 MB for young
@@ -22,11 +28,12 @@ const ON_ONE_MACHINE = { RECORDER_LANES: '1' }
  */
 const V8_FLAGS = ['--initial-old-space-size=4', '--heap-growing-percent=20', '--max-semi-space-size=8']
 
-/** What the Worker exports beside its own: the entrypoint by which a queue reaches its consumer. */
+/** The Worker behind its operator's proxies, and the entrypoint by which a queue reaches its consumer. */
 const MAIN = `import worker from './index.js'
+import { behindProxies } from './front.js'
 import { consumerOf } from './queue-consumer.js'
 export * from './index.js'
-export { worker as default }
+export default { fetch: behindProxies(worker) }
 export const QueueConsumer = consumerOf(worker)
 `
 
@@ -41,13 +48,13 @@ export async function buildServer(name, { config = 'wrangler.toml', entry, sourc
   else cpSync(source, folder, { recursive: true })
   const { workerOptions: worker } = optionsOf(join(ROOT, config))
   worker.name ??= 'doctorday'
-  worker.bindings = { ...worker.bindings, DOCTORDAY_SECRET: '' }
+  worker.bindings = { ...worker.bindings, ...ALWAYS }
   await bundleServices(folder)
   writeFileSync(join(folder, 'main.js'), MAIN)
   if (worker.assets)
     cpSync(resolve(ROOT, worker.assets.directory), join(folder, 'assets'), { recursive: true })
   else mkdirSync(join(folder, 'assets'), { recursive: true })
-  const modules = ['main.js', 'index.js', 'queue-consumer.js']
+  const modules = ['main.js', 'index.js', ...BESIDE.map((name) => `${name}.js`)]
   writeFileSync(join(folder, 'config.capnp'), configOf(worker, { modules, v8Flags: V8_FLAGS }))
   writeFileSync(join(folder, 'settings.json'), JSON.stringify(settingsOf(worker), null, 2))
   return folder
@@ -60,7 +67,7 @@ const pick = (from, names) => Object.fromEntries(Object.entries(from).filter(([n
 
 const bundleServices = (folder) =>
   esbuild({
-    entryPoints: [...SERVICES, 'queue-consumer'].map((name) => join(ROOT, 'src', 'server', `${name}.ts`)),
+    entryPoints: [...SERVICES, ...BESIDE].map((name) => join(ROOT, 'src', 'server', `${name}.ts`)),
     outdir: folder,
     bundle: true,
     format: 'esm',

@@ -4,6 +4,7 @@ import { mkdirSync, readFileSync } from 'node:fs'
 import { createRequire } from 'node:module'
 import { join, resolve } from 'node:path'
 import { parseArgs } from 'node:util'
+import { rangesIn } from '../../src/server/front.ts'
 import { becomeHolder, lock } from '../lock.mjs'
 import { ASSETS, FOLDERS, SOCKET } from './config.mjs'
 
@@ -20,6 +21,8 @@ const [build, state] = [resolve(values.build), resolve(values.state)]
 
 /** The workerd of `wrangler dev`, so that both read the same state in the same way. */
 const { default: WORKERD } = createRequire(import.meta.resolve('wrangler'))('workerd')
+
+requireRanges(process.env.TRUSTED_PROXIES ?? '')
 
 if (!lock(state)) {
   console.error(`Another service uses ${state}.`)
@@ -44,4 +47,13 @@ function environment() {
   return Object.fromEntries(
     Object.entries(settings).map(([name, value]) => [name, process.env[name] ?? value]),
   )
+}
+
+function requireRanges(text) {
+  try {
+    rangesIn(text)
+  } catch {
+    console.error('TRUSTED_PROXIES must be addresses and ranges, like 127.0.0.1,10.0.0.0/8.')
+    process.exit(1)
+  }
 }

@@ -8,6 +8,8 @@ import { addHeader } from './endpoint'
 /** A caller's request id must look like this; any other text could forge log lines or make them huge. */
 const VALID_REQUEST_ID = /^[A-Za-z0-9._-]{8,128}$/
 
+const HSTS = 'max-age=31536000'
+
 /** Logs ids, codes and the route's pattern of each request; the path itself can contain personal text. */
 export const requestLog = createMiddleware<App>(async (c, next) => {
   const startedAt = Date.now()
@@ -19,6 +21,8 @@ export const requestLog = createMiddleware<App>(async (c, next) => {
   const [claim, ctx] = [c.get('claim'), c.get('ctx')]
   addHeader(c, 'X-Request-Id', requestId)
   addHeader(c, 'X-Content-Type-Options', 'nosniff')
+  // What a browser has reached by https, it never asks for by http again, where others could read the key.
+  if (c.req.url.startsWith('https:')) addHeader(c, 'Strict-Transport-Security', HSTS)
   if (claim?.replayed) addHeader(c, 'Idempotency-Replayed', 'true')
   log('request', {
     method: c.req.method,
