@@ -1,5 +1,4 @@
 import { DurableObject } from 'cloudflare:workers'
-import { isBlank, split } from './statements'
 import { together } from './together'
 
 /**
@@ -49,14 +48,20 @@ const BOOKMARK = 'x-cf-d1-session-commit-token'
 
 const SERVED_BY = 'doctorday'
 
-/** A constraint that SQLite checks at the commit would fail all that commits together. */
-const DEFERRED = /\bdefer/i
+/**
+ * A constraint that SQLite checks at the commit, or a conflict that takes the whole transaction back, would fail
+ * all that commits together. A statement or a schema that has such words is committed alone.
+ */
+const ALONE = /defer|rollback/i
+const HAS_ALONE = `SELECT 1 FROM sqlite_schema WHERE sql LIKE '%defer%' OR sql LIKE '%rollback%' LIMIT 1`
 
 export class D1DatabaseObject extends DurableObject<{ DATABASES: DurableObjectNamespace }> {
   readonly #together = together()
   readonly #sql = this.ctx.storage.sql
-  #counts = this.#counted()
-  #mayDefer = this.#defers()
+  /** Within a transaction, after its last write. */
+  #counts: Counts | undefined
+  #lastRowId = 0
+  #isAlone = this.#commitsAlone()
 
   /** One query, or a batch of them, which is one transaction. */
   override async fetch(request: Request): Promise<Response> {
@@ -77,49 +82,50 @@ export class D1DatabaseObject extends DurableObject<{ DATABASES: DurableObjectNa
     }
   }
 
+  /** What SQLite writes by itself at a commit counts for no query. */
   #transaction<Result>(work: () => Result, queries: Query[]): Promise<Result> {
-    const isAlone = this.#mayDefer || queries.some(({ sql }) => DEFERRED.test(sql))
+    const counting = () => {
+      this.#counts = undefined
+      return work()
+    }
     const { storage } = this.ctx
-    const done = isAlone
-      ? storage.transaction(async () => work())
-      : this.#together.run(() => storage.transactionSync(work))
-    return done.catch((error: unknown) => {
-      // SQLite has counted what the transaction took back.
-      this.#counts = this.#counted()
-      throw error
-    })
+    if (this.#isAlone || queries.some(({ sql }) => ALONE.test(sql)))
+      return storage.transaction(async () => counting())
+    return this.#together.run(() => storage.transactionSync(counting))
   }
 
   #execute({ sql, params }: Query, asObjects: boolean): Answer {
-    this.#requireOne(sql)
+    const before = READS.test(sql) ? null : (this.#counts ?? this.#counted())
     const startedAt = performance.now()
     const cursor = this.#sql.exec<Record<string, SqlStorageValue>>(sql, ...(params ?? []).map(bound))
     const columns = cursor.columnNames
     const rows = Array.from(cursor.raw(), answered)
     const duration = performance.now() - startedAt
+    if (ALONE.test(sql)) this.#isAlone = this.#commitsAlone()
     const { rowsRead, rowsWritten } = cursor
     return {
       success: true,
       results: asObjects ? rows.map((row) => objectOf(columns, row)) : { columns, rows },
       meta: {
-        ...this.#changesSince(sql),
         ...metaOf(duration),
+        ...this.#changesSince(before),
         rows_read: rowsRead,
         rows_written: rowsWritten,
       },
     }
   }
 
-  #changesSince(sql: string): Pick<Meta, 'changes' | 'last_row_id' | 'changed_db' | 'size_after'> {
-    const before = this.#counts
-    const now = READS.test(sql) ? before : this.#counted()
-    if (DEFERRED.test(sql)) this.#mayDefer = this.#defers()
+  #changesSince(before: Counts | null) {
+    const size_after = this.#sql.databaseSize
+    if (!before) return { changes: 0, last_row_id: this.#lastRowId, changed_db: false, size_after }
+    const now = this.#counted()
     this.#counts = now
+    this.#lastRowId = now.rowId
     return {
       changes: now.changes - before.changes,
       last_row_id: now.rowId,
       changed_db: now.changes !== before.changes || now.rowId !== before.rowId || now.size !== before.size,
-      size_after: now.size,
+      size_after,
     }
   }
 
@@ -128,28 +134,8 @@ export class D1DatabaseObject extends DurableObject<{ DATABASES: DurableObjectNa
     return { changes, rowId, size: this.#sql.databaseSize }
   }
 
-  #defers(): boolean {
-    return (
-      this.#sql.exec(`SELECT sql FROM sqlite_schema WHERE sql LIKE '%DEFERRED%' LIMIT 1`).toArray().length > 0
-    )
-  }
-
-  #requireOne(sql: string): void {
-    if (sql.indexOf(';') === -1) return
-    const { first, rest } = split(sql)
-    if (isBlank(rest)) return
-    // A fault in the first statement is told before the fault that there is a second.
-    this.#compile(first)
-    throw new Error('A prepared SQL statement must contain only one statement.')
-  }
-
-  #compile(statement: string): void {
-    try {
-      this.#sql.exec(`EXPLAIN ${statement}`)
-    } catch (error) {
-      // It compiles: only its parameters are missing.
-      if (!(error instanceof Error && error.message.includes('parameter bindings'))) throw error
-    }
+  #commitsAlone(): boolean {
+    return this.#sql.exec(HAS_ALONE).toArray().length > 0
   }
 }
 

@@ -8,6 +8,7 @@ import { test } from 'node:test'
 import { chanceOf } from '../../bench/torture/chance.mjs'
 import { freePort } from '../../scripts/port.mjs'
 import { ROOT } from '../../scripts/root.mjs'
+import { rounds } from '../../scripts/rounds.mjs'
 import { buildServer } from '../../scripts/server/build.mjs'
 import { serveWorker } from '../../scripts/worker.mjs'
 import { SCHEMA, statementsOf } from './statements.mjs'
@@ -15,13 +16,17 @@ import { SCHEMA, statementsOf } from './statements.mjs'
 const { Miniflare, convertV4MiniflareOptions } = createRequire(import.meta.resolve('wrangler'))('miniflare')
 
 const WORKER = join('test', 'e2e', 'workers', 'statements')
-const REQUESTS = 10_000
+const REQUESTS = rounds(2_500, 10_000)
 const SEED = Number(process.env.SEED ?? 1)
 
-/** What may differ: time, and the name of the machine. */
-const INCIDENTAL = ['duration', 'timings', 'served_by']
+/**
+ * What may differ: time, the name of the machine, and the size, because the simulator keeps a number of its own in
+ * the database. That number's row is also what was inserted last where no other row was.
+ */
+const INCIDENTAL = ['duration', 'timings', 'served_by', 'size_after']
+const INSERTS = /^\s*INSERT.* INTO (?:people|notes|words)\b/
 
-test('D1 on one machine answers 10,000 random requests as the simulator does', {
+test(`D1 on one machine answers ${REQUESTS} random requests as the simulator does`, {
   timeout: 600_000,
 }, async (t) => {
   const [ours, theirs] = await Promise.all([served(t), simulated(t)])
@@ -33,6 +38,11 @@ test('D1 on one machine answers 10,000 random requests as the simulator does', {
 
 async function same(ours, theirs, asked) {
   const [found, wanted] = await Promise.all([ours(asked), theirs(asked)])
+  for (const { answer } of [found, wanted])
+    for (const [index, { sql }] of asked.queries.entries()) {
+      const { meta } = (asked.way === 'batch' ? answer?.[index] : answer) ?? {}
+      if (meta && !(INSERTS.test(sql) && meta.changes > 0)) delete meta.last_row_id
+    }
   assert.deepEqual(found, wanted, JSON.stringify(asked).slice(0, 2_000))
 }
 
@@ -68,5 +78,6 @@ async function simulated(t) {
 
 async function ask(send, asked) {
   const reply = await send({ method: 'POST', body: JSON.stringify(asked) })
-  return JSON.parse(await reply.text(), (name, value) => (INCIDENTAL.includes(name) ? undefined : value))
+  const text = (await reply.text()).replace(/reference = \w+/g, 'reference = …')
+  return JSON.parse(text, (name, value) => (INCIDENTAL.includes(name) ? undefined : value))
 }
