@@ -4,7 +4,7 @@ import { mkdirSync, readFileSync } from 'node:fs'
 import { createRequire } from 'node:module'
 import { join, resolve } from 'node:path'
 import { parseArgs } from 'node:util'
-import { rangesIn } from '../../src/server/front.ts'
+import { rangesIn } from '../../src/server/ranges.ts'
 import { becomeHolder, lock } from '../lock.mjs'
 import { ASSETS, FOLDERS, SOCKET } from './config.mjs'
 

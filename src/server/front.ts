@@ -1,4 +1,6 @@
 import ipaddr from 'ipaddr.js'
+import { gatherLogLines } from './log-lines'
+import { isIn, type Range, rangesIn } from './ranges'
 
 /**
  * Who has sent a request, and whether it came by https, on one machine. A proxy before the service tells both in
@@ -21,26 +23,6 @@ const TOLD = [
   'X-Forwarded-Port',
   'X-Real-IP',
 ]
-
-type Range = [ipaddr.IPv4 | ipaddr.IPv6, number]
-
-/** Addresses and ranges, with commas between them. Throws at one that is neither. */
-export const rangesIn = (text: string): Range[] =>
-  text
-    .split(',')
-    .map((part) => part.trim())
-    .filter((part) => part !== '')
-    .map((part) => {
-      if (part.includes('/')) return ipaddr.parseCIDR(part)
-      const address = ipaddr.process(part)
-      return [address, address.kind() === 'ipv4' ? 32 : 128]
-    })
-
-const isIn = (ranges: Range[], text: string): boolean => {
-  if (!ipaddr.isValid(text)) return false
-  const address = ipaddr.process(text)
-  return ranges.some(([range, bits]) => range.kind() === address.kind() && address.match(range, bits))
-}
 
 /** What the Worker is given. `peer` is the address of the other end of the connection. */
 export function provenRequest(request: Request, peer: string, trusted: Range[]): Request {
@@ -70,10 +52,15 @@ type Fetch = (request: Request, env: Bindings, ctx: ExecutionContext) => Respons
 
 /** The Worker's fetch, which gets only what is proven of its callers. */
 export function behindProxies(worker: { fetch: Fetch }): Fetch {
+  const lines = gatherLogLines(console)
   let trusted: Range[] | undefined
-  return (request, env, ctx) => {
+  return async (request, env, ctx) => {
     trusted ??= rangesIn(env.TRUSTED_PROXIES)
     const { clientIp } = (request.cf ?? {}) as { clientIp?: string }
-    return worker.fetch(provenRequest(request, clientIp ?? '', trusted), env, ctx)
+    try {
+      return await worker.fetch(provenRequest(request, clientIp ?? '', trusted), env, ctx)
+    } finally {
+      lines.writeSoon(ctx)
+    }
   }
 }
