@@ -26,6 +26,9 @@ export async function builtServer() {
   return FOLDER
 }
 
+/** The folder of the last build, whatever the source is now; undefined where there is none. */
+export const existingBuild = () => (existsSync(MARK) ? FOLDER : undefined)
+
 function filesOf(path) {
   if (!statSync(join(ROOT, path)).isDirectory()) return [join(ROOT, path)]
   const inside = readdirSync(join(ROOT, path), { recursive: true, withFileTypes: true })

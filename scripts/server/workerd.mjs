@@ -1,0 +1,43 @@
+// Turns a process into workerd, which serves a build on a state folder. Needs the packaged Node.
+import { mkdirSync, readFileSync } from 'node:fs'
+import { createRequire } from 'node:module'
+import { join } from 'node:path'
+import { rangesIn } from '../../src/server/ranges.ts'
+import { becomeHolder, lock } from '../lock.mjs'
+import { fail } from '../ready.mjs'
+import { ASSETS, FOLDERS, SOCKET } from './config.mjs'
+
+/** The workerd of `wrangler dev`, so that both read the same state in the same way. */
+const { default: WORKERD } = createRequire(import.meta.resolve('wrangler'))('workerd')
+
+/** Does not return: what an operator's machine runs then is one process. `state` and `build` are folders. */
+export function becomeWorkerd({ build, state, host, port }) {
+  requireRanges(process.env.TRUSTED_PROXIES ?? '')
+  if (!lock(state)) fail(`Another service uses ${state}.`)
+  const at = (name) => join(state, FOLDERS[name])
+  for (const name of Object.keys(FOLDERS)) mkdirSync(at(name), { recursive: true, mode: 0o700 })
+  becomeHolder(state, environmentOf(build), [
+    WORKERD,
+    'serve',
+    join(build, 'config.capnp'),
+    `--socket-addr=${SOCKET}=${host}:${port}`,
+    `--directory-path=${ASSETS}=${join(build, 'assets')}`,
+    ...Object.keys(FOLDERS).map((name) => `--directory-path=${name}=${at(name)}`),
+  ])
+}
+
+/** The environment overrides the settings of the build, and has the secret. */
+function environmentOf(build) {
+  const settings = JSON.parse(readFileSync(join(build, 'settings.json'), 'utf8'))
+  return Object.fromEntries(
+    Object.entries(settings).map(([name, value]) => [name, process.env[name] ?? value]),
+  )
+}
+
+function requireRanges(text) {
+  try {
+    rangesIn(text)
+  } catch {
+    fail('TRUSTED_PROXIES must be addresses and ranges, like 127.0.0.1,10.0.0.0/8.')
+  }
+}
