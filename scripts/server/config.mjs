@@ -18,6 +18,9 @@ export const FOLDERS = {
 export const SOCKET = 'http'
 export const ASSETS = 'asset-files'
 
+/** From the compatibility date 2026-08-04 on; workerd complains of who says so. */
+const BY_DEFAULT = 'nodejs_compat'
+
 /** What no Worker here may do: reach another address than its bindings. */
 const NOWHERE = 'nowhere'
 
@@ -48,7 +51,7 @@ function appOf(worker, modules) {
   return serviceOf('app', {
     modules,
     compatibilityDate: worker.compatibilityDate,
-    compatibilityFlags: worker.compatibilityFlags,
+    compatibilityFlags: (worker.compatibilityFlags ?? []).filter((flag) => flag !== BY_DEFAULT),
     bindings: [
       ...Object.keys(worker.bindings ?? {}).map((name) => bindingOf(name, `fromEnvironment = ${text(name)}`)),
       ...Object.entries(worker.d1Databases ?? {}).map(([name, id]) => bindingOf(name, databaseOf(idOf(id)))),

@@ -64,7 +64,10 @@ export class KvNamespaceObject extends DurableObject {
     const key = keyIn(url)
     if (key === null) return refused({ status: 400, message: 'Could not URL-decode key name' })
     const refusal = limits.keyRefusal(key) ?? limits.cacheTtlRefusal(query.get('cache_ttl'))
-    if (refusal) return refused(refusal)
+    if (refusal) {
+      await request.body?.cancel()
+      return refused(refusal)
+    }
     if (request.method === 'PUT') return this.#put(key, request, query)
     if (request.method === 'DELETE') return this.#delete(key)
     return this.#get(key)
@@ -80,15 +83,13 @@ export class KvNamespaceObject extends DurableObject {
   }
 
   async #put(key: string, request: Request, query: URLSearchParams): Promise<Response> {
+    // A sender whose body is not read waits for ever.
+    const value = await request.bytes()
     const expiresAt = limits.expiryOf(query.get('expiration'), query.get('expiration_ttl'), seconds())
     if (expiresAt !== null && typeof expiresAt === 'object') return refused(expiresAt)
     const metadata = request.headers.get('CF-KV-Metadata')
-    const length = Number(request.headers.get('Content-Length') ?? 0)
-    const refusal = limits.metadataRefusal(metadata) ?? limits.valueRefusal(length)
+    const refusal = limits.metadataRefusal(metadata) ?? limits.valueRefusal(value.byteLength)
     if (refusal) return refused(refusal)
-    const value = await request.bytes()
-    const tooLong = limits.valueRefusal(value.byteLength)
-    if (tooLong) return refused(tooLong)
     if (expiresAt !== null) await this.#arm()
     return this.#changed(() => {
       const parts = Math.max(Math.ceil(value.byteLength / PART_BYTES), 1)
@@ -226,8 +227,8 @@ function wantedOf({ value, metadata }: Found, isJson: boolean, withMetadata: boo
   return withMetadata ? { value: wanted, metadata: metadata === null ? null : JSON.parse(metadata) } : wanted
 }
 
-const encodedCursor = (key: string) => btoa(encodeURIComponent(key))
-const decodedCursor = (cursor: string | null) => (cursor === null ? '' : decodeURIComponent(atob(cursor)))
+const encodedCursor = (key: string) => Buffer.from(key).toString('base64')
+const decodedCursor = (cursor: string | null) => Buffer.from(cursor ?? '', 'base64').toString()
 
 /** The one namespace of a binding. */
 export default {

@@ -1,7 +1,7 @@
 import { DurableObject } from 'cloudflare:workers'
 import { log, logFailure } from '../lib/log'
 import type { Delivered, Verdict } from './queue-consumer'
-import { type ContentType, isUnsendable, messagesIn, type Sent } from './queue-protocol'
+import { type ContentType, isUnsendable, messagesIn, type Sent, type Unsendable } from './queue-protocol'
 
 /**
  * A queue on one machine: the protocol of a queue's binding over the SQLite database of one object. Messages are
@@ -66,7 +66,7 @@ export class QueueObject extends DurableObject<Bindings> {
   override async fetch(request: Request): Promise<Response> {
     if (request.method === 'GET') return Response.json(this.#metrics())
     const read = await messagesIn(request)
-    if (isUnsendable(read)) return new Response(read.message, { status: read.status })
+    if (isUnsendable(read)) return refused(read)
     await this.#add(read)
     this.ctx.waitUntil(this.#deliver())
     return Response.json({ metadata: { metrics: this.#metrics() } })
@@ -152,6 +152,13 @@ export class QueueObject extends DurableObject<Bindings> {
     await this.#deliver()
   }
 }
+
+/** The binding makes an error of these headers. */
+const refused = ({ status, message }: Unsendable) =>
+  new Response(message, {
+    status,
+    headers: { 'CF-Queues-Error-Code': String(status), 'CF-Queues-Error-Cause': message },
+  })
 
 /** The one queue of a binding. */
 export default {

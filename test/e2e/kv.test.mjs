@@ -38,6 +38,7 @@ test('an entry that has expired is not found, and is deleted by itself', async (
   assert.deepEqual(JSON.parse(await kv.ask({ way: 'get', key: 'short' })), { answer: null })
   await kv.kill9()
   on(join(folder, 'metadata.sqlite'), (db) => db.exec('UPDATE _cf_ALARM SET scheduled_time = 1'))
+  on(join(folder, file), (db) => db.exec('UPDATE _cf_METADATA SET value = 1 WHERE key = 1'))
   await kv.start()
   const left = () => on(join(folder, file), (db) => db.prepare('SELECT key FROM entries ORDER BY key').all())
   await waitUntil(() => left().length === 2, SWEPT_WITHIN_MS, 'the sweep')
