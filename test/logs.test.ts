@@ -112,6 +112,8 @@ test('each request is one JSON line: method, route pattern, status, ms, clinic, 
   await clinic.get('/api/v1/patients/someone', { 'X-Request-Id': 'my-request-1' })
   expect(lines.map((line) => JSON.parse(line))).toEqual([
     {
+      time: expect.stringMatching(/^\d{4}-\d\d-\d\dT[\d:.]+Z$/),
+      level: 'info',
       event: 'request',
       method: 'GET',
       route: '/api/v1/patients/:id',

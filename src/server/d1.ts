@@ -49,8 +49,8 @@ const BOOKMARK = 'x-cf-d1-session-commit-token'
 const SERVED_BY = 'doctorday'
 
 /**
- * A constraint that SQLite checks at the commit, or a conflict that takes the whole transaction back, would fail
- * all that commits together. A statement or a schema that has such words is committed alone.
+ * A constraint that SQLite checks at the commit, or a conflict that takes the whole transaction back, would
+ * fail all that commits together. A statement or a schema that has such words is committed alone.
  */
 const ALONE = /defer|rollback/i
 const HAS_ALONE = `SELECT 1 FROM sqlite_schema WHERE sql LIKE '%defer%' OR sql LIKE '%rollback%' LIMIT 1`

@@ -3,9 +3,9 @@ import { gatherLogLines } from './log-lines'
 import { isIn, type Range, rangesIn } from './ranges'
 
 /**
- * Who has sent a request, and whether it came by https, on one machine. A proxy before the service tells both in
- * headers, and so could every caller: they count only from addresses that the operator trusts. As on Cloudflare,
- * the caller's address is then in CF-Connecting-IP, and the scheme in the URL.
+ * Who has sent a request, and whether it came by https, on one machine. A proxy before the service tells
+ * both in headers, and so could every caller: they count only from addresses that the operator trusts. As
+ * on Cloudflare, the caller's address is then in CF-Connecting-IP, and the scheme in the URL.
  */
 
 const ADDRESS = 'CF-Connecting-IP'

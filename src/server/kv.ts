@@ -3,8 +3,8 @@ import * as limits from './kv-limits'
 import { together } from './together'
 
 /**
- * KV on one machine: the protocol of KV's binding over the SQLite database of one object. An alarm deletes what
- * has expired. An answer of KV only spares work, so it may wait for others to share their commit.
+ * KV on one machine: the protocol of KV's binding over the SQLite database of one object. An alarm deletes
+ * what has expired. An answer of KV only spares work, so it may wait for others to share their commit.
  */
 
 const SHARE_COMMIT_MS = 20

@@ -1,14 +1,17 @@
 /**
- * Writes the lines that tell of requests together, within WAIT_MS: one by one they cost a request more than its
- * look-up. Every other line is written at once, after those that wait. On Cloudflare each line belongs to its
- * request, so there `console` is left alone.
+ * Writes the lines that tell of requests together, within WAIT_MS: one by one they cost a request more than
+ * its look-up. Every other line is written at once, after those that wait. On Cloudflare each line belongs
+ * to its request, so there `console` is left alone.
  */
 
 const WAIT_MS = 20
 
 const OF_REQUEST = /^\{"time":"[^"]+","level":"info","event":"request"/
 
-/** Replaces `console.log` and `console.error`. A request whose line is the first to wait keeps the others' time. */
+/**
+ * Replaces `console.log` and `console.error`. A request whose line is the first to wait keeps the others'
+ * time.
+ */
 export function gatherLogLines(console: Pick<Console, 'log' | 'error'>) {
   const [log, error] = [console.log.bind(console), console.error.bind(console)]
   let waiting: string[] = []

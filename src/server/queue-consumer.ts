@@ -3,8 +3,8 @@ import { logFailure } from '../lib/log'
 import type { ContentType } from './queue-protocol'
 
 /**
- * How a queue on one machine reaches its consumer: calling a `queue` handler from another Worker needs a runtime
- * that is started with its experiments, so the Worker that has the handler exports an entrypoint.
+ * How a queue on one machine reaches its consumer: calling a `queue` handler from another Worker needs a
+ * runtime that is started with its experiments, so the Worker that has the handler exports an entrypoint.
  */
 
 /** A message on its way to the consumer. */

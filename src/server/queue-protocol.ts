@@ -1,6 +1,8 @@
 import * as v from 'valibot'
 
-/** What the binding of a queue sends, and the sentences with which a queue refuses it: those of the simulator. */
+/**
+ * What the binding of a queue sends, and the sentences with which a queue refuses it: those of the simulator.
+ */
 
 const MESSAGE_BYTES_MAX = 128_000
 const BATCH_BYTES_MAX = 288_000

@@ -4,9 +4,9 @@ import type { Delivered, Verdict } from './queue-consumer'
 import { type ContentType, isUnsendable, messagesIn, type Sent, type Unsendable } from './queue-protocol'
 
 /**
- * A queue on one machine: the protocol of a queue's binding over the SQLite database of one object. Messages are
- * delivered at least once, in batches, one batch at a time. What the consumer asks for again is delivered again;
- * after the last try a message is kept as dead, and a line is logged.
+ * A queue on one machine: the protocol of a queue's binding over the SQLite database of one object.
+ * Messages are delivered at least once, in batches, one batch at a time. What the consumer asks for again
+ * is delivered again; after the last try a message is kept as dead, and a line is logged.
  */
 
 /** Wakes the queue after a crash, when nothing else does. */

@@ -48,6 +48,7 @@ export async function openDesk(t, { key, stateDir, port: givenPort }) {
       .replaceAll('8787', port)
       .replaceAll('9090', upstreamPort)
       .replaceAll('/var/lib/doctorday', join(folder, 'state'))
+      .replaceAll('/var/backups', join(folder, 'backups'))
       .replaceAll('/tmp/', `${folder}/`)
   return {
     run: (text) => shell.run(here(text)),
