@@ -83,12 +83,14 @@ export class D1DatabaseObject extends DurableObject<{ DATABASES: DurableObjectNa
   }
 
   /** What SQLite writes by itself at a commit counts for no query. */
-  #transaction<Result>(work: () => Result, queries: Query[]): Promise<Result> {
+  async #transaction<Result>(work: () => Result, queries: Query[]): Promise<Result> {
     const counting = () => {
       this.#counts = undefined
       return work()
     }
     const { storage } = this.ctx
+    // What only reads shares no commit, and waits for none.
+    if (queries.every(({ sql }) => READS.test(sql))) return work()
     if (this.#isAlone || queries.some(({ sql }) => ALONE.test(sql)))
       return storage.transaction(async () => counting())
     return this.#together.run(() => storage.transactionSync(counting))

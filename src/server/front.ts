@@ -1,6 +1,5 @@
-import ipaddr from 'ipaddr.js'
 import { gatherLogLines } from './log-lines'
-import { isIn, type Range, rangesIn } from './ranges'
+import { addressIn, isIn, type Range, rangesIn } from './ranges'
 
 /**
  * Who has sent a request, and whether it came by https, on one machine. A proxy before the service tells
@@ -41,7 +40,7 @@ export function provenRequest(request: Request, peer: string, trusted: Range[]):
 function callerIn(forwardedFor: string, peer: string, trusted: Range[]): string {
   const told = forwardedFor.split(',').map((part) => part.trim())
   const caller = told.findLast((address) => !isIn(trusted, address))
-  return caller !== undefined && ipaddr.isValid(caller) ? caller : peer
+  return caller !== undefined && addressIn(caller) ? caller : peer
 }
 
 interface Bindings {

@@ -62,6 +62,8 @@ export async function startService(t, settings = {}, { isDev = false } = {}) {
     launch,
     /** What it has printed since it was started. */
     printed: () => worker.printed(),
+    /** The process that serves; not under `wrangler dev`. */
+    pid: () => worker.pid,
     /** The folder of its state. */
     stateDir,
     /** Bytes of memory of its workerd, or null where that is not measured. */
