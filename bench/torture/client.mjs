@@ -58,7 +58,8 @@ export function newClient({ world, rack, clinic, number }) {
 
 /**
  * Retries until the answer is definite. Sometimes it repeats the request, or sends it twice at once: the same
- * key must get the same answer. A status that is not in `statuses` breaks a promise.
+ * key must get the same answer. A status that is not in `statuses` breaks a promise; a function says only after
+ * the answer which are, because other clients may have changed what is right meanwhile.
  */
 async function ask(wanted) {
   const { world, chance, what, statuses, isRepeatable = true } = wanted
@@ -70,7 +71,8 @@ async function ask(wanted) {
   ])
   const third = isRepeatable && chance.happens(REPEATED) ? await askUntilDefinite(wanted, message) : null
   world.count(what, first.code ?? first.status)
-  if (!statuses.includes(first.status))
+  const right = typeof statuses === 'function' ? statuses() : statuses
+  if (!right.includes(first.status))
     world.breaks(
       'expected answer',
       `${what} ${message.path} answered ${excerptOf(first)} to ${message.body?.slice(0, EXCERPT_MAX) ?? ''}`,

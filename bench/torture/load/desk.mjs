@@ -114,7 +114,7 @@ export async function cancel(client) {
   const reply = await client.ask('cancel', {
     path: `${APPOINTMENTS}/${appointment.id}/cancel`,
     body: { reason },
-    statuses: [200, ...ifMoved(client, appointment, 409)],
+    statuses: () => [200, ...ifMoved(client, appointment, 409)],
   })
   if (reply.status === 200) world.acknowledge('cancel', { clinic, id: appointment.id, reason })
   appointment.status = 'cancelled'

@@ -12,7 +12,7 @@ export async function checkIn(client) {
   const reply = await client.ask('check in', {
     path: CHECKINS,
     body: { appointment_id: appointment.id, patient_id: appointment.patient, priority: priorityOf(chance) },
-    statuses: [201, ...ifMoved(client, appointment, 409, 422)],
+    statuses: () => [201, ...ifMoved(client, appointment, 409, 422)],
   })
   if (reply.code === 'already_cancelled') return markCancelled(client, appointment, reply)
   if (reply.status !== 201) return
@@ -77,7 +77,7 @@ export async function noShow(client) {
   if (!appointment) return
   const reply = await client.ask('no-show', {
     path: `${CHECKINS}/${appointment.id}/no-show`,
-    statuses: [200, ...ifMoved(client, appointment, 409, 422)],
+    statuses: () => [200, ...ifMoved(client, appointment, 409, 422)],
   })
   if (reply.status !== 200 && mayBeMoved(client, appointment)) return
   appointment.status = 'no_show'
