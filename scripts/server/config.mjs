@@ -24,10 +24,13 @@ const BY_DEFAULT = 'nodejs_compat'
 /** What no Worker here may do: reach another address than its bindings. */
 const NOWHERE = 'nowhere'
 
+/** The folder of KV's entries. */
+export const KV_FOLDER = 'doctorday-KvNamespaceObject'
+
 /** The class and the key of an object decide the file in which it is stored: neither may ever change. */
 const OBJECTS = {
   d1: { className: 'D1DatabaseObject', uniqueKey: 'miniflare-D1DatabaseObject', binding: 'DATABASES' },
-  kv: { className: 'KvNamespaceObject', uniqueKey: 'doctorday-KvNamespaceObject', binding: 'NAMESPACES' },
+  kv: { className: 'KvNamespaceObject', uniqueKey: KV_FOLDER, binding: 'NAMESPACES' },
   queue: { className: 'QueueObject', uniqueKey: 'doctorday-QueueObject', binding: 'QUEUES' },
 }
 

@@ -1,11 +1,11 @@
 // Turns a process into workerd, which serves a build on a state folder. Needs the packaged Node.
-import { mkdirSync, readFileSync } from 'node:fs'
+import { mkdirSync, readdirSync, readFileSync, rmSync } from 'node:fs'
 import { createRequire } from 'node:module'
 import { join } from 'node:path'
 import { rangesIn } from '../../src/server/ranges.ts'
 import { becomeHolder, lock } from '../lock.mjs'
 import { fail } from '../ready.mjs'
-import { ASSETS, FOLDERS, SOCKET } from './config.mjs'
+import { ASSETS, FOLDERS, KV_FOLDER, SOCKET } from './config.mjs'
 
 /** The workerd of `wrangler dev`, so that both read the same state in the same way. */
 const { default: WORKERD } = createRequire(import.meta.resolve('wrangler'))('workerd')
@@ -16,6 +16,7 @@ export function becomeWorkerd({ build, state, host, port }) {
   if (!lock(state)) fail(`Another service uses ${state}.`)
   const at = (name) => join(state, FOLDERS[name])
   for (const name of Object.keys(FOLDERS)) mkdirSync(at(name), { recursive: true, mode: 0o700 })
+  removeOldReplies(at('kv-files'))
   becomeHolder(state, environmentOf(build), [
     WORKERD,
     'serve',
@@ -40,4 +41,13 @@ function requireRanges(text) {
   } catch {
     fail('TRUSTED_PROXIES must be addresses and ranges, like 127.0.0.1,10.0.0.0/8.')
   }
+}
+
+/**
+ * What Cloudflare's simulator of KV has kept. It only spares work, and here nothing would ever read it, or delete
+ * what has expired.
+ */
+function removeOldReplies(folder) {
+  for (const name of readdirSync(folder))
+    if (name !== KV_FOLDER) rmSync(join(folder, name), { recursive: true, force: true })
 }

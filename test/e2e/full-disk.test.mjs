@@ -50,4 +50,5 @@ test('where nothing can be written, requests are 503 with Retry-After; with spac
   assert.deepEqual([verified.body.ok, verified.body.count], [true, 5])
 })
 
-const limitFiles = (pid, bytes) => execFileSync('prlimit', ['--pid', String(pid), `--fsize=${bytes}:unlimited`])
+const limitFiles = (pid, bytes) =>
+  execFileSync('prlimit', ['--pid', String(pid), `--fsize=${bytes}:unlimited`])
