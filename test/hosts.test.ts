@@ -66,3 +66,15 @@ test.each(['localhost:8787', '[::1]:8787', '10.0.0.7', 'clinic-1.example_x.com']
     expect([status, link?.startsWith('</api/v1/doctors?limit=1&cursor=')]).toEqual([200, true])
   },
 )
+
+test('who came by https is told to come only by https, and who came by http is told nothing', async () => {
+  const told = async (url: string) => {
+    const request = new Request<unknown, IncomingRequestCfProperties>(url)
+    const { headers } = await worker.fetch(request, env, createExecutionContext())
+    return headers.get('Strict-Transport-Security')
+  }
+  for (const path of ['/health', '/docs', '/api/v1/doctors', '/nowhere']) {
+    expect(await told(`https://clinic.test${path}`)).toBe('max-age=31536000')
+    expect(await told(`http://clinic.test${path}`)).toBeNull()
+  }
+})

@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest'
-import { provenRequest } from '../src/server/front'
+import { addressOf, provenRequest } from '../src/server/front'
 import { rangesIn } from '../src/server/ranges'
 
 /** What the Worker learns of a request that has come from `peer`. */
@@ -70,4 +70,13 @@ test('a request from which nothing is taken reaches the Worker as it is, body an
 
 test.each(['localhost', '10.0.0.0/33', '10.0.0', 'a,b', '127.0.0.1;10.0.0.1'])('%s is no setting', (text) => {
   expect(() => rangesIn(text)).toThrow()
+})
+
+test.each([
+  ['127.0.0.1:47420', '127.0.0.1'],
+  ['[::1]:47420', '::1'],
+  ['[fe80::1:2]:80', 'fe80::1:2'],
+  ['', ''],
+])('the other end of a connection from %s is %s', (socket, address) => {
+  expect(addressOf(socket)).toBe(address)
 })

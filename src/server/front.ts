@@ -55,11 +55,14 @@ export function behindProxies(worker: { fetch: Fetch }): Fetch {
   let trusted: Range[] | undefined
   return async (request, env, ctx) => {
     trusted ??= rangesIn(env.TRUSTED_PROXIES)
-    const { clientIp } = (request.cf ?? {}) as { clientIp?: string }
+    const { clientIp = '' } = (request.cf ?? {}) as { clientIp?: string }
     try {
-      return await worker.fetch(provenRequest(request, clientIp ?? '', trusted), env, ctx)
+      return await worker.fetch(provenRequest(request, addressOf(clientIp), trusted), env, ctx)
     } finally {
       lines.writeSoon(ctx)
     }
   }
 }
+
+/** workerd names the port too: `127.0.0.1:47420`, `[::1]:47420`. */
+export const addressOf = (socket: string): string => socket.replace(/^\[?(.*?)\]?:\d+$/, '$1')
