@@ -21,6 +21,9 @@ function fileName() {
 
 const fileOf = (stateDir) => join(stateDir, 'v3', 'd1', UNIQUE_KEY, fileName())
 
+/** Whether a state has a database. */
+export const hasLocal = (stateDir) => existsSync(fileOf(stateDir))
+
 /** What `work` returns for the database of a state; undefined where the state has none yet. */
 export function readLocal(stateDir, work) {
   if (!existsSync(fileOf(stateDir))) return undefined

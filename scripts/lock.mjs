@@ -2,7 +2,8 @@
 // however it ends: no file is left that says a dead process still runs. Needs the packaged Node. Started by itself
 // with a folder, it exits with IN_USE if a service has the lock: database.mjs asks.
 import { spawn, spawnSync } from 'node:child_process'
-import { existsSync, mkdirSync, readFileSync, statSync } from 'node:fs'
+import { once } from 'node:events'
+import { existsSync, mkdirSync, readdirSync, readFileSync, statSync } from 'node:fs'
 import { delimiter, join } from 'node:path'
 import { DatabaseSync } from 'node:sqlite'
 import { isMain } from './root.mjs'
@@ -16,7 +17,7 @@ const SQLITE_BUSY = 5
 const LOCKED = 75
 
 /** Kept for as long as the process lives: a database that is collected would be closed, and free. */
-let held
+const held = []
 
 /**
  * Returns whether this process has the state for itself now. Node can lock a file only through SQLite. workerd
@@ -24,7 +25,31 @@ let held
  */
 export function lock(stateDir) {
   mkdirSync(stateDir, { recursive: true, mode: 0o700 })
-  const database = new DatabaseSync(join(stateDir, 'lock.sqlite'))
+  return lockFile(join(stateDir, 'lock.sqlite')) && !isServed(stateDir)
+}
+
+/** As `lock`, and keeps workerd's lock too, so that no service that is about to start can take it meanwhile. */
+export async function lockForWork(stateDir) {
+  if (!lock(stateDir)) return false
+  const flock = flockProgram()
+  if (!flock) return true
+  // `cat` ends with this process, whose pipe it reads.
+  const holder = spawn(flock, ['--nonblock', ...CODE, '--no-fork', workerdLock(stateDir), 'cat'], {
+    stdio: ['pipe', 'pipe', 'ignore'],
+  })
+  holder.stdin.on('error', () => {})
+  holder.stdin.write('locked')
+  const isLocked = await Promise.race([
+    once(holder.stdout, 'data').then(() => true),
+    once(holder, 'exit').then(() => false),
+  ])
+  for (const each of [holder, holder.stdin, holder.stdout]) each.unref?.()
+  return isLocked
+}
+
+/** Returns whether this process has an empty file of its own for itself now, until it ends. */
+export function lockFile(path) {
+  const database = new DatabaseSync(path)
   try {
     database.exec('BEGIN EXCLUSIVE')
   } catch (error) {
@@ -32,8 +57,8 @@ export function lock(stateDir) {
     if (error.errcode === SQLITE_BUSY) return false
     throw error
   }
-  held = database
-  return held.isOpen && !isServed(stateDir)
+  held.push(database)
+  return true
 }
 
 /**
@@ -44,7 +69,11 @@ export function becomeHolder(stateDir, env, command) {
   const flock = flockProgram()
   // Whoever asks whether the state is served has the lock for an instant.
   if (flock)
-    process.execve(flock, [flock, '--wait', '1', ...CODE, '--no-fork', lockFile(stateDir), ...command], env)
+    process.execve(
+      flock,
+      [flock, '--wait', '1', ...CODE, '--no-fork', workerdLock(stateDir), ...command],
+      env,
+    )
   const [program, ...args] = command
   const child = spawn(program, args, { env, stdio: 'inherit' })
   for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP']) process.on(signal, () => child.kill(signal))
@@ -54,24 +83,38 @@ export function becomeHolder(stateDir, env, command) {
 /** Whether a process that `becomeHolder` has made is there. */
 function isServed(stateDir) {
   const flock = flockProgram()
-  if (!flock || !existsSync(lockFile(stateDir))) return false
-  return spawnSync(flock, ['--nonblock', '--shared', ...CODE, lockFile(stateDir), 'true']).status === LOCKED
+  if (!flock || !existsSync(workerdLock(stateDir))) return false
+  const options = ['--nonblock', '--shared', ...CODE, workerdLock(stateDir)]
+  return spawnSync(flock, [...options, 'true']).status === LOCKED
 }
 
 /** The process that serves the state, as the kernel knows it, or undefined. */
 export function servingProcess(stateDir) {
   if (!isServed(stateDir)) return undefined
-  const { ino } = statSync(lockFile(stateDir))
+  const file = statSync(workerdLock(stateDir))
   const found = readFileSync('/proc/locks', 'utf8')
     .split('\n')
-    .map((line) => /: FLOCK +\w+ +WRITE +(\d+) +[\da-f:]+:(\d+) /.exec(line))
-    .find((match) => match?.[2] === String(ino))
-  if (!found) throw new Error(`The process that serves ${stateDir} cannot be found`)
-  return Number(found[1])
+    .map((line) => /: FLOCK +\w+ +WRITE +(\d+) /.exec(line)?.[1])
+    .find((pid) => pid !== undefined && hasOpen(pid, file))
+  if (found === undefined) throw new Error(`The process that serves ${stateDir} cannot be found`)
+  return Number(found)
+}
+
+/** Whether a process has a file open. */
+function hasOpen(pid, { dev, ino }) {
+  const folder = join('/proc', pid, 'fd')
+  try {
+    return readdirSync(folder).some((name) => {
+      const open = statSync(join(folder, name), { throwIfNoEntry: false })
+      return open?.dev === dev && open.ino === ino
+    })
+  } catch {
+    return false // It has ended, or is another user's.
+  }
 }
 
 const CODE = ['--conflict-exit-code', String(LOCKED)]
-const lockFile = (stateDir) => join(stateDir, 'workerd.lock')
+const workerdLock = (stateDir) => join(stateDir, 'workerd.lock')
 
 /** That of util-linux; others cannot become the command that they start. */
 function flockProgram() {

@@ -10,12 +10,16 @@ const BYTES = 32
  * The secret that belongs to a state folder. It lies beside the folder, so that a copy of the state alone
  * proves nothing; where nothing can be written beside it, it lies inside.
  */
-export function secretOf(stateDir) {
+export const secretOf = (stateDir) => existingSecret(stateDir) ?? newSecret(placesOf(stateDir))
+
+/** As `secretOf`; undefined where there is none yet. */
+export function existingSecret(stateDir) {
   if (process.env[NAME]) return process.env[NAME]
-  const places = [`${resolve(stateDir)}.secret`, join(resolve(stateDir), 'secret')]
-  const written = places.find((path) => existsSync(path))
-  return written ? readFileSync(written, 'utf8').trim() : newSecret(places)
+  const written = placesOf(stateDir).find((path) => existsSync(path))
+  return written && readFileSync(written, 'utf8').trim()
 }
+
+const placesOf = (stateDir) => [`${resolve(stateDir)}.secret`, join(resolve(stateDir), 'secret')]
 
 /** The secret of a state that lasts for one run: it lies inside, so it is copied and removed with the state. */
 export function secretInside(stateDir) {

@@ -23,7 +23,9 @@ export async function whileFrozen(pid, work) {
   try {
     process.kill(pid, 'SIGSTOP')
     await untilStopped(pid)
-    return work()
+    const done = work()
+    if (!isStopped(pid)) throw new Error('the service went on too early; make the backup again')
+    return done
   } finally {
     process.kill(pid, 'SIGCONT')
     guard.stdin.end()

@@ -4,10 +4,11 @@ import { join, resolve } from 'node:path'
 import { DatabaseSync } from 'node:sqlite'
 import { readPositionals } from '../command-line.mjs'
 import { STATE_DIR } from '../database.mjs'
-import { lock } from '../lock.mjs'
+import { hasLocal } from '../local-database.mjs'
+import { lockForWork } from '../lock.mjs'
 import { keepPrivate } from '../private.mjs'
 import { fail } from '../ready.mjs'
-import { secretMark, secretOf } from '../secret.mjs'
+import { existingSecret, secretMark } from '../secret.mjs'
 import { readArchive } from './archive.mjs'
 
 const USAGE = `npm run restore -- FILE [--replace]
@@ -18,43 +19,55 @@ already is refused, or with --replace kept beside the new one, in STATE_DIR/repl
   STATE_DIR         the folder of the data (.wrangler/state), in the environment
   DOCTORDAY_SECRET  the secret of the deployment that made the backup, if no file beside STATE_DIR has it`
 
-const [PARTS, HERE] = ['v3', '.restoring']
+/** The part of a state that holds its records: before and after the renames, and the mark while they are made. */
+const STATE = join(STATE_DIR, 'v3')
+const UNPACKED = join(STATE_DIR, '.restoring')
+const NEW = join(UNPACKED, 'v3')
+const MARK = join(STATE_DIR, 'restoring')
 
-/** A file that is no database of a state. */
+/** Not a database, but what one has not taken over yet. */
 const LOG = '-wal'
 
 async function restore() {
   const [[file], { replace }] = readPositionals(USAGE, 1, { replace: { type: 'boolean' } })
+  const secret = existingSecret(STATE_DIR)
+  if (secret === undefined) throw new Error('the secret of its deployment is nowhere. Set DOCTORDAY_SECRET.')
   keepPrivate(STATE_DIR)
-  if (!lock(STATE_DIR)) throw new Error(`A service runs on ${STATE_DIR}. Stop it first.`)
-  const present = join(STATE_DIR, PARTS)
-  if (existsSync(present) && !replace)
+  if (!(await lockForWork(STATE_DIR))) throw new Error(`a service runs on ${STATE_DIR}. Stop it first.`)
+  if (existsSync(MARK) && existsSync(STATE)) {
+    // Before the first rename, or after the last one: the state is whole.
+    const isDone = !existsSync(NEW)
+    rmSync(MARK)
+    if (isDone)
+      return console.log(`The restore that was interrupted is complete. Start the service: npm run serve`)
+  }
+  if (existsSync(STATE) && !replace)
     throw new Error(`${STATE_DIR} has a state. Choose another STATE_DIR, or keep it aside with --replace.`)
-  const folder = join(STATE_DIR, HERE)
-  rmSync(folder, { recursive: true, force: true })
-  mkdirSync(folder, { mode: 0o700 })
-  const facts = await readArchive(resolve(file), folder)
-  if (facts.secret !== secretMark(secretOf(STATE_DIR)))
-    throw new Error(
-      'The backup belongs to another secret. Set DOCTORDAY_SECRET to the secret of its deployment.',
-    )
-  for (const path of databasesIn(folder)) checkDatabase(path)
-  takeOver(folder, present)
-  console.log(`${STATE_DIR} is as it was at ${facts.created_at}. Start the service: npm run serve`)
+  rmSync(UNPACKED, { recursive: true, force: true })
+  mkdirSync(UNPACKED, { mode: 0o700 })
+  try {
+    const facts = await readArchive(resolve(file), UNPACKED)
+    if (facts.secret !== secretMark(secret))
+      throw new Error('the backup belongs to another secret. Set DOCTORDAY_SECRET to that of its deployment.')
+    if (!hasLocal(UNPACKED)) throw new Error('the backup holds no database.')
+    for (const path of databasesIn(UNPACKED)) checkDatabase(path)
+    takeOver()
+    console.log(`${STATE_DIR} is as it was at ${facts.created_at}. Start the service: npm run serve`)
+  } finally {
+    rmSync(UNPACKED, { recursive: true, force: true })
+  }
 }
 
-/** Each step is one rename. A restore that is interrupted between them leaves no half of a state, and a mark. */
-function takeOver(folder, present) {
-  const mark = join(STATE_DIR, 'restoring')
-  writeFileSync(mark, 'A restore was interrupted. Call npm run restore again.\n')
-  if (existsSync(present)) {
+/** Each step is one rename. While the mark is there, no service starts on what may be half of a state. */
+function takeOver() {
+  writeFileSync(MARK, 'A restore was interrupted. Call npm run restore again.\n')
+  if (existsSync(STATE)) {
     const aside = join(STATE_DIR, `replaced-${new Date().toISOString().replaceAll(':', '')}`)
     mkdirSync(aside)
-    renameSync(present, join(aside, PARTS))
+    renameSync(STATE, join(aside, 'v3'))
   }
-  renameSync(join(folder, PARTS), present)
-  rmSync(folder, { recursive: true, force: true })
-  rmSync(mark)
+  renameSync(NEW, STATE)
+  rmSync(MARK)
 }
 
 const databasesIn = (folder) =>
@@ -70,7 +83,7 @@ function checkDatabase(path) {
     if (found !== 'ok') throw new Error(found)
     database.exec('PRAGMA wal_checkpoint(TRUNCATE)')
   } catch (error) {
-    throw new Error(`The backup holds a damaged database, ${path}: ${error.message}`)
+    throw new Error(`the backup holds a damaged database, ${path}: ${error.message}`)
   } finally {
     database.close()
   }

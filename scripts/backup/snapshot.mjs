@@ -4,10 +4,7 @@ import { dirname, join, relative } from 'node:path'
 import { backup, DatabaseSync } from 'node:sqlite'
 
 /** What a backup holds: D1, the objects with their alarms, and messages of the queue. KV only spares work. */
-export const FOLDERS = [join('v3', 'd1'), join('v3', 'do'), join('v3', 'queues')]
-
-/** Where snapshots lie, inside the state: on the same disk a copy may share its blocks with the file. */
-export const SNAPSHOTS = '.snapshots'
+const FOLDERS = [join('v3', 'd1'), join('v3', 'do'), join('v3', 'queues')]
 
 /** A database with more bytes is read through SQLite after the writers go on, all others are copied before. */
 const SMALL_BYTES_MAX = 1_000_000

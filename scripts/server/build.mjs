@@ -5,7 +5,10 @@ import { cpSync, mkdirSync, rmSync, writeFileSync } from 'node:fs'
 import { createRequire } from 'node:module'
 import { join, resolve } from 'node:path'
 import { parseArgs } from 'node:util'
-import { unstable_getMiniflareWorkerOptions as optionsOf } from 'wrangler'
+import {
+  unstable_getMiniflareWorkerOptions as optionsOf,
+  experimental_readRawConfig as readRaw,
+} from 'wrangler'
 import { bundle } from '../bundle.mjs'
 import { isMain, ROOT } from '../root.mjs'
 import { configOf, SERVICES } from './config.mjs'
@@ -46,9 +49,7 @@ export async function buildServer(name, { config = 'wrangler.toml', entry, sourc
   rmSync(folder, { recursive: true, force: true })
   if (source === undefined) await bundle(name, { config, entry })
   else cpSync(source, folder, { recursive: true })
-  const { workerOptions: worker } = optionsOf(join(ROOT, config))
-  worker.name ??= 'doctorday'
-  worker.bindings = { ...worker.bindings, ...ALWAYS }
+  const worker = workerOf(join(ROOT, config))
   await bundleServices(folder)
   writeFileSync(join(folder, 'main.js'), MAIN)
   if (worker.assets)
@@ -58,6 +59,29 @@ export async function buildServer(name, { config = 'wrangler.toml', entry, sourc
   writeFileSync(join(folder, 'config.capnp'), configOf(worker, { modules, v8Flags: V8_FLAGS }))
   writeFileSync(join(folder, 'settings.json'), JSON.stringify(settingsOf(worker), null, 2))
   return folder
+}
+
+/** What wrangler makes of a configuration. Its variables are those under [vars], and none of .dev.vars. */
+function workerOf(config) {
+  const { workerOptions } = withSecret(() => optionsOf(config))
+  const { rawConfig } = readRaw({ config })
+  return {
+    ...workerOptions,
+    name: workerOptions.name ?? 'doctorday',
+    bindings: { ...pick(workerOptions.bindings ?? {}, rawConfig.vars ?? {}), ...ALWAYS },
+  }
+}
+
+/** Without a secret wrangler would advise the operator to write one into a file. */
+function withSecret(work) {
+  const { DOCTORDAY_SECRET } = process.env
+  process.env.DOCTORDAY_SECRET = 'is given when the server starts'
+  try {
+    return work()
+  } finally {
+    if (DOCTORDAY_SECRET === undefined) delete process.env.DOCTORDAY_SECRET
+    else process.env.DOCTORDAY_SECRET = DOCTORDAY_SECRET
+  }
 }
 
 /** The names that the Worker reads from the environment, and their values where it has none. */

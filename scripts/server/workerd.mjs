@@ -21,7 +21,7 @@ export function becomeWorkerd({ build, state, host, port }) {
     WORKERD,
     'serve',
     join(build, 'config.capnp'),
-    `--socket-addr=${SOCKET}=${host}:${port}`,
+    `--socket-addr=${SOCKET}=${host.includes(':') && !host.startsWith('[') ? `[${host}]` : host}:${port}`,
     `--directory-path=${ASSETS}=${join(build, 'assets')}`,
     ...Object.keys(FOLDERS).map((name) => `--directory-path=${name}=${at(name)}`),
   ])

@@ -2,12 +2,24 @@
 import assert from 'node:assert/strict'
 import { spawn } from 'node:child_process'
 import { once } from 'node:events'
-import { existsSync, mkdtempSync, readdirSync, rmSync, statSync, truncateSync } from 'node:fs'
+import {
+  cpSync,
+  existsSync,
+  mkdirSync,
+  mkdtempSync,
+  readdirSync,
+  renameSync,
+  rmSync,
+  statSync,
+  truncateSync,
+  writeFileSync,
+} from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { test } from 'node:test'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { select } from '../../bench/database.mjs'
+import { migrate } from '../../scripts/database.mjs'
 import { today } from '../../scripts/demo.mjs'
 import { freePort } from '../../scripts/port.mjs'
 import { ROOT } from '../../scripts/root.mjs'
@@ -58,22 +70,70 @@ test('restore refuses what is no backup, a state that is there, and another secr
   const service = await startService(t)
   const folder = newFolder(t)
   const [file, copy] = [join(folder, 'backup.tar'), join(folder, 'state')]
-  const secret = { DOCTORDAY_SECRET: 'another secret of more than thirty-two characters' }
+  const own = ownSecret(service.stateDir)
   await service.stop()
   await said('backup', service.stateDir, [file], /holds \d+ files/)
   assert.equal(statSync(file).mode & 0o077, 0)
-  await said('restore', copy, [join(folder, 'nothing.tar')], /^Nothing was restored: .*ENOENT/m)
-  await said('restore', copy, [file], /belongs to another secret/, secret)
+  await said('restore', copy, [file], /the secret of its deployment is nowhere/)
+  await said('restore', copy, [file], /belongs to another secret/, ANOTHER_SECRET)
+  await said('restore', copy, [join(folder, 'nothing.tar')], /^Nothing was restored: .*ENOENT/m, own)
   await said('restore', service.stateDir, [file], /has a state\. Choose another STATE_DIR/)
-  truncateSync(file, statSync(file).size - 2_048)
-  await said('restore', copy, [file], /is no complete backup/, ownSecret(service.stateDir))
-  assert.ok(!existsSync(join(copy, 'v3')))
-  await said('backup', service.stateDir, [file], /holds \d+ files/)
+  const cut = join(folder, 'cut.tar')
+  cpSync(file, cut)
+  truncateSync(cut, statSync(cut).size - 2_048)
+  await said('restore', service.stateDir, [cut, '--replace'], /is no complete backup/)
+  assert.ok(!existsSync(join(copy, 'v3')) && !existsSync(`${copy}.secret`))
+  assert.ok(existsSync(join(service.stateDir, 'v3')))
   await said('restore', service.stateDir, [file, '--replace'], /is as it was at/)
   assert.equal(readdirSync(service.stateDir).filter((name) => name.startsWith('replaced-')).length, 1)
   await service.start()
-  await said('restore', service.stateDir, [file, '--replace'], /A service runs on/)
+  await said('restore', service.stateDir, [file, '--replace'], /a service runs on/)
 })
+
+test('a restore that was cut off at any of its renames is told by the next start, and goes on', async (t) => {
+  const service = await startService(t)
+  const folder = newFolder(t)
+  const [file, state] = [join(folder, 'backup.tar'), (name) => join(service.stateDir, name)]
+  await service.stop()
+  await said('backup', service.stateDir, [file], /holds \d+ files/)
+  const cut = () => writeFileSync(state('restoring'), '')
+  const refuses = async () =>
+    assert.rejects(migrate(service.stateDir), /A restore of .* was interrupted\. Call npm run restore again/)
+  cut()
+  await refuses()
+  await said('restore', service.stateDir, [file], /The restore that was interrupted is complete/)
+  mkdirSync(state('aside'))
+  renameSync(state('v3'), join(state('aside'), 'v3'))
+  cut()
+  await refuses()
+  await said('restore', service.stateDir, [file], /is as it was at/)
+  cut()
+  mkdirSync(join(state('.restoring'), 'v3'), { recursive: true })
+  await refuses()
+  await said('restore', service.stateDir, [file], /has a state/)
+  assert.ok(!existsSync(state('restoring')))
+  await service.start()
+})
+
+test('a backup of no state, to no file, beside another, or without the secret is refused, and leaves nothing', async (t) => {
+  const service = await startService(t)
+  const folder = newFolder(t)
+  const [file, nowhere] = [join(folder, 'backup.tar'), join(folder, 'nowhere')]
+  await said('backup', nowhere, [file], /holds no state/)
+  await said('backup', service.stateDir, [join(folder, 'no', 'backup.tar')], /is no folder\. Make it first/)
+  await said('backup', service.stateDir, ['/dev/null'], /is no regular file/)
+  assert.deepEqual(readdirSync(folder), [])
+  const both = [1, 2].map((n) => command('backup', service.stateDir, [join(folder, `${n}.tar`)]))
+  await Promise.all(both.map(({ ended }) => ended))
+  const texts = both.map((each) => each.said()).join('\n')
+  assert.match(texts, /holds \d+ files/)
+  assert.ok(/Another backup is under way/.test(texts) || texts.match(/holds \d+ files/g).length === 2, texts)
+  mkdirSync(join(service.stateDir, '.snapshot', 'v3'), { recursive: true })
+  await said('backup', service.stateDir, [file], /holds \d+ files/)
+  assert.ok(!existsSync(join(service.stateDir, '.snapshot')))
+})
+
+const ANOTHER_SECRET = { DOCTORDAY_SECRET: 'another secret of more than thirty-two characters' }
 
 /** As a service manager does: while a backup has the state, a start is refused. */
 const restarted = (service) =>

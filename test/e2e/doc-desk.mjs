@@ -1,7 +1,7 @@
 // Where a file of the documentation is tried: a copy of the checkout, one shell, and what it starts.
 import { spawn } from 'node:child_process'
 import { once } from 'node:events'
-import { cpSync, mkdtempSync, readFileSync, rmSync, symlinkSync, writeFileSync } from 'node:fs'
+import { cpSync, mkdirSync, mkdtempSync, readFileSync, rmSync, symlinkSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { basename, delimiter, join } from 'node:path'
 import { createInterface } from 'node:readline'
@@ -31,6 +31,7 @@ export const isServer = (text) => SERVERS.some(({ runs }) => runs.test(text))
  */
 export async function openDesk(t, { key, stateDir, port: givenPort }) {
   const folder = mkdtempSync(join(tmpdir(), 'doctorday-docs-'))
+  mkdirSync(join(folder, 'backups'))
   const checkout = copyOfCheckout(folder)
   if (key) writeFileSync(join(checkout, '.dev.vars'), `DEMO_API_KEY=${key}\n`)
   if (stateDir) cpSync(stateDir, join(folder, 'state'), { recursive: true })
