@@ -30,9 +30,11 @@ test(`D1 on one machine answers ${REQUESTS} random requests as the simulator doe
 })
 
 function comparable(text, asked) {
-  const parsed = JSON.parse(text.replace(/reference = \w+/g, 'reference = …'), (name, value) =>
-    INCIDENTAL.includes(name) ? undefined : value,
-  )
+  const certain = text
+    .replace(/reference = \w+/g, 'reference = …')
+    // SQLite did not read such a statement: the place is that of the fault before.
+    .replace(/(statement too long) at offset \d+/g, '$1')
+  const parsed = JSON.parse(certain, (name, value) => (INCIDENTAL.includes(name) ? undefined : value))
   for (const [index, { sql }] of asked.queries.entries()) {
     const { meta } = (asked.way === 'batch' ? parsed.answer?.[index] : parsed.answer) ?? {}
     if (meta && !(INSERTS.test(sql) && meta.changes > 0)) delete meta.last_row_id

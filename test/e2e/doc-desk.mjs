@@ -46,11 +46,11 @@ export async function openDesk(t, { key, stateDir, port: givenPort }) {
   /** The documentation names usual ports and folders; here they are other ones. */
   const here = (text) =>
     text
+      .replaceAll('/tmp/', `${folder}/`)
       .replaceAll('8787', port)
       .replaceAll('9090', upstreamPort)
-      .replaceAll('/var/lib/doctorday', join(folder, 'state'))
+      .replaceAll('/var/lib/', `${folder}/lib/`)
       .replaceAll('/var/backups', join(folder, 'backups'))
-      .replaceAll('/tmp/', `${folder}/`)
   return {
     run: (text) => shell.run(here(text)),
     /** Null once the server can be used, or what is wrong. One that runs since the first time goes on. */

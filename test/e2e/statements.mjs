@@ -151,7 +151,6 @@ export function statementsOf(random) {
     () => q('INSERT INTO visits VALUES (?, ?, ?)', [`v${below(300)}`, 1_000_000, 1]),
     () => q('DELETE FROM sqlite_schema'),
     () => q('CREATE TABLE _cf_own (a)'),
-    () => q('SELECT * FROM _cf_METADATA'),
     () => q('CREATE TEMP TABLE mine (a)'),
     () => q("SELECT raise(ABORT, 'x')"),
   ]
