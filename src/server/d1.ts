@@ -91,9 +91,22 @@ export class D1DatabaseObject extends DurableObject<{ DATABASES: DurableObjectNa
     const { storage } = this.ctx
     // What only reads shares no commit, and waits for none.
     if (queries.every(({ sql }) => READS.test(sql))) return work()
-    if (this.#isAlone || queries.some(({ sql }) => ALONE.test(sql)))
-      return storage.transaction(async () => counting())
+    if (this.#isAlone || queries.some(({ sql }) => ALONE.test(sql))) return this.#alone(counting)
     return this.#together.run(() => storage.transactionSync(counting))
+  }
+
+  /** A request that ran meanwhile would be a part of this transaction, and of its failure. */
+  async #alone<Result>(work: () => Result): Promise<Result> {
+    // The object would be reset if this threw.
+    const outcome = await this.ctx.blockConcurrencyWhile(async () => {
+      try {
+        return { result: await this.ctx.storage.transaction(async () => work()) }
+      } catch (error) {
+        return { error }
+      }
+    })
+    if ('error' in outcome) throw outcome.error
+    return outcome.result
   }
 
   #execute({ sql, params }: Query, asObjects: boolean): Answer {
@@ -141,8 +154,8 @@ export class D1DatabaseObject extends DurableObject<{ DATABASES: DurableObjectNa
   }
 }
 
-/** A statement that can change nothing. */
-const READS = /^\s*SELECT\b/i
+/** A text that can change nothing: no second statement follows. */
+const READS = /^\s*SELECT\b[^;]*;?\s*$/i
 
 const isEmpty = (sql: string): boolean => sql.replace(/^\s+--.*/gm, '').trim().length === 0
 

@@ -119,6 +119,8 @@ export function statementsOf(random) {
     () => q('SELECT 1; SELEC 2'),
     () => q('SELEC 1; SELECT 2'),
     () => q('INSERT INTO notes (text) VALUES (1); DELETE FROM notes'),
+    () => q(`SELECT 1; DELETE FROM notes WHERE seq % 3 = ${below(3)}`),
+    () => q(`  select 1 ; UPDATE people SET age = 7 WHERE id = ${id()};`),
     () => q("SELECT 'unfinished"),
     () => q('SELECT /* unfinished'),
     () => q(''),
