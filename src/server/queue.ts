@@ -12,6 +12,9 @@ import { type ContentType, isUnsendable, messagesIn, type Sent, type Unsendable 
 /** Wakes the queue after a crash, when nothing else does. */
 const WAKE_AFTER_MS = 5_000
 
+/** As long as Cloudflare lets a consumer work on a batch. */
+const DELIVERY_MS_MAX = 900_000
+
 /** Dead messages that are kept: the newest. */
 const DEAD_MAX = 10_000
 
@@ -74,11 +77,10 @@ export class QueueObject extends DurableObject<Bindings> {
 
   /** The alarm is set in the same transaction as the messages. */
   async #add(sent: Sent[]): Promise<void> {
-    const isArmed = (await this.ctx.storage.getAlarm()) !== null
     const now = Date.now()
     for (const { contentType, body, delaySeconds } of sent)
       this.#sql.exec(ADD, crypto.randomUUID(), contentType, body, now, now + delaySeconds * 1_000)
-    if (!isArmed) await this.ctx.storage.setAlarm(now + WAKE_AFTER_MS)
+    await this.ctx.storage.setAlarm(now + WAKE_AFTER_MS)
   }
 
   /** Delivers what is due, until nothing is, and sets the alarm for what is due later. */
@@ -113,11 +115,15 @@ export class QueueObject extends DurableObject<Bindings> {
 
   /** A consumer that cannot be reached has had the batch: it may have done a part of it. */
   async #verdict(batch: Delivered[]): Promise<Verdict> {
+    const ended = new AbortController()
     try {
-      return await this.env.CONSUMER.deliver(this.env.SETTINGS.queue, batch)
+      const delivered = this.env.CONSUMER.deliver(this.env.SETTINGS.queue, batch)
+      return await Promise.race([delivered, tooLong(ended.signal)])
     } catch (error) {
       logFailure('queue.not_delivered', error, { queue: this.env.SETTINGS.queue })
       return { done: [], delays: {} }
+    } finally {
+      ended.abort()
     }
   }
 
@@ -151,6 +157,11 @@ export class QueueObject extends DurableObject<Bindings> {
     await this.ctx.storage.setAlarm(Date.now() + WAKE_AFTER_MS)
     await this.#deliver()
   }
+}
+
+async function tooLong(signal: AbortSignal): Promise<never> {
+  await scheduler.wait(DELIVERY_MS_MAX, { signal })
+  throw new Error('The consumer did not end in time.')
 }
 
 /** The binding makes an error of these headers. */
