@@ -6,6 +6,11 @@
 
 const WAIT_MS = 20
 
+/** A timer ends with the request that set it: one that is this late never comes. */
+const LATE_MS = 200
+
+const LINES_MAX = 500
+
 const OF_REQUEST = /^\{"time":"[^"]+","level":"info","event":"request"/
 
 /**
@@ -15,10 +20,10 @@ const OF_REQUEST = /^\{"time":"[^"]+","level":"info","event":"request"/
 export function gatherLogLines(console: Pick<Console, 'log' | 'error'>) {
   const [log, error] = [console.log.bind(console), console.error.bind(console)]
   let waiting: string[] = []
-  let isTimed = false
+  let timedAt = Number.NEGATIVE_INFINITY
 
   function writeWaiting(): void {
-    isTimed = false
+    timedAt = Number.NEGATIVE_INFINITY
     if (waiting.length === 0) return
     const lines = waiting.join('\n')
     waiting = []
@@ -31,6 +36,7 @@ export function gatherLogLines(console: Pick<Console, 'log' | 'error'>) {
       writeWaiting()
       log(line)
     }
+    if (waiting.length >= LINES_MAX) writeWaiting()
   }
   console.error = (line: string) => {
     writeWaiting()
@@ -39,9 +45,10 @@ export function gatherLogLines(console: Pick<Console, 'log' | 'error'>) {
 
   return {
     /** For a request that has its answer. */
-    writeSoon(ctx: ExecutionContext): void {
-      if (isTimed || waiting.length === 0) return
-      isTimed = true
+    writeSoon(ctx: Pick<ExecutionContext, 'waitUntil'>): void {
+      const now = Date.now()
+      if (waiting.length === 0 || now < timedAt + LATE_MS) return
+      timedAt = now
       ctx.waitUntil(scheduler.wait(WAIT_MS).then(writeWaiting, writeWaiting))
     },
   }
