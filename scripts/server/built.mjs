@@ -1,33 +1,74 @@
 import { createHash } from 'node:crypto'
 import { once } from 'node:events'
-import { existsSync, readdirSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs'
+import {
+  existsSync,
+  mkdirSync,
+  readdirSync,
+  readFileSync,
+  renameSync,
+  rmSync,
+  statSync,
+  utimesSync,
+} from 'node:fs'
 import { join } from 'node:path'
 import { isMain, ROOT } from '../root.mjs'
 import { spawnNode } from '../wrangler.mjs'
 
 /** Everything that a build is made of. */
-const MADE_OF = ['src', '.assets', 'scripts/server', 'wrangler.toml', 'package-lock.json']
+const MADE_OF = [
+  'src',
+  '.assets',
+  'scripts/bundle.mjs',
+  'scripts/server',
+  'wrangler.toml',
+  'package-lock.json',
+]
 
-const FOLDER = join(ROOT, '.wrangler', 'server')
-const MARK = join(FOLDER, 'made-of')
+/** A folder for each build: a service that runs reads its own, whatever is built meanwhile. */
+const BUILDS = join(ROOT, '.wrangler', 'servers')
 
-/** The folder of the server's build, which is made again only if the source has changed since. */
+/** The builds that were started last. */
+const KEPT = 3
+
+/** The folder of the server's build, which is made unless this source has been built before. */
 export async function builtServer() {
-  const mark = markOf(MADE_OF.flatMap(filesOf))
-  if (existsSync(MARK) && readFileSync(MARK, 'utf8') === mark) return FOLDER
+  const folder = join(BUILDS, digestOf(MADE_OF.flatMap(filesOf)))
+  if (!existsSync(folder)) await build(folder)
+  const now = new Date()
+  utimesSync(folder, now, now)
+  for (const old of byUse().slice(KEPT)) rmSync(old, { recursive: true, force: true })
+  return folder
+}
+
+/** The build that was made or started last, whatever the source is now; undefined where there is none. */
+export const existingBuild = () => byUse().at(0)
+
+/** A folder is given its name when it is complete. */
+async function build(folder) {
   console.log('Building the server …')
-  const build = spawnNode([join(ROOT, 'scripts', 'server', 'build.mjs'), 'server'], {
+  const name = `building-${process.pid}`
+  const build = spawnNode([join(ROOT, 'scripts', 'server', 'build.mjs'), name], {
     stdio: ['ignore', 'ignore', 'inherit'],
   })
   const [code] = await once(build, 'exit')
-  if (code !== 0) throw new Error('The server could not be built; see above.')
-  // Written last: a build that was interrupted has none.
-  writeFileSync(MARK, mark)
-  return FOLDER
+  const made = join(ROOT, '.wrangler', name)
+  try {
+    if (code !== 0) throw new Error('The server could not be built; see above.')
+    mkdirSync(BUILDS, { recursive: true })
+    // Another command may have built the same meanwhile.
+    if (!existsSync(folder)) renameSync(made, folder)
+  } finally {
+    rmSync(made, { recursive: true, force: true })
+  }
 }
 
-/** The folder of the last build, whatever the source is now; undefined where there is none. */
-export const existingBuild = () => (existsSync(MARK) ? FOLDER : undefined)
+function byUse() {
+  if (!existsSync(BUILDS)) return []
+  const usedAt = (folder) => statSync(folder).mtimeMs
+  return readdirSync(BUILDS)
+    .map((name) => join(BUILDS, name))
+    .sort((a, b) => usedAt(b) - usedAt(a))
+}
 
 function filesOf(path) {
   if (!statSync(join(ROOT, path)).isDirectory()) return [join(ROOT, path)]
@@ -37,14 +78,10 @@ function filesOf(path) {
     .map((entry) => join(entry.parentPath ?? entry.path, entry.name))
 }
 
-function markOf(files) {
-  const mark = createHash('sha256')
-  for (const file of files.sort()) mark.update(`${file}\0`).update(readFileSync(file)).update('\0')
-  return mark.digest('hex')
+function digestOf(files) {
+  const digest = createHash('sha256')
+  for (const file of files.sort()) digest.update(`${file}\0`).update(readFileSync(file)).update('\0')
+  return digest.digest('hex')
 }
 
-// `npm run build:server` builds in any case.
-if (isMain(import.meta.url)) {
-  rmSync(MARK, { force: true })
-  console.log(await builtServer())
-}
+if (isMain(import.meta.url)) console.log(await builtServer())
