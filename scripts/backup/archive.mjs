@@ -18,6 +18,7 @@ export async function writeArchive(folder, facts, file) {
   const written = pipeline(archive, createWriteStream(part, { mode: 0o600 }))
   // Whoever waits for an entry would wait for ever for an archive that nothing reads.
   const failed = written.then(() => new Promise(() => {}))
+  failed.catch(() => {})
   const files = []
   try {
     for (const path of filesIn(folder)) files.push(await Promise.race([add(archive, folder, path), failed]))

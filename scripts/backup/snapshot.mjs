@@ -56,8 +56,7 @@ function copyChanged(stateDir, folder, copied) {
     const mark = markOf(join(stateDir, file))
     if (mark === undefined || isSame(copied.get(file), mark)) continue
     mkdirSync(dirname(join(folder, file)), { recursive: true })
-    copyFileSync(join(stateDir, file), join(folder, file), constants.COPYFILE_FICLONE)
-    copied.set(file, mark)
+    if (copy(join(stateDir, file), join(folder, file))) copied.set(file, mark)
   }
   const present = new Set(small)
   for (const file of copied.keys())
@@ -65,6 +64,17 @@ function copyChanged(stateDir, folder, copied) {
       rmSync(join(folder, file), { force: true })
       copied.delete(file)
     }
+}
+
+/** False for a log of SQLite that has gone since its folder was read. */
+function copy(from, to) {
+  try {
+    copyFileSync(from, to, constants.COPYFILE_FICLONE)
+    return true
+  } catch (error) {
+    if (error.code === 'ENOENT') return false
+    throw error
+  }
 }
 
 const largeIn = (stateDir) =>

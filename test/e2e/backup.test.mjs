@@ -16,9 +16,11 @@ import {
 } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
+import { DatabaseSync } from 'node:sqlite'
 import { test } from 'node:test'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { select } from '../../bench/database.mjs'
+import { takeSnapshot } from '../../scripts/backup/snapshot.mjs'
 import { migrate } from '../../scripts/database.mjs'
 import { today } from '../../scripts/demo.mjs'
 import { freePort } from '../../scripts/port.mjs'
@@ -31,7 +33,7 @@ import { startService } from './service.mjs'
 
 const BACKUPS = rounds(4, 20)
 const CALLERS = 8
-const DOCTORS = 4
+const DOCTORS = 16
 const STARTED_WITHIN_MS = 60_000
 
 test(`${BACKUPS} backups under load and kills: each that is complete has every record acknowledged before it`, async (t) => {
@@ -59,8 +61,44 @@ test(`${BACKUPS} backups under load and kills: each that is complete has every r
     complete += 1
     await restoredHas(t, service, load, file, before)
   }
-  t.diagnostic(`${complete} of ${BACKUPS} were complete; ${load.acknowledged().length} records`)
+  const records = load.acknowledged()
+  const visits = records.filter(({ path }) => path).length
+  assert.ok(visits > BACKUPS, `${visits} visits of ${records.length} records`)
+  t.diagnostic(`${complete} of ${BACKUPS} were complete; ${records.length} records, ${visits} visits`)
   await load.grows()
+})
+
+test('a snapshot has what was written until all stood still, and of a large database nothing later', async (t) => {
+  const [stateDir, folder] = [newFolder(t), newFolder(t)]
+  const path = (name) => join('v3', 'do', name)
+  mkdirSync(join(stateDir, 'v3', 'do'), { recursive: true })
+  const databases = ['small.sqlite', 'large.sqlite'].map((name) => {
+    const database = new DatabaseSync(join(stateDir, path(name)))
+    t.after(() => database.close())
+    database.exec('PRAGMA journal_mode = WAL; CREATE TABLE told (text)')
+    return database
+  })
+  const tell = (text) => {
+    for (const database of databases) database.prepare('INSERT INTO told VALUES (?)').run(text)
+  }
+  databases[1].exec('CREATE TABLE filled AS SELECT randomblob(2000000) AS bytes')
+  tell('before the first copy')
+  await takeSnapshot(stateDir, folder, async (copy) => {
+    tell('after the first copy')
+    const kept = copy()
+    tell('later')
+    return kept
+  })
+  for (const name of ['small.sqlite', 'large.sqlite']) {
+    const copied = new DatabaseSync(join(folder, path(name)))
+    const told = copied.prepare('SELECT text FROM told').all()
+    copied.close()
+    assert.deepEqual(
+      told.map(({ text }) => text),
+      ['before the first copy', 'after the first copy'],
+      name,
+    )
+  }
 })
 
 test('restore refuses what is no backup, a state that is there, and another secret; --replace keeps the old state', async (t) => {
@@ -176,25 +214,26 @@ async function startLoad(service) {
   const date = today()
   const doctors = await Promise.all(
     Array.from({ length: DOCTORS }, (_, n) =>
-      service.post('/api/v1/doctors', { name: `Dr ${n}`, code: `B-${n}`, capacity: 200 }),
+      service.post('/api/v1/doctors', { name: `Dr ${n}`, code: `B-${n}`, capacity: 1_000 }),
     ),
   )
   let isOver = false
   let number = 0
   const next = async () => {
     number += 1
-    const [n, key] = [number, { 'Idempotency-Key': `load-${number}` }]
+    const n = number
+    const key = (what) => ({ 'Idempotency-Key': `${what}-${n}` })
     const fields = { patient_id: `p${n}`, clinic_id: 'demo', test_type: 'blood', result: 'normal' }
-    const test = await service.post('/tests', { test_id: `t${n}`, ...fields }, key)
+    const test = await service.post('/tests', { test_id: `t${n}`, ...fields }, key('test'))
     if (test.status === 201) made.push({ test: `t${n}` })
-    const patient = await service.post('/api/v1/patients', { name: `Patient ${n}`, phone: phone(n) }, key)
-    if (patient.status !== 201) return
-    const doctor_id = doctors[n % DOCTORS].body.id
-    const booked = await service.post(
-      '/api/v1/appointments',
-      { patient_id: patient.body.id, doctor_id, date },
-      key,
+    const patient = await service.post(
+      '/api/v1/patients',
+      { name: `Patient ${n}`, phone: phone(n) },
+      key('patient'),
     )
+    if (patient.status !== 201) return
+    const visit = { patient_id: patient.body.id, doctor_id: doctors[n % DOCTORS].body.id, date }
+    const booked = await service.post('/api/v1/appointments', visit, key('visit'))
     if (booked.status === 201)
       made.push({ path: `/api/v1/appointments/${booked.body.id}`, text: booked.text })
   }
@@ -203,7 +242,8 @@ async function startLoad(service) {
   }
   const callers = Array.from({ length: CALLERS }, caller)
   return {
-    days: doctors.map(({ body }) => `/api/v1/doctors/${body.id}/days/${date}/verify`),
+    date,
+    doctors: doctors.map(({ body }) => body.id),
     acknowledged: () => [...made],
     async grows() {
       const wanted = made.length + 20
@@ -231,11 +271,19 @@ async function restoredHas(t, service, load, file, made) {
   await restored.answers()
   const headers = { Authorization: `Bearer ${service.key}` }
   const get = async (path) => (await fetch(`${restored.url}${path}`, { headers })).text()
+  const post = async (path, body) =>
+    (await fetch(`${restored.url}${path}`, { method: 'POST', headers, body: JSON.stringify(body) })).json()
   const tests = new Set(select(stateDir, 'SELECT test_id FROM medical_tests').map(({ test_id }) => test_id))
   const lost = made.filter(({ test }) => test && !tests.has(test))
   for (const { path, text } of made) if (path && (await get(path)) !== text) lost.push(path)
   assert.deepEqual(lost, [])
-  for (const day of load.days) assert.match(await get(day), /"ok":true/)
+  const newcomer = await post('/api/v1/patients', { name: 'Newcomer', phone: '+1 202 456 1111' })
+  for (const doctor_id of load.doctors) {
+    assert.match(await get(`/api/v1/doctors/${doctor_id}/days/${load.date}/verify`), /"ok":true/)
+    // A day gives a slot only if it has everything that D1 has copied from it.
+    const visit = await post('/api/v1/appointments', { patient_id: newcomer.id, doctor_id, date: load.date })
+    assert.equal(visit.status, 'booked', JSON.stringify(visit))
+  }
   await restored.stop()
 }
 
