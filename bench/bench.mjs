@@ -9,6 +9,7 @@ import { measureDepth } from './parts/depth.mjs'
 import { measureFairness } from './parts/fairness.mjs'
 import { measureGrowth } from './parts/growth.mjs'
 import { measureImport } from './parts/import.mjs'
+import { measurePace } from './parts/pace.mjs'
 import { measureRush } from './parts/rush.mjs'
 import { measureSpeed } from './parts/speed.mjs'
 import { measureStarts } from './parts/starts.mjs'
@@ -23,7 +24,7 @@ const startedAt = performance.now()
 const log = (what) => console.error(`${seconds().toFixed(0).padStart(4)} s  ${what}`)
 const seconds = () => (performance.now() - startedAt) / 1_000
 
-const MEASURES = { bill, rush, depth, load, fairness, growth, import: imports, start: starts }
+const MEASURES = { bill, rush, depth, load, pace, fairness, growth, import: imports, start: starts }
 
 async function bench() {
   const options = readOptions()
@@ -77,6 +78,10 @@ async function load(prepared, options) {
   return measureSpeed(prepared, { ...options, log })
 }
 
+async function pace(prepared, options) {
+  return measurePace(prepared, { ...options, ...options.pace, log })
+}
+
 async function fairness(prepared, options) {
   const wanted = { ...options, ...options.fairness, log }
   return counted(prepared, 'fairness', (server) => measureFairness(server, wanted))
@@ -100,13 +105,14 @@ async function starts(prepared, options) {
 }
 
 /** What fails a run on every machine. */
-const failuresOf = ({ bill = [], load = [] }) => [
+const failuresOf = ({ bill = [], load = [], pace }) => [
   ...judgeBill(bill)
     .filter(({ isKept }) => !isKept)
     .map(({ workload, what, most, counted }) => `${workload}: ${counted} ${what}, promised are ${most}`),
   ...load
     .filter(({ wrong }) => wrong > 0)
     .map(({ name, wrong, requests }) => `${name}: ${wrong} of ${requests} answers were wrong`),
+  ...(pace?.wrong > 0 ? [`pace: ${pace.wrong} answers were wrong or missing`] : []),
 ]
 
 // After any signal servers.mjs ends its processes when this process exits.

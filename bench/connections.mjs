@@ -3,6 +3,9 @@ import { connect } from 'node:net'
 /** A response that takes longer counts as an error. */
 const TIMEOUT_MS = 30_000
 
+/** Servers close a connection that was idle; the first of them after two seconds. */
+const IDLE_MS_MAX = 1_000
+
 const HEAD_END = '\r\n\r\n'
 /** No JSON contains these bytes. */
 const LAST_CHUNK = '0\r\n\r\n'
@@ -18,6 +21,34 @@ export async function keepBusy(url, { connections, next, onAnswer }) {
   const one = () => sendAll({ hostname, port, host }, next, onAnswer)
   const errors = await Promise.all(Array.from({ length: connections }, one))
   return errors.reduce((sum, each) => sum + each, 0)
+}
+
+/** Sends each request at once, over a connection that is free or over a new one. */
+export function sender(url) {
+  const { hostname, port, host } = new URL(url)
+  const address = { hostname, port, host }
+  const free = []
+  /** The one that was used last. */
+  const takeFree = () => {
+    const { connection, since } = free.pop() ?? {}
+    if (!connection || performance.now() - since < IDLE_MS_MAX) return connection
+    connection.close()
+    for (const each of free.splice(0)) each.connection.close()
+    return null
+  }
+  return {
+    /** Rejects where there is no answer. */
+    async send(request) {
+      const connection = takeFree() ?? open(address)
+      const answer = await connection.ask(textOf(request, address))
+      if (answer.isLast) connection.close()
+      else free.push({ connection, since: performance.now() })
+      return answer
+    },
+    close() {
+      for (const { connection } of free) connection.close()
+    },
+  }
 }
 
 async function sendAll(address, next, onAnswer) {

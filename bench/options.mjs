@@ -7,7 +7,7 @@ import { ALARM_AFTER_MS } from './servers.mjs'
 import { LIMITS } from './workloads/limits.mjs'
 import { loadsFor } from './workloads/workloads.mjs'
 
-const PARTS = ['bill', 'rush', 'depth', 'load', 'fairness', 'growth', 'import', 'start']
+const PARTS = ['bill', 'rush', 'depth', 'load', 'pace', 'fairness', 'growth', 'import', 'start']
 
 const FULL = {
   rounds: 5,
@@ -16,6 +16,7 @@ const FULL = {
   clinics: 200,
   rush: { times: 3, warmUps: 1 },
   depth: { times: 5 },
+  pace: { pace: 200, seconds: 8 },
   fairness: { amount: 200, connections: CONNECTIONS.high },
   growth: { slots: [10, 100, 1_000], days: 20, records: [1_000, 100_000, 1_000_000], amount: 500 },
   import: { rows: 100_000 },
@@ -31,6 +32,7 @@ const SMOKE = {
   clinics: 3,
   rush: { times: 1, warmUps: 0 },
   depth: { times: 1 },
+  pace: { pace: 50, seconds: 1 },
   fairness: { amount: 8, connections: CONNECTIONS.low },
   growth: { slots: [10], days: 2, records: [10], amount: 12 },
   import: { rows: 500 },

@@ -6,6 +6,7 @@ import {
   judgeDepth,
   judgeFairness,
   judgeGrowth,
+  judgePace,
   judgeRush,
   judgeSpeed,
 } from './promises.mjs'
@@ -17,6 +18,7 @@ export const promisesTable = ({
   bill = [],
   rush = [],
   depth = [],
+  pace,
   fairness = [],
   growth = [],
 }) => ({
@@ -28,6 +30,12 @@ export const promisesTable = ({
       least === undefined ? '' : `at least ${times(least)}`,
       why ?? times(throughput),
       verdict(isKept),
+    ]),
+    ...(pace ? judgePace(pace) : []).map((judged) => [
+      `A mix at ${judged.pace} requests a second: p99 beside that of the tuned peers`,
+      `at most ${times(judged.most)}`,
+      judged.why ?? times(judged.ratio),
+      verdict(judged.isKept),
     ]),
     ...judgeFairness(fairness).map(({ flood, ratio, most, isKept }) => [
       `Bookings while another clinic ${flood}: p99 beside that without it`,

@@ -121,6 +121,18 @@ export const judgeSpeed = (load) =>
       }),
   )
 
+/** At a fixed pace of a mix, p99 of the service divided by that of the peers. */
+const PACE_AT_MOST = 1
+
+export const judgePace = ({ pace, lines, skipped }) =>
+  lines.slice(0, 1).map(({ ratio }) => ({
+    pace,
+    ratio,
+    most: PACE_AT_MOST,
+    why: skipped,
+    isKept: skipped ? null : ratio <= PACE_AT_MOST,
+  }))
+
 /** Beside a flood of one clinic, bookings of the others may take this much longer than alone, in their p99. */
 const FLOODED_AT_MOST = 2
 

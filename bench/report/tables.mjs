@@ -6,13 +6,14 @@ import { promisesTable } from './promises-table.mjs'
 /** The tables of the parts that were measured. */
 export const tables = (results) => allTables(results).filter(({ rows }) => rows.length > 0)
 
-const allTables = ({ settings, load, fairness, growth, import: imported, start, ...counted }) => [
+const allTables = ({ settings, load, pace, fairness, growth, import: imported, start, ...counted }) => [
   ...(load ? [speedTable(load, settings)] : []),
+  ...(pace ? [paceTable(pace)] : []),
   ...(fairness ? [fairnessTable(fairness)] : []),
   ...billTables(counted, load),
   ...(growth ? ['slots', 'records'].map((kind) => growthTable(growth, kind)) : []),
   otherTable(imported, start),
-  promisesTable(settings.isSmoke ? { bill: counted.bill } : { load, fairness, growth, ...counted }),
+  promisesTable(settings.isSmoke ? { bill: counted.bill } : { load, pace, fairness, growth, ...counted }),
 ]
 
 function speedTable(load, { clinics }) {
@@ -49,6 +50,19 @@ function speedRow({ title, skipped, ratios, low, high, cpuMicros, peakBytes }) {
     megabytes(peakBytes),
   ]
 }
+
+const paceTable = ({ pace, skipped, lines }) => ({
+  title: `A mix at ${pace} requests a second`,
+  note: `Requests come as they come, whether or not earlier ones were answered: p50 / p99 in ms from when each was
+due, and the median of the rounds' ratios of p99. The peers are the tuned ones, each for what it is for, all at once.`,
+  head: ['request', 'service', 'peers', '× p99'],
+  rows: lines.map(({ title, service, peers, ratio }) => [
+    title,
+    latency(service),
+    skipped ?? latency(peers),
+    ratio === null ? '' : figure(2)(ratio),
+  ]),
+})
 
 const fairnessTable = (fairness) => ({
   title: 'One clinic at full flood',
