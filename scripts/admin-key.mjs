@@ -63,7 +63,7 @@ async function adminKey() {
   await requireCountry(wanted.country)
   if (!wanted.remote) await prepareLocal()
   const kept = await existing(wanted)
-  const key = newKey(secretOf(STATE_DIR))
+  const key = newKey(wanted.remote ? process.env.DOCTORDAY_SECRET : secretOf(STATE_DIR))
   await (wanted.remote
     ? executeDeployed(statements(wanted, key))
     : executeLocally(statements(wanted, key), STATE_DIR))

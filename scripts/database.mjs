@@ -24,9 +24,11 @@ export async function requireUnused(stateDir, command) {
   // Asking makes the file. Without it no service runs there, and a start that is refused leaves no folder behind.
   if (!existsSync(join(stateDir, 'lock.sqlite'))) return
   // The service itself reports any other failure, when it takes the lock.
-  if ((await ranScript('lock.mjs', [stateDir])).code === IN_USE)
+  const { code, printed } = await ranScript('lock.mjs', [stateDir])
+  const which = printed.trim() && ` (process ${printed.trim()})`
+  if (code === IN_USE)
     fail(
-      `A service runs on ${stateDir} already. Stop it first, or choose another folder: STATE_DIR=PATH ${command}`,
+      `A service runs on ${stateDir} already${which}. Stop it first, or choose another folder: STATE_DIR=PATH ${command}`,
     )
 }
 

@@ -15,6 +15,9 @@ export async function untilAnswering(worker) {
 
 /** Shows the worker's output until a signal stops it. A worker that ends without a signal is a failure. */
 export async function untilEnded(worker) {
+  // The program that reads the output has gone, for example `head`: nobody would know of the service.
+  for (const stream of [process.stdout, process.stderr])
+    stream.on('error', () => process.kill(process.pid, 'SIGTERM'))
   worker.show()
   const [code] = await worker.exited
   if (!isStopping) fail(`${worker.name} ended unexpectedly (exit code ${code}).`)

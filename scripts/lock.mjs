@@ -1,6 +1,6 @@
 // Lets one service at a time use a state folder. The kernel holds the locks and frees them when their process ends,
 // however it ends: no file is left that says a dead process still runs. Needs the packaged Node. Started by itself
-// with a folder, it exits with IN_USE if a service has the lock: database.mjs asks.
+// with a folder, it exits with IN_USE if a service has the lock, and prints its process: database.mjs asks.
 import { spawn, spawnSync } from 'node:child_process'
 import { once } from 'node:events'
 import { existsSync, mkdirSync, readdirSync, readFileSync, statSync } from 'node:fs'
@@ -125,4 +125,7 @@ function flockProgram() {
   return found && /util-linux/.test(spawnSync(found, ['--version']).stdout) ? found : undefined
 }
 
-if (isMain(import.meta.url)) process.exitCode = lock(process.argv[2]) ? 0 : IN_USE
+if (isMain(import.meta.url) && !lock(process.argv[2])) {
+  process.exitCode = IN_USE
+  console.log(servingProcess(process.argv[2]) ?? '')
+}

@@ -18,7 +18,7 @@ export async function wantedPort(command) {
   const text = process.env.PORT || '8787'
   const port = Number(text)
   if (!/^\d+$/.test(text) || port < 1 || port > 65_535) fail('PORT must be a number from 1 to 65535.')
-  if (await isListening(port))
+  if (await isListening(port, process.env.HOST || undefined))
     fail(`Port ${port} is in use. Stop the program there, or use another port: PORT=${port + 1} ${command}`)
   return port
 }

@@ -1,4 +1,5 @@
-import { chmodSync, mkdirSync } from 'node:fs'
+import { accessSync, chmodSync, constants, mkdirSync } from 'node:fs'
+import { fail } from './ready.mjs'
 
 const OWN_USER_ONLY = 0o077
 
@@ -9,13 +10,25 @@ const OWN_USER_ONLY = 0o077
 export function keepPrivate(stateDir) {
   process.umask(OWN_USER_ONLY)
   if (stateDir === undefined) return
-  mkdirSync(stateDir, { recursive: true })
+  requireWritable(stateDir)
   try {
     // A state of an older version has files that others could read: the folder closes them.
     chmodSync(stateDir, 0o700)
   } catch (error) {
     // Another user owns the folder and decides.
     if (error.code !== 'EPERM') throw error
+  }
+}
+
+function requireWritable(stateDir) {
+  try {
+    mkdirSync(stateDir, { recursive: true })
+    accessSync(stateDir, constants.R_OK | constants.W_OK | constants.X_OK)
+  } catch (error) {
+    fail(
+      `STATE_DIR must be a folder that this user can write to; ${stateDir} is not (${error.code}). \
+Change its owner, or set STATE_DIR to another folder.`,
+    )
   }
 }
 

@@ -22,7 +22,7 @@ const BUFFERED_CHUNKS_MAX = 200
  * `settings` override [vars] of wrangler.toml.
  */
 export const startWorker = ({ port, stateDir, settings = {} }) =>
-  launch('wrangler dev', port, (options) => {
+  launch('wrangler dev', { port }, (options) => {
     const where = ['--ip', HOST, '--port', String(port), '--inspector-port', '0', '--persist-to', stateDir]
     // With an explicit file, wrangler takes the required secret from the environment.
     const files = ['--env-file', '.ci/no-secrets.env']
@@ -37,7 +37,7 @@ export const startWorker = ({ port, stateDir, settings = {} }) =>
  * `settings` override what wrangler.toml has under [vars].
  */
 export const serveWorker = ({ port, stateDir, host = HOST, build, settings = {} }) =>
-  launch('The server', port, (options) => {
+  launch('The server', { port, host }, (options) => {
     const what = ['--build', build, '--state', stateDir, '--host', host, '--port', String(port)]
     const env = { ...environmentOf(stateDir), ...settings }
     return spawnNode([join(ROOT, 'scripts', 'server', 'run.mjs'), ...what], { ...options, env })
@@ -46,8 +46,14 @@ export const serveWorker = ({ port, stateDir, host = HOST, build, settings = {} 
 /** A command line could be read by every user of the machine; the environment cannot. */
 const environmentOf = (stateDir) => ({ ...process.env, DOCTORDAY_SECRET: secretOf(stateDir) })
 
+/** The address at which a server that listens on `host` is asked from this machine. */
+const askedAt = (host) =>
+  ({ '0.0.0.0': HOST, '::': '::1', '[::]': '::1' })[host] ?? host.replace(/^\[|\]$/g, '')
+
 /** Uses a new process group: otherwise the workerd that it starts would outlive it and keep the port. */
-function launch(name, port, spawn) {
+function launch(name, { port, host = HOST }, spawn) {
+  const at = askedAt(host)
+  const url = `http://${at.includes(':') ? `[${at}]` : at}:${port}`
   const child = privately(() => spawn({ detached: true, stdio: ['ignore', 'pipe', 'pipe'] }))
   const output = bufferOutput(child)
   const exited = once(child, 'exit').catch(() => [])
@@ -59,10 +65,10 @@ function launch(name, port, spawn) {
     }
   }
   const closed = () =>
-    waitUntil(async () => !(await isListening(port)), CLOSED_WITHIN_MS, 'the port to close')
+    waitUntil(async () => !(await isListening(port, at)), CLOSED_WITHIN_MS, 'the port to close')
   return {
     name,
-    url: `http://${HOST}:${port}`,
+    url,
     pid: child.pid,
     exited,
     show: output.show,
@@ -71,7 +77,7 @@ function launch(name, port, spawn) {
     /** Waits until `path` answers 200. If the process ends or takes too long, throws its output. */
     async answers(path = '/health') {
       const isUp = () =>
-        fetch(`http://${HOST}:${port}${path}`, { signal: AbortSignal.timeout(ANSWERS_WITHIN_MS) }).then(
+        fetch(url + path, { signal: AbortSignal.timeout(ANSWERS_WITHIN_MS) }).then(
           ({ ok }) => ok,
           () => false,
         )
@@ -122,8 +128,8 @@ export async function waitUntil(isTrue, withinMs, what) {
   }
 }
 
-export async function isListening(port) {
-  const socket = connect({ host: HOST, port })
+export async function isListening(port, host = HOST) {
+  const socket = connect({ host: askedAt(host), port })
   try {
     await once(socket, 'connect')
     return true

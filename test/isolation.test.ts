@@ -86,7 +86,10 @@ const SHOWN_ELSEWHERE = [
   '/api/v1/patients/bulk/{job_id}/rows',
 ]
 
-test('every id of one clinic is 404 for the other, on every route that takes an id in its path', async () => {
+/** All that tells one answer from another. */
+const wordsOf = ({ status, body }: Reply) => ({ status, body: { ...body, request_id: '' } })
+
+test('every id of one clinic is 404 for the other, word for word as an unknown id, on every route that takes an id in its path', async () => {
   const [one, other] = [await openFrontDesk(), await openFrontDesk()]
   const ids = await furnish(one)
   const routes = (await operations()).filter(
@@ -94,11 +97,12 @@ test('every id of one clinic is 404 for the other, on every route that takes an 
   )
   expect(new Set(routes.map(({ path }) => path))).toEqual(new Set(Object.keys(PATH_IDS)))
   for (const { method, path, operation } of routes) {
-    const id = ids[PATH_IDS[path] ?? ''] ?? ''
-    const url = path
-      .replace('{date}', DAY)
-      .replace(/\{[^}]+\}/, id)
-      .replace('{step}', 'serve')
+    const urlOf = (id = '') =>
+      path
+        .replace('{date}', DAY)
+        .replace(/\{[^}]+\}/, id)
+        .replace('{step}', 'serve')
+    const url = urlOf(ids[PATH_IDS[path] ?? ''])
     const body = await bodyOf(operation, {
       name: 'Changed',
       date: DAY,
@@ -106,8 +110,11 @@ test('every id of one clinic is 404 for the other, on every route that takes an 
       room: 'r',
       reason: 'ill',
     })
+    const foreign = await other.send(method, url, body)
+    const unknown = await other.send(method, urlOf(crypto.randomUUID()), body)
+    expect([method, path, wordsOf(foreign)]).toEqual([method, path, wordsOf(unknown)])
     const replies: [string, Reply][] = [
-      ['foreign', await other.send(method, url, body)],
+      ['foreign', foreign],
       ['own', await one.send(method, url, body)],
     ]
     expect([method, path, ...replies.map(([whose, { status }]) => `${whose} ${status}`)]).toEqual([
@@ -149,18 +156,26 @@ test('every id of one clinic is 404 for the other, in every body and query that 
     ],
   ]
   for (const [method, path, body] of attempts) {
-    const { status } = await other.send(method, path, body && JSON.stringify(body))
-    expect([method, path, status]).toEqual([method, path, 404])
+    const [text, asked] = [JSON.stringify(body), [method, path]]
+    const unknown = withUnknown(theirs, path, text)
+    const foreign = await other.send(method, path, body && text)
+    expect([...asked, foreign.status]).toEqual([...asked, 404])
+    const answer = await other.send(method, unknown.path, body && unknown.text)
+    expect([...asked, wordsOf(answer)]).toEqual([...asked, unknown.answerOf(foreign)])
   }
 })
 
-test('a foreign id and an unknown id get the same answer, word for word', async () => {
-  const [one, other] = [await openFrontDesk(), await openFrontDesk()]
-  const { patient_id } = await furnish(one)
-  const wordsOf = ({ body }: Reply) => ({ ...body, request_id: '' })
-  const foreign = await other.get(`/api/v1/patients/${patient_id}`)
-  expect(wordsOf(foreign)).toEqual(wordsOf(await other.get(`/api/v1/patients/${crypto.randomUUID()}`)))
-})
+/** The same request with an unknown id in place of each foreign one, and the answer that tells no difference. */
+function withUnknown(theirs: Record<string, string>, path: string, text: string) {
+  const unknown = crypto.randomUUID()
+  const replaced = (all: string) =>
+    Object.values(theirs).reduce((rest, id) => rest.replaceAll(id, unknown), all)
+  return {
+    path: replaced(path),
+    text: replaced(text),
+    answerOf: (foreign: Reply) => JSON.parse(replaced(JSON.stringify(wordsOf(foreign)))),
+  }
+}
 
 test('lists hold nothing of another clinic', async () => {
   const [one, other] = [await openFrontDesk(), await openFrontDesk()]

@@ -7,7 +7,7 @@ import { hasLocal } from '../local-database.mjs'
 import { lockFile, lockForWork, servingProcess } from '../lock.mjs'
 import { keepPrivate } from '../private.mjs'
 import { fail } from '../ready.mjs'
-import { existingSecret, secretMark } from '../secret.mjs'
+import { existingSecret, marksOf, secretOf } from '../secret.mjs'
 import { writeArchive } from './archive.mjs'
 import { whileFrozen } from './freeze.mjs'
 import { takeSnapshot } from './snapshot.mjs'
@@ -32,6 +32,7 @@ async function backup() {
     throw new Error(`${STATE_DIR} holds no state. Set STATE_DIR to the folder of the data.`)
   const secret = existingSecret(STATE_DIR)
   if (secret === undefined) throw new Error('The secret of the deployment is nowhere. Set DOCTORDAY_SECRET.')
+  secretOf(STATE_DIR)
   keepPrivate()
   // Two would let the service go on while the other still copies.
   if (!lockFile(join(STATE_DIR, 'backup.sqlite')))
@@ -42,7 +43,7 @@ async function backup() {
   removeSnapshot()
   const startedAt = new Date().toISOString()
   await takeSnapshot(STATE_DIR, SNAPSHOT, await frozen())
-  const facts = { created_at: startedAt, secret: secretMark(secret) }
+  const facts = { created_at: startedAt, secrets: marksOf(secret) }
   const { files, bytes } = await writeArchive(SNAPSHOT, facts, file)
   console.log(`${given} holds ${files} files, ${bytes} bytes, of ${STATE_DIR} as it was after ${startedAt}.`)
 }

@@ -8,7 +8,7 @@ import { hasLocal } from '../local-database.mjs'
 import { lockForWork } from '../lock.mjs'
 import { keepPrivate } from '../private.mjs'
 import { fail } from '../ready.mjs'
-import { existingSecret, secretMark } from '../secret.mjs'
+import { existingSecret, markState, marksOf } from '../secret.mjs'
 import { readArchive } from './archive.mjs'
 
 const USAGE = `npm run restore -- FILE [--replace]
@@ -25,6 +25,8 @@ const UNPACKED = join(STATE_DIR, '.restoring')
 const NEW = join(UNPACKED, 'v3')
 const MARK = join(STATE_DIR, 'restoring')
 
+const NEXT = 'Start the service with the same STATE_DIR and secret: npm run serve'
+
 /** Not a database, but what one has not taken over yet. */
 const LOG = '-wal'
 
@@ -32,14 +34,15 @@ async function restore() {
   const [[file], { replace }] = readPositionals(USAGE, 1, { replace: { type: 'boolean' } })
   const secret = existingSecret(STATE_DIR)
   if (secret === undefined) throw new Error('the secret of its deployment is nowhere. Set DOCTORDAY_SECRET.')
+  const isNew = !existsSync(STATE_DIR)
+  let isRestored = false
   keepPrivate(STATE_DIR)
   if (!(await lockForWork(STATE_DIR))) throw new Error(`a service runs on ${STATE_DIR}. Stop it first.`)
   if (existsSync(MARK) && existsSync(STATE)) {
     // Before the first rename, or after the last one: the state is whole.
     const isDone = !existsSync(NEW)
     rmSync(MARK)
-    if (isDone)
-      return console.log(`The restore that was interrupted is complete. Start the service: npm run serve`)
+    if (isDone) return console.log(`The restore that was interrupted is complete. ${NEXT}`)
   }
   if (existsSync(STATE) && !replace)
     throw new Error(`${STATE_DIR} has a state. Choose another STATE_DIR, or keep it aside with --replace.`)
@@ -47,19 +50,20 @@ async function restore() {
   mkdirSync(UNPACKED, { mode: 0o700 })
   try {
     const facts = await readArchive(resolve(file), UNPACKED)
-    if (facts.secret !== secretMark(secret))
+    if (![facts.secrets ?? facts.secret].flat().every((mark) => marksOf(secret).includes(mark)))
       throw new Error('the backup belongs to another secret. Set DOCTORDAY_SECRET to that of its deployment.')
     if (!hasLocal(UNPACKED)) throw new Error('the backup holds no database.')
     for (const path of databasesIn(UNPACKED)) checkDatabase(path)
-    takeOver()
-    console.log(`${STATE_DIR} is as it was at ${facts.created_at}. Start the service: npm run serve`)
+    takeOver(secret)
+    isRestored = true
+    console.log(`${STATE_DIR} is as it was at ${facts.created_at}. ${NEXT}`)
   } finally {
-    rmSync(UNPACKED, { recursive: true, force: true })
+    rmSync(isRestored || !isNew ? UNPACKED : STATE_DIR, { recursive: true, force: true })
   }
 }
 
 /** Each step is one rename. While the mark is there, no service starts on what may be half of a state. */
-function takeOver() {
+function takeOver(secret) {
   writeFileSync(MARK, 'A restore was interrupted. Call npm run restore again.\n')
   if (existsSync(STATE)) {
     const aside = join(STATE_DIR, `replaced-${new Date().toISOString().replaceAll(':', '')}`)
@@ -67,6 +71,7 @@ function takeOver() {
     renameSync(STATE, join(aside, 'v3'))
   }
   renameSync(NEW, STATE)
+  markState(STATE_DIR, secret)
   rmSync(MARK)
 }
 

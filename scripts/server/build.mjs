@@ -63,8 +63,7 @@ export async function buildServer(name, { config = 'wrangler.toml', entry, sourc
 
 /** What wrangler makes of a configuration. Its variables are those under [vars], and none of .dev.vars. */
 function workerOf(config) {
-  const { workerOptions } = withSecret(() => optionsOf(config))
-  const { rawConfig } = readRaw({ config })
+  const { workerOptions, rawConfig } = withSecret(() => ({ ...optionsOf(config), ...readRaw({ config }) }))
   return {
     ...workerOptions,
     name: workerOptions.name ?? 'doctorday',

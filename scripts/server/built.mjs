@@ -1,6 +1,7 @@
 import { createHash } from 'node:crypto'
 import { once } from 'node:events'
 import {
+  chmodSync,
   existsSync,
   mkdirSync,
   readdirSync,
@@ -34,10 +35,19 @@ const KEPT = 3
 export async function builtServer() {
   const folder = join(BUILDS, digestOf(MADE_OF.flatMap(filesOf)))
   if (!existsSync(folder)) await build(folder)
-  const now = new Date()
-  utimesSync(folder, now, now)
-  for (const old of byUse().slice(KEPT)) rmSync(old, { recursive: true, force: true })
+  keepNewest(folder)
   return folder
+}
+
+/** The code may belong to another user than the one who starts it: then nothing is written. */
+function keepNewest(folder) {
+  const now = new Date()
+  try {
+    utimesSync(folder, now, now)
+    for (const old of byUse().slice(KEPT)) rmSync(old, { recursive: true, force: true })
+  } catch (error) {
+    if (!['EACCES', 'EPERM', 'EROFS'].includes(error.code)) throw error
+  }
 }
 
 /** The build that was made or started last, whatever the source is now; undefined where there is none. */
@@ -55,12 +65,21 @@ async function build(folder) {
   try {
     if (code !== 0) throw new Error('The server could not be built; see above.')
     mkdirSync(BUILDS, { recursive: true })
+    for (const path of [join(ROOT, '.wrangler'), BUILDS, ...pathsIn(made)]) openToRead(path)
     // Another command may have built the same meanwhile.
     if (!existsSync(folder)) renameSync(made, folder)
   } finally {
     rmSync(made, { recursive: true, force: true })
   }
 }
+
+/** A build holds no secret, and the user that serves it need not be the one that has made it. */
+const openToRead = (path) => chmodSync(path, statSync(path).isDirectory() ? 0o755 : 0o644)
+
+const pathsIn = (folder) => [
+  folder,
+  ...readdirSync(folder, { recursive: true }).map((name) => join(folder, name)),
+]
 
 function byUse() {
   if (!existsSync(BUILDS)) return []

@@ -8,10 +8,14 @@ import { secretOf } from '../secret.mjs'
 import { existingBuild } from './built.mjs'
 import { becomeWorkerd } from './workerd.mjs'
 
-const build = existingBuild()
-if (build === undefined) fail('The server is not built. Run npm run build:server first.')
-const port = await wantedPort('the service')
-keepPrivate(STATE_DIR)
-process.env.DOCTORDAY_SECRET = secretOf(STATE_DIR)
-await migrate(STATE_DIR).catch((error) => fail(error.message))
-becomeWorkerd({ build, state: STATE_DIR, host: process.env.HOST || '127.0.0.1', port })
+async function start() {
+  const build = existingBuild()
+  if (build === undefined) fail('There is no build, or it cannot be read. Run npm run build:server first.')
+  const port = await wantedPort('the service')
+  keepPrivate(STATE_DIR)
+  process.env.DOCTORDAY_SECRET = secretOf(STATE_DIR)
+  await migrate(STATE_DIR)
+  becomeWorkerd({ build, state: STATE_DIR, host: process.env.HOST || '127.0.0.1', port })
+}
+
+await start().catch((error) => fail(error.message))

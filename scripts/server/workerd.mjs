@@ -38,8 +38,8 @@ function environmentOf(build) {
 function requireRanges(text) {
   try {
     rangesIn(text)
-  } catch {
-    fail('TRUSTED_PROXIES must be addresses and ranges, like 127.0.0.1,10.0.0.0/8.')
+  } catch (error) {
+    fail(`TRUSTED_PROXIES must be addresses and ranges, like 127.0.0.1,10.0.0.0/8: ${error.message}.`)
   }
 }
 

@@ -10,8 +10,7 @@ import { opening } from '../doctors/terms'
 import { invalid } from '../http/failure'
 import { cutPage, type Page } from '../lib/page'
 import { SECOND_MS } from '../lib/time'
-import { notFound } from '../problem'
-import { dayOf, dayOfAppointment } from './ids'
+import { dayOf, dayOfAppointment, noRecord } from './ids'
 import {
   type Appointment,
   appointments,
@@ -52,7 +51,7 @@ const OTHER_DAY = 'hold_id is of another doctor or date than doctor_id and date;
 
 /** A hold’s id contains its day’s key, so doctor and date need no look-up. */
 async function bookHeld(ctx: Ctx, wanted: BookAppointment, holdId: string): Promise<Appointment> {
-  const day = dayOf(ctx, holdId, 'Hold')
+  const day = dayOf(ctx, holdId)
   const { doctor_id, date } = wanted
   if (doctor_id !== undefined && date !== undefined && day !== dayKey(ctx.clinic.id, doctor_id, date))
     throw invalid([{ field: 'hold_id', rule: 'value', message: OTHER_DAY }])
@@ -125,7 +124,7 @@ export async function holdSlot(ctx: Ctx, wanted: NewHold): Promise<Hold> {
 }
 
 export async function releaseHold(ctx: Ctx, holdId: string): Promise<ReleasedHold> {
-  const { id } = await decideOn(ctx, dayOf(ctx, holdId, 'Hold'), ctx.once.opId, {
+  const { id } = await decideOn(ctx, dayOf(ctx, holdId), ctx.once.opId, {
     type: 'release_hold',
     clinicId: ctx.clinic.id,
     holdId,
@@ -152,7 +151,7 @@ export async function joinWaitlist(
 }
 
 export async function acceptOffer(ctx: Ctx, waitId: string): Promise<Appointment> {
-  const day = dayOf(ctx, waitId, 'Place in the waitlist')
+  const day = dayOf(ctx, waitId)
   const { opId } = await ctx.once.claim()
   const appointment = await decideOn(ctx, day, opId, {
     type: 'accept_offer',
@@ -164,7 +163,7 @@ export async function acceptOffer(ctx: Ctx, waitId: string): Promise<Appointment
 }
 
 export async function leaveWaitlist(ctx: Ctx, waitId: string): Promise<LeftWaitlist> {
-  const day = dayOf(ctx, waitId, 'Place in the waitlist')
+  const day = dayOf(ctx, waitId)
   const { opId } = await ctx.once.claim()
   const { id } = await decideOn(ctx, day, opId, {
     type: 'stop_waiting',
@@ -177,7 +176,7 @@ export async function leaveWaitlist(ctx: Ctx, waitId: string): Promise<LeftWaitl
 /** The id contains the day’s key, so the day needs no look-up. */
 export async function getAppointment(ctx: Ctx, id: string): Promise<Appointment> {
   const { seen } = await see(ctx, await dayOfAppointment(ctx, id), { view: 'appointment', id })
-  if (!seen) throw notFound('Appointment')
+  if (!seen) throw noRecord()
   return toAppointment(seen)
 }
 

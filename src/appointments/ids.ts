@@ -1,9 +1,10 @@
 import { and, eq, sql } from 'drizzle-orm'
 import { budget } from '../access/budget'
 import type { Ctx } from '../context'
+import { NO_RECORD } from '../doctor-day/refusals'
 import { type DayKey, dayKeyOf, isIssued } from '../doctor-day/storage/address'
 import { SECOND_MS } from '../lib/time'
-import { notFound, Problem } from '../problem'
+import { Problem } from '../problem'
 import { appointments } from './model'
 
 /**
@@ -23,18 +24,21 @@ const underWay = budget(ID_LOOKUPS_AT_ONCE)
 /** By clinic: until when it counts as guessing. */
 const guessing = new Map<string, number>()
 
+/** An id that no day has made and an id of another clinic get the same answer. */
+export const noRecord = (): Problem => new Problem('not_found', NO_RECORD)
+
 /** The day of an id that a day has made. No object is asked about any other id, and it is not found. */
-export function dayOf(ctx: Ctx, id: string, what: string): DayKey {
+export function dayOf(ctx: Ctx, id: string): DayKey {
   const day = dayKeyOf(id)
-  if (!day || !isIssued(id, ctx.env.DOCTORDAY_SECRET)) throw notFound(what)
+  if (!day || !isIssued(id, ctx.env.DOCTORDAY_SECRET)) throw noRecord()
   return day
 }
 
 /** An appointment's id that nothing proves, because it is older than signatures are, must be in D1's copy. */
-export async function dayOfAppointment(ctx: Ctx, id: string, what = 'Appointment'): Promise<DayKey> {
+export async function dayOfAppointment(ctx: Ctx, id: string): Promise<DayKey> {
   const day = dayKeyOf(id)
   if (day && (isIssued(id, ctx.env.DOCTORDAY_SECRET) || (await isCopied(ctx, id)))) return day
-  throw notFound(what)
+  throw noRecord()
 }
 
 /**

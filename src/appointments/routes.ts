@@ -51,7 +51,11 @@ export const appointments = resource()
   )
   .get(
     '/',
-    doc('List appointments across days, by date', 200, v.array(Appointment)),
+    doc(
+      'List appointments across days, by date; a change may take half a second to show',
+      200,
+      v.array(Appointment),
+    ),
     needs('appointments:read'),
     query(ListAppointments),
     async (c) => replyPage(c, Appointment, await listAppointments(c.var.ctx, c.req.valid('query'))),

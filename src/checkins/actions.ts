@@ -1,6 +1,6 @@
 import { today } from '../access/actions'
 import { mayUse } from '../access/permissions'
-import { dayOfAppointment } from '../appointments/ids'
+import { dayOfAppointment, noRecord } from '../appointments/ids'
 import type { Ctx } from '../context'
 import { decideOn, see } from '../doctor-day/client'
 import { toQueueEntry } from '../doctor-day/readers/live'
@@ -10,7 +10,6 @@ import { findPatientAndDay, findQueue } from '../doctors/finding'
 import { opening } from '../doctors/terms'
 import { newId } from '../lib/crypto'
 import { patientNames } from '../patients/actions'
-import { notFound } from '../problem'
 import { estimateFor } from './estimate'
 import {
   type CallNext,
@@ -93,10 +92,10 @@ export async function takeStep(ctx: Ctx, appointmentId: string, path: string): P
 
 /** How many patients are ahead, and the estimated wait at the pace of this day. */
 export async function getWait(ctx: Ctx, appointmentId: string): Promise<Wait> {
-  const day = await dayOfAppointment(ctx, appointmentId, 'Check-in')
+  const day = await dayOfAppointment(ctx, appointmentId)
   const { seen: arrivals } = await see(ctx, day, { view: 'line', id: appointmentId })
   const own = arrivals?.find((arrival) => arrival.appointmentId === appointmentId)
-  if (!arrivals || !own) throw notFound('Check-in')
+  if (!arrivals || !own) throw noRecord()
   return toWait(own, estimateFor(own, arrivals))
 }
 

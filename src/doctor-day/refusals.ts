@@ -5,6 +5,9 @@ import { YEARS_AHEAD_MAX } from './rules/dates'
 
 /** What a caller is told when a day refuses. */
 
+/** The same for an id that no day has made, and for one of another clinic. */
+export const NO_RECORD = 'No record with this id was found; check the id'
+
 /** How any day can refuse to be read, and how any day can refuse to be changed: for the OpenAPI document. */
 export const DAY_PROBLEMS = ['day_damaged', 'newer_version'] as const
 export const CHANGE_PROBLEMS = [...DAY_PROBLEMS, 'day_log_full', 'key_log_full'] as const
@@ -15,7 +18,7 @@ export const DATE_PROBLEMS = ['date_past', 'date_too_far'] as const
 export const STREAM_REFUSALS = {
   unauthenticated:
     'This ticket was not issued for this day and view, or its API key was revoked; get a new one',
-  not_found: 'No record with this id was found on this day; check the id',
+  not_found: NO_RECORD,
   live_full:
     'All places of this day, key or ticket are taken; Retry-After says when one is free at the latest',
   day_damaged:
@@ -47,7 +50,7 @@ const WAITS: Partial<Record<Refusal, { retryAfterSeconds: number }>> = {
 }
 
 const REFUSALS: Record<Exclude<Refusal, 'moved'>, string> = {
-  not_found: 'No record with this id was found on this day; check the id',
+  not_found: NO_RECORD,
   date_past: 'This date is over at the clinic; send today’s date or a later one',
   date_too_far: `Dates are taken up to ${YEARS_AHEAD_MAX} years ahead; send an earlier date`,
   day_over: 'The last slot of this day has begun, so none can come free; choose another date',

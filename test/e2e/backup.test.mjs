@@ -117,7 +117,7 @@ test('restore refuses what is no backup, a state that is there, and another secr
   cpSync(file, cut)
   truncateSync(cut, statSync(cut).size - 2_048)
   await said('restore', service.stateDir, [cut, '--replace'], /is no complete backup/)
-  assert.ok(!existsSync(join(copy, 'v3')) && !existsSync(`${copy}.secret`))
+  assert.ok(!existsSync(copy) && !existsSync(`${copy}.secret`))
   assert.ok(existsSync(join(service.stateDir, 'v3')))
   await said('restore', service.stateDir, [file, '--replace'], /is as it was at/)
   assert.equal(readdirSync(service.stateDir).filter((name) => name.startsWith('replaced-')).length, 1)
@@ -168,7 +168,7 @@ test('a backup of no state, to no file, beside another, or without the secret is
   assert.ok(!existsSync(join(service.stateDir, '.snapshot')))
 })
 
-const ANOTHER_SECRET = { DOCTORDAY_SECRET: 'another secret of more than thirty-two characters' }
+const ANOTHER_SECRET = { DOCTORDAY_SECRET: 'another-secret-of-more-than-thirty-two-characters' }
 
 /** As a service manager does: while a backup has the state, a start is refused. */
 const restarted = (service) =>

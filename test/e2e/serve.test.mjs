@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict'
 import { execFile, spawn } from 'node:child_process'
 import { once } from 'node:events'
-import { cpSync, mkdtempSync, readdirSync, rmSync } from 'node:fs'
+import { cpSync, existsSync, mkdtempSync, readdirSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { test } from 'node:test'
@@ -17,9 +17,9 @@ const run = promisify(execFile)
 const STARTS_WITHIN_MS = 90_000
 
 /** `npm run serve` in a process group of its own, and what it has printed. */
-async function serve(t, STATE_DIR, givenPort) {
+async function serve(t, STATE_DIR, givenPort, settings = {}) {
   const port = givenPort ?? (await freePort())
-  const env = { ...process.env, STATE_DIR, PORT: String(port) }
+  const env = { ...process.env, STATE_DIR, PORT: String(port), ...settings }
   const options = { cwd: ROOT, env, detached: true, stdio: ['ignore', 'pipe', 'pipe'] }
   const child = spawn('npm', ['run', 'serve'], options)
   let printed = ''
@@ -32,6 +32,8 @@ async function serve(t, STATE_DIR, givenPort) {
   return {
     port,
     url: `http://127.0.0.1:${port}`,
+    /** As the program that reads the output may. */
+    closeOutput: () => [child.stdout, child.stderr].forEach((stream) => void stream.destroy()),
     printed: () => printed,
     started: () => waitUntil(() => /Stop with Ctrl-C/.test(printed), STARTS_WITHIN_MS, 'npm run serve'),
     ended: async () => (await exited)[0],
@@ -95,10 +97,47 @@ test('one service at a time uses a state folder; where a clinic exists, none is 
   assert.equal(await second.ended(), 1)
   assert.match(
     second.printed(),
-    /A service runs on .*state already\. Stop it first, or choose another folder/,
+    /A service runs on .*state already \(process \d+\)\. Stop it first, or choose another folder/,
   )
   assert.doesNotMatch(second.printed(), /at .*\.mjs:\d+/, 'no stack trace')
   assert.doesNotMatch(first.printed(), /admin-key/)
+})
+
+test('a start that cannot succeed says at once what to set, and leaves the state as it is', async (t) => {
+  const folder = mkdtempSync(join(tmpdir(), 'doctorday-serve-'))
+  t.after(() => rmSync(folder, { recursive: true, force: true }))
+  const [stateDir, file] = [join(folder, 'state'), join(folder, 'file')]
+  cpSync(prepared().state, stateDir, { recursive: true })
+  writeFileSync(file, '')
+  const says = async (where, settings, sentence) => {
+    const refused = await serve(t, where, undefined, settings)
+    assert.equal(await refused.ended(), 1)
+    assert.match(refused.printed(), sentence)
+    assert.doesNotMatch(refused.printed(), /at .*\.mjs:\d+/, 'no stack trace')
+  }
+  await says(stateDir, { DOCTORDAY_SECRET: 'too short' }, /DOCTORDAY_SECRET must be at least 32 visible/)
+  const another = { DOCTORDAY_SECRET: 'another-secret-of-more-than-thirty-two-characters' }
+  await says(stateDir, another, /belong to another secret\. Set DOCTORDAY_SECRET/)
+  rmSync(join(stateDir, 'secret'))
+  await says(stateDir, {}, /belong to a secret that is nowhere\. Set DOCTORDAY_SECRET/)
+  assert.ok(!existsSync(join(stateDir, 'secret')) && !existsSync(`${stateDir}.secret`))
+  await says(file, {}, /STATE_DIR must be a folder that this user can write to/)
+})
+
+test('a service on another address says where it runs, and ends when nobody reads its output any more', async (t) => {
+  const folder = mkdtempSync(join(tmpdir(), 'doctorday-serve-'))
+  t.after(() => rmSync(folder, { recursive: true, force: true }))
+  const service = await serve(t, join(folder, 'state'), undefined, { HOST: '127.0.0.2' })
+  await service.started()
+  const url = `http://127.0.0.2:${service.port}`
+  assert.ok(service.printed().includes(`Doctorday runs at ${url};`))
+  service.closeOutput()
+  const isOver = () =>
+    fetch(`${url}/health`).then(
+      () => false,
+      () => true,
+    )
+  await waitUntil(isOver, STARTS_WITHIN_MS, 'the service to end')
 })
 
 test('two commands that find a new state at once apply its migrations once, and neither fails', async (t) => {
