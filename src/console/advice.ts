@@ -65,7 +65,7 @@ export const ADVICE: Record<ProblemCode, Advice> = {
     detail: 'Another doctor has this code',
   },
   phone_in_use: {
-    cause: 'A patient with another name has this phone number.',
+    cause: 'Another patient has this phone number.',
     action: 'Check the name. If two patients share the phone, send shared_phone: true.',
     detail: 'Another patient has this phone number; if they share it, send shared_phone: true',
   },
@@ -88,6 +88,16 @@ export const ADVICE: Record<ProblemCode, Advice> = {
     cause: 'The import has completed, failed or was cancelled.',
     action: 'Read its status; failed rows can be repaired with failed.csv.',
     detail: 'The import has already ended',
+  },
+  if_match_required: {
+    cause: 'The request changes a record, and does not say which state of it its caller has read.',
+    action: 'Read the record, and send the header If-Match with the ETag of that answer.',
+    detail: 'Send If-Match with the ETag of the record',
+  },
+  record_changed: {
+    cause: 'Another request has changed the record since it was read, so this one could undo that change.',
+    action: 'Read the record again, look at what is there now, and send the new ETag.',
+    detail: 'The record has changed since it was read; read it again, and send the ETag of that answer',
   },
   body_too_large: {
     cause: 'The body has more bytes than any valid one needs.',

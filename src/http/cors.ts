@@ -7,6 +7,7 @@ import { HOUR_MS, SECOND_MS } from '../lib/time'
 /** What a browser’s script may read of an answer, and send with a request. Never a cookie. */
 const READ = [
   'Allow',
+  'ETag',
   'Idempotency-Replayed',
   'Ignored-Fields',
   'Link',
@@ -18,6 +19,7 @@ const SENT = [
   'Authorization',
   'Content-Type',
   'Idempotency-Key',
+  'If-Match',
   'Last-Event-ID',
   'X-API-Key',
   'X-Request-Id',

@@ -8,10 +8,17 @@ import { FOLDING, foldName } from '../lib/folding'
 import { phoneFault, toE164 } from '../lib/phone'
 import { notFound, Problem } from '../problem'
 import { contradicts, foldGender, refold, selectOutdated } from './identity'
-import { type FindPatient, type NewPatient, type Patient, patients, toPatient } from './model'
+import {
+  type FindPatient,
+  type NewPatient,
+  type Patient,
+  patients,
+  toPatient,
+  toVersioned,
+  type Versioned,
+} from './model'
 
-interface Registered {
-  patient: Patient
+interface Registered extends Versioned {
   created: boolean
 }
 
@@ -52,7 +59,7 @@ async function insertOrFind(ctx: Ctx, wanted: NewPatient, phone: string) {
         SELECT ${id}, ${ctx.clinic.id}, ${wanted.name}, ${nameFolded}, ${phone},
           ${wanted.shared_phone ? ifUnowned(ctx, phone) : phone}, ${wanted.age}, ${wanted.gender},
           ${wanted.email}, ${ctx.now}, ${op}, ${genderFolded}, ${FOLDING},
-          (SELECT coalesce(max(namesake) + 1, 0) FROM patients WHERE ${isNamed})
+          (SELECT coalesce(max(namesake) + 1, 0) FROM patients WHERE ${isNamed}), 1, NULL
         WHERE NOT EXISTS (SELECT 1 FROM patients WHERE ${isSame}) AND NOT EXISTS ${outdated}`)
       .onConflictDoNothing(),
     audited(ctx, 'patient.registered', id),
@@ -65,7 +72,7 @@ async function insertOrFind(ctx: Ctx, wanted: NewPatient, phone: string) {
     outdated,
   ])
   const [patient] = results[2]
-  const registered = patient && { patient: toPatient(patient), created: patient.opId === opId }
+  const registered = patient && { ...toVersioned(patient), created: patient.opId === opId }
   return { registered, outdated: results[3] }
 }
 
@@ -82,22 +89,27 @@ export async function findPatient(ctx: Ctx, wanted: FindPatient): Promise<Patien
   return patient ? toPatient(patient) : null
 }
 
-export async function getPatient(ctx: Ctx, id: string): Promise<Patient> {
-  const [patient] = await ctx.db.select().from(patients).where(isPatient(ctx, id))
+export async function getPatient(ctx: Ctx, id: string): Promise<Versioned> {
+  const [patient] = await selectPatient(ctx, id)
   if (!patient) throw notFound('Patient')
-  return toPatient(patient)
+  return toVersioned(patient)
 }
 
-const isPatient = (ctx: Ctx, id: string) => and(eq(patients.clinicId, ctx.clinic.id), eq(patients.id, id))
+export const selectPatient = (ctx: Ctx, id: string) =>
+  ctx.db.select().from(patients).where(isPatient(ctx, id))
+
+export const isPatient = (ctx: Ctx, id: string) =>
+  and(eq(patients.clinicId, ctx.clinic.id), eq(patients.id, id))
 
 export const patientNames = (ctx: Ctx, ids: string[]): Promise<Map<string, string>> =>
   namesOf(ctx.env.DB, ctx.clinic.id, ids)
 
-const ifUnowned = (ctx: Ctx, phone: string) =>
+/** Of those who share a phone the first one owns it. */
+export const ifUnowned = (ctx: Ctx, phone: string) =>
   sql<string | null>`CASE WHEN EXISTS (SELECT 1 FROM patients WHERE clinic_id = ${ctx.clinic.id}
     AND phone_owner = ${phone}) THEN NULL ELSE ${phone} END`
 
-function badPhone(phone: string): Problem {
+export function badPhone(phone: string): Problem {
   const message = `phone ${phoneFault(phone)}`
   return invalid([{ field: 'phone', rule: 'phone', message }])
 }

@@ -25,7 +25,7 @@ interface Said {
  * it was rounded. Genders may be written as one letter (`f` for `female`). What was not said contradicts
  * nothing.
  */
-export function contradicts(table: 'p' | 'patients', { age, gender, now }: Said): SQL {
+export function contradicts(table: 'p' | 'q' | 'patients', { age, gender, now }: Said): SQL {
   const known = (column: string) => sql.raw(`${table}.${column}`)
   return sql`(coalesce(abs(${known('age')} - ${age}) > 1 + (${now} - ${known('created_at')}) / ${YEAR_MS}, 0)
     OR ${otherGender(known('gender_folded'), gender)})`

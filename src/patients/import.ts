@@ -60,7 +60,7 @@ export const PATIENTS: Kind<PatientRow> = {
             t.cells->>'age', t.cells->>'gender', t.cells->>'email', ${now}, t.job_id,
             t.cells->>'gender_folded', t.cells->>'folding', t.namesake + coalesce((SELECT max(p.namesake) + 1
               FROM patients p WHERE p.clinic_id = ${clinicId} AND p.phone = t.phone
-                AND p.name_folded = t.folded), 0)
+                AND p.name_folded = t.folded), 0), 1, NULL
           FROM (SELECT ${newRecordId('r')} AS id, r.job_id, r.row, r.cells, r.cells->>'phone' AS phone,
               r.cells->>'shared_phone' AS is_shared, r.cells->>'folded' AS folded,
               row_number() OVER (PARTITION BY r.cells->>'phone' ORDER BY r.row) AS place,

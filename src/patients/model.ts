@@ -29,6 +29,10 @@ export const patients = sqliteTable(
     genderFolded: textColumn('gender_folded'),
     folding: integer('folding').notNull().default(1),
     namesake: integer('namesake').notNull().default(0),
+    /** Counts the changes of the record: its ETag. */
+    version: integer('version').notNull().default(1),
+    /** The operation that changed the record last. */
+    changeOp: textColumn('change_op'),
   },
   (t) => [
     uniqueIndex('patients_identity').on(t.clinicId, t.phone, t.nameFolded, t.namesake),
@@ -49,19 +53,36 @@ export const Email = v.pipe(
   v.transform((email) => email.replace(/@.*$/, (domain) => domain.toLowerCase())),
 )
 
+const Age = v.pipe(v.number(), v.integer(AGE_RULE), v.minValue(0, AGE_RULE), v.maxValue(AGE_MAX, AGE_RULE))
+
 export const NewPatient = component('NewPatient', {
   name: text(200),
   phone: PhoneText,
-  age: v.nullish(
-    v.pipe(v.number(), v.integer(AGE_RULE), v.minValue(0, AGE_RULE), v.maxValue(AGE_MAX, AGE_RULE)),
-    null,
-  ),
+  age: v.nullish(Age, null),
   gender: v.nullish(text(50), null),
   email: v.nullish(Email, null),
   /** Families share phones: true says that another patient with this phone is another person. */
   shared_phone: v.optional(v.boolean(), false),
 })
 export type NewPatient = v.InferOutput<typeof NewPatient>
+
+/** Null removes what may be missing. Everything that is left out stays. */
+export const ChangePatient = v.pipe(
+  v.object({
+    name: v.optional(text(200)),
+    phone: v.optional(PhoneText),
+    age: v.optional(v.nullable(Age)),
+    gender: v.optional(v.nullable(text(50))),
+    email: v.optional(v.nullable(Email)),
+    shared_phone: v.optional(v.boolean(), false),
+  }),
+  v.check(
+    ({ shared_phone, ...wanted }) => Object.values(wanted).some((value) => value !== undefined),
+    'must contain at least one field to change',
+  ),
+  v.metadata({ ref: 'ChangePatient' }),
+)
+export type ChangePatient = v.InferOutput<typeof ChangePatient>
 
 /** `?phone=` in any spelling. */
 export const FindPatient = v.object({ phone: text(100) })
@@ -81,7 +102,22 @@ export type Patient = v.InferOutput<typeof Patient>
 /** What a key without `patients:read` gets. */
 export const RegisteredPatient = component('RegisteredPatient', { id: v.string(), created: v.boolean() })
 
-export const toPatient = (row: typeof patients.$inferSelect): Patient => ({
+/** A record, and the ETag that a change of it must name. */
+export interface Versioned {
+  patient: Patient
+  etag: string
+}
+
+export const toVersioned = (row: PatientRow): Versioned => ({
+  patient: toPatient(row),
+  etag: etagOf(row.version),
+})
+
+export const etagOf = (version: number): string => `"${version}"`
+
+export type PatientRow = typeof patients.$inferSelect
+
+export const toPatient = (row: PatientRow): Patient => ({
   id: row.id,
   name: row.name,
   age: row.age,

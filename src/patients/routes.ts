@@ -1,10 +1,12 @@
 import * as v from 'valibot'
 import { mayUse, needs } from '../access/permissions'
 import { body, doc, noQuery, query, refuses, reply, resource } from '../http/endpoint'
+import { ifMatch, withEtag } from '../http/etag'
 import { importRoutes } from '../imports/routes'
 import { findPatient, getPatient, registerPatient } from './actions'
+import { changePatient } from './change'
 import { PATIENT_WORDS, PATIENTS } from './import'
-import { FindPatient, NewPatient, Patient, RegisteredPatient } from './model'
+import { ChangePatient, FindPatient, NewPatient, Patient, RegisteredPatient } from './model'
 
 const Found = v.nullable(Patient)
 const { uploads, status, jobs } = importRoutes(PATIENTS, PATIENT_WORDS)
@@ -17,8 +19,9 @@ export const patients = resource()
     needs('patients:write'),
     body(NewPatient, 'contract'),
     async (c) => {
-      const { patient, created } = await registerPatient(c.var.ctx, c.req.valid('json'))
+      const { patient, etag, created } = await registerPatient(c.var.ctx, c.req.valid('json'))
       const status = created ? 201 : 200
+      withEtag(c, etag)
       // A key that may not read patients must not read one by naming a known name and phone.
       return mayUse(c.var.ctx, 'patients:read')
         ? reply(c, Patient, patient, status)
@@ -41,5 +44,23 @@ export const patients = resource()
     refuses('not_found'),
     needs('patients:read'),
     noQuery('contract'),
-    async (c) => reply(c, Patient, await getPatient(c.var.ctx, c.req.param('id'))),
+    async (c) => {
+      const { patient, etag } = await getPatient(c.var.ctx, c.req.param('id'))
+      withEtag(c, etag)
+      return reply(c, Patient, patient)
+    },
+  )
+  .patch(
+    '/:id',
+    doc('Change a patient', 200, Patient),
+    refuses('not_found', 'if_match_required', 'record_changed', 'phone_in_use', 'idempotency_key_reused'),
+    needs('patients:write', 'patients:read'),
+    ifMatch.documented,
+    body(ChangePatient),
+    async (c) => {
+      const read = ifMatch.of(c)
+      const { patient, etag } = await changePatient(c.var.ctx, c.req.param('id'), c.req.valid('json'), read)
+      withEtag(c, etag)
+      return reply(c, Patient, patient)
+    },
   )

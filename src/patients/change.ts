@@ -1,0 +1,131 @@
+import { and, eq, type SQL, sql } from 'drizzle-orm'
+import { audited } from '../audit/model'
+import type { Ctx } from '../context'
+import { FOLDING, foldName } from '../lib/folding'
+import { toE164 } from '../lib/phone'
+import { notFound, Problem } from '../problem'
+import { badPhone, ifUnowned, isPatient, selectPatient } from './actions'
+import { contradicts, foldGender, refold, selectOutdated } from './identity'
+import { type ChangePatient, etagOf, type PatientRow, patients, toVersioned, type Versioned } from './model'
+
+/**
+ * Changes a record as it was when the caller read it: `ifMatch` is the ETag of that answer. A patient cannot
+ * take the phone of another one unless they share it, and two patients of one phone do not become one name.
+ * A retry gets the record as it is by then.
+ */
+export async function changePatient(
+  ctx: Ctx,
+  id: string,
+  wanted: ChangePatient,
+  ifMatch: string | undefined,
+): Promise<Versioned> {
+  const before = await readFolded(ctx, id, wanted)
+  if (ifMatch === undefined)
+    throw new Problem('if_match_required', 'Send If-Match with the ETag of the record')
+  const after = changed(before, wanted, ctx.clinic.country)
+  const isRead = ifMatch === etagOf(before.version)
+  const { opId, reply, results } = await ctx.once.transact((op) => {
+    const isFirst = sql`${op} = ${ctx.once.opId}`
+    return [
+      ctx.db
+        .update(patients)
+        .set({
+          ...after,
+          ...placeOf(ctx, before, after, wanted.shared_phone),
+          folding: FOLDING,
+          version: sql`${patients.version} + 1`,
+          changeOp: op,
+        })
+        .where(
+          and(
+            isPatient(ctx, id),
+            eq(patients.version, isRead ? before.version : NO_VERSION),
+            isFirst,
+            sql`NOT ${isTaken(ctx, before, after, wanted.shared_phone)}`,
+          ),
+        ),
+      audited(ctx, 'patient.changed', id),
+      passOn(ctx, before.phone, isFirst),
+      selectPatient(ctx, id),
+      ctx.once.keep(sql`SELECT 'changed' FROM patients WHERE ${isPatient(ctx, id)} AND change_op = ${op}`),
+    ]
+  })
+  const [row] = results[3]
+  if (!row) throw notFound('Patient')
+  if (row.changeOp === opId || reply !== null) return toVersioned(row)
+  if (!isRead || row.version !== before.version) throw new Problem('record_changed', CHANGED)
+  throw new Problem('phone_in_use', after.phone === before.phone ? SAME_NAME : PHONE_TAKEN)
+}
+
+/** Counts begin at 1. */
+const NO_VERSION = 0
+
+const CHANGED = 'The record has changed since it was read; read it again, and send the ETag of that answer'
+const PHONE_TAKEN = 'Another patient has this phone; if they share it, send shared_phone: true'
+const SAME_NAME =
+  'Another patient has this name and this phone; if they are two people, send shared_phone: true and an age or gender that tells them apart'
+
+/** The patient, once all names on both phones are folded by the rule of today: SQL compares folded names. */
+async function readFolded(ctx: Ctx, id: string, { phone }: ChangePatient): Promise<PatientRow> {
+  const e164 = phone === undefined ? null : toE164(phone, ctx.clinic.country)
+  const phones = sql`(${e164}, (SELECT phone FROM patients WHERE ${isPatient(ctx, id)}))`
+  const [[row], outdated] = await ctx.db.batch([
+    selectPatient(ctx, id),
+    selectOutdated(ctx.db, ctx.clinic.id, phones),
+  ])
+  if (!row) throw notFound('Patient')
+  if (outdated.length === 0) return row
+  await refold(ctx.db, ctx.clinic.id, outdated)
+  return readFolded(ctx, id, { shared_phone: false, phone })
+}
+
+type Person = Pick<PatientRow, 'name' | 'nameFolded' | 'phone' | 'age' | 'gender' | 'genderFolded' | 'email'>
+
+function changed(before: PatientRow, wanted: ChangePatient, country: string): Person {
+  const { name = before.name, age = before.age, gender = before.gender, email = before.email } = wanted
+  const phone = wanted.phone === undefined ? before.phone : toE164(wanted.phone, country)
+  if (phone === null) throw badPhone(wanted.phone ?? '')
+  return { name, nameFolded: foldName(name), phone, age, gender, genderFolded: foldGender(gender), email }
+}
+
+/** What the unique indexes of patients need of one who has another name or phone from now on. */
+function placeOf(ctx: Ctx, before: PatientRow, after: Person, isShared: boolean) {
+  if (after.phone === before.phone && after.nameFolded === before.nameFolded) return {}
+  const namesake = sql<number>`(SELECT coalesce(max(q.namesake) + 1, 0) FROM patients q
+    WHERE ${isNamed(ctx, after)} AND q.id <> ${before.id})`
+  if (after.phone === before.phone) return { namesake }
+  return { namesake, phoneOwner: isShared ? ifUnowned(ctx, after.phone) : after.phone }
+}
+
+const isNamed = (ctx: Ctx, { phone, nameFolded }: Person) =>
+  sql`q.clinic_id = ${ctx.clinic.id} AND q.phone = ${phone} AND q.name_folded = ${nameFolded}`
+
+/** Whether another patient stands in the way of the new name or phone. */
+function isTaken(ctx: Ctx, before: PatientRow, after: Person, isShared: boolean): SQL {
+  const isMoved = after.phone !== before.phone
+  if (!isMoved && after.nameFolded === before.nameFolded) return sql`false`
+  const { age, genderFolded: gender } = after
+  const isOther = contradicts('q', { age: sql`${age}`, gender: sql`${gender}`, now: ctx.now })
+  const isSame = isShared ? sql`${isNamed(ctx, after)} AND NOT ${isOther}` : isNamed(ctx, after)
+  const hasPhone = sql`q.clinic_id = ${ctx.clinic.id} AND q.phone = ${after.phone}`
+  const condition = isMoved && !isShared ? hasPhone : isSame
+  return sql`EXISTS (SELECT 1 FROM patients q WHERE ${condition} AND q.id <> ${before.id})`
+}
+
+/** A phone that its owner has left belongs to the first of those who share it. */
+const passOn = (ctx: Ctx, phone: string, isFirst: SQL) =>
+  ctx.db
+    .update(patients)
+    .set({ phoneOwner: phone })
+    .where(
+      and(
+        eq(patients.clinicId, ctx.clinic.id),
+        eq(
+          patients.id,
+          sql`(SELECT q.id FROM patients q WHERE q.clinic_id = ${ctx.clinic.id} AND q.phone = ${phone}
+            ORDER BY q.created_at, q.id LIMIT 1)`,
+        ),
+        sql`NOT EXISTS (SELECT 1 FROM patients q WHERE q.clinic_id = ${ctx.clinic.id} AND q.phone_owner = ${phone})`,
+        isFirst,
+      ),
+    )
