@@ -9,34 +9,40 @@ export interface Together {
 }
 
 /**
- * With `waitMs`, what arrives within that time is one commit. Without it, work that comes alone runs at once;
- * what else comes in the same millisecond is one commit.
+ * With `waitMs`, what arrives within that time is one commit. Without it, work that comes alone runs at once.
+ * Whatever follows waits for a timer: of a chain of writes, each sent when the one before was answered, no
+ * two run without a look at the sockets in between, or everybody else would wait for its end.
  */
 export function together(waitMs = 0): Together {
   let waiting: (() => void)[] = []
-  let ranAt = 0
+  let isTimed = false
+
+  function time(): void {
+    isTimed = true
+    setTimeout(runAll, waitMs)
+  }
 
   function runAll(): void {
     const all = waiting
     waiting = []
-    ranAt = Date.now()
+    isTimed = false
+    if (all.length > 0 && waitMs === 0) time()
     for (const work of all) work()
   }
 
   return {
     run: (work) =>
       new Promise((resolve, reject) => {
-        const settle = () => {
+        const isAlone = !isTimed && waitMs === 0
+        waiting.push(() => {
           try {
             resolve(work())
           } catch (error) {
             reject(error)
           }
-        }
-        const isAlone = waitMs === 0 && waiting.length === 0 && Date.now() > ranAt
-        waiting.push(settle)
+        })
         if (isAlone) runAll()
-        else if (waiting.length === 1) setTimeout(runAll, waitMs)
+        else if (!isTimed) time()
       }),
   }
 }

@@ -23,6 +23,23 @@ test('so does one that was killed when some of its chunks were done', (t) =>
     await eventually(newest, (job) => job.processed_hospitals > 0, COMPLETED_WITHIN_MS, 'the first chunk')
   }))
 
+test('while an import works, others are answered, and see it move on', async (t) => {
+  const service = await startService(t)
+  const csv = generated(MANY_ROWS)
+  assert.equal(await service.upload('/api/v1/hospitals/bulk', csv, { 'Idempotency-Key': 'e2e-import' }), 202)
+  const seen = new Set()
+  await eventually(
+    async () => (await service.get('/api/v1/hospitals/jobs?limit=1')).body.jobs[0],
+    ({ status, processed_hospitals: processed }) => {
+      seen.add(processed)
+      return status === 'completed'
+    },
+    COMPLETED_WITHIN_MS,
+    'the import to complete',
+  )
+  assert.ok(seen.size > 5, `it was seen at ${[...seen]}`)
+})
+
 async function completesAfterKill(t, csv, killWhen) {
   const service = await startService(t)
   const rows = parse(csv, { columns: true, trim: true })
