@@ -39,12 +39,16 @@ export const startWorker = ({ port, stateDir, settings = {} }) =>
 export const serveWorker = ({ port, stateDir, host = HOST, build, settings = {} }) =>
   launch('The server', { port, host }, (options) => {
     const what = ['--build', build, '--state', stateDir, '--host', host, '--port', String(port)]
-    const env = { ...environmentOf(stateDir), ...settings }
+    const env = environmentOf(stateDir, settings)
     return spawnNode([join(ROOT, 'scripts', 'server', 'run.mjs'), ...what], { ...options, env })
   })
 
 /** A command line could be read by every user of the machine; the environment cannot. */
-const environmentOf = (stateDir) => ({ ...process.env, DOCTORDAY_SECRET: secretOf(stateDir) })
+const environmentOf = (stateDir, settings = {}) => ({
+  ...process.env,
+  DOCTORDAY_SECRET: settings.DOCTORDAY_SECRET ?? secretOf(stateDir),
+  ...settings,
+})
 
 /** The address at which a server that listens on `host` is asked from this machine. */
 const askedAt = (host) =>

@@ -63,7 +63,7 @@ const NO_VERSION = 0
 const CHANGED = 'The record has changed since it was read; read it again, and send the ETag of that answer'
 const PHONE_TAKEN = 'Another patient has this phone; if they share it, send shared_phone: true'
 const SAME_NAME =
-  'Another patient has this name and this phone; if they are two people, send shared_phone: true and an age or gender that tells them apart'
+  'Another patient has this name and phone; if they are two, send shared_phone: true and an age or gender'
 
 /** The patient, once all names on both phones are folded by the rule of today: SQL compares folded names. */
 async function readFolded(ctx: Ctx, id: string, { phone }: ChangePatient): Promise<PatientRow> {
@@ -125,7 +125,8 @@ const passOn = (ctx: Ctx, phone: string, isFirst: SQL) =>
           sql`(SELECT q.id FROM patients q WHERE q.clinic_id = ${ctx.clinic.id} AND q.phone = ${phone}
             ORDER BY q.created_at, q.id LIMIT 1)`,
         ),
-        sql`NOT EXISTS (SELECT 1 FROM patients q WHERE q.clinic_id = ${ctx.clinic.id} AND q.phone_owner = ${phone})`,
+        sql`NOT EXISTS (SELECT 1 FROM patients q
+          WHERE q.clinic_id = ${ctx.clinic.id} AND q.phone_owner = ${phone})`,
         isFirst,
       ),
     )
