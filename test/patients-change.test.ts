@@ -110,6 +110,15 @@ test('bad changes are refused in words: nothing to change, an impossible phone, 
   expect((await clinic.get(`${PATIENTS}/${id}`)).headers.get('ETag')).toBe(match['If-Match'])
 })
 
+test('a key that may not read patients is not told how often a known one has changed', async () => {
+  const clinic = await openClinic()
+  const { match } = await registered(clinic)
+  expect(match['If-Match']).toBe('"1"')
+  const key = await keyFor(clinic.clinicId, ['patients:write'])
+  const again = await key.post(PATIENTS, ADA)
+  expect([again.status, again.headers.has('ETag')]).toEqual([200, false])
+})
+
 test('a change needs the scopes to write and to read patients, and an id of the clinic', async () => {
   const [clinic, other] = [await openClinic(), await openClinic()]
   const { id, match } = await registered(clinic)
