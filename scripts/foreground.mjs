@@ -15,7 +15,8 @@ export async function untilAnswering(worker) {
 
 /** Shows the worker's output until a signal stops it. A worker that ends without a signal is a failure. */
 export async function untilEnded(worker) {
-  // The program that reads the output has gone, for example `head`: nobody would know of the service.
+  // A program that reads the output, for example `head`, may end. The service would run on, and no terminal would
+  // show it or stop it.
   for (const stream of [process.stdout, process.stderr])
     stream.on('error', () => process.kill(process.pid, 'SIGTERM'))
   worker.show()

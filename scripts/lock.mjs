@@ -100,6 +100,15 @@ export function servingProcess(stateDir) {
   return Number(found)
 }
 
+/** As `servingProcess`; undefined also where it is another user's, whose files cannot be seen. */
+function knownProcess(stateDir) {
+  try {
+    return servingProcess(stateDir)
+  } catch {
+    return undefined
+  }
+}
+
 /** Whether a process has a file open. */
 function hasOpen(pid, { dev, ino }) {
   const folder = join('/proc', pid, 'fd')
@@ -126,6 +135,6 @@ function flockProgram() {
 }
 
 if (isMain(import.meta.url) && !lock(process.argv[2])) {
+  console.log(knownProcess(process.argv[2]) ?? '')
   process.exitCode = IN_USE
-  console.log(servingProcess(process.argv[2]) ?? '')
 }

@@ -67,8 +67,10 @@ function markOf(stateDir) {
 export function markState(stateDir, secret) {
   const path = markPath(stateDir)
   mkdirSync(dirname(path), { recursive: true, mode: 0o700 })
-  writeFileSync(`${path}.new`, `${marksOf(secret)[0]}\n`, { mode: 0o600 })
-  renameSync(`${path}.new`, path)
+  // Two commands may find a new state at once.
+  const written = `${path}.${process.pid}`
+  writeFileSync(written, `${marksOf(secret)[0]}\n`, { mode: 0o600 })
+  renameSync(written, path)
 }
 
 const randomSecret = () => randomBytes(BYTES).toString('base64url')

@@ -89,7 +89,20 @@ test('a phone of another patient is taken only if they share it, and two patient
   expect((await patch(clinic, id, { name: ' BYRON ' }, next)).status).toBe(409)
   const same = { name: 'byron', age: 61, gender: null, shared_phone: true }
   expect((await patch(clinic, id, same, next)).status).toBe(409)
-  expect((await patch(clinic, id, { ...same, age: 12 }, next)).status).toBe(200)
+  const son = await patch(clinic, id, { ...same, age: 12 }, next)
+  expect(son.status).toBe(200)
+  const last = { 'If-Match': son.headers.get('ETag') ?? '' }
+  for (const age of [60, null]) expect((await patch(clinic, id, { age }, last)).status).toBe(409)
+  expect((await patch(clinic, id, { age: 13 }, last)).status).toBe(200)
+})
+
+test('a phone that its owner leaves belongs to the next patient who shares it, and to no stranger', async () => {
+  const clinic = await openClinic()
+  const { id, match } = await registered(clinic)
+  await registered(clinic, { name: 'Byron', shared_phone: true })
+  expect((await patch(clinic, id, { phone: '+12025550109' }, match)).status).toBe(200)
+  expect((await clinic.post(PATIENTS, { ...ADA, name: 'Annabella' })).status).toBe(409)
+  await expectOwners(clinic)
 })
 
 test('bad changes are refused in words: nothing to change, an impossible phone, an unknown field', async () => {
@@ -153,15 +166,19 @@ test('however patients come to phones and leave them, each phone has one owner, 
       const etag = (await clinic.get(`${PATIENTS}/${id}`)).headers.get('ETag') ?? ''
       expect([200, 409]).toContain((await patch(clinic, id, fields, { 'If-Match': etag })).status)
     }
+    await expectOwners(clinic)
   }
-  const rows = await env.DB.prepare(
+  expect(known.size).toBeGreaterThan(5)
+})
+
+async function expectOwners(clinic: Client) {
+  const { results } = await env.DB.prepare(
     `SELECT phone, count(phone_owner) AS owners, max(phone_owner) AS owner, count(*) AS patients,
        count(DISTINCT name_folded || '/' || age) AS people
      FROM patients WHERE clinic_id = ? GROUP BY phone`,
   )
     .bind(clinic.clinicId)
     .all<{ phone: string; owners: number; owner: string; patients: number; people: number }>()
-  expect(known.size).toBeGreaterThan(5)
-  for (const { phone, owners, owner, patients, people } of rows.results)
+  for (const { phone, owners, owner, patients, people } of results)
     expect([phone, owners, owner, people]).toEqual([phone, 1, phone, patients])
-})
+}

@@ -66,8 +66,10 @@ async function build(folder) {
     if (code !== 0) throw new Error('The server could not be built; see above.')
     mkdirSync(BUILDS, { recursive: true })
     for (const path of [join(ROOT, '.wrangler'), BUILDS, ...pathsIn(made)]) openToRead(path)
-    // Another command may have built the same meanwhile.
-    if (!existsSync(folder)) renameSync(made, folder)
+    renameSync(made, folder)
+  } catch (error) {
+    // Another command has built the same meanwhile.
+    if (!['ENOTEMPTY', 'EEXIST'].includes(error.code)) throw error
   } finally {
     rmSync(made, { recursive: true, force: true })
   }
@@ -83,7 +85,8 @@ const pathsIn = (folder) => [
 
 function byUse() {
   if (!existsSync(BUILDS)) return []
-  const usedAt = (folder) => statSync(folder).mtimeMs
+  // Another command may remove one meanwhile.
+  const usedAt = (folder) => statSync(folder, { throwIfNoEntry: false })?.mtimeMs ?? 0
   return readdirSync(BUILDS)
     .map((name) => join(BUILDS, name))
     .sort((a, b) => usedAt(b) - usedAt(a))

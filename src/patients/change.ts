@@ -76,7 +76,9 @@ async function readFolded(ctx: Ctx, id: string, { phone }: ChangePatient): Promi
   if (!row) throw notFound('Patient')
   if (outdated.length === 0) return row
   await refold(ctx.db, ctx.clinic.id, outdated)
-  return readFolded(ctx, id, { shared_phone: false, phone })
+  const [folded] = await selectPatient(ctx, id)
+  if (!folded) throw notFound('Patient')
+  return folded
 }
 
 type Person = Pick<PatientRow, 'name' | 'nameFolded' | 'phone' | 'age' | 'gender' | 'genderFolded' | 'email'>
@@ -100,15 +102,18 @@ function placeOf(ctx: Ctx, before: PatientRow, after: Person, isShared: boolean)
 const isNamed = (ctx: Ctx, { phone, nameFolded }: Person) =>
   sql`q.clinic_id = ${ctx.clinic.id} AND q.phone = ${phone} AND q.name_folded = ${nameFolded}`
 
-/** Whether another patient stands in the way of the new name or phone. */
+/** Whether another patient has the new phone, or could no longer be told from this one. */
 function isTaken(ctx: Ctx, before: PatientRow, after: Person, isShared: boolean): SQL {
   const isMoved = after.phone !== before.phone
-  if (!isMoved && after.nameFolded === before.nameFolded) return sql`false`
+  const isRenamed = after.nameFolded !== before.nameFolded
+  const isCorrected = after.age !== before.age || after.genderFolded !== before.genderFolded
+  if (!isMoved && !isRenamed && !isCorrected) return sql`false`
   const { age, genderFolded: gender } = after
   const isOther = contradicts('q', { age: sql`${age}`, gender: sql`${gender}`, now: ctx.now })
-  const isSame = isShared ? sql`${isNamed(ctx, after)} AND NOT ${isOther}` : isNamed(ctx, after)
+  const isNamesake = isNamed(ctx, after)
+  const isAlike = isRenamed && !isShared ? isNamesake : sql`${isNamesake} AND NOT ${isOther}`
   const hasPhone = sql`q.clinic_id = ${ctx.clinic.id} AND q.phone = ${after.phone}`
-  const condition = isMoved && !isShared ? hasPhone : isSame
+  const condition = isMoved && !isShared ? hasPhone : isAlike
   return sql`EXISTS (SELECT 1 FROM patients q WHERE ${condition} AND q.id <> ${before.id})`
 }
 

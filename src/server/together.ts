@@ -10,14 +10,14 @@ export interface Together {
 
 /**
  * With `waitMs`, what arrives within that time is one commit. Without it, work that comes alone runs at once.
- * Whatever follows waits for a timer: of a chain of writes, each sent when the one before was answered, no
- * two run without a look at the sockets in between, or everybody else would wait for its end.
+ * What follows waits for a timer: workerd reads its sockets before the timer rings. Without it, a chain of
+ * writes, each sent after the answer to the one before, would keep all other requests waiting until its end.
  */
 export function together(waitMs = 0): Together {
   let waiting: (() => void)[] = []
   let isTimed = false
 
-  function time(): void {
+  function startTimer(): void {
     isTimed = true
     setTimeout(runAll, waitMs)
   }
@@ -26,7 +26,7 @@ export function together(waitMs = 0): Together {
     const all = waiting
     waiting = []
     isTimed = false
-    if (all.length > 0 && waitMs === 0) time()
+    if (all.length > 0 && waitMs === 0) startTimer()
     for (const work of all) work()
   }
 
@@ -42,7 +42,7 @@ export function together(waitMs = 0): Together {
           }
         })
         if (isAlone) runAll()
-        else if (!isTimed) time()
+        else if (!isTimed) startTimer()
       }),
   }
 }

@@ -13,7 +13,7 @@ const AT_ONCE = 16
 const NO_ANSWER_MS = 60_000
 
 /** What V8 leaves uncollected; a file or an object for each request would take a multiple. */
-const MEMORY_BYTES_MORE_MAX = 20_000_000
+const MEMORY_BYTES_MORE_MAX = 15_000_000
 
 const hex = (bytes) => randomBytes(bytes).toString('hex')
 const text = (bytes) => randomBytes(bytes).toString('base64url')
