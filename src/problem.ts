@@ -18,6 +18,7 @@ export const PROBLEMS = {
   clinic_exists: { status: 409, title: 'The clinic already exists', final: true },
   doctor_code_taken: { status: 409, title: 'Another doctor has this code', final: true },
   phone_in_use: { status: 409, title: 'Another patient has this phone number', final: true },
+  identifier_in_use: { status: 409, title: 'Another patient has this identifier', final: true },
   key_shown_once: { status: 409, title: 'The secret was shown once and cannot be shown again', final: true },
   already_booked: { status: 409, title: 'The patient already has an appointment on that day', final: true },
   already_cancelled: { status: 409, title: 'The appointment is no longer booked', final: true },

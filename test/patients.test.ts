@@ -17,6 +17,11 @@ test('a patient is registered, with the phone in E.164, and read back', async ()
   expect(body).toEqual({
     ...ADA,
     phone: '+12025550101',
+    birth_date: null,
+    identifiers: [],
+    language: null,
+    notes: null,
+    contact_ok: null,
     id: expect.any(String),
     created_at: expect.any(String),
   })

@@ -69,6 +69,12 @@ export const ADVICE: Record<ProblemCode, Advice> = {
     action: 'Check the name. If two patients share the phone, send shared_phone: true.',
     detail: 'Another patient has this phone number; if they share it, send shared_phone: true',
   },
+  identifier_in_use: {
+    cause: 'Another patient of the clinic has an identifier of the same system and value.',
+    action: 'Look that patient up with q or identifier. Correct the identifier, or leave it out.',
+    detail:
+      'Another patient has one of these identifiers; look that patient up, or correct the identifier',
+  },
   key_shown_once: {
     cause: 'The first request with this Idempotency-Key made the secret, and only its hash is stored.',
     action: 'If that answer was lost, revoke what it made, and create another with a new Idempotency-Key.',

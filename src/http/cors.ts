@@ -12,6 +12,7 @@ const READ = [
   'Ignored-Fields',
   'Link',
   'Retry-After',
+  'X-Next-Cursor',
   'X-Request-Id',
   'Content-Disposition',
 ]

@@ -178,6 +178,11 @@ export function linkNext(c: Context<App>, value: string | null, parameter = 'cur
   c.header('Link', `<${pathname}?${searchParams}>; rel="next"`)
 }
 
+/** For a search by POST, whose next page no link can name. Call it before the answer is made. */
+export function tellNext(c: Context<App>, cursor: string | null): void {
+  if (cursor !== null) c.header('X-Next-Cursor', cursor)
+}
+
 /**
  * Adds a header to a finished response. `c.header` would first build another response whose body is a stream:
  * one more copy of a page of 1,000 records.

@@ -1,7 +1,8 @@
 import type { SQL } from 'drizzle-orm'
 import type * as v from 'valibot'
-import type { ActingClinic } from '../context'
+import type { ActingClinic, Ctx } from '../context'
 import type { Db, Statement } from '../lib/db'
+import { localDate } from '../lib/time'
 import type { UpstreamReply } from '../upstream/call'
 import type { Column } from './file/opening'
 import type { KindName } from './model'
@@ -15,19 +16,28 @@ interface RowsToCommit {
   isLeased: SQL
 }
 
-type ClinicCountry = Pick<ActingClinic, 'country'>
+/** What the rules of a row depend on: the country of phones, and the date at the clinic. */
+export interface RowContext {
+  country: ActingClinic['country']
+  today: string
+}
+
+export const rowContext = ({ clinic, now }: Pick<Ctx, 'clinic' | 'now'>): RowContext => ({
+  country: clinic.country,
+  today: localDate(now, clinic.timeZone),
+})
 
 /** What the import code must know about a kind of records: its rows, and how they become records. */
 export interface Kind<Cells extends object = object> {
   name: KindName
   columns: readonly Column<string>[]
-  /** The rules of a row. For some kinds they depend on the clinic's country. */
-  row(clinic: ClinicCountry): v.GenericSchema<unknown, Cells>
+  /** The rules of a row. */
+  row(at: RowContext): v.GenericSchema<unknown, Cells>
   /**
    * `cells`: what is stored of a row until it is imported, each column under its own name. `identity`: equal
    * for two rows of a file that mean the same record (never '').
    */
-  stage(cells: Cells, clinic: ClinicCountry): { cells: object; identity: string }
+  stage(cells: Cells, at: RowContext): { cells: object; identity: string }
   /** One statement that makes records of the rows; then `isCreated`, or `reason` why a row failed. */
   commit(db: Db, rows: RowsToCommit): { statement: Statement; isCreated: SQL; reason: SQL }
   /**

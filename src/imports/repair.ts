@@ -9,7 +9,7 @@ import { contextAfterUpload, type Upload } from './accept'
 import { isStateRefused, wakeChunks, watchReopened } from './control'
 import { readCsv } from './csv'
 import { type FileNotes, NO_NOTES, ROW_COLUMN as ROW } from './file/header'
-import type { Kind } from './kind'
+import { type Kind, rowContext } from './kind'
 import { importChunks, imports, stagedRows, UNTRIED } from './model'
 import { badRows, discard, hashed, openStaging, receiveUpload, validateRow } from './staging'
 import { isJob, jobOf } from './status'
@@ -50,7 +50,7 @@ export async function repairImport(
 async function stageRepair(ctx: Ctx, kind: Kind, repairId: string, file: AsyncIterable<Uint8Array>) {
   const hash = createHash('sha256')
   const staged = openStaging(ctx, kind, repairId)
-  const schema = kind.row(ctx.clinic)
+  const schema = kind.row(rowContext(ctx))
   const columns = [...kind.columns, { name: ROW, isRequired: true }, { name: REASON, isRequired: false }]
   let notes = NO_NOTES
   const onHeader = (found: FileNotes) => {

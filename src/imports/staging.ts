@@ -11,7 +11,7 @@ import { type Fault, Problem } from '../problem'
 import { readCsv } from './csv'
 import { badFile } from './file/bytes'
 import { type FileNotes, NO_NOTES } from './file/header'
-import type { Kind } from './kind'
+import { type Kind, rowContext } from './kind'
 import { imports, stagedRows } from './model'
 import { counted } from './status'
 import { CHUNK_ROWS } from './work/chunk'
@@ -58,7 +58,7 @@ export async function stage(
 ): Promise<Staged> {
   const rowsMax = Number(ctx.env.BULK_ROWS_MAX) || ROWS_MAX_USUAL
   const hash = createHash('sha256')
-  const schema = kind.row(ctx.clinic)
+  const schema = kind.row(rowContext(ctx))
   const staged = openStaging(ctx, kind, jobId)
   const faults: Fault[] = []
   const chunks: ChunkRange[] = []
@@ -116,6 +116,7 @@ export function validateRow(
 
 /** Collects rows until they fill a statement. One JSON parameter holds all of them, as arrays. */
 export function openStaging(ctx: Ctx, kind: Kind, jobId: string) {
+  const at = rowContext(ctx)
   let packedRows: string[] = []
   let bytes = 0
   const flush = async () => {
@@ -135,7 +136,7 @@ export function openStaging(ctx: Ctx, kind: Kind, jobId: string) {
     if (bytes >= STAGED_BYTES) await flush()
   }
   const add = async (row: number, cells: object) => {
-    const staged = kind.stage(cells, ctx.clinic)
+    const staged = kind.stage(cells, at)
     await pack(row, staged.cells, staged.identity, null)
   }
   const addBad = async (row: number, cells: Record<string, string>, faults: Fault[]) => {

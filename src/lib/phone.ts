@@ -85,6 +85,34 @@ const EXTENSION = new RegExp(String.raw`[\s,]*(?:${AFTER_WORD}|${AFTER_SIGN})#?$
 /** The number without `tel:` and without its extension. */
 const bareNumber = (phone: string): string => withoutScheme(phone).replace(EXTENSION, '')
 
+/** What a search for a text can mean: one number, or the last digits of some. */
+export interface PhoneMeant {
+  number: string | null
+  tail: string | null
+}
+
+/** Null for a text that is no number and no part of one. */
+export function phoneMeant(text: string, country: string): PhoneMeant | null {
+  const digits = PART_OF_NUMBER.test(text) ? parseDigits(text) : ''
+  const tail = digits.length >= TAIL_DIGITS_MIN && digits.length <= NUMBER_DIGITS_MAX ? digits : null
+  const number = text.length <= TEXT_CHARACTERS_MAX ? toE164(text, country) : null
+  return number === null && tail === null ? null : { number, tail }
+}
+
+/** Three digits are the end of too many numbers. */
+const TAIL_DIGITS_MIN = 4
+/** Of E.164. */
+const NUMBER_DIGITS_MAX = 15
+const PART_OF_NUMBER = /^\+?[\p{Nd}\s()./-]{1,50}$/u
+
+/** An extension counts where the search has one. */
+export function isPhoneMeant(e164: string, { number, tail }: PhoneMeant): boolean {
+  const bare = withoutExtension(e164)
+  return e164 === number || bare === number || (tail !== null && bare.endsWith(tail))
+}
+
+export const withoutExtension = (e164: string): string => e164.split(';', 1)[0] ?? ''
+
 /** Why `toE164` has no number for the text. */
 export const phoneFault = (phone: string): string =>
   shapeFault(phone) ?? `must be ${hasLetters(phone) ? DIGITS_ONLY : 'a phone number'}, ${OF_A_COUNTRY}`

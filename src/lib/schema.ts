@@ -19,10 +19,10 @@ const textOf = (kind: TextKind, max: number) =>
   v.pipe(v.string(), maxCharacters(max), safeText(kind), tidied())
 
 /**
- * A list of 1 to `max` items. Its length is checked before its items: each bad item would otherwise be a
+ * A list of `min` to `max` items. Its length is checked before its items: each bad item would otherwise be a
  * fault of its own, and a body of 1 MB has a quarter of a million.
  */
-export function list<const Item extends v.GenericSchema>(item: Item, max: number, what: string) {
+export function list<const Item extends v.GenericSchema>(item: Item, max: number, what: string, min = 1) {
   const items = v.array(item)
   const run: (typeof items)['~run'] = (dataset, config) =>
     Array.isArray(dataset.value) && dataset.value.length > max
@@ -30,7 +30,7 @@ export function list<const Item extends v.GenericSchema>(item: Item, max: number
       : items['~run'](dataset, config)
   return v.pipe(
     { ...items, '~run': run },
-    v.minLength(1, `must name at least one ${what}`),
+    v.minLength(min, `must name at least one ${what}`),
     v.maxLength(max, `must name at most ${max} ${what}s`),
   )
 }
@@ -42,9 +42,10 @@ export const note = (max: number) =>
 /** The text of a cell in a file: one line, and after `requiredCell` not an empty one. */
 export const cell = (max: number) => cellOf('optionalLine', max)
 export const requiredCell = (max: number) => v.pipe(cell(max), v.nonEmpty('is required'))
+/** As `cell`, but it may have several lines. */
+export const linesCell = (max: number) => cellOf('optionalLines', max)
 /** As `requiredCell`, but it may have several lines. */
-export const requiredLinesCell = (max: number) =>
-  v.pipe(cellOf('optionalLines', max), v.nonEmpty('is required'))
+export const requiredLinesCell = (max: number) => v.pipe(linesCell(max), v.nonEmpty('is required'))
 
 const cellOf = (kind: TextKind, max: number) =>
   v.pipe(v.string(), safeText(kind), tidied(), maxCharacters(max))

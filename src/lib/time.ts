@@ -96,6 +96,14 @@ const accepts = (parse: () => unknown): boolean => {
   }
 }
 
+/** Whole years from one date to a later one. Who was born on 29 February is a year older on 1 March. */
+export const yearsBetween = (from: string, to: string): number =>
+  Number(to.slice(0, 4)) - Number(from.slice(0, 4)) - (to.slice(4) < from.slice(4) ? 1 : 0)
+
+/** `date` and the dates before and after it. */
+export const around = (date: string): string[] =>
+  [-DAY_MS, 0, DAY_MS].map((ms) => iso(Date.parse(date) + ms).slice(0, date.length))
+
 /** A date that exists, `YYYY-MM-DD`. */
 export const LocalDate = v.pipe(
   v.string(),

@@ -1,4 +1,5 @@
 import { and, asc, desc, eq, not, sql } from 'drizzle-orm'
+import { today } from '../access/actions'
 import { audited } from '../audit/model'
 import type { Ctx } from '../context'
 import { namesOf } from '../doctor-day/readers/sockets'
@@ -7,9 +8,12 @@ import { newId } from '../lib/crypto'
 import { FOLDING, foldName } from '../lib/folding'
 import { phoneFault, toE164 } from '../lib/phone'
 import { notFound, Problem } from '../problem'
-import { contradicts, foldGender, refold, selectOutdated } from './identity'
+import { birthFault, storedAge } from './birth'
+import { differs } from './differs'
+import { contradicts, foldGender, refold, saidOf, selectOutdated } from './identity'
 import {
   type FindPatient,
+  type Identifier,
   type NewPatient,
   type Patient,
   patients,
@@ -17,23 +21,29 @@ import {
   toVersioned,
   type Versioned,
 } from './model'
+import { isIdentifierTaken } from './search'
 
 interface Registered extends Versioned {
   created: boolean
+  /** The fields in which the request differs from the existing patient. */
+  differs: string[]
 }
 
 /**
  * The same name on the same phone is the same patient, however it is written (`foldName`): then the existing
- * patient is returned and `created` is false. Another name on a known phone is refused unless the request has
- * `shared_phone`. With it, the same name with another age or gender is another patient too.
+ * patient is returned, unchanged, and `created` is false. Another name on a known phone is refused unless the
+ * request has `shared_phone`. With it, the same name with another age, birth date or gender is another patient
+ * too. A new patient cannot have the identifier of another one.
  */
 export async function registerPatient(ctx: Ctx, wanted: NewPatient): Promise<Registered> {
   const phone = toE164(wanted.phone, ctx.clinic.country)
   if (phone === null) throw badPhone(wanted.phone)
+  const fault = birthFault(wanted, today(ctx))
+  if (fault) throw invalid([fault])
   const { registered, outdated } = await insertOrFind(ctx, wanted, phone)
-  if (outdated.length === 0) return registered ?? refuseThePhone()
+  if (outdated.length === 0) return registered ?? refuse(ctx, wanted)
   await refold(ctx.db, ctx.clinic.id, outdated)
-  return (await insertOrFind(ctx, wanted, phone)).registered ?? refuseThePhone()
+  return (await insertOrFind(ctx, wanted, phone)).registered ?? refuse(ctx, wanted)
 }
 
 /** One transaction decides. It inserts nothing while names on the phone are folded by an older rule. */
@@ -45,22 +55,27 @@ async function insertOrFind(ctx: Ctx, wanted: NewPatient, phone: string) {
     eq(patients.phone, phone),
     eq(patients.nameFolded, nameFolded),
   )
-  const isOther = contradicts('patients', {
-    age: sql`${wanted.age}`,
-    gender: sql`${genderFolded}`,
-    now: ctx.now,
-  })
+  const { age, ageAt } = storedAge(wanted, ctx)
+  const said = { age, birthDate: wanted.birth_date, genderFolded, at: ctx.now }
+  const isOther = contradicts('patients', saidOf(said))
   const isSame = wanted.shared_phone ? and(isNamed, not(isOther)) : isNamed
   const outdated = selectOutdated(ctx.db, ctx.clinic.id, sql`(${phone})`)
+  const hasIdentifiers = wanted.identifiers.length > 0
+  const identifiers = hasIdentifiers ? JSON.stringify(wanted.identifiers) : null
+  const isFree = hasIdentifiers
+    ? sql`AND NOT ${isIdentifierTaken(ctx.clinic.id, wanted.identifiers, id)}`
+    : sql``
   const { opId, results } = await ctx.once.transact((op) => [
     ctx.db
       .insert(patients)
       .select(sql`
         SELECT ${id}, ${ctx.clinic.id}, ${wanted.name}, ${nameFolded}, ${phone},
-          ${wanted.shared_phone ? ifUnowned(ctx, phone) : phone}, ${wanted.age}, ${wanted.gender},
+          ${wanted.shared_phone ? ifUnowned(ctx, phone) : phone}, ${age}, ${wanted.gender},
           ${wanted.email}, ${ctx.now}, ${op}, ${genderFolded}, ${FOLDING},
-          (SELECT coalesce(max(namesake) + 1, 0) FROM patients WHERE ${isNamed}), 1, NULL
-        WHERE NOT EXISTS (SELECT 1 FROM patients WHERE ${isSame}) AND NOT EXISTS ${outdated}`)
+          (SELECT coalesce(max(namesake) + 1, 0) FROM patients WHERE ${isNamed}), 1, NULL,
+          ${wanted.birth_date}, ${ageAt}, ${wanted.language}, ${wanted.notes},
+          ${wanted.contact_ok === null ? null : Number(wanted.contact_ok)}, ${identifiers}
+        WHERE NOT EXISTS (SELECT 1 FROM patients WHERE ${isSame}) AND NOT EXISTS ${outdated} ${isFree}`)
       .onConflictDoNothing(),
     audited(ctx, 'patient.registered', id),
     ctx.db
@@ -72,7 +87,10 @@ async function insertOrFind(ctx: Ctx, wanted: NewPatient, phone: string) {
     outdated,
   ])
   const [patient] = results[2]
-  const registered = patient && { ...toVersioned(patient), created: patient.opId === opId }
+  if (!patient) return { outdated: results[3] }
+  const versioned = toVersioned(patient, today(ctx))
+  const created = patient.opId === opId
+  const registered = { ...versioned, created, differs: differs(wanted, versioned.patient) }
   return { registered, outdated: results[3] }
 }
 
@@ -86,13 +104,13 @@ export async function findPatient(ctx: Ctx, wanted: FindPatient): Promise<Patien
     .where(and(eq(patients.clinicId, ctx.clinic.id), eq(patients.phone, phone)))
     .orderBy(asc(patients.createdAt), asc(patients.id))
     .limit(1)
-  return patient ? toPatient(patient) : null
+  return patient ? toPatient(patient, today(ctx)) : null
 }
 
 export async function getPatient(ctx: Ctx, id: string): Promise<Versioned> {
   const [patient] = await selectPatient(ctx, id)
   if (!patient) throw notFound('Patient')
-  return toVersioned(patient)
+  return toVersioned(patient, today(ctx))
 }
 
 export const selectPatient = (ctx: Ctx, id: string) =>
@@ -114,9 +132,25 @@ export function badPhone(phone: string): Problem {
   return invalid([{ field: 'phone', rule: 'phone', message }])
 }
 
-function refuseThePhone(): never {
+/** Nothing was written: this only finds the words. */
+async function refuse(ctx: Ctx, { identifiers }: NewPatient): Promise<never> {
+  await refuseTaken(ctx, identifiers, NOBODY)
   throw new Problem(
     'phone_in_use',
     'Another patient has this phone under another name; if they share it, send shared_phone: true',
   )
+}
+
+/** The id of no patient. */
+const NOBODY = ''
+
+export async function refuseTaken(ctx: Ctx, identifiers: Identifier[], ownId: string): Promise<void> {
+  if (identifiers.length === 0) return
+  const isTaken = isIdentifierTaken(ctx.clinic.id, identifiers, ownId)
+  const { taken } = await ctx.db.get<{ taken: number }>(sql`SELECT ${isTaken} AS taken`)
+  if (taken)
+    throw new Problem(
+      'identifier_in_use',
+      'Another patient has one of these identifiers; look that patient up, or correct the identifier',
+    )
 }

@@ -1,12 +1,16 @@
 import { and, eq, type SQL, sql } from 'drizzle-orm'
+import { today } from '../access/actions'
 import { audited } from '../audit/model'
 import type { Ctx } from '../context'
+import { invalid } from '../http/failure'
 import { FOLDING, foldName } from '../lib/folding'
 import { toE164 } from '../lib/phone'
 import { notFound, Problem } from '../problem'
-import { badPhone, ifUnowned, isPatient, selectPatient } from './actions'
-import { contradicts, foldGender, refold, selectOutdated } from './identity'
+import { badPhone, ifUnowned, isPatient, refuseTaken, selectPatient } from './actions'
+import { birthFault, storedAge } from './birth'
+import { contradicts, foldGender, refold, saidOf, selectOutdated } from './identity'
 import { type ChangePatient, etagOf, type PatientRow, patients, toVersioned, type Versioned } from './model'
+import { isIdentifierTaken } from './search'
 
 /**
  * Changes a record as it was when the caller read it: `ifMatch` is the ETag of that answer. A patient cannot
@@ -22,8 +26,10 @@ export async function changePatient(
   const before = await readFolded(ctx, id, wanted)
   if (ifMatch === undefined)
     throw new Problem('if_match_required', 'Send If-Match with the ETag of the record')
-  const after = changed(before, wanted, ctx.clinic.country)
+  const after = changed(ctx, before, wanted)
   const isRead = ifMatch === etagOf(before.version)
+  const identifiers = wanted.identifiers ?? []
+  const fault = birthFault({ age: wanted.age ?? null, birth_date: after.birthDate }, today(ctx))
   const { opId, reply, results } = await ctx.once.transact((op) => {
     const isFirst = sql`${op} = ${ctx.once.opId}`
     return [
@@ -39,9 +45,12 @@ export async function changePatient(
         .where(
           and(
             isPatient(ctx, id),
-            eq(patients.version, isRead ? before.version : NO_VERSION),
+            eq(patients.version, isRead && !fault ? before.version : NO_VERSION),
             isFirst,
             sql`NOT ${isTaken(ctx, before, after, wanted.shared_phone)}`,
+            identifiers.length === 0
+              ? undefined
+              : sql`NOT ${isIdentifierTaken(ctx.clinic.id, identifiers, id)}`,
           ),
         ),
       audited(ctx, 'patient.changed', id),
@@ -52,8 +61,10 @@ export async function changePatient(
   })
   const [row] = results[3]
   if (!row) throw notFound('Patient')
-  if (row.changeOp === opId || reply !== null) return toVersioned(row)
+  if (row.changeOp === opId || reply !== null) return toVersioned(row, today(ctx))
   if (!isRead || row.version !== before.version) throw new Problem('record_changed', CHANGED)
+  if (fault) throw invalid([fault])
+  await refuseTaken(ctx, identifiers, id)
   throw new Problem('phone_in_use', after.phone === before.phone ? SAME_NAME : PHONE_TAKEN)
 }
 
@@ -81,14 +92,27 @@ async function readFolded(ctx: Ctx, id: string, { phone }: ChangePatient): Promi
   return folded
 }
 
-type Person = Pick<PatientRow, 'name' | 'nameFolded' | 'phone' | 'age' | 'gender' | 'genderFolded' | 'email'>
-
-function changed(before: PatientRow, wanted: ChangePatient, country: string): Person {
-  const { name = before.name, age = before.age, gender = before.gender, email = before.email } = wanted
-  const phone = wanted.phone === undefined ? before.phone : toE164(wanted.phone, country)
+function changed(ctx: Ctx, before: PatientRow, wanted: ChangePatient) {
+  const { name = before.name, gender = before.gender, email = before.email } = wanted
+  const {
+    language = before.language,
+    notes = before.notes,
+    contact_ok: contactOk = before.contactOk,
+  } = wanted
+  const { birth_date: birthDate = before.birthDate, identifiers = before.identifiers } = wanted
+  const phone = wanted.phone === undefined ? before.phone : toE164(wanted.phone, ctx.clinic.country)
   if (phone === null) throw badPhone(wanted.phone ?? '')
-  return { name, nameFolded: foldName(name), phone, age, gender, genderFolded: foldGender(gender), email }
+  // An age that is not said again was said when it was said first.
+  const isAged = wanted.age === undefined && birthDate === null
+  const aged = isAged ? before : storedAge({ age: wanted.age ?? null, birth_date: birthDate }, ctx)
+  return {
+    ...{ name, nameFolded: foldName(name), phone, gender, genderFolded: foldGender(gender), email },
+    ...{ age: aged.age, ageAt: aged.ageAt, birthDate, language, notes, contactOk },
+    identifiers: identifiers?.length ? identifiers : null,
+  }
 }
+
+type Person = ReturnType<typeof changed>
 
 /** What the unique indexes of patients need of one who has another name or phone from now on. */
 function placeOf(ctx: Ctx, before: PatientRow, after: Person, isShared: boolean) {
@@ -106,10 +130,14 @@ const isNamed = (ctx: Ctx, { phone, nameFolded }: Person) =>
 function isTaken(ctx: Ctx, before: PatientRow, after: Person, isShared: boolean): SQL {
   const isMoved = after.phone !== before.phone
   const isRenamed = after.nameFolded !== before.nameFolded
-  const isCorrected = after.age !== before.age || after.genderFolded !== before.genderFolded
+  const isCorrected =
+    after.age !== before.age ||
+    after.ageAt !== before.ageAt ||
+    after.birthDate !== before.birthDate ||
+    after.genderFolded !== before.genderFolded
   if (!isMoved && !isRenamed && !isCorrected) return sql`false`
-  const { age, genderFolded: gender } = after
-  const isOther = contradicts('q', { age: sql`${age}`, gender: sql`${gender}`, now: ctx.now })
+  const at = after.age === null ? ctx.now : (after.ageAt ?? before.createdAt)
+  const isOther = contradicts('q', saidOf({ ...after, at }))
   const isNamesake = isNamed(ctx, after)
   const isAlike = isRenamed && !isShared ? isNamesake : sql`${isNamesake} AND NOT ${isOther}`
   const hasPhone = sql`q.clinic_id = ${ctx.clinic.id} AND q.phone = ${after.phone}`

@@ -7,33 +7,65 @@ import { patients } from './model'
 
 /**
  * Who is who. The same name on the same phone is the same patient. Only where people say that they share the
- * phone can two of them have one name, like father and son: then age and gender tell them apart.
+ * phone can two of them have one name, like father and son: then birth date, age and gender tell them apart.
  */
 
 /** A whole number: then SQLite divides without a rest. */
 const YEAR_MS = sql.raw(String(365.25 * DAY_MS))
 
-/** What was said of a person, as SQL. `gender` is folded. */
+/** What is said of a person, as SQL, and when (epoch ms). `gender` is folded. */
 interface Said {
   age: SQL
+  birthDate: SQL
   gender: SQL
-  now: number
+  at: SQL
 }
 
+/** The same of a request or a record. */
+export const saidOf = (said: {
+  age: number | null
+  birthDate: string | null
+  genderFolded: string | null
+  at: number
+}): Said => ({
+  age: sql`${said.age}`,
+  birthDate: sql`${said.birthDate}`,
+  gender: sql`${said.genderFolded}`,
+  at: sql`${said.at}`,
+})
+
 /**
- * Whether the patient of `table` is another person. An age grows by a year each year, and by one more because
- * it was rounded. Genders may be written as one letter (`f` for `female`). What was not said contradicts
- * nothing.
+ * Whether the patient of `table` is another person. Two birth dates are equal or not. Beside one birth date
+ * counts the age that it gives when the other's was said, and of two ages, that they grow by a year each
+ * year: both may be one more or less, because an age is rounded. Genders may be written as one letter (`f`
+ * for `female`). What was not said contradicts nothing.
  */
-export function contradicts(table: 'p' | 'q' | 'patients', { age, gender, now }: Said): SQL {
+export function contradicts(table: 'p' | 'q' | 'patients', said: Said): SQL {
   const known = (column: string) => sql.raw(`${table}.${column}`)
-  return sql`(coalesce(abs(${known('age')} - ${age}) > 1 + (${now} - ${known('created_at')}) / ${YEAR_MS}, 0)
-    OR ${otherGender(known('gender_folded'), gender)})`
+  const [born, knownAt] = [known('birth_date'), sql.raw(`coalesce(${table}.age_at, ${table}.created_at)`)]
+  return sql`(coalesce(CASE
+      WHEN ${born} IS NOT NULL AND ${said.birthDate} IS NOT NULL THEN ${born} <> ${said.birthDate}
+      WHEN ${born} IS NOT NULL THEN abs(${ageAt(said.at, born)} - ${said.age}) > 1
+      WHEN ${said.birthDate} IS NOT NULL THEN abs(${ageAt(knownAt, said.birthDate)} - ${known('age')}) > 1
+      ELSE abs(${known('age')} - ${said.age}) > 1 + abs(${said.at} - ${knownAt}) / ${YEAR_MS} END, 0)
+    OR ${otherGender(known('gender_folded'), said.gender)})`
+}
+
+/** The age at an instant (epoch ms), in UTC. */
+const ageAt = (at: SQL, born: SQL): SQL => {
+  const date = sql`date(${at} / 1000, 'unixepoch')`
+  return sql`(substr(${date}, 1, 4) - substr(${born}, 1, 4) - (substr(${date}, 5) < substr(${born}, 5)))`
 }
 
 /** Whether two folded genders differ; not if one is missing. */
 export const otherGender = (one: SQL, other: SQL): SQL => sql`coalesce(${one} <> ${other}
   AND NOT (substr(${one}, 1, 1) = substr(${other}, 1, 1) AND min(length(${one}), length(${other})) = 1), 0)`
+
+/** As `otherGender`. */
+export function isOtherGender(one: string | null, other: string | null): boolean {
+  const [a, b] = [foldGender(one) ?? '', foldGender(other) ?? '']
+  return a !== b && !(a[0] === b[0] && Math.min(a.length, b.length) === 1)
+}
 
 export const foldGender = (gender: string | null): string | null => gender && foldName(gender)
 

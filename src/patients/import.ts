@@ -3,9 +3,11 @@ import * as v from 'valibot'
 import type { Kind } from '../imports/kind'
 import { newRecordId } from '../imports/model'
 import { PhoneText, phoneFault, toE164 } from '../lib/phone'
-import { cell, requiredCell, safeText, tidied } from '../lib/schema'
+import { cell, linesCell, requiredCell, safeText, tidied } from '../lib/schema'
+import { yearsBetween } from '../lib/time'
+import { BIRTH_RULES, wrongBirth } from './birth'
 import { contradicts, foldedCells, otherGender, refold, refoldRows, selectOutdated } from './identity'
-import { AGE_MAX, AGE_RULE, Email, patients } from './model'
+import { AGE_MAX, AGE_RULE, BirthDate, Email, Language, NOTES_CHARACTERS_MAX, patients } from './model'
 
 export const PATIENT_WORDS = {
   records: 'patients',
@@ -19,8 +21,8 @@ export const PATIENT_WORDS = {
 
 /**
  * Patients as a kind of import, with the rules of `registerPatient`: the same name on the same phone is the
- * same patient, unless a row with `shared_phone` has another age or gender; another name on a known phone
- * needs `shared_phone`. In a file the first row with a phone owns it, and the first row of a patient counts,
+ * same patient, unless a row with `shared_phone` has another birth date, age or gender; another name on a known
+ * phone needs `shared_phone`. In a file the first row with a phone owns it, and the first row of a patient counts,
  * in any order of chunks.
  */
 export const PATIENTS: Kind<PatientRow> = {
@@ -32,12 +34,17 @@ export const PATIENTS: Kind<PatientRow> = {
     { name: 'gender', isRequired: false },
     { name: 'email', isRequired: false },
     { name: 'shared_phone', isRequired: false },
+    { name: 'birth_date', isRequired: false },
+    { name: 'language', isRequired: false },
+    { name: 'notes', isRequired: false },
+    { name: 'contact_ok', isRequired: false },
   ],
-  row: ({ country }) => patientRow(country),
-  stage(row, { country }) {
+  row: ({ country, today }) => patientRow(country, today),
+  stage(row, { country, today }) {
     const phone = toE164(row.phone, country)
     const { identity, ...folded } = foldedCells(row, phone)
-    return { cells: { ...row, phone, ...folded }, identity }
+    const known_age = row.birth_date === null ? row.age : yearsBetween(row.birth_date, today)
+    return { cells: { ...row, phone, known_age, ...folded }, identity }
   },
   async prepare(db, { clinicId, rows }) {
     await refoldRows(db, rows)
@@ -57,10 +64,12 @@ export const PATIENTS: Kind<PatientRow> = {
               WHEN t.is_shared AND ${owner()} THEN NULL
               WHEN ${owner(IS_LATER_SHARING_ROW)} THEN NULL
               ELSE t.phone END,
-            t.cells->>'age', t.cells->>'gender', t.cells->>'email', ${now}, t.job_id,
+            ${SAID_AGE}, t.cells->>'gender', t.cells->>'email', ${now}, t.job_id,
             t.cells->>'gender_folded', t.cells->>'folding', t.namesake + coalesce((SELECT max(p.namesake) + 1
               FROM patients p WHERE p.clinic_id = ${clinicId} AND p.phone = t.phone
-                AND p.name_folded = t.folded), 0), 1, NULL
+                AND p.name_folded = t.folded), 0), 1, NULL,
+            t.cells->>'birth_date', iif(${SAID_AGE} IS NULL, NULL, ${now}), t.cells->>'language',
+            t.cells->>'notes', t.cells->>'contact_ok', NULL
           FROM (SELECT ${newRecordId('r')} AS id, r.job_id, r.row, r.cells, r.cells->>'phone' AS phone,
               r.cells->>'shared_phone' AS is_shared, r.cells->>'folded' AS folded,
               row_number() OVER (PARTITION BY r.cells->>'phone' ORDER BY r.row) AS place,
@@ -90,10 +99,13 @@ export const PATIENTS: Kind<PatientRow> = {
   recordId: newRecordId('staged_rows'),
 }
 
+const SAID_AGE = sql.raw(`iif(t.cells->>'birth_date' IS NULL, t.cells->>'age', NULL)`)
+
 type StagedAs = 'r' | 'staged_rows'
 
 /**
- * Two rows of one file were said at one time, so their ages differ by one at most. A row that shares the
+ * Two rows of one file were said at one time, so their birth dates are equal, or where one has none, their ages
+ * differ by one at most. Rows that were staged by an earlier version have no `known_age`. A row that shares the
  * phone is compared with the rows that may be patients: the first of the name, and those that share it too.
  */
 function repeats(row: StagedAs): SQL {
@@ -102,14 +114,23 @@ function repeats(row: StagedAs): SQL {
   return sql`EXISTS (SELECT 1 FROM staged_rows e
     WHERE e.job_id = ${sql.raw(row)}.job_id AND e.identity = ${sql.raw(row)}.identity
       AND e.row < ${sql.raw(row)}.row AND NOT (${cell('shared_phone')} AND (${IS_NO_PATIENT}
-        OR coalesce(abs(${earlier('age')} - ${cell('age')}) > 1, 0)
+        OR coalesce(${earlier('birth_date')} <> ${cell('birth_date')}, abs(${knownAge('e')}
+          - ${knownAge(row)}) > 1, 0)
           OR ${otherGender(earlier('gender_folded'), cell('gender_folded'))})))`
 }
+
+const knownAge = (row: 'e' | StagedAs): SQL =>
+  sql.raw(`coalesce(${row}.cells->>'known_age', ${row}.cells->>'age')`)
 
 /** As `registerPatient` finds who is known. A later row of the file is only another row of its own. */
 function isKnown(row: StagedAs, clinicId: string, now: number): SQL {
   const cell = (name: string) => sql.raw(`${row}.cells->>'${name}'`)
-  const isOther = contradicts('p', { age: cell('age'), gender: cell('gender_folded'), now })
+  const isOther = contradicts('p', {
+    age: cell('age'),
+    birthDate: cell('birth_date'),
+    gender: cell('gender_folded'),
+    at: sql`${now}`,
+  })
   const isLater = sql.raw(`p.op_id = ${row}.job_id AND ${ROW_OF_PATIENT} > ${row}.row`)
   return sql`EXISTS (SELECT 1 FROM patients p WHERE p.clinic_id = ${clinicId}
     AND p.phone = ${cell('phone')} AND p.name_folded = ${cell('folded')}
@@ -139,36 +160,67 @@ const isPhoneOnEarlierRow = (row: StagedAs) =>
 
 const orNull = (text: string): string | null => text || null
 
-/** The rules of NewPatient for text cells; an empty cell is an absent value. */
-const patientRow = (country: string) =>
-  v.object({
-    name: requiredCell(200),
-    phone: v.pipe(
-      v.string(),
-      safeText('optionalLine'),
-      tidied(),
-      v.nonEmpty('is required'),
-      PhoneText,
-      v.check(
-        (phone) => toE164(phone, country) !== null,
-        ({ input }) => phoneFault(input),
+/** A cell with the rule of a field of `NewPatient`; an empty cell is an absent value. */
+const ruledCell = <const Schema extends v.GenericSchema<string, string>>(schema: Schema) =>
+  v.pipe(
+    cell(200),
+    v.rawTransform(({ dataset, addIssue, NEVER }): string | null => {
+      if (dataset.value === '') return null
+      const { success, output, issues } = v.safeParse(schema, dataset.value)
+      if (success) return output
+      addIssue({ message: issues[0].message })
+      return NEVER
+    }),
+  )
+
+const IS_BOOLEAN = /^(true|false|)$/i
+const BOOLEAN_RULE = 'must be true or false'
+const booleanCell = v.pipe(cell(200), v.regex(IS_BOOLEAN, BOOLEAN_RULE))
+const isTrue = (text: string): boolean => text.toLowerCase() === 'true'
+
+/** The rules of NewPatient for text cells. */
+const patientRow = (country: string, today: string) =>
+  v.pipe(
+    v.object({
+      name: requiredCell(200),
+      phone: v.pipe(
+        v.string(),
+        safeText('optionalLine'),
+        tidied(),
+        v.nonEmpty('is required'),
+        PhoneText,
+        v.check(
+          (phone) => toE164(phone, country) !== null,
+          ({ input }) => phoneFault(input),
+        ),
       ),
+      age: v.pipe(
+        cell(200),
+        v.check((age) => age === '' || (/^\d{1,3}$/.test(age) && Number(age) <= AGE_MAX), AGE_RULE),
+        v.transform((age) => (age === '' ? null : Number(age))),
+      ),
+      gender: v.pipe(cell(50), v.transform(orNull)),
+      email: v.pipe(
+        cell(254),
+        v.check((email) => email === '' || v.is(Email, email), 'must be an e-mail address'),
+        v.transform((email) => (email === '' ? null : v.parse(Email, email))),
+      ),
+      shared_phone: v.pipe(booleanCell, v.transform(isTrue)),
+      birth_date: ruledCell(BirthDate),
+      language: ruledCell(Language),
+      notes: v.pipe(linesCell(NOTES_CHARACTERS_MAX), v.transform(orNull)),
+      contact_ok: v.pipe(
+        booleanCell,
+        v.transform((text) => (text === '' ? null : isTrue(text))),
+      ),
+    }),
+    v.forward(
+      v.check((row) => wrongBirth(row, today) !== 'birth_date', BIRTH_RULES.birth_date),
+      ['birth_date'],
     ),
-    age: v.pipe(
-      cell(200),
-      v.check((age) => age === '' || (/^\d{1,3}$/.test(age) && Number(age) <= AGE_MAX), AGE_RULE),
-      v.transform((age) => (age === '' ? null : Number(age))),
+    v.forward(
+      v.check((row) => wrongBirth(row, today) !== 'age', BIRTH_RULES.age),
+      ['age'],
     ),
-    gender: v.pipe(cell(50), v.transform(orNull)),
-    email: v.pipe(
-      cell(254),
-      v.check((email) => email === '' || v.is(Email, email), 'must be an e-mail address'),
-      v.transform((email) => (email === '' ? null : v.parse(Email, email))),
-    ),
-    shared_phone: v.pipe(
-      cell(200),
-      v.regex(/^(true|false|)$/i, 'must be true or false'),
-      v.transform((shared) => shared.toLowerCase() === 'true'),
-    ),
-  })
+  )
 type PatientRow = v.InferOutput<ReturnType<typeof patientRow>>

@@ -1,36 +1,82 @@
 import * as v from 'valibot'
 import { mayUse, needs } from '../access/permissions'
-import { body, doc, noQuery, query, refuses, reply, resource } from '../http/endpoint'
+import {
+  body,
+  doc,
+  documents,
+  noQuery,
+  query,
+  refuses,
+  reply,
+  replyPage,
+  resource,
+  tellNext,
+} from '../http/endpoint'
 import { ifMatch, withEtag } from '../http/etag'
 import { importRoutes } from '../imports/routes'
 import { findPatient, getPatient, registerPatient } from './actions'
 import { changePatient } from './change'
+import { ListPatients, listPatients, SearchPatients } from './finding'
 import { PATIENT_WORDS, PATIENTS } from './import'
-import { ChangePatient, FindPatient, NewPatient, Patient, RegisteredPatient } from './model'
+import { ChangePatient, FindPatient, KnownPatient, NewPatient, Patient, RegisteredPatient } from './model'
 
+const paged = documents({
+  description:
+    'A page may have fewer patients than `limit`, or none, and another one follow. `X-Next-Cursor` is the ' +
+    '`cursor` of the next page; on the last page the header is missing.',
+})
 const Found = v.nullable(Patient)
 const { uploads, status, jobs } = importRoutes(PATIENTS, PATIENT_WORDS)
 
 export const patients = resource()
   .post(
     '/',
-    doc('Register a patient; a known patient gets 200', [201, 200], v.union([Patient, RegisteredPatient])),
-    refuses('phone_in_use'),
+    doc(
+      'Register a patient; a known patient gets 200, unchanged',
+      [201, 200],
+      v.union([KnownPatient, Patient, RegisteredPatient]),
+    ),
+    refuses('phone_in_use', 'identifier_in_use'),
     needs('patients:write'),
     body(NewPatient, 'contract'),
     async (c) => {
-      const { patient, etag, created } = await registerPatient(c.var.ctx, c.req.valid('json'))
+      const { patient, etag, created, differs } = await registerPatient(c.var.ctx, c.req.valid('json'))
       const status = created ? 201 : 200
       // A key that may not read patients must not read one by naming a known name and phone.
       if (!mayUse(c.var.ctx, 'patients:read'))
         return reply(c, RegisteredPatient, { id: patient.id, created }, status)
       withEtag(c, etag)
-      return reply(c, Patient, patient, status)
+      if (!created) return reply(c, KnownPatient, { ...patient, differs }, 200)
+      return reply(c, Patient, patient, 201)
+    },
+  )
+  .get(
+    '/',
+    doc('List and search patients', 200, v.array(Patient)),
+    paged,
+    needs('patients:read'),
+    query(ListPatients),
+    async (c) => {
+      const page = await listPatients(c.var.ctx, c.req.valid('query'))
+      tellNext(c, page.next)
+      return replyPage(c, Patient, page)
     },
   )
   .route('/bulk', uploads)
   .route('/bulk', jobs)
   .route('/bulk/:job_id', status)
+  .post(
+    '/search',
+    doc('Search patients, so that no name stands in a URL; it changes nothing', 200, v.array(Patient)),
+    paged,
+    needs('patients:read'),
+    body(SearchPatients),
+    async (c) => {
+      const { rows, next } = await listPatients(c.var.ctx, c.req.valid('json'))
+      tellNext(c, next)
+      return reply(c, v.array(Patient), rows)
+    },
+  )
   .get(
     '/search',
     doc('Find the patient who was registered first with a phone; null if there is none', 200, Found),
@@ -53,7 +99,10 @@ export const patients = resource()
   .patch(
     '/:id',
     doc('Change a patient', 200, Patient),
-    refuses('not_found', 'if_match_required', 'record_changed', 'phone_in_use', 'idempotency_key_reused'),
+    refuses(
+      ...(['not_found', 'if_match_required', 'record_changed', 'idempotency_key_reused'] as const),
+      ...(['phone_in_use', 'identifier_in_use'] as const),
+    ),
     needs('patients:write', 'patients:read'),
     ifMatch.documented,
     body(ChangePatient),
