@@ -91,7 +91,7 @@ const forgetReplies = async () => {
   await Promise.all(keys.map(({ name }) => env.REPLIES.delete(name)))
 }
 
-test('every POST is tried here; check-ins, imports and resync have their own tests', async () => {
+test('every POST is tried here; check-ins, imports, resync and what only reads have their own tests', async () => {
   const posts = (await operations()).filter(({ method }) => method === 'POST').map(({ path }) => path)
   const elsewhere = [
     '/api/v1/appointments/waitlist/{id}/accept',
@@ -108,6 +108,7 @@ test('every POST is tried here; check-ins, imports and resync have their own tes
     '/api/v1/clinics/{id}/days/repair',
     '/api/v1/hospitals/bulk',
     '/api/v1/patients/bulk',
+    '/api/v1/patients/search',
     '/api/v1/patients/bulk/{job_id}/rows',
     '/api/v1/patients/bulk/{job_id}/cancel',
     '/api/v1/patients/bulk/{job_id}/resume',

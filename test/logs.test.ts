@@ -14,6 +14,7 @@ const MARKS = {
   result: 'a marked result',
   testType: 'a marked type',
   secret: 'a-marked-secret',
+  identifier: 'a-marked-number',
 }
 const TRACES = [
   ...Object.values(MARKS),
@@ -24,6 +25,9 @@ const TRACES = [
   'marked',
   'Marked',
 ]
+
+/** A search that is no fault. */
+const SEARCH = { q: MARKS.name, phone: MARKS.phone, identifier: MARKS.identifier }
 
 function listen(): string[] {
   const lines: string[] = []
@@ -46,8 +50,13 @@ async function sendMarksEverywhere(clinic: Client): Promise<void> {
     timestamp: '2025-01-10T12:30:00Z',
   }
   const medicalTest = { test_id: 't', patient_id: 'p', clinic_id: clinic.clinicId, test_type: MARKS.testType }
+  const fields = { notes: MARKS.notes, identifiers: [{ system: 'mrn', value: MARKS.identifier }] }
   const bodies: object[] = [
     patient,
+    { ...patient, ...fields, language: 'de' },
+    { ...patient, ...fields, language: MARKS.notes, name: 'Marked Other', phone: '2025550178' },
+    { q: MARKS.name, phone: '(202) 555-0177', identifier: MARKS.identifier },
+    { q: MARKS.name, birth_date: MARKS.notes, cursor: MARKS.notes, limit: MARKS.name },
     { ...patient, name: 'Marked Other' },
     { ...patient, age: MARKS.notes, phone: MARKS.name },
     { name: MARKS.name, code: 'marked', specialty: MARKS.notes },
@@ -64,8 +73,10 @@ async function sendMarksEverywhere(clinic: Client): Promise<void> {
   ]
   for (const { method, path } of await operations()) {
     const url = `${path.replace(/\{[^}]+\}/g, encodeURIComponent(MARKS.name))}?q=${encodeURIComponent(MARKS.name)}&date=marked`
-    if (method === 'GET') await clinic.get(url)
-    else
+    if (method === 'GET') {
+      await clinic.get(url)
+      await clinic.get(`${url.split('?')[0]}?${new URLSearchParams(SEARCH)}`)
+    } else
       for (const body of bodies)
         await clinic.send(method, path.replace(/\{[^}]+\}/g, 'x'), JSON.stringify(body))
     if (method === 'POST') await clinic.send(method, url, `{"name": "${MARKS.name}"`)

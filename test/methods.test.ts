@@ -27,15 +27,15 @@ test('every path answers its other methods with 405 and Allow, without a key and
 
 test.each([
   ['DELETE', '/tests', 'GET, HEAD, OPTIONS, POST'],
-  ['PUT', '/api/v1/patients', 'OPTIONS, POST'],
-  ['GET', '/api/v1/patients', 'OPTIONS, POST'],
-  ['HEAD', '/api/v1/patients', 'OPTIONS, POST'],
+  ['PUT', '/api/v1/checkins', 'OPTIONS, POST'],
+  ['GET', '/api/v1/checkins', 'OPTIONS, POST'],
+  ['HEAD', '/api/v1/checkins', 'OPTIONS, POST'],
   ['POST', '/health', 'GET, HEAD, OPTIONS'],
   ['POST', '/docs/page.css', 'GET, HEAD, OPTIONS'],
   ['PROPFIND', '/events', 'GET, HEAD, OPTIONS'],
   ['PATCH', '/api/v1/hospitals/bulk', 'OPTIONS, POST'],
   ['HEAD', '/api/v1/hospitals/bulk', 'OPTIONS, POST'],
-  ['DELETE', '/api/v1/patients/search', 'GET, HEAD, OPTIONS'],
+  ['DELETE', '/api/v1/patients/search', 'GET, HEAD, OPTIONS, POST'],
   ['POST', '/api/v1/appointments/holds/cancel', 'DELETE, OPTIONS'],
   ['GET', '/api/v1/checkins/x/serve', 'OPTIONS, POST'],
 ])('%s %s is 405 and allows %s', async (method, path, allow) => {

@@ -9,6 +9,13 @@ const FILES = import.meta.glob<string>('../migrations/*.sql', {
   eager: true,
 })
 
+const SCRIPTS = import.meta.glob<string>('../scripts/search-index/*.sql', {
+  query: '?raw',
+  import: 'default',
+  eager: true,
+})
+const scriptOf = (name: string) => SCRIPTS[`../scripts/search-index/${name}.sql`] ?? ''
+
 /** Applies the migrations before `name`, fills the tables, and applies the rest. */
 function migrated(name: string, rows: string): DatabaseSync {
   const database = new DatabaseSync(':memory:')
@@ -88,4 +95,46 @@ test('patients stored before stay who they are, and are marked as folded by the 
   VALUES ('p', 'c', 'O’Brien', 'o’brien', '+12025550101', 1, 'o');`
   const [row] = migrated('names', patient).prepare('SELECT * FROM patients').all()
   expect(row).toMatchObject({ id: 'p', name_folded: 'o’brien', folding: 1, namesake: 0, gender_folded: null })
+})
+
+const PEOPLE = ['one', 'two'].map(
+  (clinic) => `
+  INSERT INTO clinics VALUES ('${clinic}', 'C', 'UTC', 'US', 1, 'o');
+  INSERT INTO patients (id, clinic_id, name, name_folded, phone, created_at, op_id)
+  VALUES ('ada ${clinic}', '${clinic}', 'Ada', 'ada of ${clinic}', '+12025550101', 1, 'o');`,
+)
+
+/** Who has a term in the index, in the order in which they were stored. */
+const indexedAs = (database: DatabaseSync, term: string) =>
+  database
+    .prepare(`SELECT p.id FROM patients_search s CROSS JOIN patients p ON p.rowid = s.rowid
+      WHERE patients_search MATCH ? ORDER BY s.rowid`)
+    .all(`"${term}"`)
+    .map(({ id }) => id)
+
+test('patients stored before are in the index of the search, each under its clinic', () => {
+  const database = migrated('patient_search', PEOPLE.join(''))
+  expect(indexedAs(database, 'ada')).toEqual(['ada one', 'ada two'])
+  expect(indexedAs(database, '\ufdd0tw')).toEqual(['ada two'])
+  expect(indexedAs(database, '\ufdd1\u{f0002}\u{f0000}')).toEqual(['ada two'])
+  expect(indexedAs(database, '\ufdd2\ufdd2\u{f0065}')).toEqual(['ada one', 'ada two'])
+})
+
+test('the scripts for an export take the full-text indexes away, and make the same ones again', () => {
+  const database = migrated('patient_search', PEOPLE.join(''))
+  const schema = () => database.prepare('SELECT name, sql FROM sqlite_schema ORDER BY name').all()
+  const before = schema()
+  database.exec(scriptOf('drop'))
+  expect(schema().filter(({ sql }) => /VIRTUAL/.test(String(sql)))).toEqual([])
+  database.exec(`
+    UPDATE patients SET name_folded = 'eve' WHERE clinic_id = 'one';
+    INSERT INTO patients (id, clinic_id, name, name_folded, phone, created_at, op_id)
+    VALUES ('bob', 'one', 'Bob', 'bob', '+12025550102', 1, 'o');`)
+  database.exec(scriptOf('build'))
+  expect(schema()).toEqual(before)
+  expect(['ada', 'eve', 'bob'].map((term) => indexedAs(database, term))).toEqual([
+    ['ada two'],
+    ['ada one'],
+    ['bob'],
+  ])
 })

@@ -449,3 +449,18 @@ test('after any sequence of registrations and changes a search finds whom a look
   }
   expect(found).toBeGreaterThan(300)
 })
+
+test('the index costs a registration one row written, and a change of other fields none', async () => {
+  const clinic = await openClinic()
+  const insert = env.DB.prepare(
+    `INSERT INTO patients (id, clinic_id, name, name_folded, phone, phone_owner, created_at, op_id, folding, birth_date)
+     VALUES (?1, ?1, 'Ada', 'ada', '+12025550101', '+12025550101', 1, 'o', 2, '1990-01-01')`,
+  )
+  const change = (columns: string) =>
+    env.DB.prepare(`UPDATE patients SET ${columns} WHERE id = ?`).bind(clinic.clinicId).run()
+  const [table, indexes, search] = [1, 3, 1]
+  expect((await insert.bind(clinic.clinicId).run()).meta.rows_written).toBe(table + indexes + search)
+  expect((await change(`notes = 'x', name_folded = 'ada'`)).meta.rows_written).toBeLessThanOrEqual(table + 1)
+  const identified = await change(`identifiers = '[{"system":"mrn","value":"1"}]'`)
+  expect(identified.meta.rows_written).toBe(table + 1)
+})

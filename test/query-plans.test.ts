@@ -53,6 +53,7 @@ const LISTS: Record<string, string[]> = {
   ],
   '/api/v1/hospitals': [cursorOf('x')],
   '/api/v1/hospitals/jobs': [cursorOf('x')],
+  '/api/v1/patients': [cursorOf('x'), 'q=ann+b', 'phone=0101', 'birth_date=1990-01-01', 'identifier=x'],
   '/api/v1/patients/bulk': [cursorOf('x')],
 }
 

@@ -72,8 +72,7 @@ export const ADVICE: Record<ProblemCode, Advice> = {
   identifier_in_use: {
     cause: 'Another patient of the clinic has an identifier of the same system and value.',
     action: 'Look that patient up with q or identifier. Correct the identifier, or leave it out.',
-    detail:
-      'Another patient has one of these identifiers; look that patient up, or correct the identifier',
+    detail: 'Another patient has one of these identifiers; look that patient up, or correct the identifier',
   },
   key_shown_once: {
     cause: 'The first request with this Idempotency-Key made the secret, and only its hash is stored.',

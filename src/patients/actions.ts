@@ -32,8 +32,8 @@ interface Registered extends Versioned {
 /**
  * The same name on the same phone is the same patient, however it is written (`foldName`): then the existing
  * patient is returned, unchanged, and `created` is false. Another name on a known phone is refused unless the
- * request has `shared_phone`. With it, the same name with another age, birth date or gender is another patient
- * too. A new patient cannot have the identifier of another one.
+ * request has `shared_phone`. With it, the same name with another age, birth date or gender is another
+ * patient too. A new patient cannot have the identifier of another one.
  */
 export async function registerPatient(ctx: Ctx, wanted: NewPatient): Promise<Registered> {
   const phone = toE164(wanted.phone, ctx.clinic.country)

@@ -21,9 +21,9 @@ export const PATIENT_WORDS = {
 
 /**
  * Patients as a kind of import, with the rules of `registerPatient`: the same name on the same phone is the
- * same patient, unless a row with `shared_phone` has another birth date, age or gender; another name on a known
- * phone needs `shared_phone`. In a file the first row with a phone owns it, and the first row of a patient counts,
- * in any order of chunks.
+ * same patient, unless a row with `shared_phone` has another birth date, age or gender; another name on a
+ * known phone needs `shared_phone`. In a file the first row with a phone owns it, and the first row of a
+ * patient counts, in any order of chunks. A file has no identifiers.
  */
 export const PATIENTS: Kind<PatientRow> = {
   name: 'patients',
@@ -104,9 +104,10 @@ const SAID_AGE = sql.raw(`iif(t.cells->>'birth_date' IS NULL, t.cells->>'age', N
 type StagedAs = 'r' | 'staged_rows'
 
 /**
- * Two rows of one file were said at one time, so their birth dates are equal, or where one has none, their ages
- * differ by one at most. Rows that were staged by an earlier version have no `known_age`. A row that shares the
- * phone is compared with the rows that may be patients: the first of the name, and those that share it too.
+ * Two rows of one file were said at one time, so their birth dates are equal, or where one has none, their
+ * ages differ by one at most. Rows that were staged by an earlier version have no `known_age`. A row that
+ * shares the phone is compared with the rows that may be patients: the first of the name, and those that
+ * share it too.
  */
 function repeats(row: StagedAs): SQL {
   const cell = (name: string) => sql.raw(`${row}.cells->>'${name}'`)

@@ -103,8 +103,9 @@ function wordOf(text: string, country: string): Word {
 export function matchOf(clinicId: string, { units, whole, phone, birthDate }: Meant): SQL {
   const ofText = anyOf([allOf(units.map(unitTerms)), ...phoneTerms(whole)])
   const born = birthDate === null ? '' : quoted(bornTerm(birthDate))
-  const more = allOf([ofText, anyOf(phoneTerms(phone)), born])
-  return sql`(SELECT '"' || ${CLINIC} || '"' || ${more && ` AND ${more}`} FROM clinics WHERE id = ${clinicId})`
+  const terms = allOf([ofText, anyOf(phoneTerms(phone)), born])
+  const more = terms && ` AND ${terms}`
+  return sql`(SELECT '"' || ${CLINIC} || '"' || ${more} FROM clinics WHERE id = ${clinicId})`
 }
 
 const allOf = (terms: string[]): string => joined(terms, ' AND ')
