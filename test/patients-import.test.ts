@@ -246,9 +246,9 @@ test('the rows that failed are downloaded with number and reason, by whoever may
   const path = `${BULK}/${body.job_id}/failed.csv`
   const { text } = await clinic.get(path)
   expect(text.trimEnd().split('\r\n')).toEqual([
-    'name,phone,age,gender,email,shared_phone,row,reason',
-    ",202 555 0102,,,,,3,invalid; Row 3: 'name' is required",
-    "Bob,'+12025550101,,,,false,4,phone_in_use",
+    'name,phone,age,gender,email,shared_phone,birth_date,language,notes,contact_ok,row,reason',
+    ",202 555 0102,,,,,,,,,3,invalid; Row 3: 'name' is required",
+    "Bob,'+12025550101,,,,false,,,,,4,phone_in_use",
   ])
   const stranger = await keyFor(clinic.clinicId, ['hospitals:read', 'patients:write'])
   expect((await stranger.get(path)).status).toBe(403)

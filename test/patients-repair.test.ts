@@ -61,7 +61,7 @@ test('failed.csv, corrected and sent back, is the repair; succeeded.csv names th
   await deliver(sent.splice(0))
   const { text } = await clinic.get(`${BULK}/${job}/succeeded.csv`)
   const [header, ...rows] = text.trimEnd().split('\r\n')
-  expect(header).toBe('name,phone,age,gender,email,shared_phone,row,id')
+  expect(header).toBe('name,phone,age,gender,email,shared_phone,birth_date,language,notes,contact_ok,row,id')
   expect(rows).toHaveLength(4)
   const id = rows
     .find((row) => row.startsWith('Hedy Lamarr'))
