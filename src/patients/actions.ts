@@ -56,15 +56,13 @@ async function insertOrFind(ctx: Ctx, wanted: NewPatient, phone: string) {
     eq(patients.nameFolded, nameFolded),
   )
   const { age, ageAt } = storedAge(wanted, ctx)
-  const said = { age, birthDate: wanted.birth_date, genderFolded, at: ctx.now }
+  const { birth_date: birthDate = null, language = null, notes = null, contact_ok, identifiers = [] } = wanted
+  const said = { age, birthDate, genderFolded, at: ctx.now }
   const isOther = contradicts('patients', saidOf(said))
   const isSame = wanted.shared_phone ? and(isNamed, not(isOther)) : isNamed
   const outdated = selectOutdated(ctx.db, ctx.clinic.id, sql`(${phone})`)
-  const hasIdentifiers = wanted.identifiers.length > 0
-  const identifiers = hasIdentifiers ? JSON.stringify(wanted.identifiers) : null
-  const isFree = hasIdentifiers
-    ? sql`AND NOT ${isIdentifierTaken(ctx.clinic.id, wanted.identifiers, id)}`
-    : sql``
+  const hasIdentifiers = identifiers.length > 0
+  const isFree = hasIdentifiers ? sql`AND NOT ${isIdentifierTaken(ctx.clinic.id, identifiers, id)}` : sql``
   const { opId, results } = await ctx.once.transact((op) => [
     ctx.db
       .insert(patients)
@@ -73,8 +71,9 @@ async function insertOrFind(ctx: Ctx, wanted: NewPatient, phone: string) {
           ${wanted.shared_phone ? ifUnowned(ctx, phone) : phone}, ${age}, ${wanted.gender},
           ${wanted.email}, ${ctx.now}, ${op}, ${genderFolded}, ${FOLDING},
           (SELECT coalesce(max(namesake) + 1, 0) FROM patients WHERE ${isNamed}), 1, NULL,
-          ${wanted.birth_date}, ${ageAt}, ${wanted.language}, ${wanted.notes},
-          ${wanted.contact_ok === null ? null : Number(wanted.contact_ok)}, ${identifiers}
+          ${birthDate}, ${ageAt}, ${language}, ${notes},
+          ${contact_ok === undefined ? null : Number(contact_ok)},
+          ${hasIdentifiers ? JSON.stringify(identifiers) : null}
         WHERE NOT EXISTS (SELECT 1 FROM patients WHERE ${isSame}) AND NOT EXISTS ${outdated} ${isFree}`)
       .onConflictDoNothing(),
     audited(ctx, 'patient.registered', id),
@@ -133,7 +132,7 @@ export function badPhone(phone: string): Problem {
 }
 
 /** Nothing was written: this only finds the words. */
-async function refuse(ctx: Ctx, { identifiers }: NewPatient): Promise<never> {
+async function refuse(ctx: Ctx, { identifiers = [] }: NewPatient): Promise<never> {
   await refuseTaken(ctx, identifiers, NOBODY)
   throw new Problem(
     'phone_in_use',

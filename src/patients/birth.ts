@@ -5,10 +5,10 @@ import type { Fault } from '../problem'
 /** A birth date tells the age: an age beside it is not stored, and may not be another one. */
 interface BornOrAged {
   age: number | null
-  birth_date: string | null
+  birth_date?: string | null | undefined
 }
 
-type BornField = keyof BornOrAged
+type BornField = keyof Required<BornOrAged>
 
 export const BIRTH_RULES: Record<BornField, string> = {
   birth_date: 'must not be after today at the clinic',
@@ -19,7 +19,7 @@ export const BIRTH_RULES: Record<BornField, string> = {
  * The field that breaks its rule, or null. The ages of the dates before and after count too, so that a retry
  * after midnight is not refused.
  */
-export function wrongBirth({ age, birth_date }: BornOrAged, today: string): BornField | null {
+export function wrongBirth({ age, birth_date = null }: BornOrAged, today: string): BornField | null {
   if (birth_date === null) return null
   if (birth_date > today) return 'birth_date'
   const ages = around(today).map((date) => yearsBetween(birth_date, date))
@@ -32,5 +32,5 @@ export function birthFault(said: BornOrAged, today: string): Fault | null {
 }
 
 /** The age that is stored, and when it was said. */
-export const storedAge = ({ age, birth_date }: BornOrAged, { now }: Pick<Ctx, 'now'>) =>
+export const storedAge = ({ age, birth_date = null }: BornOrAged, { now }: Pick<Ctx, 'now'>) =>
   age === null || birth_date !== null ? { age: null, ageAt: null } : { age, ageAt: now }

@@ -7,19 +7,19 @@ type Said = Omit<NewPatient, 'name' | 'phone' | 'shared_phone'>
  * The fields in which a request says something else of a known patient than the record does. What it does not
  * say, or null, differs from nothing. Name and phone are equal, or the patient were not known.
  */
-export function differs(said: Said, { ...known }: Patient): string[] {
-  const isSame: Record<keyof Said, boolean> = {
+export function differs(said: Said, known: Patient): string[] {
+  const isSame: Record<keyof Required<Said>, boolean> = {
     age: said.age === known.age,
     gender: !isOtherGender(said.gender, known.gender),
     email: said.email === known.email,
     birth_date: said.birth_date === known.birth_date,
-    identifiers: said.identifiers.every((one) => known.identifiers.some((other) => isEqual(one, other))),
+    identifiers: !said.identifiers?.some((one) => !known.identifiers.some((other) => isEqual(one, other))),
     language: said.language === known.language,
     notes: said.notes === known.notes,
     contact_ok: said.contact_ok === known.contact_ok,
   }
   return Object.entries(isSame).flatMap(([field, same]) =>
-    same || said[field as keyof Said] === null ? [] : [field],
+    same || said[field as keyof Said] == null ? [] : [field],
   )
 }
 

@@ -146,13 +146,14 @@ export const NewPatient = component('NewPatient', {
   email: v.nullish(Email, null),
   /** Families share phones: true says that another patient with this phone is another person. */
   shared_phone: v.optional(v.boolean(), false),
-  birth_date: v.nullish(BirthDate, null),
-  identifiers: v.optional(Identifiers, []),
-  language: v.nullish(Language, null),
+  // Without defaults: an earlier version knew none of them, so they are in none of its fingerprints.
+  birth_date: v.optional(BirthDate),
+  identifiers: v.optional(Identifiers),
+  language: v.optional(Language),
   /** For the desk. */
-  notes: v.nullish(lines(NOTES_CHARACTERS_MAX), null),
+  notes: v.optional(lines(NOTES_CHARACTERS_MAX)),
   /** Whether the patient may be called and written to; null is unknown. */
-  contact_ok: v.nullish(v.boolean(), null),
+  contact_ok: v.optional(v.boolean()),
 })
 export type NewPatient = v.InferOutput<typeof NewPatient>
 
