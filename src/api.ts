@@ -21,7 +21,7 @@ import { closestRouter } from './http/router'
 import { requireSecret } from './http/secret'
 import { soundHost, soundPath } from './http/url'
 import { live, liveByTicket } from './live/routes'
-import { medicalTests } from './medical-tests/routes'
+import { medicalTestImports, medicalTests } from './medical-tests/routes'
 import { patients } from './patients/routes'
 import { notFound } from './problem'
 import { events, webhooks } from './webhooks/routes'
@@ -31,7 +31,11 @@ const ABOUT: About = {
   version: '0.1.0',
   description: 'A clinic API at the edge: records, appointments, check-in, webhooks and bulk imports.',
   tags: [
-    { name: 'Medical tests', paths: /^\/tests/, description: 'Records of medical tests, by clinic.' },
+    {
+      name: 'Medical tests',
+      paths: /^(\/api\/v1)?\/tests/,
+      description: 'Records of medical tests, by clinic, and their bulk imports.',
+    },
     { name: 'Webhook events', paths: /^\/(webhook|events)/, description: 'Events that other systems send.' },
     { name: 'Hospitals', paths: /\/hospitals/, description: 'The hospital directory and its bulk imports.' },
     { name: 'Patients', paths: /\/patients/, description: 'The patients of the clinic.' },
@@ -66,6 +70,8 @@ const routes = new Hono<App>({ router })
   .route('/ready', ready)
   .use(plainBody)
   .route('/tests', medicalTests)
+  .route('/tests', medicalTestImports)
+  .route('/api/v1/tests', medicalTestImports)
   .route('/webhook', webhooks)
   .route('/events', events)
   .route('/api/v1/clinics', clinics)

@@ -74,22 +74,30 @@ test('only api.ts imports the routes of a feature; the routes that all imports s
   const ofRoutes = imports.filter(({ to }) => room(to) === 'routes.ts' && to !== 'imports/routes.ts')
   expect(ofRoutes.filter(({ from }) => from !== 'api.ts')).toEqual([])
   const shared = imports.filter(({ to }) => to === 'imports/routes.ts').map(({ from }) => from)
-  expect(shared.sort()).toEqual(['hospitals/routes.ts', 'patients/routes.ts'])
+  expect(shared.sort()).toEqual(['hospitals/routes.ts', 'medical-tests/routes.ts', 'patients/routes.ts'])
 })
 
-/** The rules of a day and what they know of it, the reader of CSV, the messages of a live stream, the rules of a gate. */
+/** The rules of a day and what they know of it, the readers of files, the messages of a live stream, the rules of a gate. */
 const PURE_FOLDERS = ['doctor-day/rules', 'doctor-day/state']
 const PURE_FILES = [
   'imports/csv.ts',
   'imports/file/header.ts',
+  'imports/file/ndjson.ts',
   'imports/file/opening.ts',
   'imports/file/parser.ts',
+  'imports/file/rows.ts',
   'doctor-day/readers/live.ts',
   'upstream/gate-rules.ts',
 ]
 const isPure = (path: string) => PURE_FOLDERS.includes(parent(path)) || PURE_FILES.includes(path)
 /** They hold types and pure functions. */
-const PURE_HELP = ['doctor-day/commands.ts', 'problem.ts', 'lib/near.ts', 'lib/time.ts']
+const PURE_HELP = [
+  'doctor-day/commands.ts',
+  'http/input/json-fault.ts',
+  'problem.ts',
+  'lib/near.ts',
+  'lib/time.ts',
+]
 const PURE_PACKAGES = ['csv-parse', 'cockatiel']
 
 test('rules/, state/ and the other pure files read nothing, write nothing, wait for nothing, know no platform', () => {

@@ -19,6 +19,11 @@ async function furnish(desk: FrontDesk): Promise<Record<string, string>> {
     'Idempotency-Key': 'patients',
     'Content-Type': 'text/csv',
   })
+  const test = { test_id: 't', patient_id: 'p', clinic_id: desk.clinicId, test_type: 'x', result: 'r' }
+  const importedTests = await desk.send('POST', '/api/v1/tests/bulk', JSON.stringify(test), {
+    'Idempotency-Key': 'tests',
+    'Content-Type': 'application/x-ndjson',
+  })
   const place = { doctor_id: desk.doctorId, date: DAY }
   const hold = await desk.post('/api/v1/appointments/holds', { ...place, ttl_seconds: 600 })
   const { body: other } = await desk.post('/api/v1/patients', { name: 'Other', phone: '+1 202 555 8888' })
@@ -32,6 +37,7 @@ async function furnish(desk: FrontDesk): Promise<Record<string, string>> {
     appointment_id: appointment.id,
     job_id: imported.body.job_id,
     patients_job_id: importedPatients.body.job_id,
+    tests_job_id: importedTests.body.job_id,
     batch_id: jobs.body.jobs[0].batch_id,
   }
 }
@@ -66,6 +72,14 @@ const PATH_IDS: Record<string, string> = {
   '/api/v1/patients/bulk/{job_id}/succeeded.csv': 'patients_job_id',
   '/api/v1/patients/bulk/{job_id}/cancel': 'patients_job_id',
   '/api/v1/patients/bulk/{job_id}/resume': 'patients_job_id',
+  ...Object.fromEntries(
+    ['/tests/bulk', '/api/v1/tests/bulk'].flatMap((bulk) =>
+      ['', '/live', '/failed.csv', '/succeeded.csv', '/cancel', '/resume'].map((end) => [
+        `${bulk}/{job_id}${end}`,
+        'tests_job_id',
+      ]),
+    ),
+  ),
   '/api/v1/hospitals/jobs/{job_id}/failed.csv': 'job_id',
   '/api/v1/hospitals/jobs/{job_id}/succeeded.csv': 'job_id',
   '/api/v1/hospitals/jobs/{job_id}/cancel': 'job_id',
@@ -84,6 +98,8 @@ const SHOWN_ELSEWHERE = [
   '/api/v1/hospitals/{id}',
   '/api/v1/hospitals/jobs/{job_id}/rows',
   '/api/v1/patients/bulk/{job_id}/rows',
+  '/api/v1/tests/bulk/{job_id}/rows',
+  '/tests/bulk/{job_id}/rows',
 ]
 
 /** All that tells one answer from another. */
@@ -190,6 +206,7 @@ test('lists hold nothing of another clinic', async () => {
   expect((await other.get('/api/v1/doctors')).body).toMatchObject([{ id: other.doctorId }])
   expect((await other.get('/api/v1/hospitals/jobs')).body).toEqual({ total_jobs: 0, jobs: [] })
   expect((await other.get('/api/v1/patients/bulk')).body).toEqual({ total_jobs: 0, jobs: [] })
+  expect((await other.get('/api/v1/tests/bulk/jobs')).body).toEqual({ total_jobs: 0, jobs: [] })
   expect((await other.get('/api/v1/hospitals')).body).toEqual([])
   expect((await other.get('/api/v1/appointments')).body).toEqual([])
   const { body: audit } = await other.get('/api/v1/audit')

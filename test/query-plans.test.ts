@@ -54,6 +54,8 @@ const LISTS: Record<string, string[]> = {
   '/api/v1/hospitals': [cursorOf('x')],
   '/api/v1/hospitals/jobs': [cursorOf('x')],
   '/api/v1/patients/bulk': [cursorOf('x')],
+  '/api/v1/tests/bulk/jobs': [cursorOf('x')],
+  '/tests/bulk/jobs': [cursorOf('x')],
 }
 
 /** Every choice of some of these, the empty one included. */

@@ -28,12 +28,12 @@ export const PATIENTS: Kind<PatientRow> = {
   columns: [
     { name: 'name', isRequired: true },
     { name: 'phone', isRequired: true },
-    { name: 'age', isRequired: false },
+    { name: 'age', isRequired: false, json: 'number' },
     { name: 'gender', isRequired: false },
     { name: 'email', isRequired: false },
-    { name: 'shared_phone', isRequired: false },
+    { name: 'shared_phone', isRequired: false, json: 'boolean' },
   ],
-  row: ({ country }) => patientRow(country),
+  row: ({ clinic }) => patientRow(clinic.country),
   stage(row, { country }) {
     const phone = toE164(row.phone, country)
     const { identity, ...folded } = foldedCells(row, phone)
@@ -77,7 +77,7 @@ export const PATIENTS: Kind<PatientRow> = {
         WHEN ${isKnown('staged_rows', clinicId, now)} THEN 'duplicate_in_directory' ELSE 'phone_in_use' END`,
     }
   },
-  repeats,
+  repeats: () => repeats('staged_rows'),
   isKnown: (clinicId, now) => isKnown('staged_rows', clinicId, now),
   conflict: (clinicId) => ({
     exists: sql`NOT staged_rows.cells->>'shared_phone' AND (${isPhoneOnEarlierRow('staged_rows')}
@@ -87,6 +87,7 @@ export const PATIENTS: Kind<PatientRow> = {
     rule: 'unique',
     sentence: 'is the phone of another patient; where both have it, set shared_phone to true',
   }),
+  title: 'name',
   recordId: newRecordId('staged_rows'),
 }
 

@@ -9,7 +9,7 @@ import { PATIENT_WORDS, PATIENTS } from './import'
 import { ChangePatient, FindPatient, NewPatient, Patient, RegisteredPatient } from './model'
 
 const Found = v.nullable(Patient)
-const { uploads, status, jobs } = importRoutes(PATIENTS, PATIENT_WORDS)
+const { uploads, status, list, jobs } = importRoutes(PATIENTS, PATIENT_WORDS)
 
 export const patients = resource()
   .post(
@@ -29,6 +29,7 @@ export const patients = resource()
     },
   )
   .route('/bulk', uploads)
+  .route('/bulk', list)
   .route('/bulk', jobs)
   .route('/bulk/:job_id', status)
   .get(
