@@ -257,6 +257,38 @@ test('a file of another name is refused, and the limits of rows and bytes are th
   ).toBe(202)
 })
 
+test('half of a surrogate pair in a bad row is listed as a replacement character', async () => {
+  const clinic = await openClinic()
+  const rows = [testRow(clinic.clinicId, 'A'), testRow(clinic.clinicId, 'B\ud800')]
+  const { body } = await send(clinic, `${TESTS}?mode=partial`, asNdjson(rows))
+  await deliver(sent)
+  const { result } = (await clinic.get(`${TESTS}/${body.job_id}?rows=failed`)).body
+  expect(result.tests).toMatchObject([{ row: 2, test_id: 'B\ufffd', reason: 'invalid' }])
+})
+
+const BEGINNINGS = { csv: 'a\n', ndjson: '{"a":"' }
+
+test.each(['csv', 'ndjson'] as const)(
+  'a line without end in a file of %s is given up at its limit, and the file is closed',
+  async (format) => {
+    let [pulled, isClosed] = [0, false]
+    async function* endless() {
+      try {
+        for (; pulled < 100; pulled += 1)
+          yield utf8(pulled === 0 ? BEGINNINGS[format] : 'x'.repeat(64 * 1024))
+      } finally {
+        isClosed = true
+      }
+    }
+    const columns = [{ name: 'a', isRequired: true }]
+    const rules: unknown[] = []
+    for await (const { fault } of readRows({ bytes: endless(), format: () => format }, { columns }, () => {}))
+      rules.push(fault?.rule)
+    expect([rules, isClosed]).toEqual([['record_size'], true])
+    expect(pulled).toBeLessThan(10)
+  },
+)
+
 async function* inPieces(bytes: Uint8Array, size: number): AsyncGenerator<Uint8Array> {
   for (let from = 0; from < bytes.byteLength; from += size) yield bytes.subarray(from, from + size)
 }

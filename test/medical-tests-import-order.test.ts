@@ -182,6 +182,7 @@ test('a cancelled import keeps what its chunks stored, and continues after a res
   expect(cancelled.body.message).toBe(
     'The import was cancelled: 100 tests created, 100 duplicates, 0 rows failed, 1000 rows are not done',
   )
+  expect(cancelled.body.progress_percentage).toBe(16.66)
   // The first rows of the duplicates were stored with them, though their own chunk has not run.
   expect(Object.keys(await storedOf(clinic))).toHaveLength(200)
   expect((await clinic.post(`${BULK}/${body.job_id}/resume`)).status).toBe(202)

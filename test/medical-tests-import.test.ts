@@ -131,15 +131,16 @@ test('a dry run counts what an import would create, finds duplicates, names the 
   const before = await storedOf(clinic)
   const { body } = await upload(
     clinic,
-    asNdjson([of('A'), of('B'), of('C'), of('C'), of('C', 'positive'), { ...of('D'), result: '' }]),
+    asNdjson([of('A'), of('B'), of('C'), of('C'), of('B'), of('C', 'positive'), { ...of('D'), result: '' }]),
     { format: 'ndjson', query: '?dry_run=true' },
   )
-  expect(body).toMatchObject({ create: 1, duplicate: 2, invalid: 3, total: 6 })
+  expect(body).toMatchObject({ create: 1, duplicate: 2, invalid: 4, total: 7 })
   const differs = "'test_id' is the test_id of a record with other fields, which stays as it is"
   expect(body.faults.map(({ message }: { message: string }) => message)).toEqual([
     `Row 2: ${differs}`,
     `Row 5: ${differs}`,
-    "Row 6: 'result' is required",
+    `Row 6: ${differs}`,
+    "Row 7: 'result' is required",
   ])
   expect([await storedOf(clinic), await strayRows()]).toEqual([before, 0])
 })
