@@ -28,8 +28,8 @@ export interface Kind<Cells extends object = object> extends FileShape {
    */
   stage(cells: Cells, clinic: ClinicCountry): { cells: object; identity: string }
   /**
-   * One statement that makes records of the rows. After it a row `isCreated`, or has a `reason` why it made no
-   * record; if `isDuplicate`, that is no failure.
+   * One statement that makes records of the rows. After it a row `isCreated`, or has a `reason` why it made
+   * no record; if `isDuplicate`, that is no failure.
    */
   commit(db: Db, rows: RowsToCommit): { statement: Statement; isCreated: SQL; isDuplicate?: SQL; reason: SQL }
   /**

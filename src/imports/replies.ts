@@ -71,8 +71,8 @@ type JobFields<Records extends string> = v.InferOutput<typeof Progress> &
 const Progress = v.object(PROGRESS)
 
 /**
- * A row also has its title, like `name`. Only rows that made no record have a `reason`; only rows that broke a
- * rule have `faults`.
+ * A row also has its title, like `name`. Only rows that made no record have a `reason`; only rows that broke
+ * a rule have `faults`.
  */
 interface Row {
   row: number

@@ -91,8 +91,8 @@ function selectRows(ctx: Ctx, job: Job, { kind, created }: RowWords, status?: SQ
 }
 
 /**
- * Where a key with `clinics:*` has sent rows, those of other clinics are shown to such keys only: a key of one
- * clinic cannot read the records of another by this way either.
+ * Where a key with `clinics:*` has sent rows, those of other clinics are shown to such keys only: a key of
+ * one clinic cannot read the records of another by this way either.
  */
 const shown = (ctx: Ctx, { clinicColumn }: Kind, { reach }: Job): SQL | undefined =>
   clinicColumn === undefined || reach === 'own' || mayUse(ctx, 'clinics:*')

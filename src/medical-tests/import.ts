@@ -23,10 +23,10 @@ export const MEDICAL_TEST_WORDS = {
 } as const
 
 /**
- * Records of medical tests as a kind of import, with the rules of `storeMedicalTest`: a test_id is stored once
- * in the namespace of the clinic whose key sends the file, and never changed. A row with the fields of the
- * stored record is a duplicate, one with other fields `differs`. Of the rows of a file with one test_id the
- * first is stored, in any order of chunks.
+ * Records of medical tests as a kind of import, with the rules of `storeMedicalTest`: a test_id is stored
+ * once in the namespace of the clinic whose key sends the file, and never changed. A row with the fields of
+ * the stored record is a duplicate, one with other fields `differs`. Of the rows of a file with one test_id
+ * the first is stored, in any order of chunks.
  */
 export const MEDICAL_TESTS: Kind<MedicalTestRow> = {
   name: 'tests',
@@ -82,7 +82,7 @@ const firstRowOf = (row: 'r' | 'staged_rows'): SQL =>
   sql.raw(`(SELECT min(e.row) FROM staged_rows e
     WHERE e.job_id = ${row}.job_id AND e.identity = ${row}.identity)`)
 
-/** Whether the clinic's namespace has the test_id of a row of `staged_rows`; `more` is about the record `m`. */
+/** Whether the clinic has the test_id of a row of `staged_rows`; `more` is about that record, `m`. */
 const isStored = (clinicId: string, more = sql``): SQL => sql`EXISTS (SELECT 1 FROM medical_tests m
   WHERE m.owner_id = ${clinicId} AND m.test_id = staged_rows.identity ${more})`
 
@@ -93,11 +93,12 @@ function isKnown(clinicId: string): SQL {
   return isStored(clinicId, sql`AND ${hasFieldsOf('m.record')}`)
 }
 
-/** Only before the import: whether the first row with the test_id, which is not stored, has the same fields. */
+/** Only before the import: whether the first row with the test_id, which is new, has the same fields. */
 function repeats(clinicId: string): SQL {
   return sql`(NOT ${isStored(clinicId)} AND ${repeatsEarlierRow('staged_rows')} AND EXISTS
     (SELECT 1 FROM staged_rows r
-      WHERE r.job_id = staged_rows.job_id AND r.row = ${firstRowOf('staged_rows')} AND ${hasFieldsOf('r.cells')}))`
+      WHERE r.job_id = staged_rows.job_id AND r.row = ${firstRowOf('staged_rows')}
+        AND ${hasFieldsOf('r.cells')}))`
 }
 
 /** Whether JSON has the fields of a row of `staged_rows`. */

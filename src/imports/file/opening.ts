@@ -13,7 +13,8 @@ export interface Column<Name extends string> {
 
 /**
  * One record of a file by column name, or its fault. `row` is its number in the file. A fault with cells is
- * about that row only; a fault without cells is about the whole file. CSV has text in each cell, JSON may not.
+ * about that row only; a fault without cells is about the whole file. CSV has text in each cell, JSON may
+ * have anything.
  */
 export type FileRow<Name extends string, Cell = unknown> =
   | { row: number; cells: Record<Name, Cell>; fault?: undefined }
