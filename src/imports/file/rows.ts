@@ -19,7 +19,7 @@ export interface FileShape<Name extends string = string> {
   rowCharactersMax?: number
 }
 
-/** The rows of a file in either format. `onNotes` is told of its columns, after the last row at the latest. */
+/** The rows of a file in either format. `onNotes` is told of its columns after the last row at the latest. */
 export async function* readRows<Name extends string>(
   file: ArrivingFile,
   { columns, rowCharactersMax = ROW_CHARACTERS_MAX_USUAL }: FileShape<Name>,
