@@ -4,7 +4,8 @@
  */
 export const SCOPES = [
   ...['patients:read', 'patients:write', 'doctors:read', 'doctors:write'],
-  ...['appointments:read', 'appointments:write', 'checkins:read', 'checkins:write'],
+  ...['appointments:read', 'appointments:write'],
+  ...['checkins:read', 'checkins:write', 'checkins:amend'],
   ...['tests:read', 'tests:write', 'webhooks:write', 'events:read'],
   ...['hospitals:read', 'hospitals:write', 'audit:read', 'service:read'],
   ...['clinics:*', 'admin'],

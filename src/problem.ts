@@ -24,6 +24,7 @@ export const PROBLEMS = {
   no_offer: { status: 409, title: 'The patient has no offer of a slot yet', final: true },
   moving: { status: 409, title: 'The appointment is being moved to another day' },
   illegal_step: { status: 409, title: 'This step is not possible from the current status', final: true },
+  too_late_to_undo: { status: 409, title: 'It is too late to undo this', final: true },
   hold_over: { status: 410, title: 'The hold was used, was released or has expired', final: true },
   waitlist_full: { status: 409, title: 'The waitlist of the day is full', final: true },
   offer_over: { status: 410, title: 'The offer was accepted, was declined or has expired', final: true },

@@ -1,4 +1,4 @@
-import type { Command, Moment, StepName } from '../src/doctor-day/commands'
+import type { Command, Moment, StepName, UndoName } from '../src/doctor-day/commands'
 import { decide } from '../src/doctor-day/rules/rules'
 import {
   type Appointment,
@@ -112,6 +112,13 @@ export const step = (n: number, name: StepName): Command => ({
   clinicId,
   appointmentId: `a${n}`,
   step: name,
+})
+export const undo = (n: number, name: UndoName, mayAmend = false): Command => ({
+  type: 'undo',
+  clinicId,
+  appointmentId: `a${n}`,
+  undo: name,
+  mayAmend,
 })
 export const say = (
   isPresent: boolean,

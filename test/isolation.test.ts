@@ -52,6 +52,8 @@ const PATH_IDS: Record<string, string> = {
   '/api/v1/appointments/waitlist/{id}/accept': 'wait_id',
   '/api/v1/appointments/waitlist/{id}/decline': 'wait_id',
   '/api/v1/checkins/{appointment_id}': 'appointment_id',
+  '/api/v1/checkins/{appointment_id}/uncheck-in': 'appointment_id',
+  '/api/v1/checkins/{appointment_id}/unserve': 'appointment_id',
   '/api/v1/checkins/{appointment_id}/{step}': 'appointment_id',
   '/api/v1/checkins/doctors/{doctor_id}/queue/next': 'doctor_id',
   '/api/v1/appointments/doctors/{doctor_id}/appointments': 'doctor_id',
@@ -148,6 +150,7 @@ test('every id of one clinic is 404 for the other, in every body and query that 
     ],
     ['POST', '/api/v1/checkins/walk-in', { doctor_id: theirs.doctor_id, patient_id: own.patient_id }],
     ['POST', '/api/v1/checkins/walk-in', { doctor_id: own.doctor_id, patient_id: theirs.patient_id }],
+    ['GET', `/api/v1/appointments/waitlist?doctor_id=${theirs.doctor_id}`, null],
     ['GET', `/tests?clinic_id=${theirs.clinic_id}`, null],
     [
       'POST',

@@ -1,7 +1,7 @@
 import fc from 'fast-check'
 import { describe, expect, test } from 'vitest'
-import type { Command, StepName } from '../src/doctor-day/commands'
-import { type Day, emptyDay, type Recorded } from '../src/doctor-day/state/day'
+import type { Command, StepName, UndoName } from '../src/doctor-day/commands'
+import { type Day, type EventOf, emptyDay, type Recorded } from '../src/doctor-day/state/day'
 import { fold } from '../src/doctor-day/state/fold'
 import { beginOf, type WorkingHours } from '../src/doctor-day/state/slot-times'
 import { absenceOf, ledgerOf } from '../src/doctor-day/state/views'
@@ -29,6 +29,7 @@ import {
   say,
   settle,
   step,
+  undo,
   wait,
   walkIn,
 } from './day-commands'
@@ -65,8 +66,29 @@ function expectSound(day: Day): void {
   for (const { offer } of day.waitlist.values())
     if (offer) expect([offer.startsAt, offer.endsAt]).toEqual(timesIn(day.hours, offer.slot))
   const positions = [...day.checkIns.values()].map(({ position }) => position).sort((a, b) => a - b)
-  expect(positions).toEqual(positions.map((_, index) => index + 1))
+  expect(new Set(positions).size).toBe(positions.length)
+  expect(positions.at(-1) ?? 0).toBeLessThanOrEqual(day.lastPosition)
+  for (const id of day.checkIns.keys())
+    expect(['booked', 'no_show']).toContain(day.appointments.get(id)?.status)
   expect(day.slots.has(day.lowestFreeSlot)).toBe(false)
+}
+
+/** Each arrival got the next number: none twice, whatever was undone between two of them. */
+function expectNumbered(day: Day, log: Recorded[]): void {
+  const arrivals = log.filter((event) => event.type === 'checked_in') as Recorded<EventOf<'checked_in'>>[]
+  expect(arrivals.map(({ position }) => position)).toEqual(arrivals.map((_, index) => index + 1))
+  expect(day.lastPosition).toBe(arrivals.length)
+  const undone = log.flatMap((event) => (event.type === 'unchecked_in' ? [event.checkInId] : []))
+  const standing = [...day.checkIns.values()].map(({ id }) => id)
+  expect([...undone, ...standing].sort()).toEqual(arrivals.map(({ checkInId }) => checkInId).sort())
+}
+
+/** Without the right to amend, only what happened in the last minute was undone. */
+function expectInTime(log: Recorded[], event: Recorded, mayAmend: boolean): void {
+  if (event.type !== 'unchecked_in' && event.type !== 'unserved') return
+  const done = event.type === 'unserved' ? 'served' : 'checked_in'
+  const since = log.findLast((one) => one.type === done && one.appointmentId === event.appointmentId)?.at ?? 0
+  expect(mayAmend || event.at - since <= MINUTE).toBe(true)
 }
 
 /** When a slot is, reckoned anew: the day of these commands is in UTC. */
@@ -81,7 +103,7 @@ function timesIn(hours: WorkingHours | null, slot: number): (string | null)[] {
 describe('whatever happens, in any order', () => {
   const small = fc.nat(12)
   type Ending = 'moved' | 'refused' | 'lost' | 'settle' | 'confirm' | 'give back'
-  type Aimed = StepName | 'cancel' | 'arrive' | 'leave' | Ending
+  type Aimed = StepName | UndoName | 'amend' | 'cancel' | 'arrive' | 'leave' | Ending
   const ENDINGS: Ending[] = ['moved', 'refused', 'lost', 'settle', 'confirm', 'give back']
   const hours = fc.constantFrom<WorkingHours | null | undefined>(
     undefined,
@@ -92,6 +114,7 @@ describe('whatever happens, in any order', () => {
     { from: '20:15', to: '23:00', minutesPerSlot: 45 },
   )
   const STEPS: StepName[] = ['serve', 'skip', 'requeue', 'no_show', 'recall']
+  const UNDO = ['uncheck_in', 'unserve', 'amend'] as const
   const command: fc.Arbitrary<(index: number) => Command> = fc.oneof(
     fc.tuple(small, fc.boolean()).map(
       ([n, another]) =>
@@ -123,7 +146,10 @@ describe('whatever happens, in any order', () => {
     fc.nat(40).map((n) => () => settle(n)),
   )
   /** Aims at an appointment that there is, so that not everything is refused. */
-  const aimed = fc.tuple(fc.nat(9), fc.constantFrom<Aimed>('cancel', 'arrive', 'leave', ...ENDINGS, ...STEPS))
+  const aimed = fc.tuple(
+    fc.nat(9),
+    fc.constantFrom<Aimed>('cancel', 'arrive', 'leave', ...ENDINGS, ...STEPS, ...UNDO),
+  )
 
   test('the ledger sums at every version, no slot has two owners, refusals change nothing, replay agrees', () => {
     fc.assert(
@@ -143,6 +169,8 @@ describe('whatever happens, in any order', () => {
             const before = structuredClone(day)
             const decision = apply(day, log, wanted, now, expectSound)
             if (!decision.ok) expect(day).toEqual(before)
+            const mayAmend = wanted.type === 'undo' && wanted.mayAmend
+            for (const event of log.slice(before.version)) expectInTime(log, event, mayAmend)
             const live = [...day.waitlist.values()].filter(({ offer }) => offer === null)
             const isOpenToOffers = day.availability?.isPresent !== false
             const free = ledgerOf(day).slots.filter(
@@ -152,6 +180,7 @@ describe('whatever happens, in any order', () => {
           }
           expect(log.map(({ seq }) => seq)).toEqual(log.map((_, index) => index + 1))
           expect(fold(log)).toEqual(day)
+          expectNumbered(day, log)
         },
       ),
       { numRuns: 10_000 },
@@ -165,7 +194,10 @@ describe('whatever happens, in any order', () => {
     if (what === 'cancel') return { ...cancel(0), appointmentId: id } as Command
     if (what === 'leave') return leave(index, id)
     if (what === 'arrive')
-      return { ...arrive(0), checkInId: `i-${id}`, appointmentId: id, patientId } as Command
+      return { ...arrive(0), checkInId: `i-${index}`, appointmentId: id, patientId } as Command
+    if (what === 'uncheck_in' || what === 'unserve') return { ...undo(0, what), appointmentId: id } as Command
+    if (what === 'amend')
+      return { ...undo(0, nth % 2 ? 'unserve' : 'uncheck_in', true), appointmentId: id } as Command
     return { ...step(0, what), appointmentId: id } as Command
   }
 

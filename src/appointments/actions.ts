@@ -9,10 +9,11 @@ import { findDay, findNewDay, findPatient, findPatientAndDay } from '../doctors/
 import { opening } from '../doctors/terms'
 import { invalid } from '../http/failure'
 import { cutPage, type Page } from '../lib/page'
-import { SECOND_MS } from '../lib/time'
+import { askedInstant, SECOND_MS } from '../lib/time'
 import { dayOf, dayOfAppointment, noRecord } from './ids'
 import {
   type Appointment,
+  type AskWaitlist,
   appointments,
   type BookAppointment,
   type CancelAppointment,
@@ -27,6 +28,7 @@ import {
   toHold,
   toWaiting,
   type Waiting,
+  type WaitingPlace,
 } from './model'
 
 /** The Recorder finds patient and doctor and claims the key; then the day alone decides. */
@@ -148,6 +150,14 @@ export async function joinWaitlist(
   } as const
   const waiting = await decideOn(ctx, day, opId, command, known)
   return { waiting: toWaiting(waiting), isNew: waiting.isNew }
+}
+
+/** Who waits for a doctor’s day, in order, now or at an instant: 500 patients at most. */
+export async function listWaitlist(ctx: Ctx, asked: AskWaitlist): Promise<WaitingPlace[]> {
+  const instant = askedInstant(asked.at)
+  const { doctor_id, date = today(ctx, instant ?? ctx.now) } = asked
+  const { seen } = await seeDay(ctx, doctor_id, date, { view: 'waitlist' }, instant)
+  return seen.map((waiting) => ({ ...toWaiting(waiting), doctor_id, date }))
 }
 
 export async function acceptOffer(ctx: Ctx, waitId: string): Promise<Appointment> {

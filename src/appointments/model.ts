@@ -6,7 +6,7 @@ import type { SlotTimes as DaySlotTimes } from '../doctor-day/state/slot-times'
 import type { ShownAppointment } from '../doctor-day/state/views'
 import { cursor, limit } from '../lib/page'
 import { component, note, text } from '../lib/schema'
-import { iso, LocalDate } from '../lib/time'
+import { IsoInstant, iso, LocalDate } from '../lib/time'
 
 /**
  * D1’s copy of the appointments of every day, for queries across days. The days own the facts: no decision
@@ -196,13 +196,29 @@ export const Waiting = component('Waiting', {
 })
 export type Waiting = v.InferOutput<typeof Waiting>
 
-export const toWaiting = ({ id, patientId, place, offer }: Replies['wait']): Waiting => ({
+export const toWaiting = ({ id, patientId, place, offer }: Omit<Replies['wait'], 'isNew'>): Waiting => ({
   id,
   patient_id: patientId,
   place,
   status: offer ? 'offered' : 'waiting',
   offer: offer && { slot: offer.slot, ...toSlotTimes(offer), expires_at: iso(offer.deadline) },
 })
+
+/** A patient’s place on the waitlist of a doctor’s day. `offer.expires_at` is the deadline of the offer. */
+export const WaitingPlace = component('WaitingPlace', {
+  ...Waiting.entries,
+  doctor_id: v.string(),
+  date: v.string(),
+})
+export type WaitingPlace = v.InferOutput<typeof WaitingPlace>
+
+/** Without a date: the date at the clinic at that instant, or now. */
+export const AskWaitlist = v.object({
+  doctor_id: Id,
+  date: v.optional(LocalDate),
+  at: v.optional(IsoInstant),
+})
+export type AskWaitlist = v.InferOutput<typeof AskWaitlist>
 
 export const LeftWaitlist = component('LeftWaitlist', { id: v.string(), status: v.literal('declined') })
 export type LeftWaitlist = v.InferOutput<typeof LeftWaitlist>

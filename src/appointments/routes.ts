@@ -14,11 +14,13 @@ import {
   leaveWaitlist,
   listAppointments,
   listDay,
+  listWaitlist,
   releaseHold,
   reschedule,
 } from './actions'
 import {
   Appointment,
+  AskWaitlist,
   BookAppointment,
   CancelAppointment,
   Hold,
@@ -29,6 +31,7 @@ import {
   ReleasedHold,
   Reschedule,
   Waiting,
+  WaitingPlace,
 } from './model'
 
 export const appointments = resource()
@@ -59,6 +62,18 @@ export const appointments = resource()
     needs('appointments:read'),
     query(ListAppointments),
     async (c) => replyPage(c, Appointment, await listAppointments(c.var.ctx, c.req.valid('query'))),
+  )
+  .get(
+    '/waitlist',
+    doc(
+      'List the patients who wait for a doctor’s day, in order, now or at an instant',
+      200,
+      v.array(WaitingPlace),
+    ),
+    refuses(...DAY_PROBLEMS, 'not_found'),
+    needs('appointments:read'),
+    query(AskWaitlist),
+    async (c) => reply(c, v.array(WaitingPlace), await listWaitlist(c.var.ctx, c.req.valid('query'))),
   )
   .get(
     '/:id',

@@ -39,7 +39,12 @@ export const DAY_ADVICE = {
     action:
       'Read allowed: the statuses that a step can lead to. A waiting patient must be called first, ' +
       'with POST /api/v1/checkins/doctors/{doctor_id}/queue/next.',
-    detail: 'The visit is completed; no step is possible any more',
+    detail: 'The visit is completed; no step is possible any more. If that was a mistake: unserve',
+  },
+  too_late_to_undo: {
+    cause: 'A key that checks patients in can undo a check-in or a completed visit for one minute.',
+    action: 'Repeat it, with a new Idempotency-Key, with an API key that also has the scope checkins:amend.',
+    detail: 'The patient checked in more than 60 seconds ago',
   },
   hold_over: {
     cause: 'The hold was booked, released or has expired; its slot may be taken by another patient.',
@@ -71,7 +76,8 @@ export const DAY_ADVICE = {
   already_checked_in: {
     cause: 'The patient has a place in the queue, or the visit is completed.',
     action:
-      'Nothing, if this was a check-in: the place stays. A patient who has left is not cancelled or moved: ' +
+      'Nothing, if this was a check-in: the place stays. A check-in by mistake is undone with uncheck-in; ' +
+      'after it the appointment can be cancelled or moved. A patient who has left is not cancelled or moved: ' +
       'call the patient with POST /api/v1/checkins/doctors/{doctor_id}/queue/next, then skip, then no-show.',
     detail: 'The patient has already checked in and is called; if the patient has left: skip, then no-show',
   },

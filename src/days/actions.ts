@@ -10,7 +10,7 @@ import { requireDay, seeDay } from '../doctors/actions'
 import { findDoctor } from '../doctors/finding'
 import { opening } from '../doctors/terms'
 import type { Page } from '../lib/page'
-import { instantOf } from '../lib/time'
+import { askedInstant } from '../lib/time'
 import {
   type AskDay,
   type DayEvent,
@@ -26,7 +26,7 @@ import {
 
 /** The figures of a day, now or at an instant. For an unused day they follow from the doctor’s terms. */
 export async function getDay(ctx: Ctx, day: DayPath, { at }: AskDay): Promise<Ledger> {
-  const instant = at ? Date.parse(instantOf(at)) : null
+  const instant = askedInstant(at)
   const { doctor, seen } = await seeDay(ctx, day.doctor_id, day.date, { view: 'ledger' }, instant)
   const ledger = seen ?? ledgerOf(unusedDay(opening(ctx, doctor, day.date)))
   return toLedger(ledger, instant ?? Date.now())

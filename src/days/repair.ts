@@ -129,14 +129,13 @@ function remainsOf(
       ...row,
       status: isTaken(status) ? 'booked' : status,
     })),
-    checkIns: checkInRows.map(({ id, appointmentId, position, status, checkedInAt }) => ({
-      ...{ id, appointmentId, position, status, checkedInAt },
-      patientId: patientOf.get(appointmentId) ?? '',
-      priority: 'normal',
-      room: null,
-      calledAt: null,
-      servedAt: null,
-    })),
+    checkIns: checkInRows.flatMap(({ id, appointmentId, position, status, checkedInAt }) => {
+      if (status === 'undone') return []
+      const known = { id, appointmentId, position, status, checkedInAt }
+      const patientId = patientOf.get(appointmentId) ?? ''
+      return [{ ...known, patientId, priority: 'normal', room: null, calledAt: null, servedAt: null }]
+    }),
+    lastPosition: Math.max(0, ...checkInRows.map(({ position }) => position)),
     movedAway: bookedHere
       .filter((row) => dayKeyOf(row.id) === key && !isHere(row))
       .map(({ id, doctorId, date, slot, moves }) => ({

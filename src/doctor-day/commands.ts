@@ -46,6 +46,9 @@ export interface Operation {
 /** `recall` calls a called patient once more. */
 export type StepName = 'serve' | 'skip' | 'requeue' | 'no_show' | 'recall'
 
+/** What takes back a mistake: of a check-in, and of a visit that was marked as completed. */
+export type UndoName = 'uncheck_in' | 'unserve'
+
 export interface Commands {
   book: Booking & { opening: Opening; allowAnother: boolean }
   /** Books the slot that the hold keeps. */
@@ -85,6 +88,8 @@ export interface Commands {
   }
   call_next: { opening: Opening; room: string }
   step: { clinicId: string; appointmentId: string; step: StepName }
+  /** `mayAmend`: the API key may undo what happened longer ago than `UNDO_MS`. */
+  undo: { clinicId: string; appointmentId: string; undo: UndoName; mayAmend: boolean }
   /** Sent to the day that has the appointment: that day coordinates the move. */
   begin_move: {
     clinicId: string
@@ -144,6 +149,7 @@ export interface Replies {
   /** Null where no patient waits. */
   call_next: CheckIn | null
   step: CheckIn | Appointment
+  undo: CheckIn | Appointment
   begin_move: MoveReply
   end_move: MoveReply
   settle_move: null
@@ -174,6 +180,7 @@ export type Refusal =
   | 'already_checked_in'
   | 'wrong_date'
   | 'illegal_step'
+  | 'too_late_to_undo'
   | 'moving'
   | 'moved'
   | 'unavailable'
@@ -189,7 +196,7 @@ export interface Refused {
   ok: false
   refused: Refusal
   transition?: Transition
-  /** With `already_checked_in` and `already_cancelled`: what has become of the appointment. */
+  /** With `already_checked_in`, `already_cancelled`, `too_late_to_undo`: what has become of the appointment. */
   status?: CheckIn['status'] | Appointment['status']
   /** The date that was asked for or that the appointment has, and today at the clinic. */
   dates?: { date: string; today: string }

@@ -2,6 +2,7 @@ import { HOUR_MS, SECOND_MS } from '../lib/time'
 import { Problem } from '../problem'
 import type { Refusal, Refused } from './commands'
 import { YEARS_AHEAD_MAX } from './rules/dates'
+import { UNDO_MS } from './rules/queue'
 
 /** What a caller is told when a day refuses. */
 
@@ -49,6 +50,8 @@ const WAITS: Partial<Record<Refusal, { retryAfterSeconds: number }>> = {
   day_damaged: { retryAfterSeconds: 60 },
 }
 
+const UNDO_SECONDS = UNDO_MS / SECOND_MS
+
 const REFUSALS: Record<Exclude<Refusal, 'moved'>, string> = {
   not_found: NO_RECORD,
   date_past: 'This date is over at the clinic; send today’s date or a later one',
@@ -68,6 +71,7 @@ const REFUSALS: Record<Exclude<Refusal, 'moved'>, string> = {
   already_checked_in: 'The patient has already checked in',
   wrong_date: 'Check-in is only allowed on appointment date, and a no-show cannot be recorded before it',
   illegal_step: 'This step is not possible now; `allowed` lists the statuses that a step can lead to',
+  too_late_to_undo: `Only within ${UNDO_SECONDS} seconds can a key without the scope checkins:amend undo this`,
   moving: 'The appointment is being moved to another day; try again in a moment',
   newer_version:
     'This day was written by a newer version of the service, which has to change it; retry in some minutes',
@@ -85,6 +89,7 @@ const REFUSALS: Record<Exclude<Refusal, 'moved'>, string> = {
 const CALL = 'POST /api/v1/checkins/doctors/{doctor_id}/queue/next'
 const ARRIVED = 'The patient has already checked in'
 const OVER = 'no step is possible any more'
+const AMENDS = 'to undo it, send an API key that has the scope checkins:amend as well'
 
 /** Refusals that depend on what has become of the appointment, by its status. */
 const SENTENCES: Partial<Record<Refusal, Record<string, string>>> = {
@@ -93,19 +98,31 @@ const SENTENCES: Partial<Record<Refusal, Record<string, string>>> = {
     no_show: 'The patient did not come: the appointment was recorded as a no-show; book another one',
   },
   already_checked_in: {
-    waiting: `${ARRIVED} and is waiting; if the patient has left: call with ${CALL}, then skip, then no-show`,
-    called: `${ARRIVED} and is called; if the patient has left: skip, then no-show`,
+    waiting:
+      `${ARRIVED} and is waiting; if that was a mistake: uncheck-in; ` +
+      `if the patient has left: call with ${CALL}, then skip, then no-show`,
+    called:
+      `${ARRIVED} and is called; if that was a mistake: requeue, then uncheck-in; ` +
+      'if the patient has left: skip, then no-show',
     skipped: `${ARRIVED} and was skipped; if the patient has left: no-show`,
     served: `${ARRIVED}, and the visit is completed; it can no longer be cancelled, moved or checked in`,
     no_show: `${ARRIVED}, and was then recorded as a no-show; book another appointment`,
   },
   illegal_step: {
     booked: 'The patient has not checked in; check the patient in first, or record a no-show',
-    waiting: `The patient is waiting: call the patient with ${CALL} first; then serve, skip or recall`,
-    called: 'The patient is called: serve, skip or recall; requeue and no-show are possible after skip',
-    skipped: 'The patient was skipped: requeue, or no-show if the patient has left',
-    served: `The visit is completed; ${OVER}`,
+    waiting:
+      `The patient is waiting: call the patient with ${CALL} first; then serve, skip or recall. ` +
+      'A check-in by mistake: uncheck-in',
+    called:
+      'The patient is called: serve, skip, recall or requeue; no-show is possible after skip, ' +
+      'and uncheck-in after requeue',
+    skipped: 'The patient was skipped: requeue, or no-show if the patient has left; uncheck-in after requeue',
+    served: `The visit is completed; ${OVER}. If that was a mistake: unserve`,
     cancelled: `The appointment was cancelled; ${OVER}`,
     no_show: `The patient was recorded as a no-show; ${OVER}`,
+  },
+  too_late_to_undo: {
+    waiting: `The patient checked in more than ${UNDO_SECONDS} seconds ago; ${AMENDS}`,
+    served: `The visit was completed more than ${UNDO_SECONDS} seconds ago; ${AMENDS}`,
   },
 }

@@ -126,7 +126,9 @@ const PROBLEM = toJsonSchema(
     allowed: v.optional(
       v.pipe(
         v.array(v.string()),
-        v.description('With illegal_step: the statuses that a step can lead to. A call is no step'),
+        v.description(
+          'With illegal_step: the statuses that a step can lead to. A call or an undo is no step',
+        ),
       ),
     ),
     errors: v.optional(

@@ -137,3 +137,7 @@ export const IsoInstant = v.pipe(
 
 /** One spelling for one instant, to the nanosecond: `…T12:30:00+05:30` → `…T07:00:00Z`. */
 export const instantOf = (text: string): string => Temporal.Instant.from(text.toUpperCase()).toString()
+
+/** `?at=` in epoch milliseconds; null where the caller asks for now. */
+export const askedInstant = (at: string | undefined): number | null =>
+  at === undefined ? null : Date.parse(instantOf(at))

@@ -5,11 +5,11 @@ import { type RecorderEnv, record } from '../../recorder/client'
 import type { Kind } from '../../recorder/kind'
 import { backoff } from '../moving/backoff'
 import { inTurn } from '../rules/queue'
-import type { Day, Event, Recorded } from '../state/day'
+import type { Day, Recorded } from '../state/day'
 import { closesAt } from '../state/slot-times'
-import { shown } from '../state/views'
 import * as log from '../storage/log'
 import { position } from '../storage/position'
+import { appointmentRowsOf, checkInRowsOf } from './changed-rows'
 
 const EVENTS_MAX = 500
 
@@ -199,44 +199,4 @@ export const COPY_WITH_CHECK_INS: Kind<[], null> = {
   ...COPY,
   name: 'copy_with_check_ins',
   statements: [...COPY.statements, CHECK_INS],
-}
-
-function appointmentRowsOf(day: Day, events: Recorded[]): unknown[][] {
-  const changed = lastEvents(events, OF_APPOINTMENTS)
-  return [...changed].flatMap(([id, seq]) => {
-    const appointment = day.appointments.get(id)
-    if (!appointment) return [] // It has moved: the day that it moved to copies it.
-    const { patientId, slot, timeSlot, startsAt, endsAt, createdAt, moves } = appointment
-    const { status, updatedAt } = shown(day, appointment)
-    return [[id, patientId, slot, timeSlot, startsAt, endsAt, status, createdAt, updatedAt, seq, moves]]
-  })
-}
-
-function checkInRowsOf(day: Day, events: Recorded[]): unknown[][] {
-  const changed = lastEvents(events, OF_CHECK_INS)
-  return [...changed].flatMap(([appointmentId, seq]) => {
-    const checkIn = day.checkIns.get(appointmentId)
-    if (!checkIn) return [] // A no-show without a check-in.
-    return [[checkIn.id, appointmentId, checkIn.position, checkIn.status, checkIn.checkedInAt, seq]]
-  })
-}
-
-const OF_APPOINTMENTS: Event['type'][] = [
-  'booked',
-  'moved_in',
-  'checked_in',
-  'served',
-  'cancelled',
-  'no_show',
-]
-const OF_CHECK_INS: Event['type'][] = ['checked_in', 'called', 'served', 'skipped', 'requeued', 'no_show']
-
-/** The appointments that events of these types changed, each with the number of its last such event. */
-function lastEvents(events: Recorded[], types: Event['type'][]): Map<string, number> {
-  const changed = new Map<string, number>()
-  for (const event of events)
-    if (event.type === 'rebuilt') for (const { id } of event.appointments) changed.set(id, event.seq)
-    else if ('appointmentId' in event && types.includes(event.type))
-      changed.set(event.appointmentId, event.seq)
-  return changed
 }

@@ -151,6 +151,8 @@ export interface Day extends Schedule {
   endedWaits: Set<string>
   /** By appointment. */
   checkIns: Map<string, CheckIn>
+  /** Of the last patient who checked in, even if that check-in was undone; 0 before the first. */
+  lastPosition: number
   /** Moves to other days. */
   moves: Map<string, Move>
   /** By the id of an appointment that has left this day. */
@@ -170,6 +172,8 @@ export interface Day extends Schedule {
 export interface Remains {
   appointments: Omit<Appointment, 'doctorId' | 'date'>[]
   checkIns: CheckIn[]
+  /** Of a check-in, or of one that was undone; absent in logs older than this field. */
+  lastPosition?: number
   /** Appointments that had moved to other days. */
   movedAway: (MovedTo & { appointmentId: string })[]
 }
@@ -188,8 +192,11 @@ export type Event =
   | { type: 'offered'; waitId: string; slot: number; deadline: number }
   | { type: 'wait_ended'; waitId: string; how: 'accepted' | 'booked' | 'declined' | 'lapsed' }
   | { type: 'checked_in'; checkInId: string; appointmentId: string; position: number; priority: Priority }
+  /** Holds what the copy in D1 has to keep of the check-in. */
+  | { type: 'unchecked_in'; appointmentId: string; checkInId: string; position: number; checkedInAt: number }
   | { type: 'called'; appointmentId: string; room: string }
   | { type: 'served'; appointmentId: string }
+  | { type: 'unserved'; appointmentId: string }
   | { type: 'skipped'; appointmentId: string }
   | { type: 'requeued'; appointmentId: string }
   | { type: 'no_show'; appointmentId: string }
@@ -227,6 +234,7 @@ export const emptyDay = (): Day => ({
   waitlist: new Map(),
   endedWaits: new Set(),
   checkIns: new Map(),
+  lastPosition: 0,
   moves: new Map(),
   movedTo: new Map(),
   reservations: new Map(),

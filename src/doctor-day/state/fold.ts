@@ -108,10 +108,19 @@ const EFFECTS: Effects = {
   checked_in(day, event) {
     const patientId = day.appointments.get(event.appointmentId)?.patientId ?? ''
     day.checkIns.set(event.appointmentId, checkInOf(patientId, event))
+    day.lastPosition = Math.max(day.lastPosition, event.position)
+  },
+  unchecked_in(day, { appointmentId, at }) {
+    day.checkIns.delete(appointmentId)
+    touch(day, appointmentId, at)
   },
   called: (day, { appointmentId, room, at }) =>
     amend(day, appointmentId, { status: 'called', room, calledAt: at }),
   served: (day, { appointmentId, at }) => amend(day, appointmentId, { status: 'served', servedAt: at }),
+  unserved(day, { appointmentId, at }) {
+    amend(day, appointmentId, { status: 'called', servedAt: null })
+    touch(day, appointmentId, at)
+  },
   skipped: (day, { appointmentId }) => amend(day, appointmentId, { status: 'skipped' }),
   requeued: (day, { appointmentId }) => amend(day, appointmentId, { status: 'waiting', room: null }),
   no_show(day, { appointmentId, at }) {
@@ -119,7 +128,7 @@ const EFFECTS: Effects = {
     giveUpSlot(day, appointmentId, 'no_show', at)
   },
   /** The first event of a new log, after `opened`. */
-  rebuilt(day, { appointments, checkIns, movedAway }) {
+  rebuilt(day, { appointments, checkIns, lastPosition = 0, movedAway }) {
     for (const appointment of appointments) {
       const { id, patientId, slot, status } = appointment
       const { doctorId, date } = day.identity ?? { doctorId: '', date: '' }
@@ -129,6 +138,7 @@ const EFFECTS: Effects = {
       take(day, slot, { kind: 'appointment', id })
     }
     for (const checkIn of checkIns) day.checkIns.set(checkIn.appointmentId, checkIn)
+    day.lastPosition = Math.max(day.lastPosition, lastPosition, ...checkIns.map(({ position }) => position))
     for (const { appointmentId, ...movedTo } of movedAway) day.movedTo.set(appointmentId, movedTo)
   },
   unknown(day) {
@@ -142,6 +152,12 @@ function giveUpSlot(day: Day, id: string, status: Appointment['status'], at: num
   day.appointments.set(id, { ...appointment, status, updatedAt: at })
   forgetPatient(day, appointment.patientId)
   free(day, appointment.slot)
+}
+
+/** What an undone step has left is as new as the undoing: its time must not go back. */
+function touch(day: Day, id: string, at: number): void {
+  const appointment = day.appointments.get(id)
+  if (appointment) day.appointments.set(id, { ...appointment, updatedAt: at })
 }
 
 function amend(day: Day, appointmentId: string, change: Partial<CheckIn>): void {
