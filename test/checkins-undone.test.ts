@@ -188,6 +188,18 @@ test('the searchable copy shows the appointment as booked and its check-in as un
   await soon(async () => expect(await copied(desk)).toEqual(expected))
 })
 
+test('lists across days show an unserved visit as checked in again', async () => {
+  const desk = await openDay()
+  await arrive(desk, 0)
+  const id = await serve(desk)
+  const list = async (status: string) =>
+    (await desk.get(`/api/v1/appointments?status=${status}`)).body.map((one: { id: string }) => one.id)
+  await soon(async () => expect(await list('completed')).toEqual([id]))
+  await undo(desk, id, 'unserve')
+  await soon(async () => expect([await list('completed'), await list('checked_in')]).toEqual([[], [id]]))
+  expect(await copied(desk)).toEqual([{ position: 1, status: 'called' }])
+})
+
 test('a copy of the check-in that D1 runs late does not bring it back', async () => {
   const desk = await openDay()
   const late: (() => Promise<unknown>)[] = []

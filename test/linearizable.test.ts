@@ -115,7 +115,7 @@ test(`two hundred requests of mixed kinds at once could have come one by one, ${
     // One of each step per appointment, so that each event belongs to one request.
     const stepsOf = (step: Step, from: number): Wanted[] => booked.slice(from).map((target) => [step, target])
     const wanted: Wanted[] = [
-      ...times(35, (): Wanted => ['book', '']),
+      ...times(37, (): Wanted => ['book', '']),
       ...times(25, (): Wanted => ['hold', '']),
       ...times(16, (n): Wanted => ['cancel', booked[n % 8] ?? '']),
       ...times(10, (n): Wanted => ['release', held[n] ?? '']),
@@ -123,7 +123,7 @@ test(`two hundred requests of mixed kinds at once could have come one by one, ${
       ...times(25, (n): Wanted => ['next', `room ${n}`]),
       ...stepsOf('requeue', 0),
       ...stepsOf('uncheck_in', 0),
-      ...stepsOf('serve', 10),
+      ...stepsOf('serve', 12),
       ...stepsOf('unserve', 6),
     ]
     const during = await Promise.all(shuffled(wanted, round).map((each) => record(desk, date, each)))
