@@ -103,6 +103,8 @@ test('every POST is tried here; check-ins, imports and resync have their own tes
     '/api/v1/checkins/doctors/{doctor_id}/queue/next',
     '/api/v1/checkins/walk-in',
     '/api/v1/checkins/{appointment_id}/{step}',
+    '/api/v1/checkins/{appointment_id}/uncheck-in',
+    '/api/v1/checkins/{appointment_id}/unserve',
     '/api/v1/doctors/{doctor_id}/days/{date}/resync',
     '/api/v1/clinics/{id}/resync',
     '/api/v1/clinics/{id}/days/repair',

@@ -45,7 +45,7 @@ const ILLEGAL: [Standing, string[], RegExp][] = [
   [
     'waiting',
     ['serve', 'skip', 'recall', 'requeue', 'no-show', 'unserve'],
-    /is waiting: call .*queue\/next first.*mistake: uncheck-in/,
+    /is waiting: call .*queue\/next first.*mistaken check-in: uncheck-in/,
   ],
   ['booked', ['serve', 'skip', 'recall', 'requeue', 'uncheck-in', 'unserve'], /has not checked in/],
   [

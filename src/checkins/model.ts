@@ -9,8 +9,8 @@ import type { Estimate } from './estimate'
 
 /**
  * D1’s copy of the check-ins of every day, for queries across days. The days own the facts: no decision reads
- * this table. `version` is the number of the day’s last event that changed the row. A check-in that was undone
- * stays, as `undone`: a late copy of it could otherwise bring it back, and its position is not given again.
+ * this table. `version` is the number of the day’s last event that changed the row. A check-in that was
+ * undone stays, as `undone`: a late copy could otherwise bring it back, and its position is not given again.
  */
 export const checkIns = sqliteTable(
   'check_ins',

@@ -76,8 +76,8 @@ export const DAY_ADVICE = {
   already_checked_in: {
     cause: 'The patient has a place in the queue, or the visit is completed.',
     action:
-      'Nothing, if this was a check-in: the place stays. A check-in by mistake is undone with uncheck-in; ' +
-      'after it the appointment can be cancelled or moved. A patient who has left is not cancelled or moved: ' +
+      'Nothing, if this was a check-in: the place stays. A mistaken check-in is undone with uncheck-in, ' +
+      'and then the appointment can be cancelled or moved. A patient who has left is neither: ' +
       'call the patient with POST /api/v1/checkins/doctors/{doctor_id}/queue/next, then skip, then no-show.',
     detail: 'The patient has already checked in and is called; if the patient has left: skip, then no-show',
   },

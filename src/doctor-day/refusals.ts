@@ -112,7 +112,7 @@ const SENTENCES: Partial<Record<Refusal, Record<string, string>>> = {
     booked: 'The patient has not checked in; check the patient in first, or record a no-show',
     waiting:
       `The patient is waiting: call the patient with ${CALL} first; then serve, skip or recall. ` +
-      'A check-in by mistake: uncheck-in',
+      'A mistaken check-in: uncheck-in',
     called:
       'The patient is called: serve, skip, recall or requeue; no-show is possible after skip, ' +
       'and uncheck-in after requeue',
