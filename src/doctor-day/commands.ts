@@ -196,7 +196,7 @@ export interface Refused {
   ok: false
   refused: Refusal
   transition?: Transition
-  /** With `already_checked_in`, `already_cancelled` and `too_late_to_undo`: what became of the appointment. */
+  /** With `already_…` and `too_late_to_undo`: what has become of the appointment. */
   status?: CheckIn['status'] | Appointment['status']
   /** The date that was asked for or that the appointment has, and today at the clinic. */
   dates?: { date: string; today: string }
