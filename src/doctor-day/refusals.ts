@@ -71,7 +71,7 @@ const REFUSALS: Record<Exclude<Refusal, 'moved'>, string> = {
   already_checked_in: 'The patient has already checked in',
   wrong_date: 'Check-in is only allowed on appointment date, and a no-show cannot be recorded before it',
   illegal_step: 'This step is not possible now; `allowed` lists the statuses that a step can lead to',
-  too_late_to_undo: `Only within ${UNDO_SECONDS} seconds can a key without the scope checkins:amend undo this`,
+  too_late_to_undo: `After ${UNDO_SECONDS} seconds only a key with the scope checkins:amend can undo this`,
   moving: 'The appointment is being moved to another day; try again in a moment',
   newer_version:
     'This day was written by a newer version of the service, which has to change it; retry in some minutes',

@@ -124,7 +124,7 @@ interface SnapshotMessage {
   entries: (QueueEntry | BoardEntry)[]
 }
 
-/** `entry` replaces the follower’s entry with the same position. `removed`: the position of one that is gone. */
+/** `entry` replaces the follower’s entry with its position. `removed`: the position of one that is gone. */
 interface EventMessage {
   type: 'event'
   seq: number
