@@ -31,8 +31,8 @@ interface Actor {
 
 /**
  * Hono's variables of one request: `ctx` after `authenticate`, `claim` once the action has claimed the key,
- * `problem` after a refusal or a failure, `tellsErrorType` where older clients read it. `liftDeadline` is for
- * uploads, whose sender sets the pace.
+ * `problem` after a refusal or a failure, `tellsErrorType` where older clients read it, `listForm` where the
+ * caller of a list chooses its form. `liftDeadline` is for uploads, whose sender sets the pace.
  */
 export interface App {
   Bindings: Env
@@ -43,5 +43,6 @@ export interface App {
     claim?: Claim
     problem?: ProblemCode
     tellsErrorType?: boolean
+    listForm?: 'json' | 'csv' | 'html'
   }
 }

@@ -4,6 +4,7 @@ import { CHANGE_PROBLEMS, DATE_PROBLEMS, DAY_PROBLEMS } from '../doctor-day/refu
 import { OnDate } from '../doctors/model'
 import { body, doc, noBody, noQuery, query, refuses, reply, replyPage, resource } from '../http/endpoint'
 import { replay } from '../http/idempotency'
+import { LIST_FORMS } from '../http/lists/form'
 import {
   acceptOffer,
   book,
@@ -157,11 +158,10 @@ export const appointments = resource()
     doc('List a doctor’s appointments of a day, by slot', 200, v.array(Appointment)),
     refuses(...DAY_PROBLEMS, 'not_found'),
     needs('appointments:read'),
-    query(OnDate, 'contract'),
+    query(OnDate, 'contract', LIST_FORMS),
     async (c) =>
-      reply(
-        c,
-        v.array(Appointment),
-        await listDay(c.var.ctx, c.req.param('doctor_id'), c.req.valid('query').date),
-      ),
+      replyPage(c, Appointment, {
+        rows: await listDay(c.var.ctx, c.req.param('doctor_id'), c.req.valid('query').date),
+        next: null,
+      }),
   )

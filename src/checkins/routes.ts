@@ -2,8 +2,9 @@ import * as v from 'valibot'
 import { needs } from '../access/permissions'
 import { CHANGE_PROBLEMS, DAY_PROBLEMS } from '../doctor-day/refusals'
 import { OnDate } from '../doctors/model'
-import { body, doc, noBody, noQuery, query, refuses, reply, resource } from '../http/endpoint'
+import { body, doc, noBody, noQuery, query, refuses, reply, replyPage, resource } from '../http/endpoint'
 import { replay } from '../http/idempotency'
+import { LIST_FORMS } from '../http/lists/form'
 import { callNext, checkIn, getWait, listQueue, takeStep, walkIn } from './actions'
 import { CallNext, CheckedIn, CheckIn, Queued, STEP_PATH, Standing, Wait, WalkIn } from './model'
 
@@ -68,11 +69,10 @@ export const checkins = resource()
     doc('List the check-ins with a doctor, in order of arrival', 200, v.array(Queued)),
     refuses(...DAY_PROBLEMS, 'not_found'),
     needs('checkins:read'),
-    query(OnDate, 'contract'),
+    query(OnDate, 'contract', LIST_FORMS),
     async (c) =>
-      reply(
-        c,
-        v.array(Queued),
-        await listQueue(c.var.ctx, c.req.param('doctor_id'), c.req.valid('query').date),
-      ),
+      replyPage(c, Queued, {
+        rows: await listQueue(c.var.ctx, c.req.param('doctor_id'), c.req.valid('query').date),
+        next: null,
+      }),
   )

@@ -1,7 +1,19 @@
 import * as v from 'valibot'
 import { needs } from '../access/permissions'
 import { CHANGE_PROBLEMS, DATE_PROBLEMS, DAY_PROBLEMS } from '../doctor-day/refusals'
-import { body, doc, linkNext, noBody, noQuery, path, query, refuses, reply, resource } from '../http/endpoint'
+import {
+  body,
+  doc,
+  linkNext,
+  noBody,
+  noQuery,
+  path,
+  query,
+  refuses,
+  reply,
+  replyPage,
+  resource,
+} from '../http/endpoint'
 import { replay } from '../http/idempotency'
 import { declareAbsence } from './absence'
 import { getDay, listDayEvents, resyncDay, verifyDay } from './actions'
@@ -43,7 +55,7 @@ export const days = resource()
     async (c) => {
       const { rows, next } = await listDayEvents(c.var.ctx, c.req.valid('param'), c.req.valid('query'))
       linkNext(c, next, 'since')
-      return reply(c, v.array(DayEvent), rows)
+      return replyPage(c, DayEvent, { rows, next: null })
     },
   )
   .get(
