@@ -24,6 +24,7 @@ import { live, liveByTicket } from './live/routes'
 import { medicalTests } from './medical-tests/routes'
 import { patients } from './patients/routes'
 import { notFound } from './problem'
+import { reports } from './reports/routes'
 import { events, webhooks } from './webhooks/routes'
 
 const ABOUT: About = {
@@ -42,6 +43,7 @@ const ABOUT: About = {
       paths: /\/appointments/,
       description: 'Booked visits, each with a slot of a day.',
     },
+    { name: 'Reports', paths: /\/reports/, description: 'Figures of many days.' },
     { name: 'Check-ins', paths: /\/checkins/, description: 'Patients who have arrived, and the queue.' },
     { name: 'Access', paths: /\/(clinics|keys|audit)/, description: 'Clinics, API keys and the audit log.' },
     { name: 'Service', paths: /./, description: 'The service itself.' },
@@ -79,6 +81,7 @@ const routes = new Hono<App>({ router })
   .route('/api/v1/checkins', checkins)
   .route('/api/v1/checkins/doctors/:doctor_id/queue', live)
   .route('/api/v1/hospitals', hospitals)
+  .route('/api/v1/reports', reports)
 
 export type Api = typeof routes
 

@@ -44,6 +44,7 @@ export const PROBLEMS = {
   body_encoded: { status: 415, title: 'The body is compressed' },
   doctor_absent: { status: 422, title: 'The doctor is absent', final: true },
   wrong_date: { status: 422, title: 'Today is not the date of the appointment', final: true },
+  report_too_large: { status: 422, title: 'The report is too large' },
   if_match_required: { status: 428, title: 'If-Match is required' },
   idempotency_key_reused: { status: 422, title: 'The Idempotency-Key was used for another request' },
   day_log_full: { status: 429, title: 'The day has too many events' },

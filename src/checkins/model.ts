@@ -22,6 +22,8 @@ export const checkIns = sqliteTable(
     position: integer('position').notNull(),
     status: textColumn('status').$type<DayCheckIn['status']>().notNull(),
     checkedInAt: integer('checked_in_at').notNull(),
+    /** The last call; null where the patient was not called, and in rows older than this column. */
+    calledAt: integer('called_at'),
     version: integer('version').notNull(),
   },
   (t) => [index('check_ins_by_doctor').on(t.clinicId, t.doctorId, t.date)],

@@ -129,12 +129,11 @@ function remainsOf(
       ...row,
       status: isTaken(status) ? 'booked' : status,
     })),
-    checkIns: checkInRows.map(({ id, appointmentId, position, status, checkedInAt }) => ({
-      ...{ id, appointmentId, position, status, checkedInAt },
+    checkIns: checkInRows.map(({ id, appointmentId, position, status, checkedInAt, calledAt }) => ({
+      ...{ id, appointmentId, position, status, checkedInAt, calledAt },
       patientId: patientOf.get(appointmentId) ?? '',
       priority: 'normal',
       room: null,
-      calledAt: null,
       servedAt: null,
     })),
     movedAway: bookedHere

@@ -176,12 +176,12 @@ const APPOINTMENTS = `
 
 const CHECK_INS = `
   INSERT INTO check_ins (clinic_id, doctor_id, date, id, appointment_id, position, status, checked_in_at,
-    version)
-  SELECT ${DAY_OF_COPY}, ${cells(6)} ${OF_COPIES} '$[2]') AS changed WHERE true
+    version, called_at)
+  SELECT ${DAY_OF_COPY}, ${cells(7)} ${OF_COPIES} '$[2]') AS changed WHERE true
   ON CONFLICT (id) DO UPDATE SET
     clinic_id = excluded.clinic_id, doctor_id = excluded.doctor_id, date = excluded.date,
     appointment_id = excluded.appointment_id, position = excluded.position, status = excluded.status,
-    checked_in_at = excluded.checked_in_at, version = excluded.version
+    checked_in_at = excluded.checked_in_at, version = excluded.version, called_at = excluded.called_at
   WHERE excluded.version >= check_ins.version`
 
 /**
@@ -217,7 +217,8 @@ function checkInRowsOf(day: Day, events: Recorded[]): unknown[][] {
   return [...changed].flatMap(([appointmentId, seq]) => {
     const checkIn = day.checkIns.get(appointmentId)
     if (!checkIn) return [] // A no-show without a check-in.
-    return [[checkIn.id, appointmentId, checkIn.position, checkIn.status, checkIn.checkedInAt, seq]]
+    const { id, position, status, checkedInAt, calledAt } = checkIn
+    return [[id, appointmentId, position, status, checkedInAt, seq, calledAt]]
   })
 }
 
