@@ -4,6 +4,7 @@ import { authenticate } from './access/authenticate'
 import { clinics, keys } from './access/routes'
 import { appointments } from './appointments/routes'
 import { audit } from './audit/routes'
+import { feedByToken, feeds, visitCalendars } from './calendar/routes'
 import { checkins } from './checkins/routes'
 import { pages, ready } from './console/routes'
 import type { App } from './context'
@@ -63,6 +64,7 @@ const routes = new Hono<App>({ router })
   .use(knownRoute(router, () => open.router))
   .route('/', open)
   .route('/api/v1/checkins/doctors/:doctor_id/queue', liveByTicket)
+  .route('/api/v1/doctors', feedByToken)
   .use(authenticate)
   .use(soundPath)
   .route('/ready', ready)
@@ -76,8 +78,10 @@ const routes = new Hono<App>({ router })
   .route('/api/v1/audit', audit)
   .route('/api/v1/patients', patients)
   .route('/api/v1/doctors', doctors)
+  .route('/api/v1/doctors', feeds)
   .route('/api/v1/doctors/:doctor_id/days', days)
   .route('/api/v1/appointments', appointments)
+  .route('/api/v1/appointments', visitCalendars)
   .route('/api/v1/checkins', checkins)
   .route('/api/v1/checkins/doctors/:doctor_id/queue', live)
   .route('/api/v1/hospitals', hospitals)

@@ -40,12 +40,14 @@ const PATH_IDS: Record<string, string> = {
   '/api/v1/patients/{id}': 'patient_id',
   '/api/v1/doctors/{id}': 'doctor_id',
   '/api/v1/doctors/{id}/availability': 'doctor_id',
+  '/api/v1/doctors/{id}/feed': 'doctor_id',
   '/api/v1/doctors/{doctor_id}/days/{date}/events': 'doctor_id',
   '/api/v1/doctors/{doctor_id}/days/{date}': 'doctor_id',
   '/api/v1/doctors/{doctor_id}/days/{date}/verify': 'doctor_id',
   '/api/v1/doctors/{doctor_id}/days/{date}/resync': 'doctor_id',
   '/api/v1/doctors/{doctor_id}/days/{date}/absence': 'doctor_id',
   '/api/v1/appointments/{id}': 'appointment_id',
+  '/api/v1/appointments/{id}.ics': 'appointment_id',
   '/api/v1/appointments/{id}/cancel': 'appointment_id',
   '/api/v1/appointments/{id}/reschedule': 'appointment_id',
   '/api/v1/appointments/holds/{id}': 'hold_id',
@@ -77,10 +79,11 @@ const PATH_IDS: Record<string, string> = {
 const ADMIN_ONLY = ['/api/v1/keys/{id}', '/api/v1/clinics/{id}/resync', '/api/v1/clinics/{id}/days/repair']
 /**
  * A hospital's id is made by the consumer, and a repair is a file: their own tests show their isolation. The
- * explanation of a problem belongs to no clinic.
+ * explanation of a problem belongs to no clinic. A feed is opened by a token alone: test/calendar.test.ts.
  */
 const SHOWN_ELSEWHERE = [
   '/problems/{code}',
+  '/api/v1/doctors/{id}/feed.ics',
   '/api/v1/hospitals/{id}',
   '/api/v1/hospitals/jobs/{job_id}/rows',
   '/api/v1/patients/bulk/{job_id}/rows',

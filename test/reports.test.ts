@@ -1,7 +1,10 @@
+import { evictDurableObject } from 'cloudflare:test'
+import { env } from 'cloudflare:workers'
 import { parse } from 'csv-parse/sync'
 import { afterEach, expect, test, vi } from 'vitest'
 import { seeded } from '../bench/torture/worker/seeded'
-import { type FrontDesk, keyFor, openFrontDesk, times } from './clinic'
+import { inStorage, objectOf } from './busy-day'
+import { DAY, type FrontDesk, keyFor, openFrontDesk, type Reply, times } from './clinic'
 import { asked, planOf } from './plans'
 import { soon } from './soon'
 
@@ -290,3 +293,49 @@ test.each(['doctor', 'date', 'doctor_date'])(
     }
   },
 )
+
+/** Appointments as days would have copied them: `count` of them, over 28 doctors and all dates of the year. */
+const copyMany = (clinicId: string, from: number, count: number) =>
+  env.DB.prepare(`
+    WITH RECURSIVE numbers(n) AS (SELECT ?2 UNION ALL SELECT n + 1 FROM numbers WHERE n < ?2 + ?3 - 1)
+    INSERT INTO appointments (id, clinic_id, doctor_id, patient_id, date, slot, status, created_at, updated_at,
+      version)
+    SELECT ?1 || n, ?1, 'doctor ' || (n % 28), 'p', date('2040-01-01', (n / 28 % 366) || ' days'), 1, 'booked',
+      1, 1, 1 FROM numbers`)
+    .bind(clinicId, from, count)
+    .run()
+
+test('a report of 10,000 rows or 50,000 appointments is answered, and one more is 422', async () => {
+  const { desk } = await openWeek()
+  const ofYear = (by: string) => desk.get(`${REPORT}?from=2040-01-01&to=2040-12-31&by=${by}`)
+  const outcome = ({ status, body }: Reply) => [status, body.rows?.length ?? body.type]
+  await copyMany(desk.clinicId, 0, 10_000)
+  expect(outcome(await ofYear('doctor_date'))).toEqual([200, 10_000])
+  await copyMany(desk.clinicId, 10_000, 1)
+  expect(outcome(await ofYear('doctor_date'))).toEqual([422, '/problems/report_too_large'])
+  await copyMany(desk.clinicId, 10_001, 39_999)
+  const whole = await ofYear('doctor')
+  expect([...outcome(whole), whole.body.total.booked]).toEqual([200, 28, 50_000])
+  await copyMany(desk.clinicId, 50_000, 1)
+  expect(outcome(await ofYear('doctor'))).toEqual([422, '/problems/report_too_large'])
+})
+
+test('a day that is rebuilt from the copy keeps its waits', async () => {
+  const { desk } = await openWeek()
+  const { body } = await desk.book({ date: DAY })
+  setClock(`${DAY}T08:00:00Z`)
+  await desk.post('/api/v1/checkins', { appointment_id: body.id, patient_id: body.patient_id })
+  pass(7)
+  await desk.post(`/api/v1/checkins/doctors/${desk.doctorId}/queue/next`, { date: DAY, room: '1' })
+  const waits = { count: 1, p50_minutes: 7, p90_minutes: 7 }
+  await soon(async () => expect((await report(desk)).body.total.waits).toEqual(waits))
+  await inStorage(desk, (sql) => sql.exec('DROP TABLE events'))
+  await evictDurableObject(objectOf(desk))
+  const admin = await keyFor(desk.clinicId, ['admin'])
+  const wanted = { doctor_id: desk.doctorId, date: DAY, how: 'rebuild' }
+  expect((await admin.post(`/api/v1/clinics/${desk.clinicId}/days/repair`, wanted)).status).toBe(200)
+  await desk.post(`/api/v1/doctors/${desk.doctorId}/days/${DAY}/resync`)
+  await desk.book({ date: DAY, allow_another: true })
+  await soon(async () => expect((await report(desk)).body.total.booked).toBe(2))
+  expect((await report(desk)).body.total.waits).toEqual(waits)
+})

@@ -92,7 +92,7 @@ export const ADVICE: Record<ProblemCode, Advice> = {
   report_too_large: {
     cause: 'A report is counted while its caller waits, and these dates have too many appointments for that.',
     action: 'Ask for fewer dates, or for one doctor with doctor_id, and add the figures up.',
-    detail: 'The report would hold more than 200000 appointments; ask for fewer dates or one doctor',
+    detail: 'The report would hold more than 50000 appointments; ask for fewer dates or one doctor',
   },
   if_match_required: {
     cause: 'The request changes a record, and does not say which state of it its caller has read.',

@@ -26,7 +26,10 @@ export async function openApi(app: Hono<App>, { tags, ...info }: About): Promise
       servers: [{ url: '/' }],
     },
   })
-  for (const [path, item] of Object.entries(paths)) {
+  for (const [written, item] of Object.entries(paths)) {
+    const path = withEnding(written)
+    delete paths[written]
+    paths[path] = item
     const tag = tags.find(({ paths: pattern }) => pattern.test(path))?.name
     for (const [method, operation] of Object.entries(item))
       complete(method, path, operation as Operation, tag)
@@ -45,6 +48,9 @@ export async function openApi(app: Hono<App>, { tags, ...info }: About): Promise
     },
   }
 }
+
+/** `{id.ics}`, as `/:id.ics` is read, is the parameter id and an ending. */
+const withEnding = (path: string): string => path.replace(/\{(\w+)(\.\w+)\}/, '{$1}$2')
 
 function complete(method: string, path: string, operation: Operation, tag: string | undefined): void {
   const { 'x-problems': own = [], 'x-scope': scope } = operation

@@ -129,13 +129,18 @@ const shapeOf = (path: string): string => path.replace(/\/:\w+/g, '/:')
 /** Compares as text. */
 const vaguenessOf = (shape: string): string =>
   partsOf(shape)
-    .map((part) => (!isParameter(part) ? 0 : part.includes('{') ? 1 : 2))
+    .map((part) => (!isParameter(part) ? 0 : part === ':' ? 2 : 1))
     .join('')
 
 const sourceOf = (shape: string): string =>
   partsOf(shape)
-    .map((part) => (isParameter(part) ? `(${patternIn(part) ?? '[^/]+'})` : part.replace(/\W/g, '\\$&')))
+    .map((part) => (isParameter(part) ? sourceOfParameter(part) : escaped(part)))
     .join('/')
 
-/** `{…}` after the name of a parameter. */
-const patternIn = (parameter: string): string | undefined => /\{(.+)\}$/.exec(parameter)?.[1]
+/** `{…}` after the name of a parameter is its pattern. What stands behind is written out: `:id.ics`. */
+function sourceOfParameter(part: string): string {
+  const [, pattern = '[^/]+', ending = ''] = /^:(?:\{(.+)\})?(\.\w+)?$/.exec(part) ?? []
+  return `(${pattern})${escaped(ending)}`
+}
+
+const escaped = (text: string): string => text.replace(/\W/g, '\\$&')

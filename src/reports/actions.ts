@@ -7,7 +7,7 @@ import { Problem } from '../problem'
 import { type AskReport, type Counted, type DayReport, toFigures, toReport } from './model'
 
 /** D1 runs one query at a time: a report of so many appointments takes it from the others for a second. */
-const VISITS_MAX = 200_000
+const VISITS_MAX = 50_000
 /** 4 MB of JSON. */
 const ROWS_MAX = 10_000
 
