@@ -25,7 +25,7 @@ import { live, liveByTicket } from './live/routes'
 import { medicalTests } from './medical-tests/routes'
 import { patients } from './patients/routes'
 import { notFound } from './problem'
-import { reports } from './reports/routes'
+import { dayLists, reports } from './reports/routes'
 import { events, webhooks } from './webhooks/routes'
 
 const ABOUT: About = {
@@ -80,6 +80,7 @@ const routes = new Hono<App>({ router })
   .route('/api/v1/doctors', doctors)
   .route('/api/v1/doctors', feeds)
   .route('/api/v1/doctors/:doctor_id/days', days)
+  .route('/api/v1/doctors/:doctor_id/days', dayLists)
   .route('/api/v1/appointments', appointments)
   .route('/api/v1/appointments', visitCalendars)
   .route('/api/v1/checkins', checkins)

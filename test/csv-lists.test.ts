@@ -11,6 +11,7 @@ import { soon } from './soon'
 afterEach(() => vi.useRealTimers())
 
 const CSV = { Accept: 'text/csv' }
+const REPORT = '/api/v1/reports/days'
 
 /** Another program's reading of the answer: the header, and each row by its names. */
 function read({ text }: Reply): { header: string[]; rows: Record<string, string>[] } {
@@ -59,8 +60,8 @@ async function openFullClinic(): Promise<FrontDesk> {
   return desk
 }
 
-const rowsOf = (body: object[] | { events?: object[]; jobs?: object[] }): object[] =>
-  Array.isArray(body) ? body : (body.events ?? body.jobs ?? [])
+const rowsOf = (body: object[] | { events?: object[]; jobs?: object[]; rows?: object[] }): object[] =>
+  Array.isArray(body) ? body : (body.events ?? body.jobs ?? body.rows ?? [])
 
 async function lists() {
   const read = (await operations()).filter(({ method }) => method === 'GET')
@@ -99,12 +100,13 @@ async function sameInBoth(desk: FrontDesk, asked: string): Promise<number> {
 test('every list says the same as CSV as it says as JSON, field by field', async () => {
   const desk = await openFullClinic()
   const found = (await lists()).filter(({ takesFormat }) => takesFormat)
+  const ofClinic = `?clinic_id=${desk.clinicId}`
+  const needed: Record<string, string> = { '/tests': ofClinic, [REPORT]: `?from=${DAY}&to=${DAY}` }
+  const searchOf = (path: string) =>
+    needed[path] ?? (path.includes('{doctor_id}') && !path.includes('{date}') ? `?date=${DAY}` : '?')
   const filled: string[] = []
   for (const { path } of found) {
-    const url = path.replace('{doctor_id}', desk.doctorId).replace('{date}', DAY)
-    const query = `?clinic_id=${desk.clinicId}&date=${DAY}`
-    const search = path === '/tests' ? query : path.includes('doctors/{doctor_id}/') ? `?date=${DAY}` : '?'
-    const asked = url + (path.includes('{date}') ? '?' : search)
+    const asked = path.replace('{doctor_id}', desk.doctorId).replace('{date}', DAY) + searchOf(path)
     // An import can go on between the two answers.
     const rows = await soon(() => sameInBoth(desk, asked))
     if (rows > 0) filled.push(path)

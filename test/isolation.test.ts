@@ -43,6 +43,7 @@ const PATH_IDS: Record<string, string> = {
   '/api/v1/doctors/{id}/feed': 'doctor_id',
   '/api/v1/doctors/{doctor_id}/days/{date}/events': 'doctor_id',
   '/api/v1/doctors/{doctor_id}/days/{date}': 'doctor_id',
+  '/api/v1/doctors/{doctor_id}/days/{date}/list': 'doctor_id',
   '/api/v1/doctors/{doctor_id}/days/{date}/verify': 'doctor_id',
   '/api/v1/doctors/{doctor_id}/days/{date}/resync': 'doctor_id',
   '/api/v1/doctors/{doctor_id}/days/{date}/absence': 'doctor_id',
