@@ -65,6 +65,9 @@ function complete(method: string, path: string, operation: Operation, tag: strin
   const isDocumented = operation.parameters?.some((p) => 'name' in p && p.name === 'Idempotency-Key')
   if ((method === 'post' || own.includes('idempotency_key_reused')) && !isDocumented)
     operation.parameters = [...(operation.parameters ?? []), IDEMPOTENCY_KEY]
+  // Of `:id.ics` hono-openapi makes a parameter of that name, beside the documented `id`.
+  if (operation.parameters)
+    operation.parameters = operation.parameters.filter((p) => !('name' in p && p.name.includes('.')))
   delete operation['x-problems']
   delete operation['x-scope']
 }
