@@ -99,7 +99,7 @@ test('the title names nobody, and the doctor is named to keys that may read doct
   const desk = await openBusyDesk()
   const { text } = await listOf(desk, desk.doctorId, '?format=html')
   expect(text).toContain('<title>Day list</title>')
-  expect(text).toContain('<bdi>Grace Hopper</bdi> 4 appointments')
+  expect(text).toContain('<bdi>Grace Hopper</bdi> · 4 appointments')
   const key = await keyFor(desk.clinicId, ['appointments:read', 'patients:read'])
   expect((await listOf(key, desk.doctorId, '?format=html')).text).not.toContain('Grace Hopper')
 })

@@ -12,7 +12,13 @@ export const doctorFeeds = sqliteTable('doctor_feeds', {
   opId: textColumn('op_id').notNull(),
 })
 
-export const VisitPath = v.object({ id: text(100) })
+/** The last part of the path, `<id>.ics`: the id. */
+export const VisitPath = v.object({
+  id_ics: v.pipe(
+    text(100),
+    v.transform((file) => file.replace(/\.ics$/, '')),
+  ),
+})
 export const FeedPath = v.object({ id: text(100) })
 
 /** Longer than any token is. */

@@ -29,14 +29,14 @@ const calendarReply = (c: Context<App>, text: string, name: string): Response =>
   })
 
 export const visitCalendars = resource().get(
-  '/:id.ics',
+  '/:id_ics{[\\w-]+[.]ics}',
   sendsCalendar('Get an appointment for a calendar, without names'),
   refuses('not_found'),
   needs('appointments:read'),
   path(VisitPath),
   noQuery(),
   async (c) =>
-    calendarReply(c, visitCalendar(await getVisit(c.var.ctx, c.req.valid('param').id)), 'appointment'),
+    calendarReply(c, visitCalendar(await getVisit(c.var.ctx, c.req.valid('param').id_ics)), 'appointment'),
 )
 
 export const feeds = resource()

@@ -5,6 +5,7 @@ import type { OpenAPIV3_1 } from 'openapi-types'
 import * as v from 'valibot'
 import type { App } from '../context'
 import { PROBLEMS, type ProblemCode, RULES } from '../problem'
+import { withEnding } from './router'
 
 type Document = OpenAPIV3_1.Document
 type Operation = OpenAPIV3_1.OperationObject & { 'x-problems'?: ProblemCode[]; 'x-scope'?: string }
@@ -49,9 +50,6 @@ export async function openApi(app: Hono<App>, { tags, ...info }: About): Promise
   }
 }
 
-/** `{id.ics}`, as `/:id.ics` is read, is the parameter id and an ending. */
-const withEnding = (path: string): string => path.replace(/\{(\w+)(\.\w+)\}/, '{$1}$2')
-
 function complete(method: string, path: string, operation: Operation, tag: string | undefined): void {
   const { 'x-problems': own = [], 'x-scope': scope } = operation
   operation.tags = tag === undefined ? [] : [tag]
@@ -65,9 +63,8 @@ function complete(method: string, path: string, operation: Operation, tag: strin
   const isDocumented = operation.parameters?.some((p) => 'name' in p && p.name === 'Idempotency-Key')
   if ((method === 'post' || own.includes('idempotency_key_reused')) && !isDocumented)
     operation.parameters = [...(operation.parameters ?? []), IDEMPOTENCY_KEY]
-  // Of `:id.ics` hono-openapi makes a parameter of that name, beside the documented `id`.
-  if (operation.parameters)
-    operation.parameters = operation.parameters.filter((p) => !('name' in p && p.name.includes('.')))
+  for (const parameter of operation.parameters ?? [])
+    if ('name' in parameter) parameter.name = parameter.name.replace(/_ics$/, '')
   delete operation['x-problems']
   delete operation['x-scope']
 }

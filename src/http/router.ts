@@ -129,18 +129,16 @@ const shapeOf = (path: string): string => path.replace(/\/:\w+/g, '/:')
 /** Compares as text. */
 const vaguenessOf = (shape: string): string =>
   partsOf(shape)
-    .map((part) => (!isParameter(part) ? 0 : part === ':' ? 2 : 1))
+    .map((part) => (!isParameter(part) ? 0 : part.includes('{') ? 1 : 2))
     .join('')
 
 const sourceOf = (shape: string): string =>
   partsOf(shape)
-    .map((part) => (isParameter(part) ? sourceOfParameter(part) : escaped(part)))
+    .map((part) => (isParameter(part) ? `(${patternIn(part) ?? '[^/]+'})` : part.replace(/\W/g, '\\$&')))
     .join('/')
 
-/** `{…}` after the name of a parameter is its pattern. What stands behind is written out: `:id.ics`. */
-function sourceOfParameter(part: string): string {
-  const [, pattern = '[^/]+', ending = ''] = /^:(?:\{(.+)\})?(\.\w+)?$/.exec(part) ?? []
-  return `(${pattern})${escaped(ending)}`
-}
+/** `{…}` after the name of a parameter. */
+const patternIn = (parameter: string): string | undefined => /\{(.+)\}$/.exec(parameter)?.[1]
 
-const escaped = (text: string): string => text.replace(/\W/g, '\\$&')
+/** Hono has no text behind a parameter: what is `:id_ics{…[.]ics}` to it, is `{id}.ics` to callers. */
+export const withEnding = (path: string): string => path.replace(/\{(\w+)_ics\}/, '{$1}.ics')

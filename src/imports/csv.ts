@@ -1,4 +1,4 @@
-import { rearm } from '../lib/csv-text'
+import { rearm } from '../http/lists/csv-text'
 import type { Fault } from '../problem'
 import { type FileNotes, type Header, readHeader } from './file/header'
 import { type Column, DISGUISE_BYTES, disguiseOf, type Separator } from './file/opening'

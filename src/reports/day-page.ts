@@ -4,9 +4,12 @@ import { html, raw } from 'hono/html'
 import type { App } from '../context'
 import type { DayList, DayListEntry } from './day-list'
 
-/** No paper size is named: the page fits A4 and Letter. The header row stands on each sheet, no row is cut. */
+/**
+ * No paper size is named, so the page fits A4 and Letter. The header row stands on each sheet; no row is cut.
+ */
 const STYLE = `
-@page { margin: 14mm 12mm; @bottom-right { content: counter(page) " / " counter(pages); font: 9pt sans-serif } }
+@page { margin: 14mm 12mm }
+@page { @bottom-right { content: counter(page) " / " counter(pages); font: 9pt sans-serif } }
 :root { color-scheme: light; font: 10.5pt/1.35 system-ui, sans-serif; color: #000; background: #fff }
 body { margin: 1rem auto; max-width: 62rem; padding: 0 1rem }
 h1 { font-size: 1.4em; margin: 0 } p { margin: 0 0 .8em }
@@ -51,7 +54,7 @@ export function dayPage(
 </head>
 <body>
 <h1>${WEEKDAY.format(new Date(date))}, ${date}</h1>
-<p><bdi>${doctorName ?? ''}</bdi> ${count}</p>
+<p>${doctorName === null ? '' : html`<bdi>${doctorName}</bdi> · `}${count}</p>
 <table>
 <thead><tr><th>Slot</th><th>Time</th><th>Name</th><th>Phone</th><th>Age</th><th>Status</th>
 <th class="note">Notes</th></tr></thead>

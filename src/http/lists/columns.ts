@@ -1,5 +1,5 @@
 import type * as v from 'valibot'
-import { type Cell, csvLines } from '../../lib/csv-text'
+import { type Cell, csvLines } from './csv-text'
 
 /** A field of a row, as the path that leads to it: `working_hours.from`. */
 type Path = readonly string[]
