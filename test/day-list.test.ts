@@ -1,3 +1,4 @@
+import { env } from 'cloudflare:workers'
 import { createHash } from 'node:crypto'
 import { parse } from 'csv-parse/sync'
 import { afterEach, expect, test, vi } from 'vitest'
@@ -127,8 +128,25 @@ test('it needs the right to read appointments and patients', async () => {
     expect((await listOf(await keyFor(desk.clinicId, [scope]), desk.doctorId)).status).toBe(403)
 })
 
-test('it names no patient of another clinic, whatever a day says', async () => {
+test('another clinic’s day is 404, and a patient of another clinic is not named, whatever a day says', async () => {
   const [desk, other] = [await openBusyDesk(), await openFrontDesk()]
   expect((await listOf(other, desk.doctorId)).status).toBe(404)
-  expect((await listOf(desk, desk.doctorId, '?format=pdf')).status).toBe(400)
+  await env.DB.prepare('UPDATE patients SET clinic_id = ? WHERE id = ?')
+    .bind(other.clinicId, desk.patientIds[3])
+    .run()
+  const { body, text } = await listOf(desk, desk.doctorId)
+  expect(body.map(({ patient_name }: Record<string, unknown>) => patient_name)).toEqual([
+    'Patient 0',
+    'Patient 1',
+    'Patient 2',
+    '',
+  ])
+  expect(text).not.toContain('0190')
+})
+
+test('a form that the list has not is 400', async () => {
+  const desk = await openFrontDesk()
+  expect((await listOf(desk, desk.doctorId, '?format=pdf')).body.errors).toEqual([
+    { field: 'format', rule: 'choice', message: 'format must be one of json, csv, html' },
+  ])
 })
