@@ -15,7 +15,7 @@ export const doctorFeeds = sqliteTable('doctor_feeds', {
 /** The last part of the path, `<id>.ics`: the id. */
 export const VisitPath = v.object({
   id_ics: v.pipe(
-    text(100),
+    v.string(),
     v.transform((file) => file.replace(/\.ics$/, '')),
   ),
 })

@@ -29,7 +29,7 @@ const calendarReply = (c: Context<App>, text: string, name: string): Response =>
   })
 
 export const visitCalendars = resource().get(
-  '/:id_ics{[\\w-]+[.]ics}',
+  '/:id_ics{[^\\x2f]+[.]ics}',
   sendsCalendar('Get an appointment for a calendar, without names'),
   refuses('not_found'),
   needs('appointments:read'),
