@@ -27,8 +27,9 @@ export const SCOPES = {
   'service:read': 'ask whether the stores of the service answer',
 } as const
 
-/** Scopes that reach beyond the work of one clinic; `*` never includes them. */
+/** Scopes that reach beyond the usual work, or beyond one clinic; `*` never includes them. */
 export const GRANTED_BY_NAME = {
+  'appointments:backdate': 'record a visit afterwards: book a date that is over, or a slot that has begun',
   'clinics:*': 'read and store medical tests of any clinic; as an admin, open clinics and administer any',
   admin: 'create, list and revoke API keys of the own clinic',
 } as const

@@ -1,6 +1,7 @@
 import { and, asc, eq, gte, lte, type SQL, sql } from 'drizzle-orm'
 import type { SQLiteColumn } from 'drizzle-orm/sqlite-core'
 import { today } from '../access/actions'
+import { requireScopes } from '../access/permissions'
 import type { Ctx } from '../context'
 import { decideOn, moveOn, replyOrThrow, see } from '../doctor-day/client'
 import { dayKey, NEW_ID } from '../doctor-day/storage/address'
@@ -10,6 +11,7 @@ import { opening } from '../doctors/terms'
 import { invalid } from '../http/failure'
 import { cutPage, type Page } from '../lib/page'
 import { SECOND_MS } from '../lib/time'
+import { choiceOf } from './choice'
 import { dayOf, dayOfAppointment, noRecord } from './ids'
 import {
   type Appointment,
@@ -33,6 +35,7 @@ import {
 export async function book(ctx: Ctx, wanted: BookAppointment): Promise<Appointment> {
   const { patient_id, doctor_id = '', date = '', hold_id, allow_another: allowAnother, time_slot } = wanted
   if (hold_id !== undefined) return bookHeld(ctx, wanted, hold_id)
+  if (wanted.back_dated) requireScopes(ctx, ['appointments:backdate'], 'back_dated')
   const wantedDay = { patient_id, doctor_id, date }
   const { patientId, doctor, opId, known } = await findPatientAndDay(ctx, wantedDay)
   const day = dayKey(ctx.clinic.id, doctor.id, date)
@@ -43,6 +46,8 @@ export async function book(ctx: Ctx, wanted: BookAppointment): Promise<Appointme
     patientId,
     ...(time_slot != null && { timeSlot: time_slot }),
     allowAnother,
+    ...choiceOf(wanted),
+    ...(wanted.back_dated && { isBackDated: true }),
   } as const
   return toAppointment(await decideOn(ctx, day, opId, command, known))
 }
@@ -91,6 +96,7 @@ export async function reschedule(ctx: Ctx, id: string, wanted: Reschedule): Prom
     appointmentId: id,
     to: opening(ctx, doctor, wanted.date),
     allowAnother: wanted.allow_another,
+    ...choiceOf(wanted),
     known,
   })
   return toAppointment(replyOrThrow(moved))
@@ -119,6 +125,7 @@ export async function holdSlot(ctx: Ctx, wanted: NewHold): Promise<Hold> {
     opening: opening(ctx, doctor, wanted.date),
     holdId: NEW_ID,
     ttlMs: wanted.ttl_seconds * SECOND_MS,
+    ...choiceOf(wanted),
   } as const
   return toHold(await decideOn(ctx, day, opId, command, known))
 }
@@ -145,6 +152,7 @@ export async function joinWaitlist(
     waitId: NEW_ID,
     patientId,
     allowAnother: wanted.allow_another,
+    ...choiceOf(wanted),
   } as const
   const waiting = await decideOn(ctx, day, opId, command, known)
   return { waiting: toWaiting(waiting), isNew: waiting.isNew }

@@ -6,7 +6,8 @@ import type { SlotTimes as DaySlotTimes } from '../doctor-day/state/slot-times'
 import type { ShownAppointment } from '../doctor-day/state/views'
 import { cursor, limit } from '../lib/page'
 import { component, note, text } from '../lib/schema'
-import { iso, LocalDate } from '../lib/time'
+import { DayDate, iso, LocalDate } from '../lib/time'
+import { choiceFields, oneChoice } from './choice'
 
 /**
  * D1’s copy of the appointments of every day, for queries across days. The days own the facts: no decision
@@ -49,15 +50,19 @@ const HOUR_RULE = 'must be a whole number from 0 to 23, or null'
 const TimeSlot = v.pipe(v.number(), v.integer(HOUR_RULE), v.minValue(0, HOUR_RULE), v.maxValue(23, HOUR_RULE))
 
 const BESIDE_HOLD = 'is missing: a hold has both doctor_id and date, so send neither of them or both'
+const HOLD_CHOSE = 'cannot be sent with hold_id, because the hold has its slot; leave it out'
 
 /** Either doctor and date, or a hold, which has both. */
 export const BookAppointment = v.pipe(
   v.object({
     patient_id: Id,
     doctor_id: v.optional(Id),
-    date: v.optional(LocalDate),
+    date: v.optional(DayDate),
     /** Books the held slot; doctor_id and date are not needed then. */
     hold_id: v.optional(Id),
+    ...choiceFields,
+    /** Records a visit afterwards: its date may be over, and its slot may have begun. */
+    back_dated: v.optional(v.boolean(), false),
     time_slot: v.nullish(TimeSlot, null),
     /** Means the same as the header Idempotency-Key. */
     idempotency_key: v.optional(v.string()),
@@ -67,11 +72,14 @@ export const BookAppointment = v.pipe(
   v.rawCheck(({ dataset, addIssue }) => {
     const { hold_id, ...wanted } = dataset.value as Record<string, unknown>
     const missing = ['doctor_id', 'date'].filter((key) => wanted[key] === undefined)
+    const chosen = ['slot', 'starts_at', 'time', 'back_dated'].filter((key) => wanted[key])
+    const fault = (key: string, message: string) =>
+      addIssue({ message, path: [{ type: 'object', origin: 'value', input: {}, key, value: wanted[key] }] })
+    if (hold_id !== undefined) for (const key of chosen) fault(key, HOLD_CHOSE)
     if (hold_id !== undefined && missing.length !== 1) return
-    const message = hold_id === undefined ? 'is required' : BESIDE_HOLD
-    for (const key of missing)
-      addIssue({ message, path: [{ type: 'object', origin: 'value', input: {}, key, value: undefined }] })
+    for (const key of missing) fault(key, hold_id === undefined ? 'is required' : BESIDE_HOLD)
   }),
+  oneChoice(),
   v.metadata({ ref: 'BookAppointment' }),
 )
 export type BookAppointment = v.InferOutput<typeof BookAppointment>
@@ -136,27 +144,37 @@ export const CancelAppointment = component('CancelAppointment', {
 })
 export type CancelAppointment = v.InferOutput<typeof CancelAppointment>
 
-/** Without `doctor_id` the doctor stays the same. */
-export const Reschedule = component('Reschedule', {
-  date: LocalDate,
-  doctor_id: v.optional(Id),
-  allow_another: AllowAnother,
-})
+/** Without `doctor_id` the doctor stays the same. The same day with a choice changes the slot. */
+export const Reschedule = v.pipe(
+  v.object({
+    date: DayDate,
+    doctor_id: v.optional(Id),
+    ...choiceFields,
+    allow_another: AllowAnother,
+  }),
+  oneChoice(),
+  v.metadata({ ref: 'Reschedule' }),
+)
 export type Reschedule = v.InferOutput<typeof Reschedule>
 
 const HOLD_SECONDS_MAX = 600
 const HOLD_RULE = `must be a whole number from 1 to ${HOLD_SECONDS_MAX}`
 
-export const NewHold = component('NewHold', {
-  doctor_id: Id,
-  date: LocalDate,
-  ttl_seconds: v.pipe(
-    v.number(),
-    v.integer(HOLD_RULE),
-    v.minValue(1, HOLD_RULE),
-    v.maxValue(HOLD_SECONDS_MAX, HOLD_RULE),
-  ),
-})
+export const NewHold = v.pipe(
+  v.object({
+    doctor_id: Id,
+    date: DayDate,
+    ...choiceFields,
+    ttl_seconds: v.pipe(
+      v.number(),
+      v.integer(HOLD_RULE),
+      v.minValue(1, HOLD_RULE),
+      v.maxValue(HOLD_SECONDS_MAX, HOLD_RULE),
+    ),
+  }),
+  oneChoice(),
+  v.metadata({ ref: 'NewHold' }),
+)
 export type NewHold = v.InferOutput<typeof NewHold>
 
 export const Hold = component('Hold', {
@@ -177,29 +195,40 @@ export const toHold = (hold: DayHold): Hold => ({
 export const ReleasedHold = component('ReleasedHold', { hold_id: v.string(), released: v.boolean() })
 export type ReleasedHold = v.InferOutput<typeof ReleasedHold>
 
-export const JoinWaitlist = component('JoinWaitlist', {
-  patient_id: Id,
-  doctor_id: Id,
-  date: LocalDate,
-  /** A patient who is booked that day can wait for another visit. */
-  allow_another: AllowAnother,
-})
+/** With a choice the patient waits for that slot alone. */
+export const JoinWaitlist = v.pipe(
+  v.object({
+    patient_id: Id,
+    doctor_id: Id,
+    date: DayDate,
+    ...choiceFields,
+    /** A patient who is booked that day can wait for another visit. */
+    allow_another: AllowAnother,
+  }),
+  oneChoice(),
+  v.metadata({ ref: 'JoinWaitlist' }),
+)
 export type JoinWaitlist = v.InferOutput<typeof JoinWaitlist>
 
-/** `offer` is a slot that the patient can accept until `expires_at`; null: no slot is offered yet. */
+/**
+ * `offer` is a slot that the patient can accept until `expires_at`; null: no slot is offered yet. `slot`: the
+ * only one that the patient waits for.
+ */
 export const Waiting = component('Waiting', {
   id: v.string(),
   patient_id: v.string(),
   place: v.number(),
+  slot: v.optional(v.number()),
   status: v.picklist(['waiting', 'offered']),
   offer: v.nullable(v.object({ slot: v.number(), ...slotTimes, expires_at: v.string() })),
 })
 export type Waiting = v.InferOutput<typeof Waiting>
 
-export const toWaiting = ({ id, patientId, place, offer }: Replies['wait']): Waiting => ({
+export const toWaiting = ({ id, patientId, place, wish, offer }: Replies['wait']): Waiting => ({
   id,
   patient_id: patientId,
   place,
+  ...(wish !== undefined && { slot: wish }),
   status: offer ? 'offered' : 'waiting',
   offer: offer && { slot: offer.slot, ...toSlotTimes(offer), expires_at: iso(offer.deadline) },
 })

@@ -1,6 +1,6 @@
 import * as v from 'valibot'
 import { needs } from '../access/permissions'
-import { CHANGE_PROBLEMS, DATE_PROBLEMS, DAY_PROBLEMS } from '../doctor-day/refusals'
+import { CHANGE_PROBLEMS, DATE_PROBLEMS, DAY_PROBLEMS, SLOT_PROBLEMS } from '../doctor-day/refusals'
 import { OnDate } from '../doctors/model'
 import { body, doc, noBody, noQuery, query, refuses, reply, replyPage, resource } from '../http/endpoint'
 import { replay } from '../http/idempotency'
@@ -34,10 +34,11 @@ import {
 export const appointments = resource()
   .post(
     '/',
-    doc('Book an appointment', 201, Appointment),
+    doc('Book an appointment, in a chosen slot or the first free one', 201, Appointment),
     refuses(
       ...CHANGE_PROBLEMS,
       ...DATE_PROBLEMS,
+      ...SLOT_PROBLEMS,
       'not_found',
       'doctor_absent',
       'day_full',
@@ -79,7 +80,7 @@ export const appointments = resource()
   )
   .post(
     '/:id/reschedule',
-    doc('Move an appointment to another day, or another doctor', 200, Appointment),
+    doc('Move an appointment to another slot, another day, or another doctor', 200, Appointment),
     refuses(
       ...CHANGE_PROBLEMS,
       'not_found',
@@ -89,8 +90,8 @@ export const appointments = resource()
       'moving',
       'day_full',
       'doctor_absent',
-      'date_past',
-      'date_too_far',
+      ...DATE_PROBLEMS,
+      ...SLOT_PROBLEMS,
     ),
     needs('appointments:write'),
     body(Reschedule),
@@ -100,7 +101,7 @@ export const appointments = resource()
   .post(
     '/holds',
     doc('Hold a slot for up to ten minutes', 201, Hold),
-    refuses(...CHANGE_PROBLEMS, ...DATE_PROBLEMS, 'not_found', 'doctor_absent', 'day_full'),
+    refuses(...CHANGE_PROBLEMS, ...DATE_PROBLEMS, ...SLOT_PROBLEMS, 'not_found', 'doctor_absent', 'day_full'),
     needs('appointments:write'),
     body(NewHold),
     replay,
@@ -117,7 +118,16 @@ export const appointments = resource()
   .post(
     '/waitlist',
     doc('Join the waitlist; 200 when the patient waits already', [201, 200], Waiting),
-    refuses(...CHANGE_PROBLEMS, ...DATE_PROBLEMS, 'day_over', 'not_found', 'already_booked', 'waitlist_full'),
+    refuses(
+      ...CHANGE_PROBLEMS,
+      ...DATE_PROBLEMS,
+      'slot_begun',
+      'no_such_slot',
+      'day_over',
+      'not_found',
+      'already_booked',
+      'waitlist_full',
+    ),
     needs('appointments:write'),
     body(JoinWaitlist),
     replay,

@@ -4,7 +4,7 @@ import { AllowAnother } from '../appointments/model'
 import type { StepName } from '../doctor-day/commands'
 import type { CheckIn as DayCheckIn } from '../doctor-day/state/day'
 import { component, text } from '../lib/schema'
-import { iso, LocalDate } from '../lib/time'
+import { DayDate, iso } from '../lib/time'
 import type { Estimate } from './estimate'
 
 /**
@@ -73,7 +73,7 @@ export const Queued = component('Queued', {
 })
 export type Queued = v.InferOutput<typeof Queued>
 
-export const CallNext = component('CallNext', { date: v.optional(LocalDate), room: text(50) })
+export const CallNext = component('CallNext', { date: v.optional(DayDate), room: text(50) })
 export type CallNext = v.InferOutput<typeof CallNext>
 
 /** The path has `no-show`; the rules have `no_show`. */

@@ -5,11 +5,14 @@ import type { Absence as DayAbsence, Ledger as DayLedger } from '../doctor-day/s
 import { DAMAGES, type Verdict as LogVerdict } from '../doctor-day/storage/verdict'
 import { cursor, limit, PAGE_MAX } from '../lib/page'
 import { component, lines, text } from '../lib/schema'
-import { IsoInstant, iso, LocalDate, localDate } from '../lib/time'
+import { DayDate, IsoInstant, iso, LocalDate, localDate } from '../lib/time'
 
 /** One doctor on one local date. */
 export const DayPath = v.object({ doctor_id: text(100), date: LocalDate })
 export type DayPath = v.InferOutput<typeof DayPath>
+
+/** A day on which something is made. */
+export const DayToUse = v.object({ doctor_id: text(100), date: DayDate })
 
 /** `?at=`: the day at that instant. */
 export const AskDay = v.object({ at: v.optional(IsoInstant) })
@@ -144,7 +147,7 @@ const Reason = lines(500)
 /** Without `move_to` no appointment is moved. Without `doctor_id` in it, the doctor stays the same. */
 export const DeclareAbsence = component('DeclareAbsence', {
   reason: Reason,
-  move_to: v.optional(v.object({ date: LocalDate, doctor_id: v.optional(text(100)) })),
+  move_to: v.optional(v.object({ date: DayDate, doctor_id: v.optional(text(100)) })),
 })
 export type DeclareAbsence = v.InferOutput<typeof DeclareAbsence>
 
@@ -153,7 +156,7 @@ const CALL_REASONS = [
   'checked_in',
   'already_booked',
   'doctor_absent',
-  'date_past',
+  'date_over',
   'day_over',
   'moving',
   'waitlist_full',

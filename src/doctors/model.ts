@@ -9,7 +9,7 @@ import {
 } from '../doctor-day/state/slot-times'
 import { cursor, limit } from '../lib/page'
 import { component, note, text } from '../lib/schema'
-import { DAY_MS, iso, LocalDate, MINUTE_MS } from '../lib/time'
+import { DAY_MS, DayDate, iso, LocalDate, MINUTE_MS } from '../lib/time'
 
 export const SLOTS_DEFAULT = 10
 
@@ -197,7 +197,7 @@ export const OnDate = v.object({ date: v.optional(LocalDate) })
 export type OnDate = v.InferOutput<typeof OnDate>
 
 export const SetAvailability = component('SetAvailability', {
-  date: LocalDate,
+  date: DayDate,
   is_present: v.boolean(),
   notes: note(2_000),
   /** How many slots this day has; null leaves the number as it is. */
