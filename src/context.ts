@@ -1,3 +1,4 @@
+import type { DayVersion } from './doctor-day/commands'
 import type { Db } from './lib/db'
 import type { Claim, Once } from './once'
 import type { ProblemCode } from './problem'
@@ -13,6 +14,8 @@ export interface Ctx {
   readonly once: Once
   /** Stores the claim, so that the reply and its headers can name the operation. */
   recordClaim(claim: Claim): void
+  /** Stores the day that has decided, so that the headers can name it. */
+  recordDay(day: DayVersion): void
   /** Lets work continue after the answer. The isolate may end first, so this work must be optional. */
   later(work: Promise<unknown>): void
 }
@@ -41,6 +44,7 @@ export interface App {
     requestId: string
     liftDeadline: () => void
     claim?: Claim
+    day?: DayVersion
     problem?: ProblemCode
     tellsErrorType?: boolean
   }

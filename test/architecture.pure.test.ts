@@ -50,7 +50,9 @@ const FLOORS: [floor: number, is: (path: string) => boolean][] = [
   [4, (path) => ['http', 'doctor-day'].includes(folder(path))],
   [
     4,
-    (path) => room(path) === 'model.ts' || ['access/permissions.ts', 'appointments/choice.ts'].includes(path),
+    (path) =>
+      room(path) === 'model.ts' ||
+      ['access/permissions.ts', 'appointments/choice.ts', 'doctors/working-hours.ts'].includes(path),
   ],
   [3, () => true],
 ]

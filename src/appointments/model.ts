@@ -4,6 +4,7 @@ import type { Replies } from '../doctor-day/commands'
 import type { AppointmentStatus, Hold as DayHold } from '../doctor-day/state/day'
 import type { SlotTimes as DaySlotTimes } from '../doctor-day/state/slot-times'
 import type { ShownAppointment } from '../doctor-day/state/views'
+import { AtLeast } from '../http/input/day-version'
 import { cursor, limit } from '../lib/page'
 import { component, note, text } from '../lib/schema'
 import { DayDate, iso, LocalDate } from '../lib/time'
@@ -32,6 +33,9 @@ export const appointments = sqliteTable(
     updatedAt: integer('updated_at').notNull(),
     version: integer('version').notNull(),
     moves: integer('moves').notNull().default(0),
+    /** How many neighbouring slots the visit takes. */
+    span: integer('span').notNull().default(1),
+    serviceId: textColumn('service_id'),
   },
   (t) => [
     index('appointments_by_date').on(t.clinicId, t.date, t.id),
@@ -42,11 +46,12 @@ export const appointments = sqliteTable(
 )
 
 const Id = text(100)
+/** A patient may have one appointment with a doctor a day; true allows another one. */
 export const AllowAnother = v.optional(v.boolean(), false)
 
 const HOUR_RULE = 'must be a whole number from 0 to 23, or null'
 
-/** The hour that older clients send along with a booking. It is kept and returned, and decides nothing. */
+/** The hour that older clients send with a booking. It is kept and returned, and decides nothing. */
 const TimeSlot = v.pipe(v.number(), v.integer(HOUR_RULE), v.minValue(0, HOUR_RULE), v.maxValue(23, HOUR_RULE))
 
 const BESIDE_HOLD = 'is missing: a hold has both doctor_id and date, so send neither of them or both'
@@ -66,7 +71,6 @@ export const BookAppointment = v.pipe(
     time_slot: v.nullish(TimeSlot, null),
     /** Means the same as the header Idempotency-Key. */
     idempotency_key: v.optional(v.string()),
-    /** A patient may have one appointment with a doctor a day; true allows another one. */
     allow_another: AllowAnother,
   }),
   v.rawCheck(({ dataset, addIssue }) => {
@@ -84,7 +88,7 @@ export const BookAppointment = v.pipe(
 )
 export type BookAppointment = v.InferOutput<typeof BookAppointment>
 
-/** Only on a day with working hours; ISO 8601 with the offset of the clinic’s time zone. */
+/** Only on a day with working hours; ISO 8601 with the clinic’s offset. */
 export const slotTimes = { starts_at: v.optional(v.string()), ends_at: v.optional(v.string()) }
 
 export const toSlotTimes = ({ startsAt, endsAt }: DaySlotTimes): { starts_at?: string; ends_at?: string } =>
@@ -99,6 +103,9 @@ export const Appointment = component('Appointment', {
   doctor_id: v.string(),
   date: v.string(),
   slot: v.number(),
+  /** How many neighbouring slots the visit takes, where it is more than one. */
+  slots: v.optional(v.number()),
+  service_id: v.optional(v.string()),
   time_slot: v.nullable(v.number()),
   ...slotTimes,
   status: Status,
@@ -115,6 +122,8 @@ export const ListAppointments = v.pipe(
     from: v.optional(LocalDate),
     to: v.optional(LocalDate),
     status: v.optional(Status),
+    /** Shows at least what answers with these values of the header X-Day-Version have told. */
+    at_least: v.optional(AtLeast),
     limit: limit(100),
     cursor: cursor(v.string(), v.string()),
   }),
@@ -125,12 +134,17 @@ export const ListAppointments = v.pipe(
 )
 export type ListAppointments = v.InferOutput<typeof ListAppointments>
 
-export const toAppointment = (appointment: ShownAppointment): Appointment => ({
+/** Of a day, or of D1’s copy. */
+export const toAppointment = (
+  appointment: Omit<ShownAppointment, 'serviceId'> & { serviceId?: string | null },
+): Appointment => ({
   id: appointment.id,
   patient_id: appointment.patientId,
   doctor_id: appointment.doctorId,
   date: appointment.date,
   slot: appointment.slot,
+  ...((appointment.span ?? 1) > 1 && { slots: appointment.span }),
+  ...(appointment.serviceId && { service_id: appointment.serviceId }),
   // A day may remember a reply from before this field.
   time_slot: appointment.timeSlot ?? null,
   ...toSlotTimes(appointment),
@@ -202,7 +216,6 @@ export const JoinWaitlist = v.pipe(
     doctor_id: Id,
     date: DayDate,
     ...choiceFields,
-    /** A patient who is booked that day can wait for another visit. */
     allow_another: AllowAnother,
   }),
   oneChoice(),

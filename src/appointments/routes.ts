@@ -12,11 +12,10 @@ import {
   holdSlot,
   joinWaitlist,
   leaveWaitlist,
-  listAppointments,
-  listDay,
   releaseHold,
   reschedule,
 } from './actions'
+import { listAppointments, listDay } from './lists'
 import {
   Appointment,
   BookAppointment,
@@ -53,10 +52,11 @@ export const appointments = resource()
   .get(
     '/',
     doc(
-      'List appointments across days, by date; a change may take half a second to show',
+      'List appointments across days, by date; a change shows within half a second, or with at_least at once',
       200,
       v.array(Appointment),
     ),
+    refuses('not_found'),
     needs('appointments:read'),
     query(ListAppointments),
     async (c) => replyPage(c, Appointment, await listAppointments(c.var.ctx, c.req.valid('query'))),

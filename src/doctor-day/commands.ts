@@ -231,4 +231,10 @@ export interface Refused {
 /** A decision that is under way is not the operation’s final answer, and the day does not remember it. */
 export type Decision<Reply> = { ok: true; events: Event[]; reply: Reply; isUnderWay?: true } | Refused
 
-export type Answer<Reply> = { ok: true; reply: Reply } | Refused
+/** What a day has decided so far: a list that waits for this version shows what the answer says. */
+export interface DayVersion extends DoctorDate {
+  version: number
+}
+
+/** `day` is not remembered with the answer. */
+export type Answer<Reply> = { ok: true; reply: Reply; day?: DayVersion } | Refused

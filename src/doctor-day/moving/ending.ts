@@ -54,8 +54,12 @@ export function endMove(
 
 export function toAnswer(answer: Answer<MoveReply>): Answer<Appointment> {
   if (!answer.ok) return answer
-  const { reply } = answer
-  if (reply.state === 'moved') return { ok: true, reply: reply.appointment }
+  const { reply, day } = answer
+  if (reply.state === 'moved') {
+    const { doctorId, date } = reply.appointment
+    const isHere = day?.doctorId === doctorId && day.date === date
+    return { ok: true, reply: reply.appointment, ...(isHere && { day }) }
+  }
   if (reply.state !== 'refused') return { ok: false, refused: 'moving' }
   const { refused, alternatives } = reply
   return { ok: false, refused, ...(alternatives && { alternatives }) }
