@@ -1,6 +1,6 @@
 import { env } from 'cloudflare:workers'
 import { afterEach, expect, test, vi } from 'vitest'
-import { COPY, COPY_WITH_CHECK_INS } from '../src/doctor-day/readers/copy'
+import { COPY, COPY_WITH_CHECK_INS } from '../src/doctor-day/readers/copied-rows'
 import { FIND, FIND_NEW_DAY, FIND_QUEUE } from '../src/doctors/finding'
 import { MEDICAL_TEST } from '../src/medical-tests/actions'
 import { READ_CLAIMS, SWEEP } from '../src/recorder/claims'
