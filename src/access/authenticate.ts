@@ -14,7 +14,7 @@ export const authenticate = createMiddleware<App>(async (c, next) => {
   const db = databaseOf(c.env.DB)
   const found = sent ? await findKey(c.env, db, sent) : undefined
   if (!sent || !found)
-    throw new Problem('unauthenticated', 'This API key is unknown or revoked; send a valid one')
+    throw new Problem('unauthenticated', 'This API key is unknown, revoked or expired; send a valid one')
   c.set('ctx', contextOf(c, db, found.clinic, { keyId: sent.id, scopes: found.scopes }))
   await next()
   // A reply is for the holder of the key only: no browser and no proxy may store it.
@@ -30,7 +30,7 @@ function credentials(c: Context<App>): KeyText | null {
   return readKey(key)
 }
 
-function contextOf(c: Context<App>, db: Db, clinic: ActingClinic, actor: Ctx['actor']): Ctx {
+export function contextOf(c: Context<App>, db: Db, clinic: ActingClinic, actor: Ctx['actor']): Ctx {
   const acting = {
     env: c.env,
     db,

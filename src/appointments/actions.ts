@@ -1,6 +1,6 @@
 import { and, asc, eq, gte, lte, type SQL, sql } from 'drizzle-orm'
 import type { SQLiteColumn } from 'drizzle-orm/sqlite-core'
-import { today } from '../access/actions'
+import { allowsAnother, today } from '../access/actions'
 import type { Ctx } from '../context'
 import { decideOn, moveOn, replyOrThrow, see } from '../doctor-day/client'
 import { dayKey, NEW_ID } from '../doctor-day/storage/address'
@@ -31,7 +31,7 @@ import {
 
 /** The Recorder finds patient and doctor and claims the key; then the day alone decides. */
 export async function book(ctx: Ctx, wanted: BookAppointment): Promise<Appointment> {
-  const { patient_id, doctor_id = '', date = '', hold_id, allow_another: allowAnother, time_slot } = wanted
+  const { patient_id, doctor_id = '', date = '', hold_id, time_slot } = wanted
   if (hold_id !== undefined) return bookHeld(ctx, wanted, hold_id)
   const wantedDay = { patient_id, doctor_id, date }
   const { patientId, doctor, opId, known } = await findPatientAndDay(ctx, wantedDay)
@@ -42,7 +42,7 @@ export async function book(ctx: Ctx, wanted: BookAppointment): Promise<Appointme
     appointmentId: NEW_ID,
     patientId,
     ...(time_slot != null && { timeSlot: time_slot }),
-    allowAnother,
+    allowAnother: allowsAnother(ctx, wanted),
   } as const
   return toAppointment(await decideOn(ctx, day, opId, command, known))
 }
@@ -63,7 +63,7 @@ async function bookHeld(ctx: Ctx, wanted: BookAppointment, holdId: string): Prom
     appointmentId: NEW_ID,
     patientId,
     ...(wanted.time_slot != null && { timeSlot: wanted.time_slot }),
-    allowAnother: wanted.allow_another,
+    allowAnother: allowsAnother(ctx, wanted),
   })
   return toAppointment(appointment)
 }
@@ -90,7 +90,7 @@ export async function reschedule(ctx: Ctx, id: string, wanted: Reschedule): Prom
     clinicId: ctx.clinic.id,
     appointmentId: id,
     to: opening(ctx, doctor, wanted.date),
-    allowAnother: wanted.allow_another,
+    allowAnother: allowsAnother(ctx, wanted),
     known,
   })
   return toAppointment(replyOrThrow(moved))
@@ -144,7 +144,7 @@ export async function joinWaitlist(
     opening: opening(ctx, doctor, wanted.date),
     waitId: NEW_ID,
     patientId,
-    allowAnother: wanted.allow_another,
+    allowAnother: allowsAnother(ctx, wanted),
   } as const
   const waiting = await decideOn(ctx, day, opId, command, known)
   return { waiting: toWaiting(waiting), isNew: waiting.isNew }

@@ -41,7 +41,11 @@ export const appointments = sqliteTable(
 )
 
 const Id = text(100)
-export const AllowAnother = v.optional(v.boolean(), false)
+/**
+ * Absent, the setting of the clinic counts. What identifies a request still takes an absent one for false, as
+ * before there was a setting.
+ */
+export const AllowAnother = v.exactOptional(v.undefinedable(v.boolean(), false))
 
 const HOUR_RULE = 'must be a whole number from 0 to 23, or null'
 

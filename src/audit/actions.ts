@@ -1,4 +1,5 @@
 import { and, desc, eq, lt } from 'drizzle-orm'
+import { apiKeys } from '../access/model'
 import type { Ctx } from '../context'
 import { cutPage, type Page } from '../lib/page'
 import { type AuditEntry, audit, type ListAudit, toAuditEntry } from './model'
@@ -7,8 +8,9 @@ import { type AuditEntry, audit, type ListAudit, toAuditEntry } from './model'
 export async function listAudit(ctx: Ctx, wanted: ListAudit): Promise<Page<AuditEntry>> {
   const before = wanted.cursor?.[0]
   const rows = await ctx.db
-    .select()
+    .select({ entry: audit, actor: { staffId: apiKeys.staffId, clinicId: apiKeys.clinicId } })
     .from(audit)
+    .leftJoin(apiKeys, eq(apiKeys.id, audit.keyId))
     .where(and(eq(audit.clinicId, ctx.clinic.id), before === undefined ? undefined : lt(audit.seq, before)))
     .orderBy(desc(audit.seq))
     .limit(wanted.limit + 1)
