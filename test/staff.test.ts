@@ -97,8 +97,7 @@ test('a person who leaves has no access from the next request on, gets nothing m
   const { body: second } = await manager.post(`${STAFF}/${nurse.id}/keys`, { name: 'tablet' })
   const { body: link } = await manager.post(`${STAFF}/${nurse.id}/sign-in-links`)
   const stays = await personOf(manager, 'nurse')
-  for (const { key } of [nurse, second])
-    expect((await withKey(key).get('/api/v1/doctors')).status).toBe(200)
+  for (const { key } of [nurse, second]) expect((await withKey(key).get('/api/v1/doctors')).status).toBe(200)
   const left = await manager.send('DELETE', `${STAFF}/${nurse.id}`)
   expect(left).toMatchObject({ status: 200, body: { id: nurse.id, left_at: expect.any(String) } })
   expect((await nurse.get('/api/v1/doctors')).status).toBe(401)
@@ -165,9 +164,9 @@ test('who may manage gives and takes only roles whose scopes it holds, and canno
   const boss = await personOf(manager, 'manager')
   expect((await boss.post(STAFF, { name: 'B', role: 'manager' })).status).toBe(201)
   for (const scopes of [['admin'], ['clinics:*'], ['*', 'clinics:*']])
-    expect(
-      (await boss.post('/api/v1/keys', { clinic_id: manager.clinicId, name: 'k', scopes })).status,
-    ).toBe(403)
+    expect((await boss.post('/api/v1/keys', { clinic_id: manager.clinicId, name: 'k', scopes })).status).toBe(
+      403,
+    )
   expect((await boss.post('/api/v1/clinics', { id: 'x', name: 'X', time_zone: 'UTC' })).status).toBe(403)
 })
 

@@ -8,7 +8,7 @@ import { type AuditEntry, audit, type ListAudit, toAuditEntry } from './model'
 export async function listAudit(ctx: Ctx, wanted: ListAudit): Promise<Page<AuditEntry>> {
   const before = wanted.cursor?.[0]
   const rows = await ctx.db
-    .select({ entry: audit, actor: { staffId: apiKeys.staffId, clinicId: apiKeys.clinicId } })
+    .select({ entry: audit, staffId: apiKeys.staffId, actorClinicId: apiKeys.clinicId })
     .from(audit)
     .leftJoin(apiKeys, eq(apiKeys.id, audit.keyId))
     .where(and(eq(audit.clinicId, ctx.clinic.id), before === undefined ? undefined : lt(audit.seq, before)))

@@ -73,15 +73,16 @@ export type AuditEntry = v.InferOutput<typeof AuditEntry>
 
 interface AuditRow {
   entry: typeof audit.$inferSelect
-  actor: { staffId: string | null; clinicId: string } | null
+  staffId: string | null
+  actorClinicId: string | null
 }
 
-export const toAuditEntry = ({ entry, actor }: AuditRow): AuditEntry => ({
+export const toAuditEntry = ({ entry, staffId, actorClinicId }: AuditRow): AuditEntry => ({
   seq: entry.seq,
   at: iso(entry.at),
   key_id: entry.keyId,
-  staff_id: actor?.staffId ?? null,
-  actor_clinic_id: actor?.clinicId ?? null,
+  staff_id: staffId,
+  actor_clinic_id: actorClinicId,
   action: entry.action,
   subject: entry.subject,
   request_id: entry.requestId,
