@@ -183,6 +183,9 @@ test('only an admin of all clinics reads and changes another clinic; the change 
     { action: 'clinic.changed', subject: clinic.clinicId, ...by },
   ])
   expect((await own.get('/api/v1/audit')).body).toEqual([])
+  const there = `/api/v1/audit?clinic_id=${clinic.clinicId}`
+  expect((await everywhere.get(there)).body).toHaveLength(5)
+  for (const one of [own, other, admin]) expect((await one.get(there)).status).toBe(404)
 })
 
 test('a clinic that is opened has that in its own audit, and a test record in the one it is about', async () => {

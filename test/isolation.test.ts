@@ -163,6 +163,7 @@ test('every id of one clinic is 404 for the other, in every body and query that 
     ['POST', '/api/v1/checkins/walk-in', { doctor_id: own.doctor_id, patient_id: theirs.patient_id }],
     ['GET', `/tests?clinic_id=${theirs.clinic_id}`, null],
     ['GET', `/api/v1/keys?clinic_id=${theirs.clinic_id}`, null],
+    ['GET', `/api/v1/audit?clinic_id=${theirs.clinic_id}`, null],
     ['POST', '/api/v1/keys', { clinic_id: theirs.clinic_id, name: 'k', scopes: ['events:read'] }],
     [
       'POST',

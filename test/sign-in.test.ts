@@ -103,7 +103,6 @@ test('a token that is made up, altered, expired or of another clinic reaches no 
     `${other.clinicId}.${rest}`,
     `${rest}`,
     `${token}a`,
-    '',
     'x'.repeat(200),
     newLinkToken('another-secret-of-at-least-32-characters', manager.clinicId, Date.now() + 1_000),
     newLinkToken(env.DOCTORDAY_SECRET, manager.clinicId, Date.now()),
@@ -116,7 +115,7 @@ test('a token that is made up, altered, expired or of another clinic reaches no 
   expect((await signIn(token)).status).toBe(201)
 })
 
-test.each([[{}], [{ token: 5 }], [{ token: 'x'.repeat(201) }], [{ token: 'x', more: 1 }]])(
+test.each([[{}], [{ token: '' }], [{ token: 5 }], [{ token: 'x'.repeat(201) }], [{ token: 'x', more: 1 }]])(
   'a sign-in with %j is 400',
   async (body) => {
     expect((await stranger.post(SIGN_IN, body)).status).toBe(400)

@@ -1,9 +1,9 @@
 import { type SQL, sql } from 'drizzle-orm'
-import { index, integer, sqliteTable, text, uniqueIndex } from 'drizzle-orm/sqlite-core'
+import { index, integer, sqliteTable, text as textColumn, uniqueIndex } from 'drizzle-orm/sqlite-core'
 import * as v from 'valibot'
 import type { Ctx } from '../context'
 import { cursor, limit } from '../lib/page'
-import { component } from '../lib/schema'
+import { component, text } from '../lib/schema'
 import { iso } from '../lib/time'
 
 /**
@@ -15,14 +15,14 @@ export const audit = sqliteTable(
   'audit',
   {
     seq: integer('seq').primaryKey(),
-    clinicId: text('clinic_id').notNull(),
+    clinicId: textColumn('clinic_id').notNull(),
     at: integer('at').notNull(),
-    keyId: text('key_id').notNull(),
-    action: text('action').notNull(),
-    subject: text('subject').notNull(),
-    requestId: text('request_id').notNull(),
+    keyId: textColumn('key_id').notNull(),
+    action: textColumn('action').notNull(),
+    subject: textColumn('subject').notNull(),
+    requestId: textColumn('request_id').notNull(),
     /** Where a lot has written the row: a lot that is sent again writes no second one. */
-    opId: text('op_id'),
+    opId: textColumn('op_id'),
   },
   (t) => [
     index('audit_by_clinic').on(t.clinicId, t.seq),
@@ -56,7 +56,7 @@ export const auditOfLot = (action: string, subject: string, written: string, cli
 export const auditedOnce = (ctx: Ctx, op: SQL<string>, action: string, clinicId: string) =>
   ctx.db.insert(audit).select(sql`
     SELECT NULL, ${clinicId}, ${ctx.now}, ${ctx.actor.keyId}, ${action}, ${clinicId}, ${ctx.requestId},
-      NULL WHERE ${op} = ${ctx.once.opId}`)
+      NULL FROM clinics WHERE id = ${clinicId} AND ${op} = ${ctx.once.opId}`)
 
 /** `staff_id`: the person whose key it was. `actor_clinic_id`: the clinic of that key. Null: not known. */
 export const AuditEntry = component('AuditEntry', {
@@ -88,5 +88,10 @@ export const toAuditEntry = ({ entry, staffId, actorClinicId }: AuditRow): Audit
   request_id: entry.requestId,
 })
 
-export const ListAudit = v.object({ limit: limit(100), cursor: cursor(v.number()) })
+/** `clinic_id`: another clinic, for an admin of all clinics. */
+export const ListAudit = v.object({
+  clinic_id: v.optional(text(100)),
+  limit: limit(100),
+  cursor: cursor(v.number()),
+})
 export type ListAudit = v.InferOutput<typeof ListAudit>

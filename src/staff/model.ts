@@ -96,7 +96,7 @@ export type SignInLink = v.InferOutput<typeof SignInLink>
 const TOKEN_CHARACTERS_MAX = 200
 
 export const SignIn = component('SignIn', {
-  token: v.pipe(v.string(), v.maxLength(TOKEN_CHARACTERS_MAX, 'must be the token of a sign-in link')),
+  token: text(TOKEN_CHARACTERS_MAX),
 })
 export type SignIn = v.InferOutput<typeof SignIn>
 
