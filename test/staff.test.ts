@@ -1,7 +1,7 @@
 import { env } from 'cloudflare:workers'
 import { afterEach, expect, test, vi } from 'vitest'
 import { ROLES } from '../src/access/roles'
-import { keyFor, openClinic, statuses, times } from './clinic'
+import { DAY, keyFor, openClinic, openFrontDesk, statuses, times } from './clinic'
 import { changeRole, managed, personOf, STAFF, withKey } from './people'
 
 afterEach(() => {
@@ -207,6 +207,20 @@ test('the secret of a person’s key is shown once, and the key ends when it was
   expect((await asPerson()).status).toBe(401)
   for (const days of [0, 1.5, 3_651, '1'])
     expect((await manager.post(`${STAFF}/${body.id}/keys`, { expires_in_days: days })).status).toBe(400)
+})
+
+test('the events of a day name the person whose key booked', async () => {
+  const desk = await openFrontDesk({ scopes: ['*', 'clinic:admin'] })
+  const person = await personOf(desk, 'front_desk')
+  await desk.book({ date: DAY })
+  const wanted = { patient_id: desk.patientIds[0], doctor_id: desk.doctorId, date: DAY, allow_another: true }
+  expect((await person.post('/api/v1/appointments', wanted)).status).toBe(201)
+  const { body } = await desk.get(`/api/v1/doctors/${desk.doctorId}/days/${DAY}/events`)
+  const booked = body.filter(({ type }: { type: string }) => type === 'booked')
+  expect(booked).toMatchObject([
+    { actor: desk.keyId, staff_id: null },
+    { actor: person.keyId, staff_id: person.id },
+  ])
 })
 
 test('the audit names the person whose key it was, by id, and no name', async () => {

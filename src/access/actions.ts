@@ -1,10 +1,18 @@
-import { and, asc, eq, gt } from 'drizzle-orm'
+import { and, asc, eq, gt, isNotNull, sql } from 'drizzle-orm'
 import { audited } from '../audit/model'
 import type { Ctx } from '../context'
 import { cutPage, type Page } from '../lib/page'
 import { localDate } from '../lib/time'
 import { notFound, Problem } from '../problem'
-import { type Clinic, type ClinicRow, clinics, type ListClinics, type NewClinic, toClinic } from './model'
+import {
+  apiKeys,
+  type Clinic,
+  type ClinicRow,
+  clinics,
+  type ListClinics,
+  type NewClinic,
+  toClinic,
+} from './model'
 import { administersAll } from './permissions'
 
 /** The date at the clinic. A write passes when its key was first claimed, so a retry means the same day. */
@@ -57,4 +65,15 @@ export async function requireClinicRow(ctx: Ctx, id: string): Promise<ClinicRow>
   const [clinic] = id === ctx.clinic.id || administersAll(ctx) ? await selectClinic(ctx, id) : []
   if (!clinic) throw notFound('Clinic')
   return clinic
+}
+
+/** The people whose keys these are, by key; a key of no person has none. One query for any number of keys. */
+export async function staffOf(ctx: Ctx, keyIds: string[]): Promise<Map<string, string>> {
+  if (keyIds.length === 0) return new Map()
+  const ids = JSON.stringify([...new Set(keyIds)])
+  const rows = await ctx.db
+    .select({ id: apiKeys.id, staffId: sql<string>`${apiKeys.staffId}` })
+    .from(apiKeys)
+    .where(and(sql`${apiKeys.id} IN (SELECT value FROM json_each(${ids}))`, isNotNull(apiKeys.staffId)))
+  return new Map(rows.map(({ id, staffId }) => [id, staffId]))
 }
