@@ -24,6 +24,7 @@ import { live, liveByTicket } from './live/routes'
 import { medicalTests } from './medical-tests/routes'
 import { patients } from './patients/routes'
 import { notFound } from './problem'
+import { people, signIns } from './staff/routes'
 import { events, webhooks } from './webhooks/routes'
 
 const ABOUT: About = {
@@ -43,7 +44,11 @@ const ABOUT: About = {
       description: 'Booked visits, each with a slot of a day.',
     },
     { name: 'Check-ins', paths: /\/checkins/, description: 'Patients who have arrived, and the queue.' },
-    { name: 'Access', paths: /\/(clinics|keys|audit)/, description: 'Clinics, API keys and the audit log.' },
+    {
+      name: 'Access',
+      paths: /\/(clinics|staff|sign-in|keys|audit)/,
+      description: 'Clinics, their staff, API keys and the audit log.',
+    },
     { name: 'Service', paths: /./, description: 'The service itself.' },
   ],
 }
@@ -61,6 +66,7 @@ const routes = new Hono<App>({ router })
   .use(knownRoute(router, () => open.router))
   .route('/', open)
   .route('/api/v1/checkins/doctors/:doctor_id/queue', liveByTicket)
+  .route('/api/v1/sign-in', signIns)
   .use(authenticate)
   .use(soundPath)
   .route('/ready', ready)
@@ -70,6 +76,7 @@ const routes = new Hono<App>({ router })
   .route('/events', events)
   .route('/api/v1/clinics', clinics)
   .route('/api/v1/clinics', clinicDays)
+  .route('/api/v1/staff', people)
   .route('/api/v1/keys', keys)
   .route('/api/v1/audit', audit)
   .route('/api/v1/patients', patients)

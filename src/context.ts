@@ -25,6 +25,13 @@ export interface ActingClinic {
   timeZone: string
   /** ISO 3166 alpha-2. A phone number without a country code belongs to this country. */
   country: string
+  settings: ClinicSettings
+}
+
+/** What a clinic has decided for itself. */
+export interface ClinicSettings {
+  /** A patient may have two appointments with one doctor a day, where the request does not say. */
+  allowAnother?: boolean
 }
 
 interface Actor {

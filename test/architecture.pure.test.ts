@@ -52,7 +52,12 @@ const FLOORS: [floor: number, is: (path: string) => boolean][] = [
     4,
     (path) =>
       room(path) === 'model.ts' ||
-      ['access/permissions.ts', 'appointments/choice.ts', 'doctors/working-hours.ts'].includes(path),
+      [
+        'access/permissions.ts',
+        'access/roles.ts',
+        'appointments/choice.ts',
+        'doctors/working-hours.ts',
+      ].includes(path),
   ],
   [3, () => true],
 ]

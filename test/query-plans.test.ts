@@ -41,7 +41,8 @@ const LISTS: Record<string, string[]> = {
   '/tests': [cursorOf(9)],
   '/api/v1/clinics': [cursorOf('x')],
   '/api/v1/keys': [cursorOf('x'), 'clinic_id=x'],
-  '/api/v1/audit': [cursorOf(9)],
+  '/api/v1/staff': [cursorOf('x')],
+  '/api/v1/audit': [cursorOf(9), 'clinic_id=x'],
   '/api/v1/doctors': [cursorOf('x'), 'date=2040-03-14'],
   '/api/v1/appointments': [
     cursorOf('2040-03-14', 'x'),

@@ -16,7 +16,7 @@ export const authenticate = createMiddleware<App>(async (c, next) => {
   const db = databaseOf(c.env.DB)
   const found = sent ? await findKey(c.env, db, sent) : undefined
   if (!sent || !found)
-    throw new Problem('unauthenticated', 'This API key is unknown or revoked; send a valid one')
+    throw new Problem('unauthenticated', 'This API key is unknown, revoked or expired; send a valid one')
   c.set('ctx', contextOf(c, db, found.clinic, { keyId: sent.id, scopes: found.scopes }))
   await next()
   const day = c.get('day')
@@ -34,7 +34,7 @@ function credentials(c: Context<App>): KeyText | null {
   return readKey(key)
 }
 
-function contextOf(c: Context<App>, db: Db, clinic: ActingClinic, actor: Ctx['actor']): Ctx {
+export function contextOf(c: Context<App>, db: Db, clinic: ActingClinic, actor: Ctx['actor']): Ctx {
   const acting = {
     env: c.env,
     db,

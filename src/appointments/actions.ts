@@ -1,3 +1,4 @@
+import { allowsAnother } from '../access/actions'
 import { requireScopes } from '../access/permissions'
 import type { Ctx } from '../context'
 import { decideOn, moveOn, replyOrThrow, see } from '../doctor-day/client'
@@ -27,7 +28,7 @@ import {
 
 /** The Recorder finds patient and doctor and claims the key; then the day alone decides. */
 export async function book(ctx: Ctx, wanted: BookAppointment): Promise<Appointment> {
-  const { patient_id, doctor_id = '', date = '', hold_id, allow_another: allowAnother, time_slot } = wanted
+  const { patient_id, doctor_id = '', date = '', hold_id, time_slot } = wanted
   if (hold_id !== undefined) return bookHeld(ctx, wanted, hold_id)
   if (wanted.back_dated) requireScopes(ctx, ['appointments:backdate'], 'back_dated')
   const wantedDay = { patient_id, doctor_id, date }
@@ -39,7 +40,7 @@ export async function book(ctx: Ctx, wanted: BookAppointment): Promise<Appointme
     appointmentId: NEW_ID,
     patientId,
     ...(time_slot != null && { timeSlot: time_slot }),
-    allowAnother,
+    allowAnother: allowsAnother(ctx, wanted),
     ...choiceOf(wanted),
     ...(wanted.back_dated && { isBackDated: true }),
   } as const
@@ -62,7 +63,7 @@ async function bookHeld(ctx: Ctx, wanted: BookAppointment, holdId: string): Prom
     appointmentId: NEW_ID,
     patientId,
     ...(wanted.time_slot != null && { timeSlot: wanted.time_slot }),
-    allowAnother: wanted.allow_another,
+    allowAnother: allowsAnother(ctx, wanted),
   })
   return toAppointment(appointment)
 }
@@ -89,7 +90,7 @@ export async function reschedule(ctx: Ctx, id: string, wanted: Reschedule): Prom
     clinicId: ctx.clinic.id,
     appointmentId: id,
     to: opening(ctx, doctor, wanted.date),
-    allowAnother: wanted.allow_another,
+    allowAnother: allowsAnother(ctx, wanted),
     ...choiceOf(wanted),
     known,
   })
@@ -145,7 +146,7 @@ export async function joinWaitlist(
     opening: opening(ctx, doctor, wanted.date),
     waitId: NEW_ID,
     patientId,
-    allowAnother: wanted.allow_another,
+    allowAnother: allowsAnother(ctx, wanted),
     ...choiceOf(wanted),
   } as const
   const waiting = await decideOn(ctx, day, opId, command, known)

@@ -3,7 +3,13 @@ import type { Choice } from '../doctor-day/commands'
 import { SLOTS_MAX } from '../doctor-day/state/slot-times'
 import { IsoInstant, instantOf } from '../lib/time'
 
-/** How a request names the slot that it wants. */
+/** What a request says of the slot that it wants. */
+
+/**
+ * A patient may have one appointment with a doctor a day; true allows another one. Absent, the setting of the
+ * clinic counts. What identifies a request takes an absent one for false, as before there was a setting.
+ */
+export const AllowAnother = v.exactOptional(v.undefinedable(v.boolean(), false))
 
 const SLOT_RULE = `must be a whole number from 1 to ${SLOTS_MAX}`
 

@@ -8,7 +8,7 @@ import { AtLeast } from '../http/input/day-version'
 import { cursor, limit } from '../lib/page'
 import { component, note, text } from '../lib/schema'
 import { DayDate, iso, LocalDate } from '../lib/time'
-import { choiceFields, oneChoice } from './choice'
+import { AllowAnother, choiceFields, oneChoice } from './choice'
 
 /**
  * D1’s copy of the appointments of every day, for queries across days. The days own the facts: no decision
@@ -46,8 +46,6 @@ export const appointments = sqliteTable(
 )
 
 const Id = text(100)
-/** A patient may have one appointment with a doctor a day; true allows another one. */
-export const AllowAnother = v.optional(v.boolean(), false)
 
 const HOUR_RULE = 'must be a whole number from 0 to 23, or null'
 
@@ -67,7 +65,7 @@ export const BookAppointment = v.pipe(
     hold_id: v.optional(Id),
     ...choiceFields,
     /** Records a visit afterwards: its date may be over, and its slot may have begun. */
-    back_dated: v.optional(v.boolean(), false),
+    back_dated: v.optional(v.boolean()),
     time_slot: v.nullish(TimeSlot, null),
     /** Means the same as the header Idempotency-Key. */
     idempotency_key: v.optional(v.string()),

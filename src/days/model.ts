@@ -86,21 +86,26 @@ export const ListDayEvents = v.object({
 })
 export type ListDayEvents = v.InferOutput<typeof ListDayEvents>
 
-/** `seq` counts 1, 2, 3 … without a gap; `actor` is the API key; `data` holds the fields of that `type`. */
+/**
+ * `seq` counts 1, 2, 3 … without a gap; `actor` is the API key, and `staff_id` the person whose key it is;
+ * `data` holds the fields of that `type`.
+ */
 export const DayEvent = component('DayEvent', {
   seq: v.number(),
   at: v.string(),
   actor: v.string(),
+  staff_id: v.nullable(v.string()),
   type: v.string(),
   data: v.record(v.string(), v.unknown()),
 })
 export type DayEvent = v.InferOutput<typeof DayEvent>
 
 /** An event that a newer version of the service has written is shown as stored. */
-export function toDayEvent({ seq, at, actor, ...event }: Recorded): DayEvent {
+export function toDayEvent({ seq, at, actor, ...event }: Recorded, staffId: string | null): DayEvent {
   const { type, ...data }: Record<string, unknown> =
     event.type === 'unknown' ? JSON.parse(event.stored) : event
-  return { seq, at: iso(at), actor, type: String(type), data: inSnakeCase(data) as Record<string, unknown> }
+  const shown = inSnakeCase(data) as Record<string, unknown>
+  return { seq, at: iso(at), actor, staff_id: staffId, type: String(type), data: shown }
 }
 
 /** Events are stored in camelCase; the API’s JSON is snake_case. */
