@@ -26,6 +26,7 @@ import { medicalTests } from './medical-tests/routes'
 import { patients } from './patients/routes'
 import { notFound } from './problem'
 import { dayLists, reports } from './reports/routes'
+import { people, signIns } from './staff/routes'
 import { events, webhooks } from './webhooks/routes'
 
 const ABOUT: About = {
@@ -46,7 +47,11 @@ const ABOUT: About = {
     },
     { name: 'Reports', paths: /\/reports/, description: 'Figures of many days.' },
     { name: 'Check-ins', paths: /\/checkins/, description: 'Patients who have arrived, and the queue.' },
-    { name: 'Access', paths: /\/(clinics|keys|audit)/, description: 'Clinics, API keys and the audit log.' },
+    {
+      name: 'Access',
+      paths: /\/(clinics|staff|sign-in|keys|audit)/,
+      description: 'Clinics, their staff, API keys and the audit log.',
+    },
     { name: 'Service', paths: /./, description: 'The service itself.' },
   ],
 }
@@ -65,6 +70,7 @@ const routes = new Hono<App>({ router })
   .route('/', open)
   .route('/api/v1/checkins/doctors/:doctor_id/queue', liveByTicket)
   .route('/api/v1/doctors', feedByToken)
+  .route('/api/v1/sign-in', signIns)
   .use(authenticate)
   .use(soundPath)
   .route('/ready', ready)
@@ -74,6 +80,7 @@ const routes = new Hono<App>({ router })
   .route('/events', events)
   .route('/api/v1/clinics', clinics)
   .route('/api/v1/clinics', clinicDays)
+  .route('/api/v1/staff', people)
   .route('/api/v1/keys', keys)
   .route('/api/v1/audit', audit)
   .route('/api/v1/patients', patients)

@@ -48,7 +48,17 @@ const FLOORS: [floor: number, is: (path: string) => boolean][] = [
   [6, (path) => folder(path) === 'lib'],
   [5, (path) => ['context.ts', 'once.ts', 'problem.ts'].includes(path) || folder(path) === 'recorder'],
   [4, (path) => ['http', 'doctor-day'].includes(folder(path))],
-  [4, (path) => room(path) === 'model.ts' || path === 'access/permissions.ts'],
+  [
+    4,
+    (path) =>
+      room(path) === 'model.ts' ||
+      [
+        'access/permissions.ts',
+        'access/roles.ts',
+        'appointments/choice.ts',
+        'doctors/working-hours.ts',
+      ].includes(path),
+  ],
   [3, () => true],
 ]
 const floor = (path: string) => FLOORS.find(([, is]) => is(path))?.[0] ?? 3

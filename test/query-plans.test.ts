@@ -1,5 +1,5 @@
 import { afterEach, expect, test, vi } from 'vitest'
-import { COPY, COPY_WITH_CHECK_INS } from '../src/doctor-day/readers/copy'
+import { COPY, COPY_WITH_CHECK_INS } from '../src/doctor-day/readers/copied-rows'
 import { FIND, FIND_NEW_DAY, FIND_QUEUE } from '../src/doctors/finding'
 import { MEDICAL_TEST } from '../src/medical-tests/actions'
 import { READ_CLAIMS, SWEEP } from '../src/recorder/claims'
@@ -24,7 +24,8 @@ const LISTS: Record<string, string[]> = {
   '/tests': [cursorOf(9)],
   '/api/v1/clinics': [cursorOf('x')],
   '/api/v1/keys': [cursorOf('x'), 'clinic_id=x'],
-  '/api/v1/audit': [cursorOf(9)],
+  '/api/v1/staff': [cursorOf('x')],
+  '/api/v1/audit': [cursorOf(9), 'clinic_id=x'],
   '/api/v1/doctors': [cursorOf('x'), 'date=2040-03-14'],
   '/api/v1/appointments': [
     cursorOf('2040-03-14', 'x'),

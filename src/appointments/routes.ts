@@ -1,6 +1,6 @@
 import * as v from 'valibot'
 import { needs } from '../access/permissions'
-import { CHANGE_PROBLEMS, DATE_PROBLEMS, DAY_PROBLEMS } from '../doctor-day/refusals'
+import { CHANGE_PROBLEMS, DATE_PROBLEMS, DAY_PROBLEMS, SLOT_PROBLEMS } from '../doctor-day/refusals'
 import { OnDate } from '../doctors/model'
 import { body, doc, noBody, noQuery, query, refuses, reply, replyPage, resource } from '../http/endpoint'
 import { replay } from '../http/idempotency'
@@ -13,11 +13,10 @@ import {
   holdSlot,
   joinWaitlist,
   leaveWaitlist,
-  listAppointments,
-  listDay,
   releaseHold,
   reschedule,
 } from './actions'
+import { listAppointments, listDay } from './lists'
 import {
   Appointment,
   BookAppointment,
@@ -35,10 +34,11 @@ import {
 export const appointments = resource()
   .post(
     '/',
-    doc('Book an appointment', 201, Appointment),
+    doc('Book an appointment, in a chosen slot or the first free one', 201, Appointment),
     refuses(
       ...CHANGE_PROBLEMS,
       ...DATE_PROBLEMS,
+      ...SLOT_PROBLEMS,
       'not_found',
       'doctor_absent',
       'day_full',
@@ -53,10 +53,11 @@ export const appointments = resource()
   .get(
     '/',
     doc(
-      'List appointments across days, by date; a change may take half a second to show',
+      'List appointments across days, by date; a change shows within half a second, or with at_least at once',
       200,
       v.array(Appointment),
     ),
+    refuses('not_found'),
     needs('appointments:read'),
     query(ListAppointments),
     async (c) => replyPage(c, Appointment, await listAppointments(c.var.ctx, c.req.valid('query'))),
@@ -80,7 +81,7 @@ export const appointments = resource()
   )
   .post(
     '/:id/reschedule',
-    doc('Move an appointment to another day, or another doctor', 200, Appointment),
+    doc('Move an appointment to another slot, another day, or another doctor', 200, Appointment),
     refuses(
       ...CHANGE_PROBLEMS,
       'not_found',
@@ -90,8 +91,8 @@ export const appointments = resource()
       'moving',
       'day_full',
       'doctor_absent',
-      'date_past',
-      'date_too_far',
+      ...DATE_PROBLEMS,
+      ...SLOT_PROBLEMS,
     ),
     needs('appointments:write'),
     body(Reschedule),
@@ -101,7 +102,7 @@ export const appointments = resource()
   .post(
     '/holds',
     doc('Hold a slot for up to ten minutes', 201, Hold),
-    refuses(...CHANGE_PROBLEMS, ...DATE_PROBLEMS, 'not_found', 'doctor_absent', 'day_full'),
+    refuses(...CHANGE_PROBLEMS, ...DATE_PROBLEMS, ...SLOT_PROBLEMS, 'not_found', 'doctor_absent', 'day_full'),
     needs('appointments:write'),
     body(NewHold),
     replay,
@@ -118,7 +119,16 @@ export const appointments = resource()
   .post(
     '/waitlist',
     doc('Join the waitlist; 200 when the patient waits already', [201, 200], Waiting),
-    refuses(...CHANGE_PROBLEMS, ...DATE_PROBLEMS, 'day_over', 'not_found', 'already_booked', 'waitlist_full'),
+    refuses(
+      ...CHANGE_PROBLEMS,
+      ...DATE_PROBLEMS,
+      'slot_begun',
+      'no_such_slot',
+      'day_over',
+      'not_found',
+      'already_booked',
+      'waitlist_full',
+    ),
     needs('appointments:write'),
     body(JoinWaitlist),
     replay,

@@ -1,10 +1,10 @@
 import { index, integer, sqliteTable, text as textColumn } from 'drizzle-orm/sqlite-core'
 import * as v from 'valibot'
-import { AllowAnother } from '../appointments/model'
+import { AllowAnother } from '../appointments/choice'
 import type { StepName } from '../doctor-day/commands'
 import type { CheckIn as DayCheckIn } from '../doctor-day/state/day'
 import { component, text } from '../lib/schema'
-import { iso, LocalDate } from '../lib/time'
+import { DayDate, iso } from '../lib/time'
 import type { Estimate } from './estimate'
 
 /**
@@ -75,7 +75,7 @@ export const Queued = component('Queued', {
 })
 export type Queued = v.InferOutput<typeof Queued>
 
-export const CallNext = component('CallNext', { date: v.optional(LocalDate), room: text(50) })
+export const CallNext = component('CallNext', { date: v.optional(DayDate), room: text(50) })
 export type CallNext = v.InferOutput<typeof CallNext>
 
 /** The path has `no-show`; the rules have `no_show`. */

@@ -25,9 +25,9 @@ export const ADVICE: Record<ProblemCode, Advice> = {
     detail: 'Send an Idempotency-Key header: 1 to 255 visible ASCII characters of your choice',
   },
   unauthenticated: {
-    cause: 'The request has no API key, or one that is unknown or revoked.',
+    cause: 'The request has no API key, or one that is unknown, revoked or expired.',
     action: 'Send a valid key as "Authorization: Bearer <key>" or as X-API-Key.',
-    detail: 'This API key is unknown or revoked; send a valid one',
+    detail: 'This API key is unknown, revoked or expired; send a valid one',
   },
   scope_missing: {
     cause: 'The key is valid, but its owner did not grant it this kind of request.',
@@ -78,6 +78,22 @@ export const ADVICE: Record<ProblemCode, Advice> = {
     cause: 'The clinic has no other key with the scope admin, so it could not be administered any more.',
     action: 'Create another admin key first, then revoke this one.',
     detail: 'This is the last admin key of the clinic; create another one first',
+  },
+  key_over: {
+    cause: 'The key was revoked, or its expiry has passed. Neither is undone.',
+    action: 'Create another key.',
+    detail: 'This key was revoked or has expired; create another',
+  },
+  staff_left: {
+    cause: 'The person has left: the record stays for the audit, and gets no keys, links or changes.',
+    action: 'If the person has come back, add them to the staff again.',
+    detail: 'This person has left; add them to the staff again',
+  },
+  days_ahead: {
+    cause: 'The request changes the time zone, and a day that keeps the old one is in use and not over.',
+    action: 'Change the zone when no day from yesterday on has been used, or open another clinic.',
+    detail:
+      'Days from yesterday on are in use, and each keeps its time zone; time_zone can change when none is',
   },
   import_not_finished: {
     cause: 'Rows of the import are still in work.',

@@ -22,6 +22,7 @@ import {
   AskDay,
   DayEvent,
   DayPath,
+  DayToUse,
   DeclareAbsence,
   Ledger,
   ListDayEvents,
@@ -72,7 +73,7 @@ export const days = resource()
     doc('Declare a doctor absent, and move each patient of the day or put them on a waitlist', 200, Absence),
     refuses(...CHANGE_PROBLEMS, ...DATE_PROBLEMS, 'not_found'),
     needs('appointments:write', 'doctors:write'),
-    path(DayPath),
+    path(DayToUse),
     body(DeclareAbsence),
     replay,
     async (c) =>

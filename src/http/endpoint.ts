@@ -91,6 +91,17 @@ export const body = <S extends Schema>(schema: S, whose: Whose = 'ours') => {
   })
 }
 
+/** As `body`, for a route without a key, which gives the action its `once` itself. */
+export const openBody = <S extends Schema>(schema: S) => {
+  const fields = fieldsOf(schema)
+  return documented<'json', S>('json', schema, async (c, next) => {
+    const { input } = checked(schema, fields, await readJson(c.req.raw), 'ours')
+    unknownQuery(c, 'ours')
+    c.req.addValidatedData('json', input as object)
+    await next()
+  })
+}
+
 /**
  * Validates the query string. A query with `limit` is of a list, and so is one with `forms`: it takes
  * `format`, which decides the form of the answer together with `Accept`.

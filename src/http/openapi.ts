@@ -135,6 +135,18 @@ const PROBLEM = toJsonSchema(
         v.description('With illegal_step: the statuses that a step can lead to. A call is no step'),
       ),
     ),
+    alternatives: v.optional(
+      v.pipe(
+        v.array(
+          v.strictObject({
+            slot: v.pipe(v.number(), v.integer()),
+            starts_at: v.optional(v.string()),
+            ends_at: v.optional(v.string()),
+          }),
+        ),
+        v.description('Where a chosen slot cannot be given: the nearest free slots, nearest first'),
+      ),
+    ),
     errors: v.optional(
       v.array(
         v.strictObject({
