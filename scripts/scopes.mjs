@@ -4,9 +4,8 @@
  */
 export const SCOPES = [
   ...['patients:read', 'patients:write', 'doctors:read', 'doctors:write'],
-  ...['appointments:read', 'appointments:write'],
-  ...['checkins:read', 'checkins:write', 'checkins:amend'],
+  ...['appointments:read', 'appointments:write', 'checkins:read', 'checkins:write'],
   ...['tests:read', 'tests:write', 'webhooks:write', 'events:read'],
   ...['hospitals:read', 'hospitals:write', 'audit:read', 'service:read'],
-  ...['clinics:*', 'admin'],
+  ...['appointments:backdate', 'checkins:amend', 'clinics:*', 'admin', 'clinic:admin'],
 ]

@@ -1,7 +1,6 @@
 import { createExecutionContext } from 'cloudflare:test'
 import { env } from 'cloudflare:workers'
 import { newKeyText } from '../src/access/key-text'
-import { wantedScopes } from '../src/access/permissions'
 import worker from '../src/index'
 import { newSecret, sha256 } from '../src/lib/crypto'
 import { expectDocumented } from './conformity'
@@ -44,7 +43,7 @@ export async function openClinic({
   return keyFor(clinicId, scopes)
 }
 
-/** Another key of a clinic, with scopes of its own; `*` means each scope that there is, as in a new key. */
+/** Another key of a clinic, with scopes of its own. */
 export async function keyFor(
   clinicId: string,
   scopes: string[],
@@ -54,7 +53,7 @@ export async function keyFor(
     `INSERT INTO api_keys (id, clinic_id, name, scopes, secret_hash, created_at, op_id)
      VALUES (?, ?, 'test', ?, ?, ?, ?)`,
   )
-    .bind(keyId, clinicId, JSON.stringify(wantedScopes(scopes)), sha256(secret), Date.now(), newSecret())
+    .bind(keyId, clinicId, JSON.stringify(scopes), sha256(secret), Date.now(), newSecret())
     .run()
   return {
     clinicId,

@@ -40,6 +40,12 @@ const TRIES: Try[] = [
   { path: '/api/v1/clinics', first: (d) => clinic(d, 'A'), other: (d) => clinic(d, 'B'), unkeyed: 409 },
   { path: '/api/v1/keys', first: (d) => key(d, 'A'), other: (d) => key(d, 'B'), unkeyed: 201, retried: 409 },
   {
+    path: '/api/v1/staff',
+    first: () => ({ name: 'A', role: 'nurse' }),
+    other: () => ({ name: 'A', role: 'lab' }),
+    unkeyed: 201,
+  },
+  {
     path: '/api/v1/patients',
     first: () => ({ name: 'A', phone: '2025559999' }),
     other: () => ({ name: 'B', phone: '2025559998' }),
@@ -91,7 +97,7 @@ const forgetReplies = async () => {
   await Promise.all(keys.map(({ name }) => env.REPLIES.delete(name)))
 }
 
-test('every POST is tried here; check-ins, imports and resync have their own tests', async () => {
+test('every POST is tried here; check-ins, imports, resync, and what is shown once have their own tests', async () => {
   const posts = (await operations()).filter(({ method }) => method === 'POST').map(({ path }) => path)
   const elsewhere = [
     '/api/v1/appointments/waitlist/{id}/accept',
@@ -106,6 +112,10 @@ test('every POST is tried here; check-ins, imports and resync have their own tes
     '/api/v1/checkins/{appointment_id}/uncheck-in',
     '/api/v1/checkins/{appointment_id}/unserve',
     '/api/v1/doctors/{doctor_id}/days/{date}/resync',
+    '/api/v1/doctors/{id}/feed',
+    '/api/v1/staff/{id}/keys',
+    '/api/v1/staff/{id}/sign-in-links',
+    '/api/v1/sign-in',
     '/api/v1/clinics/{id}/resync',
     '/api/v1/clinics/{id}/days/repair',
     '/api/v1/hospitals/bulk',

@@ -123,5 +123,5 @@ test('the pages of these problems name the way out, and all slots that are not g
   for (const code of ['illegal_step', 'already_checked_in'])
     expect((await pageOf(code)).action).toContain(NEXT)
   expect((await pageOf('day_full')).cause).toContain('begun')
-  expect((await pageOf('date_past')).cause).not.toContain('slot')
+  expect((await pageOf('date_over')).cause).not.toContain('slot')
 })

@@ -1,4 +1,4 @@
-import { today } from '../access/actions'
+import { allowsAnother, today } from '../access/actions'
 import { mayUse } from '../access/permissions'
 import { dayOfAppointment, noRecord } from '../appointments/ids'
 import type { Ctx } from '../context'
@@ -57,7 +57,7 @@ export async function walkIn(ctx: Ctx, wanted: WalkIn): Promise<CheckedIn> {
     checkInId: newId(),
     patientId,
     priority: wanted.priority,
-    allowAnother: wanted.allow_another,
+    allowAnother: allowsAnother(ctx, wanted),
   } as const
   return toCheckedIn(await decideOn(ctx, day, opId, command, date === asked.date ? known : undefined))
 }

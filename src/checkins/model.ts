@@ -1,10 +1,10 @@
 import { index, integer, sqliteTable, text as textColumn } from 'drizzle-orm/sqlite-core'
 import * as v from 'valibot'
-import { AllowAnother } from '../appointments/model'
+import { AllowAnother } from '../appointments/choice'
 import type { StepName } from '../doctor-day/commands'
 import type { CheckIn as DayCheckIn } from '../doctor-day/state/day'
 import { component, text } from '../lib/schema'
-import { IsoInstant, iso, LocalDate } from '../lib/time'
+import { DayDate, IsoInstant, iso, LocalDate } from '../lib/time'
 import type { Estimate } from './estimate'
 
 /**
@@ -23,6 +23,8 @@ export const checkIns = sqliteTable(
     position: integer('position').notNull(),
     status: textColumn('status').$type<DayCheckIn['status'] | 'undone'>().notNull(),
     checkedInAt: integer('checked_in_at').notNull(),
+    /** The last call; null where the patient was not called, and in rows older than this column. */
+    calledAt: integer('called_at'),
     version: integer('version').notNull(),
   },
   (t) => [index('check_ins_by_doctor').on(t.clinicId, t.doctorId, t.date)],
@@ -81,7 +83,7 @@ export type AskQueue = v.InferOutput<typeof AskQueue>
 export const AskWait = v.object({ at: v.optional(IsoInstant) })
 export type AskWait = v.InferOutput<typeof AskWait>
 
-export const CallNext = component('CallNext', { date: v.optional(LocalDate), room: text(50) })
+export const CallNext = component('CallNext', { date: v.optional(DayDate), room: text(50) })
 export type CallNext = v.InferOutput<typeof CallNext>
 
 /** The path has `no-show`; the rules have `no_show`. */

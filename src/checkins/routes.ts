@@ -1,8 +1,9 @@
 import * as v from 'valibot'
 import { needs } from '../access/permissions'
 import { CHANGE_PROBLEMS, DAY_PROBLEMS } from '../doctor-day/refusals'
-import { body, doc, noBody, query, refuses, reply, resource } from '../http/endpoint'
+import { body, doc, noBody, query, refuses, reply, replyPage, resource } from '../http/endpoint'
 import { replay } from '../http/idempotency'
+import { LIST_FORMS } from '../http/lists/form'
 import { callNext, checkIn, getWait, listQueue, takeBack, takeStep, walkIn } from './actions'
 import {
   AskQueue,
@@ -100,7 +101,10 @@ export const checkins = resource()
     doc('List the check-ins with a doctor, in order of arrival, now or at an instant', 200, v.array(Queued)),
     refuses(...DAY_PROBLEMS, 'not_found'),
     needs('checkins:read'),
-    query(AskQueue, 'contract'),
+    query(AskQueue, 'contract', LIST_FORMS),
     async (c) =>
-      reply(c, v.array(Queued), await listQueue(c.var.ctx, c.req.param('doctor_id'), c.req.valid('query'))),
+      replyPage(c, Queued, {
+        rows: await listQueue(c.var.ctx, c.req.param('doctor_id'), c.req.valid('query')),
+        next: null,
+      }),
   )

@@ -1,3 +1,4 @@
+import { staffOf } from '../access/actions'
 import type { Ctx } from '../context'
 import { notRefused, onDay, operation } from '../doctor-day/client'
 import type { Refused } from '../doctor-day/commands'
@@ -43,7 +44,12 @@ export async function listDayEvents(
   const events = notRefused(await (ask as Promise<Recorded[] | Refused>))
   const isLost = since === 0 && events.length === 0 && (known?.version ?? 0) > 0
   if (isLost) throw problemOf({ ok: false, refused: 'day_damaged' })
-  const rows = events.slice(0, limit).map(toDayEvent)
+  const shown = events.slice(0, limit)
+  const people = await staffOf(
+    ctx,
+    shown.map(({ actor }) => actor),
+  )
+  const rows = shown.map((event) => toDayEvent(event, people.get(event.actor) ?? null))
   return { rows, next: events.length > limit ? String(rows.at(-1)?.seq) : null }
 }
 

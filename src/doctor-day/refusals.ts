@@ -1,7 +1,6 @@
 import { HOUR_MS, SECOND_MS } from '../lib/time'
 import { Problem } from '../problem'
 import type { Refusal, Refused } from './commands'
-import { YEARS_AHEAD_MAX } from './rules/dates'
 import { UNDO_MS } from './rules/queue'
 
 /** What a caller is told when a day refuses. */
@@ -14,7 +13,10 @@ export const DAY_PROBLEMS = ['day_damaged', 'newer_version'] as const
 export const CHANGE_PROBLEMS = [...DAY_PROBLEMS, 'day_log_full', 'key_log_full'] as const
 
 /** How a day refuses to have something made on its date. */
-export const DATE_PROBLEMS = ['date_past', 'date_too_far'] as const
+export const DATE_PROBLEMS = ['date_over'] as const
+
+/** How a day refuses to give the slot that a caller chose. */
+export const SLOT_PROBLEMS = ['slot_taken', 'slot_begun', 'no_such_slot'] as const
 
 export const STREAM_REFUSALS = {
   unauthenticated:
@@ -27,14 +29,21 @@ export const STREAM_REFUSALS = {
 }
 
 /** The Problem that a caller gets for a day’s refusal. */
-export function problemOf({ refused, transition, status, dates }: Refused): Problem {
+export function problemOf({ refused, transition, status, dates, alternatives }: Refused): Problem {
   // `reach` asks the day that an appointment moved to. Here it stopped after DAYS_REACHED_MAX days.
   const known = refused === 'moved' ? 'unavailable' : refused
   const code = Object.hasOwn(REFUSALS, known) ? known : 'newer_version'
   // An answer that a day remembers from before refusals had dates, or a status, has none.
   const told = SENTENCES[code]?.[transition?.from ?? status ?? ''] ?? REFUSALS[code]
   const sentence = dates ? `${told}: ${datesOf(code, dates)}` : told
-  return new Problem(code, sentence, { ...(transition && { transition }), ...WAITS[code] })
+  const instead = alternatives?.map(({ slot, startsAt, endsAt }) =>
+    startsAt === null ? { slot } : { slot, starts_at: startsAt, ends_at: endsAt },
+  )
+  return new Problem(code, sentence, {
+    ...(transition && { transition }),
+    ...(instead && { alternatives: instead }),
+    ...WAITS[code],
+  })
 }
 
 function datesOf(code: Refusal, { date, today }: { date: string; today: string }): string {
@@ -54,13 +63,18 @@ const UNDO_SECONDS = UNDO_MS / SECOND_MS
 
 const REFUSALS: Record<Exclude<Refusal, 'moved'>, string> = {
   not_found: NO_RECORD,
-  date_past: 'This date is over at the clinic; send today’s date or a later one',
-  date_too_far: `Dates are taken up to ${YEARS_AHEAD_MAX} years ahead; send an earlier date`,
+  date_over: 'This date is over at the clinic; send today’s date or a later one',
   day_over: 'The last slot of this day has begun, so none can come free; choose another date',
   doctor_absent: 'The doctor is not available on that date',
   already_booked: 'The patient is already booked that day; to book another visit, send allow_another: true',
   already_cancelled: 'The appointment is no longer booked',
   day_full: 'The doctor has no available slots on that date',
+  slot_taken: 'The slot is taken; `alternatives` lists the nearest free ones, or join the waitlist for it',
+  slot_begun: 'The slot has begun and is not given any more; `alternatives` lists the nearest free ones',
+  no_such_slot:
+    'The visit does not fit there: no slot begins then, or it would run into a break or beyond the last ' +
+    'slot; `alternatives` lists the nearest free ones',
+  break_taken: 'Slots within these breaks are taken; move or cancel what takes them, or choose other breaks',
   capacity_below_taken: 'Slots above this capacity are already taken; send a higher capacity',
   hours_in_use:
     'Slots are taken, and these working hours would change their times; change only the end of the hours',

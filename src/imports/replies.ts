@@ -159,6 +159,7 @@ export function repliesOf<const Records extends string>(words: Words<Records>) {
     Accepted,
     Status,
     Progress,
+    Summary,
     Jobs,
     /** Depends on nothing that changes, so every retry gets the same bytes. */
     accepted: ({ jobId, rows, notes }: Accepted) =>

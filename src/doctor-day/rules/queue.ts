@@ -2,6 +2,7 @@ import { localDate, MINUTE_MS } from '../../lib/time'
 import type { Commands, Decision, Moment, Refused, StepName, UndoName } from '../commands'
 import type { Appointment, CheckIn, Day, Event, EventOf, Priority } from '../state/day'
 import { checkInOf } from '../state/records'
+import { slotsOfPlace } from '../state/slots'
 import { isMoving, notOnDay, offers, refuse } from './facts'
 import { book } from './slots'
 
@@ -29,7 +30,7 @@ export function walkIn(day: Day, command: Commands['walk_in'], moment: Moment): 
   const { opening, appointmentId, checkInId, patientId, priority } = command
   const dates = datesOf(opening, opening.timeZone, moment.at)
   if (dates.today !== dates.date) return { ok: false, refused: 'wrong_date', dates }
-  const booking = book(day, command, moment, true)
+  const booking = book(day, command, moment, 'running')
   if (!booking.ok) return booking
   const arrived = arrival(day, checkInId, appointmentId, priority)
   return {
@@ -124,7 +125,10 @@ function noShow(
   if (dates.today < dates.date) return { ok: false, refused: 'wrong_date', dates }
   return {
     ok: true,
-    events: [{ type: 'no_show', appointmentId: appointment.id }, ...offers(day, [appointment.slot], moment)],
+    events: [
+      { type: 'no_show', appointmentId: appointment.id },
+      ...offers(day, slotsOfPlace(appointment), moment),
+    ],
     reply: checkIn
       ? { ...checkIn, status: 'no_show' }
       : { ...appointment, status: 'no_show', updatedAt: moment.at },

@@ -19,7 +19,14 @@ export interface Opening extends DayIdentity {
   hours?: WorkingHours
 }
 
-export interface Appointment extends SlotTimes {
+/** What a visit needs. Absent: one slot, no service. */
+export interface Visit {
+  /** How many neighbouring slots it takes. */
+  span?: number
+  serviceId?: string
+}
+
+export interface Appointment extends SlotTimes, Visit {
   id: string
   patientId: string
   doctorId: string
@@ -38,7 +45,7 @@ export interface Appointment extends SlotTimes {
 export type AppointmentStatus = Appointment['status'] | 'checked_in' | 'completed'
 
 /** Whom an appointment is for. Only events that have a `timeSlot` contain the field. */
-export interface Booking {
+export interface Booking extends Visit {
   appointmentId: string
   patientId: string
   timeSlot?: number
@@ -48,13 +55,16 @@ export interface Booking {
 export interface Hold extends SlotTimes {
   id: string
   slot: number
+  span?: number
   expiresAt: number
 }
 
 /** A patient on the waitlist; with an offer, the patient can accept the slot until the deadline. */
-export interface Waiting {
+export interface Waiting extends Visit {
   id: string
   patientId: string
+  /** The only slot that the patient would take; absent: any. */
+  wish?: number
   offer: ({ slot: number; deadline: number } & SlotTimes) | null
 }
 
@@ -186,9 +196,10 @@ export type Event =
   | ({ type: 'booked'; slot: number } & Booking)
   | { type: 'cancelled'; appointmentId: string; reason: string | null; waiting?: WaitlistPlace }
   | { type: 'absence_struck'; appointmentIds: string[] }
-  | { type: 'held'; holdId: string; slot: number; expiresAt: number }
+  | { type: 'slot_changed'; appointmentId: string; slot: number }
+  | { type: 'held'; holdId: string; slot: number; span?: number; expiresAt: number }
   | { type: 'hold_ended'; holdId: string; how: 'booked' | 'released' | 'expired' }
-  | { type: 'waitlisted'; waitId: string; patientId: string }
+  | ({ type: 'waitlisted'; waitId: string; patientId: string; wish?: number } & Visit)
   | { type: 'offered'; waitId: string; slot: number; deadline: number }
   | { type: 'wait_ended'; waitId: string; how: 'accepted' | 'booked' | 'declined' | 'lapsed' }
   | { type: 'checked_in'; checkInId: string; appointmentId: string; position: number; priority: Priority }

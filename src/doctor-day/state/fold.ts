@@ -1,7 +1,7 @@
 import type { Appointment, CheckIn, Day, Event, EventOf, Opening, Recorded } from './day'
 import { emptyDay } from './day'
 import { MOVE_EFFECTS } from './fold-moves'
-import { appointmentOf, checkInOf } from './records'
+import { appointmentOf, checkInOf, visitOf } from './records'
 import { scheduleOf, timesOf } from './slot-times'
 import { countPatient, forgetPatient, free, take } from './slots'
 
@@ -64,10 +64,20 @@ const EFFECTS: Effects = {
   },
   booked(day, event) {
     const doctorDate = day.identity ?? { doctorId: '', date: '' }
-    const appointment = appointmentOf(doctorDate, event, timesOf(day.timetable, event.slot))
+    const appointment = appointmentOf(doctorDate, event, timesOf(day.timetable, event.slot, event.span))
     day.appointments.set(appointment.id, appointment)
     countPatient(day, appointment.patientId)
-    take(day, appointment.slot, { kind: 'appointment', id: appointment.id })
+    take(day, appointment, { kind: 'appointment', id: appointment.id })
+  },
+  /** `moves` counts it, so that a calendar knows which of two versions is newer. */
+  slot_changed(day, { appointmentId: id, slot, at }) {
+    const before = day.appointments.get(id)
+    if (!before) return
+    const times = timesOf(day.timetable, slot, before.span)
+    const after = { ...before, slot, ...times, updatedAt: at, moves: before.moves + 1 }
+    free(day, before)
+    day.appointments.set(id, after)
+    take(day, after, { kind: 'appointment', id })
   },
   cancelled(day, { appointmentId, waiting, at }) {
     const affected = day.affected.get(appointmentId)
@@ -80,30 +90,33 @@ const EFFECTS: Effects = {
       day.affected.set(id, { patientId, slot, waiting: null })
     }
   },
-  held(day, { holdId: id, slot, expiresAt }) {
-    day.holds.set(id, { id, slot, expiresAt, ...timesOf(day.timetable, slot) })
-    take(day, slot, { kind: 'hold', id })
+  held(day, { holdId: id, slot, span, expiresAt }) {
+    const hold = { id, slot, ...visitOf({ span }), expiresAt, ...timesOf(day.timetable, slot, span) }
+    day.holds.set(id, hold)
+    take(day, hold, { kind: 'hold', id })
   },
   hold_ended(day, { holdId }) {
     const hold = day.holds.get(holdId)
     day.holds.delete(holdId)
     day.endedHolds.add(holdId)
-    if (hold) free(day, hold.slot)
+    if (hold) free(day, hold)
   },
-  waitlisted(day, { waitId: id, patientId }) {
-    day.waitlist.set(id, { id, patientId, offer: null })
+  waitlisted(day, { waitId: id, patientId, wish, ...visit }) {
+    const wished = wish === undefined ? {} : { wish }
+    day.waitlist.set(id, { id, patientId, ...visitOf(visit), ...wished, offer: null })
   },
   offered(day, { waitId: id, slot, deadline }) {
     const waiting = day.waitlist.get(id)
-    const offer = { slot, deadline, ...timesOf(day.timetable, slot) }
+    const span = waiting?.span
+    const offer = { slot, deadline, ...timesOf(day.timetable, slot, span) }
     if (waiting) day.waitlist.set(id, { ...waiting, offer })
-    take(day, slot, { kind: 'offer', id })
+    take(day, { slot, ...visitOf({ span }) }, { kind: 'offer', id })
   },
   wait_ended(day, { waitId }) {
     const waiting = day.waitlist.get(waitId)
     day.waitlist.delete(waitId)
     day.endedWaits.add(waitId)
-    if (waiting?.offer) free(day, waiting.offer.slot)
+    if (waiting?.offer) free(day, { ...waiting, slot: waiting.offer.slot })
   },
   checked_in(day, event) {
     const patientId = day.appointments.get(event.appointmentId)?.patientId ?? ''
@@ -130,12 +143,12 @@ const EFFECTS: Effects = {
   /** The first event of a new log, after `opened`. */
   rebuilt(day, { appointments, checkIns, lastPosition = 0, movedAway }) {
     for (const appointment of appointments) {
-      const { id, patientId, slot, status } = appointment
+      const { id, patientId, status } = appointment
       const { doctorId, date } = day.identity ?? { doctorId: '', date: '' }
       day.appointments.set(id, { ...appointment, doctorId, date })
       if (status !== 'booked') continue
       countPatient(day, patientId)
-      take(day, slot, { kind: 'appointment', id })
+      take(day, appointment, { kind: 'appointment', id })
     }
     for (const checkIn of checkIns) day.checkIns.set(checkIn.appointmentId, checkIn)
     day.lastPosition = Math.max(day.lastPosition, lastPosition, ...checkIns.map(({ position }) => position))
@@ -151,7 +164,7 @@ function giveUpSlot(day: Day, id: string, status: Appointment['status'], at: num
   if (!appointment) return
   day.appointments.set(id, { ...appointment, status, updatedAt: at })
   forgetPatient(day, appointment.patientId)
-  free(day, appointment.slot)
+  free(day, appointment)
 }
 
 /** What an undone step has left is as new as the undoing: its time must not go back. */

@@ -11,7 +11,7 @@ import type {
   Waiting,
   WaitlistPlace,
 } from './day'
-import { type SlotTimes, timesOf } from './slot-times'
+import { type SlotTimes, slotNumbers, timesOf } from './slot-times'
 
 /** The views of a doctor’s day, and what each of them shows. */
 export type Query =
@@ -138,23 +138,23 @@ export interface Ledger {
 }
 
 export function ledgerOf(day: Day): Ledger {
-  const held = day.holds.size + day.reservations.size
-  const offered = [...day.waitlist.values()].filter(({ offer }) => offer).length
-  const slots = Array.from({ length: day.capacity }, (_, index) => ({
-    slot: index + 1,
-    ...timesOf(day.timetable, index + 1),
-    occupant: day.slots.get(index + 1) ?? null,
+  const taken = [...day.slots.values()]
+  const takenBy = (...kinds: Occupant['kind'][]) => taken.filter(({ kind }) => kinds.includes(kind)).length
+  const slots = slotNumbers(day).map((slot) => ({
+    slot,
+    ...timesOf(day.timetable, slot),
+    occupant: day.slots.get(slot) ?? null,
   }))
   return {
     date: day.identity?.date ?? '',
     timeZone: day.timeZone,
     isPresent: day.availability?.isPresent ?? true,
     capacity: day.capacity,
-    booked: day.slots.size - held - offered,
-    held,
-    offered,
+    booked: takenBy('appointment'),
+    held: takenBy('hold', 'reservation'),
+    offered: takenBy('offer'),
     remaining: day.capacity - day.slots.size,
-    waiting: day.waitlist.size - offered,
+    waiting: [...day.waitlist.values()].filter(({ offer }) => !offer).length,
     version: day.version,
     slots,
   }
