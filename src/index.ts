@@ -1,5 +1,5 @@
 import { api } from './api'
-import { COPY, COPY_WITH_CHECK_INS } from './doctor-day/readers/copy'
+import { COPY, COPY_WITH_CHECK_INS } from './doctor-day/readers/copied-rows'
 import { FIND, FIND_NEW_DAY, FIND_QUEUE } from './doctors/finding'
 import { HOSPITALS } from './hospitals/import'
 import { consumerOf } from './imports/work/consumer'

@@ -24,26 +24,34 @@ export const PROBLEMS = {
   no_offer: { status: 409, title: 'The patient has no offer of a slot yet', final: true },
   moving: { status: 409, title: 'The appointment is being moved to another day' },
   illegal_step: { status: 409, title: 'This step is not possible from the current status', final: true },
+  too_late_to_undo: { status: 409, title: 'It is too late to undo this', final: true },
   hold_over: { status: 410, title: 'The hold was used, was released or has expired', final: true },
   waitlist_full: { status: 409, title: 'The waitlist of the day is full', final: true },
   offer_over: { status: 410, title: 'The offer was accepted, was declined or has expired', final: true },
   day_full: { status: 409, title: 'The day is full', final: true },
+  slot_taken: { status: 409, title: 'The slot is taken', final: true },
   capacity_below_taken: { status: 409, title: 'Slots above this capacity are already taken', final: true },
+  break_taken: { status: 409, title: 'Slots within the break are taken', final: true },
   hours_in_use: { status: 409, title: 'The change would move the times of taken slots', final: true },
   already_checked_in: { status: 409, title: 'The patient has already checked in', final: true },
   last_admin_key: { status: 409, title: 'The last admin key of a clinic cannot be revoked' },
+  key_over: { status: 409, title: 'The API key was revoked or has expired', final: true },
+  staff_left: { status: 409, title: 'The person has left', final: true },
+  days_ahead: { status: 409, title: 'Days from yesterday on are in use' },
   import_not_finished: { status: 409, title: 'The import is still running' },
   day_intact: { status: 409, title: 'The record of this day is not damaged' },
   import_over: { status: 409, title: 'The import has already ended' },
   method_not_allowed: { status: 405, title: 'The route has no such method' },
   record_changed: { status: 412, title: 'The record has changed since it was read' },
   body_too_large: { status: 413, title: 'The body is too large' },
-  date_past: { status: 422, title: 'The date is over at the clinic', final: true },
+  date_over: { status: 422, title: 'The date is over at the clinic', final: true },
   day_over: { status: 422, title: 'The last slot of the day has begun', final: true },
-  date_too_far: { status: 422, title: 'The date is too far ahead' },
+  slot_begun: { status: 422, title: 'The slot has begun', final: true },
+  no_such_slot: { status: 422, title: 'The day has no such slot', final: true },
   body_encoded: { status: 415, title: 'The body is compressed' },
   doctor_absent: { status: 422, title: 'The doctor is absent', final: true },
   wrong_date: { status: 422, title: 'Today is not the date of the appointment', final: true },
+  report_too_large: { status: 422, title: 'The report is too large' },
   if_match_required: { status: 428, title: 'If-Match is required' },
   idempotency_key_reused: { status: 422, title: 'The Idempotency-Key was used for another request' },
   day_log_full: { status: 429, title: 'The day has too many events' },
@@ -121,6 +129,8 @@ export class Problem extends Error {
       faultsLeftOut?: number
       retryAfterSeconds?: number | undefined
       transition?: Transition
+      /** Free slots that the caller can have instead, as an answer shows them. */
+      alternatives?: object[] | undefined
     } = {},
   ) {
     super(code)

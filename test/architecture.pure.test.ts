@@ -48,7 +48,18 @@ const FLOORS: [floor: number, is: (path: string) => boolean][] = [
   [6, (path) => folder(path) === 'lib'],
   [5, (path) => ['context.ts', 'once.ts', 'problem.ts'].includes(path) || folder(path) === 'recorder'],
   [4, (path) => ['http', 'doctor-day'].includes(folder(path))],
-  [4, (path) => room(path) === 'model.ts' || path === 'access/permissions.ts'],
+  [
+    4,
+    (path) =>
+      room(path) === 'model.ts' ||
+      [
+        'access/permissions.ts',
+        'access/roles.ts',
+        'appointments/choice.ts',
+        'appointments/waitlist.ts',
+        'doctors/working-hours.ts',
+      ].includes(path),
+  ],
   [3, () => true],
 ]
 const floor = (path: string) => FLOORS.find(([, is]) => is(path))?.[0] ?? 3
@@ -95,6 +106,7 @@ const PURE_HELP = [
   'doctor-day/commands.ts',
   'http/input/json-fault.ts',
   'problem.ts',
+  'http/lists/csv-text.ts',
   'lib/near.ts',
   'lib/time.ts',
 ]

@@ -89,3 +89,15 @@ test('patients stored before stay who they are, and are marked as folded by the 
   const [row] = migrated('names', patient).prepare('SELECT * FROM patients').all()
   expect(row).toMatchObject({ id: 'p', name_folded: 'o’brien', folding: 1, namesake: 0, gender_folded: null })
 })
+
+test('keys and clinics stored before belong to no person, never expire, and have no settings', () => {
+  const rows = `
+  INSERT INTO clinics (id, name, time_zone, country, created_at, op_id) VALUES ('c', 'C', 'UTC', 'US', 1, 'o');
+  INSERT INTO api_keys (id, clinic_id, name, scopes, secret_hash, created_at, op_id)
+  VALUES ('k', 'c', 'k', '["*"]', 'h', 1, 'o');`
+  const database = migrated('staff', rows)
+  const [key] = database.prepare('SELECT * FROM api_keys').all()
+  expect(key).toMatchObject({ scopes: '["*"]', staff_id: null, expires_at: null, revoked_at: null })
+  const [clinic] = database.prepare('SELECT * FROM clinics').all()
+  expect(clinic).toMatchObject({ settings: '{}', version: 1, change_op: null })
+})

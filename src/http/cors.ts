@@ -13,6 +13,8 @@ const READ = [
   'Link',
   'Retry-After',
   'X-Request-Id',
+  'X-As-Of',
+  'X-Day-Version',
   'Content-Disposition',
 ]
 const SENT = [

@@ -1,3 +1,4 @@
+import { rearm } from '../http/lists/csv-text'
 import type { Fault } from '../problem'
 import { type FileNotes, type Header, readHeader } from './file/header'
 import { type Column, DISGUISE_BYTES, disguiseOf, type FileRow, type Separator } from './file/opening'
@@ -125,28 +126,4 @@ async function* pieces(bytes: AsyncIterable<Uint8Array>): AsyncGenerator<Uint8Ar
   for await (const chunk of bytes)
     for (let from = 0; from < chunk.byteLength; from += PIECE_BYTES)
       yield chunk.subarray(from, from + PIECE_BYTES)
-}
-
-/**
- * CSV that is sent (RFC 4180), safe to open in a spreadsheet: a cell that a spreadsheet would read as a
- * formula gets a single quote in front. A cell that already has such a quote gets one more, and the reader
- * removes exactly one, so that reading the file back gives the same text.
- */
-
-const LOOKS_LIKE_FORMULA = /^'*[=+\-@＝＋－＠\t\r\n]/
-const FORMULA_AFTER_QUOTE = /^'+[=+\-@＝＋－＠\t\r\n]/
-const NEEDS_QUOTES = /[",\r\n]/
-
-/** `+1 202 …` → `'+1 202 …` */
-export const disarm = (cell: string): string => (LOOKS_LIKE_FORMULA.test(cell) ? `'${cell}` : cell)
-
-/** Undoes `disarm`; leaves a cell unchanged that `disarm` did not change. */
-export const rearm = (cell: string): string => (FORMULA_AFTER_QUOTE.test(cell) ? cell.slice(1) : cell)
-
-/** One record and its line end. */
-export const csvLine = (cells: readonly string[]): string => `${cells.map(disarmedField).join()}\r\n`
-
-function disarmedField(cell: string): string {
-  const safe = disarm(cell)
-  return NEEDS_QUOTES.test(safe) ? `"${safe.replaceAll('"', '""')}"` : safe
 }

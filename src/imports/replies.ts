@@ -174,6 +174,7 @@ export function repliesOf<const Records extends string>(words: Words<Records>, t
     Accepted,
     Status,
     Progress,
+    Summary,
     Jobs,
     /** Depends on nothing that changes, so every retry gets the same bytes. */
     accepted: ({ jobId, rows, notes }: Accepted) =>

@@ -3,9 +3,9 @@ import { describeRoute } from 'hono-openapi'
 import { mayUse } from '../access/permissions'
 import type { Ctx } from '../context'
 import { streamOf } from '../http/event-stream'
+import { csvLine, csvLines } from '../http/lists/csv-text'
 import { jsonPage, type Select, textPage, unmarked } from '../lib/db'
 import type { Fault } from '../problem'
-import { csvLine } from './csv'
 import { ROW_COLUMN } from './file/header'
 import type { Kind } from './kind'
 import { imports, stagedRows } from './model'
@@ -109,20 +109,20 @@ export async function rowsAsCsv(
   outcome: Outcome,
 ): Promise<AsyncGenerator<string>> {
   const job = await jobOf(ctx, kind.name, jobId)
-  return csvLines(ctx, kind, job, outcome)
+  return rowsOfOutcome(ctx, kind, job, outcome)
 }
 
-async function* csvLines(ctx: Ctx, kind: Kind, job: Job, outcome: Outcome): AsyncGenerator<string> {
+async function* rowsOfOutcome(ctx: Ctx, kind: Kind, job: Job, outcome: Outcome): AsyncGenerator<string> {
   const names = kind.columns.map(({ name }) => name)
   yield csvLine([...names, ROW_COLUMN, outcome === 'failed' ? 'reason' : 'id'])
   for (let after: number | undefined = 0; after !== undefined; ) {
     const { rows, hasMore } = await csvPage(ctx, kind, job, outcome, after)
-    const texts = rows.map(({ row, cells, faults, last }) => {
+    const records = rows.map(({ row, cells, faults, last }) => {
       const given = JSON.parse(cells) as Record<string, unknown>
       const reason = [last, ...sentences(faults)].join('; ')
-      return csvLine([...names.map((name) => String(given[name] ?? '')), String(row), reason])
+      return [...names.map((name) => String(given[name] ?? '')), row, reason]
     })
-    if (texts.length > 0) yield texts.join('')
+    if (records.length > 0) yield csvLines(records)
     after = hasMore ? rows.at(-1)?.row : undefined
   }
 }

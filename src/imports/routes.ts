@@ -2,13 +2,26 @@ import type { Context } from 'hono'
 import { isRevoked } from '../access/known-keys'
 import { needs } from '../access/permissions'
 import type { App } from '../context'
-import { doc, json, linkNext, noBody, noQuery, path, query, refuses, reply, resource } from '../http/endpoint'
+import {
+  doc,
+  json,
+  linkNext,
+  noBody,
+  noQuery,
+  path,
+  query,
+  refuses,
+  reply,
+  replyListed,
+  resource,
+} from '../http/endpoint'
 import { headOpensNothing, sendsEvents, streamEvents, streamOf } from '../http/event-stream'
 import { parse } from '../http/failure'
 import { fingerprintOf } from '../http/fingerprint'
 import { replay, replayUpload, requiredKey } from '../http/idempotency'
 import { fieldsOf, NO_FIELDS } from '../http/input/fields'
 import { noDeadline } from '../http/limits'
+import { LIST_FORMS } from '../http/lists/form'
 import type { Fingerprint } from '../once'
 import { startImport } from './accept'
 import { cancelImport, resumeImport } from './control'
@@ -64,7 +77,8 @@ export function importRoutes<const Records extends string>(kind: Kind, words: Wo
       refuses('not_found'),
       mayRead,
       path(JobPath),
-      query(words.countsDuplicates ? ListRowsAndDuplicates : ListRows, whose),
+      // Its rows as CSV are routes of their own.
+      query(words.countsDuplicates ? ListRowsAndDuplicates : ListRows, whose, []),
       async (c) => {
         const facts = await getImport(c.var.ctx, kind.name, c.req.valid('param').job_id)
         const listed = { kind, list: records, created: words.created[facts.job.activatedAt === null ? 0 : 1] }
@@ -95,13 +109,13 @@ export function importRoutes<const Records extends string>(kind: Kind, words: Wo
 
   const list = resource().get(
     '/',
-    doc(`List imports of ${records}, newest first`, 200, replies.Jobs),
+    doc(`List imports of ${records}, newest first`, 200, replies.Jobs, LIST_FORMS),
     mayRead,
     query(ListImports, whose),
     async (c) => {
       const { total, page } = await listImports(c.var.ctx, kind.name, c.req.valid('query'))
-      linkNext(c, page.next)
-      return json(c, replies.jobs(total, page.rows, c.var.ctx.now))
+      const all = replies.jobs(total, page.rows, c.var.ctx.now)
+      return replyListed(c, replies.Summary, { rows: all.jobs, next: page.next }, () => json(c, all))
     },
   )
 

@@ -12,6 +12,7 @@ import {
   type FindPatient,
   type NewPatient,
   type Patient,
+  type PatientRow,
   patients,
   toPatient,
   toVersioned,
@@ -119,4 +120,19 @@ function refuseThePhone(): never {
     'phone_in_use',
     'Another patient has this phone under another name; if they share it, send shared_phone: true',
   )
+}
+
+/** Those of the ids that are patients of the clinic, in one query. */
+export async function patientsById(ctx: Ctx, ids: string[]): Promise<Map<string, PatientRow>> {
+  if (ids.length === 0) return new Map()
+  const rows = await ctx.db
+    .select()
+    .from(patients)
+    .where(
+      and(
+        sql`+${patients.clinicId} = ${ctx.clinic.id}`,
+        sql`${patients.id} IN (SELECT value FROM json_each(${JSON.stringify(ids)}))`,
+      ),
+    )
+  return new Map(rows.map((row) => [row.id, row]))
 }
