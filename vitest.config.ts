@@ -20,6 +20,8 @@ const BUNDLED = [
   'valibot',
   'uuid',
   'cockatiel',
+  'csv-stringify/sync',
+  'ical-generator',
   'temporal-polyfill',
   '@cfworker/json-schema',
 ]

@@ -6,8 +6,10 @@ import { DEV_VARS, writtenDemoKey } from './ready.mjs'
 const USAGE = `npm run import -- FILE [options]
 npm run import -- --repair JOB FILE
 
+FILE is CSV, or NDJSON if its name ends with .ndjson or .jsonl.
+
   --url URL      the service (default: DOCTORDAY_URL, then http://localhost:8787)
-  --kind KIND    hospitals (default) or patients
+  --kind KIND    hospitals (default), patients, or tests (records of medical tests)
   --mode MODE    strict (default): one bad row refuses the file; partial: the good rows are imported
   --dry-run      only report what the import would do
   --failed FILE  where to write the failed rows (default: NAME.failed.csv in the folder of FILE)
@@ -21,7 +23,7 @@ Exit codes: 0 every row was imported, 1 rows failed or the file was refused, 2 u
 
 const URL_USUAL = 'http://localhost:8787'
 const LOCAL = ['localhost', '127.0.0.1', '[::1]']
-const KINDS = ['hospitals', 'patients']
+export const KINDS = ['hospitals', 'patients', 'tests']
 const MODES = ['strict', 'partial']
 
 const OPTIONS = {

@@ -5,9 +5,11 @@ import { patchLine, repairLine } from './import-options.mjs'
 /** Prints how an import ended and what is left to do; returns the exit code. */
 export async function printResult(service, wanted, job, data) {
   const { kind, failedPath } = wanted
-  const { total, created, failed } = countsOf(kind, data)
-  const left = total - created - failed
-  const facts = [`${amount(created, kind)} created`, `${amount(failed, 'rows')} failed`]
+  const { total, created, duplicate, failed } = countsOf(kind, data)
+  const left = total - created - duplicate - failed
+  const facts = [`${amount(created, kind)} created`]
+  if (duplicate > 0) facts.push(amount(duplicate, 'duplicates'))
+  facts.push(`${amount(failed, 'rows')} failed`)
   if (left > 0) facts.push(`${left} not done`)
   console.log(`Import ${job} is ${data.status}: ${facts.join(', ')}.`)
   if (left > 0 || failed > 0) await printActivation(service, wanted, job)
@@ -34,15 +36,16 @@ function printCommand({ keyFrom }, line) {
   console.log(`  ${line}`)
 }
 
-/** Prints what the import would do; exit code 0 if every row would be created. */
-export function printDryRun({ create, duplicate, invalid, total, faults, ...notes }) {
+/** Prints what the import would do; exit code 0 if no row would fail: a known medical test is no failure. */
+export function printDryRun({ create, duplicate, invalid, total, faults, ...notes }, { kind }) {
   const bad = [
     duplicate === 1 ? '1 is a duplicate' : `${duplicate} are duplicates`,
     invalid === 1 ? '1 breaks a rule' : `${invalid} break a rule`,
   ]
   const of = `Of ${amount(total, 'rows')} ${create} would be created`
   console.log([`${[of, ...bad].join(', ')}.`, ...notesOf(notes), ...faults.map(faultLine)].join('\n'))
-  return create === total ? EXIT.done : EXIT.failed
+  const done = kind === 'tests' ? create + duplicate : create
+  return done === total ? EXIT.done : EXIT.failed
 }
 
 /** What the service says about the columns of the file. */
@@ -55,12 +58,16 @@ export function notesOf({ separator, ignored_columns = [], warnings = [] }) {
   ]
 }
 
-/** The names of the counts contain the kind. */
-export const countsOf = (kind, data) => ({
-  total: data[`total_${kind}`],
-  created: data[`processed_${kind}`],
-  failed: data[`failed_${kind}`],
-})
+/** The names of the counts contain the kind. Only some kinds count duplicates, as processed rows. */
+export function countsOf(kind, data) {
+  const duplicate = data[`duplicate_${kind}`] ?? 0
+  return {
+    total: data[`total_${kind}`],
+    created: data[`processed_${kind}`] - duplicate,
+    duplicate,
+    failed: data[`failed_${kind}`],
+  }
+}
 
 /** `3 rows`, `1 row`. */
-const amount = (count, plural) => `${count} ${count === 1 ? plural.slice(0, -1) : plural}`
+export const amount = (count, plural) => `${count} ${count === 1 ? plural.slice(0, -1) : plural}`

@@ -1,12 +1,12 @@
-// `npm run import -- FILE`: sends a CSV file, shows the progress of its import, and fetches the failed rows.
+// `npm run import -- FILE`: sends a CSV or NDJSON file, shows the progress of its import, and fetches the failed rows.
 import { randomUUID } from 'node:crypto'
 import { createReadStream } from 'node:fs'
 import { access, constants, stat } from 'node:fs/promises'
 import { dirname } from 'node:path'
 import { Transform } from 'node:stream'
 import { EXIT, eventsOf, exitError, jsonOf, retryReasonOf, send, withRetries } from './calls.mjs'
-import { isLocal, optionsOf } from './import-options.mjs'
-import { countsOf, notesOf, printDryRun, printResult } from './import-result.mjs'
+import { isLocal, KINDS, optionsOf } from './import-options.mjs'
+import { amount, countsOf, notesOf, printDryRun, printResult } from './import-result.mjs'
 import { keep, sha256Of } from './kept-file.mjs'
 import { digestOf, knownImport } from './known-imports.mjs'
 import { keepPrivate } from './private.mjs'
@@ -31,6 +31,13 @@ const PATHS = {
     failed: (job) => `/api/v1/patients/bulk/${job}/failed.csv`,
     repair: (job) => `/api/v1/patients/bulk/${job}/rows`,
   },
+  tests: {
+    list: '/api/v1/tests/bulk/jobs?limit=1',
+    upload: '/api/v1/tests/bulk',
+    status: (job) => `/api/v1/tests/bulk/${job}`,
+    failed: (job) => `/api/v1/tests/bulk/${job}/failed.csv`,
+    repair: (job) => `/api/v1/tests/bulk/${job}/rows`,
+  },
 }
 
 const bar = progressBar()
@@ -45,7 +52,7 @@ async function run(wanted, stage) {
   if (wanted.isDryRun) {
     const answer = await service.upload(file, randomUUID())
     bar.end()
-    return printDryRun(answer)
+    return printDryRun(answer, wanted)
   }
   const { url, key, kind, mode, repair } = wanted
   const known = knownImport(url.origin, key, kind, repair ?? mode, file.sha256)
@@ -114,7 +121,7 @@ function serviceOf({ url, key, kind, mode, isDryRun, repair }) {
           ? `${paths.upload}?mode=${mode}&dry_run=${isDryRun}`
           : paths.repair(encodeURIComponent(repair))
       const headers = {
-        'Content-Type': 'text/csv',
+        'Content-Type': /\.(ndjson|jsonl)$/i.test(file.path) ? 'application/x-ndjson' : 'text/csv',
         'Content-Length': file.size,
         'Idempotency-Key': idempotencyKey,
       }
@@ -159,8 +166,9 @@ function sending({ path, size }) {
 }
 
 function showProgress(kind, data) {
-  const { total, created, failed } = countsOf(kind, data)
-  const facts = [`${created + failed} of ${total}`]
+  const { total, created, duplicate, failed } = countsOf(kind, data)
+  const facts = [`${created + duplicate + failed} of ${total}`]
+  if (duplicate > 0) facts.push(amount(duplicate, 'duplicates'))
   if (failed > 0) facts.push(`${failed} failed`)
   if (data.rows_per_second > 0) facts.push(`${Math.ceil(data.rows_per_second)} rows/s`)
   if (data.eta_seconds !== null) facts.push(`${duration(data.eta_seconds)} left`)
@@ -185,8 +193,10 @@ function stopOnSignal(stage, { again }) {
 function hintOf(status, { keyFrom, repair, kind }) {
   if ([401, 403].includes(status))
     return `The key came from ${keyFrom.where}. To use another key, set the environment variable DOCTORDAY_KEY to it.`
-  const other = kind === 'patients' ? 'without --kind patients' : 'with --kind patients'
-  return status === 404 && repair ? `To repair an import of the other kind, run the command ${other}.` : null
+  const others = KINDS.filter((other) => other !== kind).map((other) => `--kind ${other}`)
+  return status === 404 && repair
+    ? `To repair an import of another kind, run the command with ${others.join(' or ')}.`
+    : null
 }
 
 // The failed rows that it keeps have personal data.

@@ -4,6 +4,7 @@ import { authenticate } from './access/authenticate'
 import { clinics, keys } from './access/routes'
 import { appointments } from './appointments/routes'
 import { audit } from './audit/routes'
+import { feedByToken, feeds, visitCalendars } from './calendar/routes'
 import { checkins } from './checkins/routes'
 import { pages, ready } from './console/routes'
 import type { App } from './context'
@@ -21,9 +22,11 @@ import { closestRouter } from './http/router'
 import { requireSecret } from './http/secret'
 import { soundHost, soundPath } from './http/url'
 import { live, liveByTicket } from './live/routes'
-import { medicalTests } from './medical-tests/routes'
+import { medicalTestImports, medicalTests } from './medical-tests/routes'
 import { patients } from './patients/routes'
 import { notFound } from './problem'
+import { dayLists, reports } from './reports/routes'
+import { people, signIns } from './staff/routes'
 import { events, webhooks } from './webhooks/routes'
 
 const ABOUT: About = {
@@ -31,7 +34,11 @@ const ABOUT: About = {
   version: '0.1.0',
   description: 'A clinic API at the edge: records, appointments, check-in, webhooks and bulk imports.',
   tags: [
-    { name: 'Medical tests', paths: /^\/tests/, description: 'Records of medical tests, by clinic.' },
+    {
+      name: 'Medical tests',
+      paths: /^(\/api\/v1)?\/tests/,
+      description: 'Records of medical tests, by clinic, and their bulk imports.',
+    },
     { name: 'Webhook events', paths: /^\/(webhook|events)/, description: 'Events that other systems send.' },
     { name: 'Hospitals', paths: /\/hospitals/, description: 'The hospital directory and its bulk imports.' },
     { name: 'Patients', paths: /\/patients/, description: 'The patients of the clinic.' },
@@ -42,8 +49,13 @@ const ABOUT: About = {
       paths: /\/appointments/,
       description: 'Booked visits, each with a slot of a day.',
     },
+    { name: 'Reports', paths: /\/reports/, description: 'Figures of many days.' },
     { name: 'Check-ins', paths: /\/checkins/, description: 'Patients who have arrived, and the queue.' },
-    { name: 'Access', paths: /\/(clinics|keys|audit)/, description: 'Clinics, API keys and the audit log.' },
+    {
+      name: 'Access',
+      paths: /\/(clinics|staff|sign-in|keys|audit)/,
+      description: 'Clinics, their staff, API keys and the audit log.',
+    },
     { name: 'Service', paths: /./, description: 'The service itself.' },
   ],
 }
@@ -61,24 +73,33 @@ const routes = new Hono<App>({ router })
   .use(knownRoute(router, () => open.router))
   .route('/', open)
   .route('/api/v1/checkins/doctors/:doctor_id/queue', liveByTicket)
+  .route('/api/v1/doctors', feedByToken)
+  .route('/api/v1/sign-in', signIns)
   .use(authenticate)
   .use(soundPath)
   .route('/ready', ready)
   .use(plainBody)
   .route('/tests', medicalTests)
+  .route('/tests', medicalTestImports)
+  .route('/api/v1/tests', medicalTestImports)
   .route('/webhook', webhooks)
   .route('/events', events)
   .route('/api/v1/clinics', clinics)
   .route('/api/v1/clinics', clinicDays)
+  .route('/api/v1/staff', people)
   .route('/api/v1/keys', keys)
   .route('/api/v1/audit', audit)
   .route('/api/v1/patients', patients)
   .route('/api/v1/doctors', doctors)
+  .route('/api/v1/doctors', feeds)
   .route('/api/v1/doctors/:doctor_id/days', days)
+  .route('/api/v1/doctors/:doctor_id/days', dayLists)
   .route('/api/v1/appointments', appointments)
+  .route('/api/v1/appointments', visitCalendars)
   .route('/api/v1/checkins', checkins)
   .route('/api/v1/checkins/doctors/:doctor_id/queue', live)
   .route('/api/v1/hospitals', hospitals)
+  .route('/api/v1/reports', reports)
 
 export type Api = typeof routes
 

@@ -1,3 +1,4 @@
+import type { DayVersion } from './doctor-day/commands'
 import type { Db } from './lib/db'
 import type { Claim, Once } from './once'
 import type { ProblemCode } from './problem'
@@ -13,6 +14,8 @@ export interface Ctx {
   readonly once: Once
   /** Stores the claim, so that the reply and its headers can name the operation. */
   recordClaim(claim: Claim): void
+  /** Stores the day that has decided, so that the headers can name it. */
+  recordDay(day: DayVersion): void
   /** Lets work continue after the answer. The isolate may end first, so this work must be optional. */
   later(work: Promise<unknown>): void
 }
@@ -22,6 +25,13 @@ export interface ActingClinic {
   timeZone: string
   /** ISO 3166 alpha-2. A phone number without a country code belongs to this country. */
   country: string
+  settings: ClinicSettings
+}
+
+/** What a clinic has decided for itself. */
+export interface ClinicSettings {
+  /** A patient may have two appointments with one doctor a day, where the request does not say. */
+  allowAnother?: boolean
 }
 
 interface Actor {
@@ -31,8 +41,8 @@ interface Actor {
 
 /**
  * Hono's variables of one request: `ctx` after `authenticate`, `claim` once the action has claimed the key,
- * `problem` after a refusal or a failure, `tellsErrorType` where older clients read it. `liftDeadline` is for
- * uploads, whose sender sets the pace.
+ * `problem` after a refusal or a failure, `tellsErrorType` where older clients read it, `listForm` where the
+ * caller of a list chooses its form. `liftDeadline` is for uploads, whose sender sets the pace.
  */
 export interface App {
   Bindings: Env
@@ -41,7 +51,9 @@ export interface App {
     requestId: string
     liftDeadline: () => void
     claim?: Claim
+    day?: DayVersion
     problem?: ProblemCode
     tellsErrorType?: boolean
+    listForm?: 'json' | 'csv' | 'html'
   }
 }

@@ -1,9 +1,10 @@
 import { api } from './api'
-import { COPY, COPY_WITH_CHECK_INS } from './doctor-day/readers/copy'
+import { COPY, COPY_WITH_CHECK_INS } from './doctor-day/readers/copied-rows'
 import { FIND, FIND_NEW_DAY, FIND_QUEUE } from './doctors/finding'
 import { HOSPITALS } from './hospitals/import'
 import { consumerOf } from './imports/work/consumer'
 import { MEDICAL_TEST } from './medical-tests/actions'
+import { MEDICAL_TESTS } from './medical-tests/import'
 import { PATIENTS } from './patients/import'
 import { CLAIM } from './recorder/kind'
 import { recorderOf } from './recorder/recorder'
@@ -11,7 +12,7 @@ import { WEBHOOK_EVENT } from './webhooks/actions'
 
 export default {
   fetch: (request, env, ctx) => api.fetch(request, env, ctx),
-  queue: consumerOf({ hospitals: HOSPITALS, patients: PATIENTS }),
+  queue: consumerOf({ hospitals: HOSPITALS, patients: PATIENTS, tests: MEDICAL_TESTS }),
 } satisfies ExportedHandler<Env>
 export { DoctorDay } from './doctor-day/doctor-day'
 export { BulkJob } from './imports/work/bulk-job'

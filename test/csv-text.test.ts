@@ -1,6 +1,7 @@
 import fc from 'fast-check'
 import { expect, test } from 'vitest'
-import { csvLine, disarm, readCsv, rearm } from '../src/imports/csv'
+import { csvLine, disarm, rearm } from '../src/http/lists/csv-text'
+import { readCsv } from '../src/imports/csv'
 import { utf8 } from './directory'
 
 test.each([

@@ -1,13 +1,7 @@
-import type { Command, Moment, StepName } from '../src/doctor-day/commands'
+import type { Command, Moment, StepName, UndoName } from '../src/doctor-day/commands'
 import { decide } from '../src/doctor-day/rules/rules'
-import {
-  type Appointment,
-  type Day,
-  emptyDay,
-  type Opening,
-  type Recorded,
-} from '../src/doctor-day/state/day'
-import { evolve } from '../src/doctor-day/state/fold'
+import type { Appointment, Day, Opening, Recorded } from '../src/doctor-day/state/day'
+import { emptyDay, evolve } from '../src/doctor-day/state/fold'
 import type { WorkingHours } from '../src/doctor-day/state/slot-times'
 
 /** Commands for a day of three slots: appointment `a1`, hold `h1`, place in the waitlist `w1`, patient `p1`. */
@@ -112,6 +106,13 @@ export const step = (n: number, name: StepName): Command => ({
   clinicId,
   appointmentId: `a${n}`,
   step: name,
+})
+export const undo = (n: number, name: UndoName, mayAmend = false): Command => ({
+  type: 'undo',
+  clinicId,
+  appointmentId: `a${n}`,
+  undo: name,
+  mayAmend,
 })
 export const say = (
   isPresent: boolean,

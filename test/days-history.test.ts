@@ -33,6 +33,7 @@ test('a day tells what happened, oldest first, numbered without a gap', async ()
     seq: 2,
     at: `${DAY}T12:00:00.000Z`,
     actor: desk.keyId,
+    staff_id: null,
     type: 'booked',
     data: { appointment_id: desk.appointmentId, patient_id: desk.patientIds[0], slot: 1 },
   })

@@ -40,6 +40,12 @@ const TRIES: Try[] = [
   { path: '/api/v1/clinics', first: (d) => clinic(d, 'A'), other: (d) => clinic(d, 'B'), unkeyed: 409 },
   { path: '/api/v1/keys', first: (d) => key(d, 'A'), other: (d) => key(d, 'B'), unkeyed: 201, retried: 409 },
   {
+    path: '/api/v1/staff',
+    first: () => ({ name: 'A', role: 'nurse' }),
+    other: () => ({ name: 'A', role: 'lab' }),
+    unkeyed: 201,
+  },
+  {
     path: '/api/v1/patients',
     first: () => ({ name: 'A', phone: '2025559999' }),
     other: () => ({ name: 'B', phone: '2025559998' }),
@@ -91,7 +97,7 @@ const forgetReplies = async () => {
   await Promise.all(keys.map(({ name }) => env.REPLIES.delete(name)))
 }
 
-test('every POST is tried here; check-ins, imports, resync and what only reads have their own tests', async () => {
+test('every POST is tried here; check-ins, imports, resync, and what only reads or is shown once have their own tests', async () => {
   const posts = (await operations()).filter(({ method }) => method === 'POST').map(({ path }) => path)
   const elsewhere = [
     '/api/v1/appointments/waitlist/{id}/accept',
@@ -103,10 +109,24 @@ test('every POST is tried here; check-ins, imports, resync and what only reads h
     '/api/v1/checkins/doctors/{doctor_id}/queue/next',
     '/api/v1/checkins/walk-in',
     '/api/v1/checkins/{appointment_id}/{step}',
+    '/api/v1/checkins/{appointment_id}/uncheck-in',
+    '/api/v1/checkins/{appointment_id}/unserve',
     '/api/v1/doctors/{doctor_id}/days/{date}/resync',
+    '/api/v1/doctors/{id}/feed',
+    '/api/v1/staff/{id}/keys',
+    '/api/v1/staff/{id}/sign-in-links',
+    '/api/v1/sign-in',
     '/api/v1/clinics/{id}/resync',
     '/api/v1/clinics/{id}/days/repair',
     '/api/v1/hospitals/bulk',
+    '/tests/bulk',
+    '/tests/bulk/{job_id}/rows',
+    '/tests/bulk/{job_id}/cancel',
+    '/tests/bulk/{job_id}/resume',
+    '/api/v1/tests/bulk',
+    '/api/v1/tests/bulk/{job_id}/rows',
+    '/api/v1/tests/bulk/{job_id}/cancel',
+    '/api/v1/tests/bulk/{job_id}/resume',
     '/api/v1/patients/bulk',
     '/api/v1/patients/search',
     '/api/v1/patients/bulk/{job_id}/rows',

@@ -114,13 +114,14 @@ function messageOf(block: string): LiveMessage | null {
 export const until = (follower: Follower, seq: number): Promise<void> =>
   soon(() => expect(follower.messages.at(-1)?.seq).toBe(seq))
 
-/** The queue that the messages tell of: a snapshot starts anew, an entry takes the place of its position. */
+/** The queue that the messages tell of: a snapshot starts anew, an entry takes the place of its position, or is gone. */
 export function folded(messages: LiveMessage[]): (BoardEntry & Record<string, unknown>)[] {
   const byPosition = new Map<number, unknown>()
   for (const message of messages) {
     if (message.type === 'snapshot') byPosition.clear()
     const entries = message.type === 'snapshot' ? message.entries : message.entry ? [message.entry] : []
     for (const entry of entries) byPosition.set(entry.position, entry)
+    if (message.type === 'event' && message.removed) byPosition.delete(message.removed)
   }
   return [...byPosition].sort(([one], [other]) => one - other).map(([, entry]) => entry) as never
 }

@@ -34,14 +34,13 @@ test('every kind of event, in each of its versions, is in the golden log and is 
     Array.from({ length: latest }, (_, n) => `${kind} ${n + 1}`),
   )
   expect([...inLog].sort()).toEqual(known.sort())
-  for (const { body } of LOG)
-    if (versionsOf().get(JSON.parse(body).type) === 1) expect(written(readEvent(body))).toBe(body)
+  for (const { body } of LOG) expect(written(readEvent(body))).toBe(body)
 })
 
 /** What a newer version of the service may have written. */
 const UNKNOWN = [
   { type: 'booked_twice_a_day', slot: 6 },
-  { type: 'booked', v: 2, appointmentId: 'a9', patientId: 'p9', slots: [6] },
+  { type: 'booked', v: 3, appointmentId: 'a9', patientId: 'p9', slots: [6] },
   { type: 'served', v: 1.5, appointmentId: 'a1' },
   { type: 'held', v: 0, holdId: 'h9', slot: 6, expiresAt: 0 },
   { type: 'unknown', stored: '{}' },

@@ -128,7 +128,11 @@ test('the documentation shows the upload as a file with a required Idempotency-K
   const clinic = await openClinic()
   const { body } = await clinic.get('/openapi.json')
   const operation = body.paths[`${HOSPITALS}/bulk`].post
-  expect(Object.keys(operation.requestBody.content)).toEqual(['multipart/form-data', 'text/csv'])
+  expect(Object.keys(operation.requestBody.content)).toEqual([
+    'multipart/form-data',
+    'text/csv',
+    'application/x-ndjson',
+  ])
   expect(operation.parameters).toContainEqual(
     expect.objectContaining({ name: 'Idempotency-Key', in: 'header', required: true }),
   )

@@ -164,12 +164,36 @@ test.each<[string, file: Uint8Array, sentence: RegExp]>([
   ['XML without its first line', utf8('<rows><row name="A"/></rows>'), /XML or a web page; save/],
   ['a comment before a web page', utf8('<!-- saved -->\n<html>'), /XML or a web page; save/],
   ['a document of a word processor', utf8('{\\rtf1\\ansi\n{'), /RTF.*save its table as CSV UTF-8$/],
-  ['a list in JSON', utf8('[{"name":"A","address":"B"}]'), /JSON; send its records as CSV UTF-8$/],
-  ['a list in JSON, indented', utf8('[\n  {\n'), /JSON; send its records as CSV UTF-8$/],
-  ['an object in JSON', utf8('{\r\n  "name": "A"'), /JSON; send its records as CSV UTF-8$/],
-  ['JSON lines', utf8('{"name":"A"}\n{"name":"B"}\n'), /JSON; send its records as CSV UTF-8$/],
-  ['a single brace', utf8('{'), /JSON; send its records as CSV UTF-8$/],
-  ['long JSON in one line', utf8(`["${'x'.repeat(200_000)}"]`), /JSON; send its records as CSV UTF-8$/],
+  [
+    'a list in JSON',
+    utf8('[{"name":"A","address":"B"}]'),
+    /JSON; send its records as CSV UTF-8, or one on each line of an .ndjson file$/,
+  ],
+  [
+    'a list in JSON, indented',
+    utf8('[\n  {\n'),
+    /JSON; send its records as CSV UTF-8, or one on each line of an .ndjson file$/,
+  ],
+  [
+    'an object in JSON',
+    utf8('{\r\n  "name": "A"'),
+    /JSON; send its records as CSV UTF-8, or one on each line of an .ndjson file$/,
+  ],
+  [
+    'JSON lines',
+    utf8('{"name":"A"}\n{"name":"B"}\n'),
+    /JSON; send its records as CSV UTF-8, or one on each line of an .ndjson file$/,
+  ],
+  [
+    'a single brace',
+    utf8('{'),
+    /JSON; send its records as CSV UTF-8, or one on each line of an .ndjson file$/,
+  ],
+  [
+    'long JSON in one line',
+    utf8(`["${'x'.repeat(200_000)}"]`),
+    /JSON; send its records as CSV UTF-8, or one on each line of an .ndjson file$/,
+  ],
   ['gzip', new Uint8Array(gzipSync('name,address\nA,B\n')), /compressed; send the CSV itself/],
 ])('%s is called what it is', async (_, file, sentence) => {
   const clinic = await openClinic()

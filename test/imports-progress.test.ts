@@ -32,7 +32,7 @@ const after = (ms: number) => vi.advanceTimersByTimeAsync(ms)
 
 function factsOf(created: number, job: Partial<ImportFacts['job']> = {}): ImportFacts {
   const running = { id: 'job', clinicId: 'clinic', state: 'processing', totalRows: 1_000, pausedUntil: null }
-  return { job: { ...running, ...job } as ImportFacts['job'], created, failed: 0 }
+  return { job: { ...running, ...job } as ImportFacts['job'], created, duplicate: 0, failed: 0 }
 }
 
 type Told = Pace & { created: number; state: string }

@@ -34,14 +34,18 @@ const follow = async (client: Client, path: string) => {
   return follower
 }
 
-test('the stream of an import ends when its key is revoked elsewhere; another key’s goes on', async () => {
+test.each([
+  ['is revoked', 'UPDATE api_keys SET revoked_at = 1 WHERE id = ?'],
+  ['has expired', 'UPDATE api_keys SET expires_at = 1 WHERE id = ?'],
+  ['may do less', `UPDATE api_keys SET scopes = '["events:read"]' WHERE id = ?`],
+])('the stream of an import ends when its key %s elsewhere; another key’s goes on', async (_, sql) => {
   const clinic = await openClinic()
   const other = await keyFor(clinic.clinicId, ['hospitals:read'])
   const { body } = await upload(clinic, csv('A,B,'))
   const path = `${HOSPITALS}/status/${body.job_id}/live`
   const [revoked, kept] = [await follow(other, path), await follow(clinic, path)]
   await soon(() => expect(revoked.text).toContain('event: progress'))
-  await env.DB.prepare('UPDATE api_keys SET revoked_at = 1 WHERE id = ?').bind(other.keyId).run()
+  await env.DB.prepare(sql).bind(other.keyId).run()
   vi.useFakeTimers({ now: Date.now() + KEY_ASKED_EVERY_MS, toFake: ['Date'] })
   await soon(() => expect(revoked.hasEnded).toBe(true))
   expect(revoked.text).not.toContain('event: end')

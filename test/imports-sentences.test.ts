@@ -6,7 +6,7 @@ type State = typeof imports.$inferSelect.state
 
 const said = (state: State, totalRows: number, created: number, failed: number) => {
   const job = { state, totalRows } as typeof imports.$inferSelect
-  return statusMessage({ job, created, failed }, 'patients')
+  return statusMessage({ job, created, duplicate: 0, failed }, 'patients')
 }
 
 test.each<[State, total: number, created: number, failed: number, sentence: string]>([

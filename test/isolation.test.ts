@@ -19,11 +19,20 @@ async function furnish(desk: FrontDesk): Promise<Record<string, string>> {
     'Idempotency-Key': 'patients',
     'Content-Type': 'text/csv',
   })
+  const test = { test_id: 't', patient_id: 'p', clinic_id: desk.clinicId, test_type: 'x', result: 'r' }
+  const importedTests = await desk.send('POST', '/api/v1/tests/bulk', JSON.stringify(test), {
+    'Idempotency-Key': 'tests',
+    'Content-Type': 'application/x-ndjson',
+  })
   const place = { doctor_id: desk.doctorId, date: DAY }
   const hold = await desk.post('/api/v1/appointments/holds', { ...place, ttl_seconds: 600 })
   const { body: other } = await desk.post('/api/v1/patients', { name: 'Other', phone: '+1 202 555 8888' })
   const waiting = await desk.post('/api/v1/appointments/waitlist', { ...place, patient_id: other.id })
+  const { body: person } = await desk.post('/api/v1/staff', { name: 'Ada', role: 'nurse' })
+  const key = { clinic_id: desk.clinicId, name: 'k', scopes: ['events:read'] }
   return {
+    staff_id: person.id,
+    key_id: (await desk.post('/api/v1/keys', key)).body.id,
     hold_id: hold.body.hold_id,
     wait_id: waiting.body.id,
     clinic_id: desk.clinicId,
@@ -32,26 +41,37 @@ async function furnish(desk: FrontDesk): Promise<Record<string, string>> {
     appointment_id: appointment.id,
     job_id: imported.body.job_id,
     patients_job_id: importedPatients.body.job_id,
+    tests_job_id: importedTests.body.job_id,
     batch_id: jobs.body.jobs[0].batch_id,
   }
 }
 
 const PATH_IDS: Record<string, string> = {
+  '/api/v1/clinics/{id}': 'clinic_id',
+  '/api/v1/keys/{id}': 'key_id',
+  '/api/v1/staff/{id}': 'staff_id',
+  '/api/v1/staff/{id}/keys': 'staff_id',
+  '/api/v1/staff/{id}/sign-in-links': 'staff_id',
   '/api/v1/patients/{id}': 'patient_id',
   '/api/v1/doctors/{id}': 'doctor_id',
   '/api/v1/doctors/{id}/availability': 'doctor_id',
+  '/api/v1/doctors/{id}/feed': 'doctor_id',
   '/api/v1/doctors/{doctor_id}/days/{date}/events': 'doctor_id',
   '/api/v1/doctors/{doctor_id}/days/{date}': 'doctor_id',
+  '/api/v1/doctors/{doctor_id}/days/{date}/list': 'doctor_id',
   '/api/v1/doctors/{doctor_id}/days/{date}/verify': 'doctor_id',
   '/api/v1/doctors/{doctor_id}/days/{date}/resync': 'doctor_id',
   '/api/v1/doctors/{doctor_id}/days/{date}/absence': 'doctor_id',
   '/api/v1/appointments/{id}': 'appointment_id',
+  '/api/v1/appointments/{id}.ics': 'appointment_id',
   '/api/v1/appointments/{id}/cancel': 'appointment_id',
   '/api/v1/appointments/{id}/reschedule': 'appointment_id',
   '/api/v1/appointments/holds/{id}': 'hold_id',
   '/api/v1/appointments/waitlist/{id}/accept': 'wait_id',
   '/api/v1/appointments/waitlist/{id}/decline': 'wait_id',
   '/api/v1/checkins/{appointment_id}': 'appointment_id',
+  '/api/v1/checkins/{appointment_id}/uncheck-in': 'appointment_id',
+  '/api/v1/checkins/{appointment_id}/unserve': 'appointment_id',
   '/api/v1/checkins/{appointment_id}/{step}': 'appointment_id',
   '/api/v1/checkins/doctors/{doctor_id}/queue/next': 'doctor_id',
   '/api/v1/appointments/doctors/{doctor_id}/appointments': 'doctor_id',
@@ -66,6 +86,14 @@ const PATH_IDS: Record<string, string> = {
   '/api/v1/patients/bulk/{job_id}/succeeded.csv': 'patients_job_id',
   '/api/v1/patients/bulk/{job_id}/cancel': 'patients_job_id',
   '/api/v1/patients/bulk/{job_id}/resume': 'patients_job_id',
+  ...Object.fromEntries(
+    ['/tests/bulk', '/api/v1/tests/bulk'].flatMap((bulk) =>
+      ['', '/live', '/failed.csv', '/succeeded.csv', '/cancel', '/resume'].map((end) => [
+        `${bulk}/{job_id}${end}`,
+        'tests_job_id',
+      ]),
+    ),
+  ),
   '/api/v1/hospitals/jobs/{job_id}/failed.csv': 'job_id',
   '/api/v1/hospitals/jobs/{job_id}/succeeded.csv': 'job_id',
   '/api/v1/hospitals/jobs/{job_id}/cancel': 'job_id',
@@ -74,23 +102,29 @@ const PATH_IDS: Record<string, string> = {
 }
 
 /** Ids that only an admin of the whole service can reach; a clinic's key is refused before any look-up. */
-const ADMIN_ONLY = ['/api/v1/keys/{id}', '/api/v1/clinics/{id}/resync', '/api/v1/clinics/{id}/days/repair']
+const ADMIN_ONLY = ['/api/v1/clinics/{id}/resync', '/api/v1/clinics/{id}/days/repair']
 /**
  * A hospital's id is made by the consumer, and a repair is a file: their own tests show their isolation. The
- * explanation of a problem belongs to no clinic.
+ * explanation of a problem belongs to no clinic. A feed is opened by a token alone: test/calendar.test.ts.
  */
 const SHOWN_ELSEWHERE = [
   '/problems/{code}',
+  '/api/v1/doctors/{id}/feed.ics',
   '/api/v1/hospitals/{id}',
   '/api/v1/hospitals/jobs/{job_id}/rows',
   '/api/v1/patients/bulk/{job_id}/rows',
+  '/api/v1/tests/bulk/{job_id}/rows',
+  '/tests/bulk/{job_id}/rows',
 ]
+
+/** The keys of a clinic’s own manager. */
+const MANAGED = { scopes: ['*', 'clinic:admin'] }
 
 /** All that tells one answer from another. */
 const wordsOf = ({ status, body }: Reply) => ({ status, body: { ...body, request_id: '' } })
 
 test('every id of one clinic is 404 for the other, word for word as an unknown id, on every route that takes an id in its path', async () => {
-  const [one, other] = [await openFrontDesk(), await openFrontDesk()]
+  const [one, other] = [await openFrontDesk(MANAGED), await openFrontDesk(MANAGED)]
   const ids = await furnish(one)
   const routes = (await operations()).filter(
     ({ path }) => path.includes('{') && !ADMIN_ONLY.includes(path) && !SHOWN_ELSEWHERE.includes(path),
@@ -109,6 +143,7 @@ test('every id of one clinic is 404 for the other, word for word as an unknown i
       is_present: true,
       room: 'r',
       reason: 'ill',
+      expires_at: '2041-01-01T00:00:00Z',
     })
     const foreign = await other.send(method, url, body)
     const unknown = await other.send(method, urlOf(crypto.randomUUID()), body)
@@ -127,7 +162,7 @@ test('every id of one clinic is 404 for the other, word for word as an unknown i
 })
 
 test('every id of one clinic is 404 for the other, in every body and query that takes one', async () => {
-  const [one, other] = [await openFrontDesk(), await openFrontDesk()]
+  const [one, other] = [await openFrontDesk(MANAGED), await openFrontDesk(MANAGED)]
   const theirs = await furnish(one)
   const own = await furnish(other)
   const attempts: [string, string, object | null][] = [
@@ -148,7 +183,11 @@ test('every id of one clinic is 404 for the other, in every body and query that 
     ],
     ['POST', '/api/v1/checkins/walk-in', { doctor_id: theirs.doctor_id, patient_id: own.patient_id }],
     ['POST', '/api/v1/checkins/walk-in', { doctor_id: own.doctor_id, patient_id: theirs.patient_id }],
+    ['GET', `/api/v1/appointments/waitlist?doctor_id=${theirs.doctor_id}`, null],
     ['GET', `/tests?clinic_id=${theirs.clinic_id}`, null],
+    ['GET', `/api/v1/keys?clinic_id=${theirs.clinic_id}`, null],
+    ['GET', `/api/v1/audit?clinic_id=${theirs.clinic_id}`, null],
+    ['POST', '/api/v1/keys', { clinic_id: theirs.clinic_id, name: 'k', scopes: ['events:read'] }],
     [
       'POST',
       '/tests',
@@ -178,7 +217,7 @@ function withUnknown(theirs: Record<string, string>, path: string, text: string)
 }
 
 test('lists hold nothing of another clinic', async () => {
-  const [one, other] = [await openFrontDesk(), await openFrontDesk()]
+  const [one, other] = [await openFrontDesk(MANAGED), await openFrontDesk(MANAGED)]
   await furnish(one)
   await one.post('/webhook/appointments', {
     event_type: 'updated',
@@ -193,14 +232,16 @@ test('lists hold nothing of another clinic', async () => {
   expect(found).toMatchObject([{ id: other.patientIds[0] }])
   expect((await other.get('/api/v1/hospitals/jobs')).body).toEqual({ total_jobs: 0, jobs: [] })
   expect((await other.get('/api/v1/patients/bulk')).body).toEqual({ total_jobs: 0, jobs: [] })
+  expect((await other.get('/api/v1/tests/bulk/jobs')).body).toEqual({ total_jobs: 0, jobs: [] })
   expect((await other.get('/api/v1/hospitals')).body).toEqual([])
   expect((await other.get('/api/v1/appointments')).body).toEqual([])
+  expect((await other.get('/api/v1/staff')).body).toEqual([])
   const { body: audit } = await other.get('/api/v1/audit')
   expect(JSON.stringify(audit)).not.toContain(one.doctorId)
 })
 
 test('a doctor’s code, a patient’s phone and an Idempotency-Key of one clinic are free for another', async () => {
-  const [one, other] = [await openFrontDesk(), await openFrontDesk()]
+  const [one, other] = [await openFrontDesk(MANAGED), await openFrontDesk(MANAGED)]
   const bookings = [
     await one.book({ date: DAY, idempotency_key: 'k' }),
     await other.book({ date: DAY, idempotency_key: 'k' }),

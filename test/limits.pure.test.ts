@@ -32,6 +32,8 @@ test.each<[string, Command]>([
   ['reserving for a move', desk.reserve(9)],
   ['requeuing', desk.step(1, 'requeue')],
   ['recalling', desk.step(1, 'recall')],
+  ['undoing a check-in', desk.undo(1, 'uncheck_in')],
+  ['undoing a completed visit', desk.undo(1, 'unserve')],
 ])('%s stops at the limit of a day, one event before it does not', (_, command) => {
   expect(desk.refusedBy(long(busy), command)).toBe('day_log_full')
   expect(desk.refusedBy(long(busy, EVENTS_MAX - 1), command)).not.toBe('day_log_full')

@@ -4,7 +4,7 @@ import { afterEach, describe, expect, test, vi } from 'vitest'
 import { dayKey } from '../src/doctor-day/storage/address'
 import { type FrontDesk, openFrontDesk, type Reply, times } from './clinic'
 import { rounds } from './rounds'
-import { contradiction, type Kind, type Op, SequentialDay } from './sequential-day'
+import { contradiction, type Kind, type Op, SequentialDay, type Step } from './sequential-day'
 
 const ROUNDS = rounds(10, 100)
 const CAPACITY = 40
@@ -25,6 +25,10 @@ const EVENTS: Record<Kind, string> = {
   release: 'hold_ended',
   check_in: 'checked_in',
   next: 'called',
+  serve: 'served',
+  requeue: 'requeued',
+  uncheck_in: 'unchecked_in',
+  unserve: 'unserved',
 }
 
 let clock = 0
@@ -56,11 +60,15 @@ function send(desk: FrontDesk, date: string, kind: Kind, target: string): Promis
       return desk.post(CHECKINS, { appointment_id: target, patient_id: desk.patientIds[0] })
     case 'next':
       return desk.post(`${CHECKINS}/doctors/${desk.doctorId}/queue/next`, { date, room: target })
+    default:
+      return desk.post(`${CHECKINS}/${target}/${kind.replace('_', '-')}`)
   }
 }
 
+type Logged = Record<string, string> & { position?: number }
+
 /** The day's log, as [type, the id it is about, room]. */
-async function logOf(desk: FrontDesk, date: string): Promise<Record<string, string>[]> {
+async function logOf(desk: FrontDesk, date: string): Promise<Logged[]> {
   const stub = env.DOCTOR_DAY.get(env.DOCTOR_DAY.idFromName(dayKey(desk.clinicId, desk.doctorId, date)))
   return runInDurableObject(stub, (_, state) =>
     state.storage.sql
@@ -71,10 +79,11 @@ async function logOf(desk: FrontDesk, date: string): Promise<Record<string, stri
 }
 
 /** The requests that changed something, in the order in which the log tells of them. */
-function ordered(log: Record<string, string>[], ops: Op[]): Op[] {
+function ordered(log: Logged[], ops: Op[]): Op[] {
   return log.flatMap((event) => {
     const op = ops.find(({ kind, target, made, value, status }) => {
       if (EVENTS[kind] !== event.type || status >= 300) return false
+      if (kind === 'check_in' && value !== event.position) return false
       if (kind === 'next') return value === event.appointmentId && target === event.room
       return [made ?? target].includes(event.appointmentId ?? event.holdId ?? '')
     })
@@ -99,13 +108,23 @@ test(`two hundred requests of mixed kinds at once could have come one by one, ${
     const [booked, held] = ['book', 'hold'].map((kind) =>
       before.flatMap((op) => (op.kind === kind && op.made ? [op.made] : [])),
     ) as [string[], string[]]
+    // Some are in each state when all begins. Those of the first eight may be cancelled.
+    for (const target of booked.slice(8, 14)) before.push(await record(desk, date, ['check_in', target]))
+    for (const n of times(4, (n) => n)) before.push(await record(desk, date, ['next', `first room ${n}`]))
+    for (const target of booked.slice(8, 10)) before.push(await record(desk, date, ['serve', target]))
+    // One of each step per appointment, so that each event belongs to one request.
+    const stepsOf = (step: Step, from: number): Wanted[] => booked.slice(from).map((target) => [step, target])
     const wanted: Wanted[] = [
-      ...times(50, (): Wanted => ['book', '']),
-      ...times(40, (): Wanted => ['hold', '']),
-      ...times(30, (n): Wanted => ['cancel', booked[n % booked.length] ?? '']),
+      ...times(37, (): Wanted => ['book', '']),
+      ...times(25, (): Wanted => ['hold', '']),
+      ...times(16, (n): Wanted => ['cancel', booked[n % 8] ?? '']),
       ...times(10, (n): Wanted => ['release', held[n] ?? '']),
-      ...times(40, (n): Wanted => ['check_in', booked[n % booked.length] ?? '']),
-      ...times(30, (n): Wanted => ['next', `room ${n}`]),
+      ...times(45, (n): Wanted => ['check_in', booked[n % booked.length] ?? '']),
+      ...times(25, (n): Wanted => ['next', `room ${n}`]),
+      ...stepsOf('requeue', 0),
+      ...stepsOf('uncheck_in', 0),
+      ...stepsOf('serve', 12),
+      ...stepsOf('unserve', 6),
     ]
     const during = await Promise.all(shuffled(wanted, round).map((each) => record(desk, date, each)))
     const all = [...before, ...during]
@@ -154,6 +173,38 @@ describe('the check catches what must not be', () => {
         book('b', 2),
         op('check_in', { target: 'a', value: 1 }),
         op('check_in', { target: 'b', value: 1 }),
+      ],
+      [],
+    ],
+    [
+      'a position that an undone check-in had, given again',
+      [
+        book('a', 1),
+        op('check_in', { target: 'a', value: 1 }),
+        op('uncheck_in', { target: 'a', status: 200 }),
+        op('check_in', { target: 'a', value: 1 }),
+      ],
+      [],
+    ],
+    [
+      'a patient who is called after an undone check-in',
+      [
+        book('a', 1),
+        op('check_in', { target: 'a', value: 1 }),
+        op('uncheck_in', { target: 'a', status: 200 }),
+        op('next', { target: 'r', status: 200, value: 'a' }),
+      ],
+      [],
+    ],
+    [
+      'a requeued patient who comes last',
+      [
+        ...[book('a', 1), book('b', 2)],
+        op('check_in', { target: 'a', value: 1 }),
+        op('check_in', { target: 'b', value: 2 }),
+        op('next', { target: 'r', status: 200, value: 'a' }),
+        op('requeue', { target: 'a', status: 200 }),
+        op('next', { target: 's', status: 200, value: 'b' }),
       ],
       [],
     ],

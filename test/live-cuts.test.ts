@@ -17,7 +17,7 @@ afterEach(() => {
 })
 
 type Random = (below: number) => number
-const STEPS = ['serve', 'skip', 'requeue', 'no-show', 'recall']
+const STEPS = ['serve', 'skip', 'requeue', 'no-show', 'recall', 'uncheck-in', 'unserve']
 
 /** One thing out of a day's life. What the day refuses changes nothing, and is as good a test. */
 function life(desk: FrontDesk, random: Random): () => Promise<unknown> {

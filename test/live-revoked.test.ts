@@ -5,6 +5,7 @@ import { KEYS_ASKED_EVERY_MS } from '../src/doctor-day/readers/key-watch'
 import { type Client, caller, type FrontDesk, keyFor } from './clinic'
 import { type Follower, follow, KINDS, until } from './followers'
 import { arrive, at, DAY, NOON, objectOf, onDay, openDay, withKey } from './live-day'
+import { changeRole, personOf } from './people'
 import { soon } from './soon'
 
 afterEach(() => {
@@ -55,6 +56,45 @@ test.each(KINDS)(
     await Promise.all([other.cut(), otherBoard.cut()])
   },
 )
+
+test.each([
+  ['has expired', 'UPDATE api_keys SET expires_at = 1 WHERE id = ?'],
+  ['may not read queues any more', `UPDATE api_keys SET scopes = '["tests:read"]' WHERE id = ?`],
+])(
+  'the streams of a key that %s end as those of a revoked one, and its ticket opens nothing',
+  async (_, sql) => {
+    const desk = await openDay()
+    const key = await follower(desk)
+    const ticket = await ticketOf(desk, key)
+    const [own, ofTicket, other] = [
+      await follow('WebSocket', onDay(desk), withKey(key)),
+      await follow('WebSocket', ticket),
+      await follow('WebSocket', onDay(desk), withKey(desk)),
+    ]
+    await Promise.all([own, ofTicket, other].map((one) => until(one, 0)))
+    await env.DB.prepare(sql).bind(key.keyId).run()
+    await ring(desk)
+    await soon(() => expect([own.end?.code, ofTicket.end?.code]).toEqual([4001, 4001]))
+    expect((await stranger.get(ticket)).status).toBe(401)
+    expect(other.end).toBeNull()
+    await other.cut()
+  },
+)
+
+test('a person whose new role may not read queues follows none any more; one who still may goes on', async () => {
+  const desk = await openDay()
+  const manager = await keyFor(desk.clinicId, ['*', 'clinic:admin'])
+  const [nurse, stays] = [await personOf(manager, 'nurse'), await personOf(manager, 'nurse')]
+  const own = await follow('WebSocket', onDay(desk), withKey({ ...manager, key: nurse.key }))
+  const other = await follow('WebSocket', onDay(desk), withKey({ ...manager, key: stays.key }))
+  await Promise.all([own, other].map((one) => until(one, 0)))
+  expect((await changeRole(manager, nurse, 'lab')).status).toBe(200)
+  expect((await changeRole(manager, stays, 'doctor')).status).toBe(200)
+  await ring(desk)
+  await soon(() => expect(own.end?.code).toBe(4001))
+  expect(other.end).toBeNull()
+  await other.cut()
+})
 
 test('the day goes on asking while it has followers, also unused and after an eviction, and then stops', async () => {
   const desk = await openDay()

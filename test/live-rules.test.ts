@@ -1,6 +1,6 @@
 import fc from 'fast-check'
 import { expect, test } from 'vitest'
-import type { Command, StepName } from '../src/doctor-day/commands'
+import type { Command, StepName, UndoName } from '../src/doctor-day/commands'
 import {
   appendEvents,
   emptyStreamLog,
@@ -10,10 +10,10 @@ import {
   messagesAfter,
   type StreamLog,
 } from '../src/doctor-day/readers/live'
-import { type CheckIn, emptyDay, type Recorded } from '../src/doctor-day/state/day'
-import { fold } from '../src/doctor-day/state/fold'
+import type { CheckIn, Recorded } from '../src/doctor-day/state/day'
+import { emptyDay, fold } from '../src/doctor-day/state/fold'
 import { view } from '../src/doctor-day/state/views'
-import { apply, arrive, book, hold, next, OPENING, say, step, walkIn } from './day-commands'
+import { apply, arrive, book, hold, next, OPENING, say, step, undo, walkIn } from './day-commands'
 import { folded } from './followers'
 
 const DESK = lensOf('desk', OPENING, false)
@@ -23,6 +23,7 @@ const LENSES = [DESK, BOARD, LETTERED]
 const NAMES = new Map(Array.from({ length: 7 }, (_, n) => [`p${n}`, `Name ${n}`]))
 
 const STEPS: StepName[] = ['serve', 'skip', 'requeue', 'no_show', 'recall']
+const UNDO: UndoName[] = ['uncheck_in', 'unserve']
 const small = fc.nat(8)
 const command: fc.Arbitrary<Command> = fc.oneof(
   small.map((n) => book(n, true)),
@@ -32,6 +33,8 @@ const command: fc.Arbitrary<Command> = fc.oneof(
   fc.constant(next()),
   fc.tuple(small, fc.constantFrom(...STEPS)).map(([n, name]) => step(n, name)),
   fc.tuple(small, fc.constantFrom(...STEPS)).map(([n, name]) => step(100 + n, name)),
+  fc.tuple(small, fc.constantFrom(...UNDO)).map(([n, name]) => undo(n, name)),
+  fc.tuple(small, fc.constantFrom(...UNDO)).map(([n, name]) => undo(100 + n, name)),
 )
 
 function logOf(commands: Command[]): Recorded[] {
@@ -113,6 +116,17 @@ test('the board tells of nothing but the queue, and of nobody by name or id', ()
     event: 'called',
     entry: { position: 1, status: 'called', room: 'r1', initials: null },
   })
+})
+
+test('a check-in that was undone is told to both views once, by the position that is gone', () => {
+  const log = logOf([book(1), arrive(1), walkIn(2), undo(1, 'uncheck_in')])
+  for (const lens of [DESK, BOARD]) {
+    const { messages } = messagesAfter(streamLogOf(log), 0, lens, NAMES)
+    expect(messages.at(-1)).toMatchObject({ event: 'unchecked_in', entry: null, removed: 1 })
+    expect(messages.filter((message) => 'removed' in message)).toHaveLength(1)
+    expect(folded(messages).map(({ position }) => position)).toEqual([2])
+    expect(messagesAfter(streamLogOf(log), log.length, lens, NAMES).messages).toEqual([])
+  }
 })
 
 test('a number that the day has not come to gets the snapshot', () => {

@@ -63,7 +63,6 @@ test('a path that is written out is no id: its other methods are 405, though a p
     expect.arrayContaining([
       { method: 'GET', path: '/api/v1/hospitals/bulk' },
       { method: 'GET', path: '/api/v1/appointments/holds' },
-      { method: 'GET', path: '/api/v1/appointments/waitlist' },
       { method: 'GET', path: '/api/v1/checkins/walk-in' },
     ]),
   )

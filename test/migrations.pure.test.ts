@@ -99,7 +99,8 @@ test('patients stored before stay who they are, and are marked as folded by the 
 
 const PEOPLE = ['one', 'two'].map(
   (clinic) => `
-  INSERT INTO clinics VALUES ('${clinic}', 'C', 'UTC', 'US', 1, 'o');
+  INSERT INTO clinics (id, name, time_zone, country, created_at, op_id)
+  VALUES ('${clinic}', 'C', 'UTC', 'US', 1, 'o');
   INSERT INTO patients (id, clinic_id, name, name_folded, phone, created_at, op_id)
   VALUES ('ada ${clinic}', '${clinic}', 'Ada', 'ada of ${clinic}', '+12025550101', 1, 'o');`,
 )
@@ -137,4 +138,16 @@ test('the scripts for an export take the full-text indexes away, and make the sa
     ['ada one'],
     ['bob'],
   ])
+})
+
+test('keys and clinics stored before belong to no person, never expire, and have no settings', () => {
+  const rows = `
+  INSERT INTO clinics (id, name, time_zone, country, created_at, op_id) VALUES ('c', 'C', 'UTC', 'US', 1, 'o');
+  INSERT INTO api_keys (id, clinic_id, name, scopes, secret_hash, created_at, op_id)
+  VALUES ('k', 'c', 'k', '["*"]', 'h', 1, 'o');`
+  const database = migrated('staff', rows)
+  const [key] = database.prepare('SELECT * FROM api_keys').all()
+  expect(key).toMatchObject({ scopes: '["*"]', staff_id: null, expires_at: null, revoked_at: null })
+  const [clinic] = database.prepare('SELECT * FROM clinics').all()
+  expect(clinic).toMatchObject({ settings: '{}', version: 1, change_op: null })
 })

@@ -14,7 +14,7 @@ type Row = { seq: number; hash: string }
 const bookAsNewerVersion = (desk: FrontDesk) =>
   inStorage(desk, (sql) => {
     const { seq, hash } = sql.exec<Row>('SELECT seq, hash FROM head').one()
-    const body = JSON.stringify({ type: 'booked', v: 2, appointmentId: 'a3', patientId: 'p3', slots: [3] })
+    const body = JSON.stringify({ type: 'booked', v: 3, appointmentId: 'a3', patientId: 'p3', slots: [3] })
     const row = [seq + 1, Date.now(), 'key_newer', body] as const
     const next = sha256(JSON.stringify([hash, ...row]))
     sql.exec('INSERT INTO events VALUES (?, ?, ?, ?, ?)', ...row, next)
@@ -48,7 +48,7 @@ test('a day that a newer version has written shows what it can, and gives no slo
   expect((await desk.book({ date: DAY, allow_another: true }, keyed)).text).toBe(before.text)
   expect((await desk.get(pathOf(desk, 'events'))).body.at(-1)).toMatchObject({
     type: 'booked',
-    data: { v: 2 },
+    data: { v: 3 },
   })
   expect((await desk.get(`/api/v1/appointments/${desk.appointmentId}`)).status).toBe(200)
   expect((await verdictOf(desk)).ok).toBe(true)

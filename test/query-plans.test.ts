@@ -1,32 +1,15 @@
-import { env } from 'cloudflare:workers'
 import { afterEach, expect, test, vi } from 'vitest'
-import { COPY, COPY_WITH_CHECK_INS } from '../src/doctor-day/readers/copy'
+import { COPY, COPY_WITH_CHECK_INS } from '../src/doctor-day/readers/copied-rows'
 import { FIND, FIND_NEW_DAY, FIND_QUEUE } from '../src/doctors/finding'
 import { MEDICAL_TEST } from '../src/medical-tests/actions'
 import { READ_CLAIMS, SWEEP } from '../src/recorder/claims'
 import { CLAIM, forOne } from '../src/recorder/kind'
 import { WEBHOOK_EVENT } from '../src/webhooks/actions'
-import { openFrontDesk, times } from './clinic'
+import { openFrontDesk } from './clinic'
 import { operations } from './conformity'
+import { asked, planOf } from './plans'
 
 afterEach(() => vi.restoreAllMocks())
-
-/** The SELECT statements that `work` sends to D1. */
-async function asked(work: () => Promise<unknown>): Promise<string[]> {
-  const prepared = vi.spyOn(Object.getPrototypeOf(env.DB) as D1Database, 'prepare')
-  await work()
-  const texts = prepared.mock.calls.map(([text]) => text)
-  prepared.mockRestore()
-  return [...new Set(texts)].filter((text) => /^\s*select/i.test(text))
-}
-
-/** How SQLite runs a query, step by step. */
-async function planOf(query: string): Promise<string[]> {
-  const numbered = Math.max(0, ...[...query.matchAll(/\?(\d+)/g)].map(([, n]) => Number(n)))
-  const count = numbered || query.split('?').length - 1
-  const plan = env.DB.prepare(`EXPLAIN QUERY PLAN ${query}`).bind(...times(count, () => 1))
-  return (await plan.all<{ detail: string }>()).results.map(({ detail }) => detail)
-}
 
 /** Reads every row of a table, or sorts all rows that match before the first page is cut. */
 const isSlow = (step: string) =>
@@ -41,7 +24,8 @@ const LISTS: Record<string, string[]> = {
   '/tests': [cursorOf(9)],
   '/api/v1/clinics': [cursorOf('x')],
   '/api/v1/keys': [cursorOf('x'), 'clinic_id=x'],
-  '/api/v1/audit': [cursorOf(9)],
+  '/api/v1/staff': [cursorOf('x')],
+  '/api/v1/audit': [cursorOf(9), 'clinic_id=x'],
   '/api/v1/doctors': [cursorOf('x'), 'date=2040-03-14'],
   '/api/v1/appointments': [
     cursorOf('2040-03-14', 'x'),
@@ -55,6 +39,8 @@ const LISTS: Record<string, string[]> = {
   '/api/v1/hospitals/jobs': [cursorOf('x')],
   '/api/v1/patients': [cursorOf('x'), 'q=ann+b', 'phone=0101', 'birth_date=1990-01-01', 'identifier=x'],
   '/api/v1/patients/bulk': [cursorOf('x')],
+  '/api/v1/tests/bulk/jobs': [cursorOf('x')],
+  '/tests/bulk/jobs': [cursorOf('x')],
 }
 
 /** Every choice of some of these, the empty one included. */

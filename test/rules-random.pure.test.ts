@@ -1,9 +1,9 @@
 import fc from 'fast-check'
 import { describe, expect, test } from 'vitest'
-import type { Command, StepName } from '../src/doctor-day/commands'
-import { type Day, emptyDay, type Recorded } from '../src/doctor-day/state/day'
-import { fold } from '../src/doctor-day/state/fold'
-import { beginOf, type WorkingHours } from '../src/doctor-day/state/slot-times'
+import type { Choice, Command, StepName, UndoName } from '../src/doctor-day/commands'
+import type { Day, EventOf, Recorded } from '../src/doctor-day/state/day'
+import { emptyDay, fold } from '../src/doctor-day/state/fold'
+import { beginOf, slotNumbers, type WorkingHours } from '../src/doctor-day/state/slot-times'
 import { absenceOf, ledgerOf } from '../src/doctor-day/state/views'
 import {
   absent,
@@ -24,11 +24,13 @@ import {
   MINUTE,
   NOON,
   next,
+  OPENING,
   release,
   reserve,
   say,
   settle,
   step,
+  undo,
   wait,
   walkIn,
 } from './day-commands'
@@ -38,17 +40,22 @@ function expectSound(day: Day): void {
   const { booked, held, offered, remaining, capacity } = ledgerOf(day)
   expect(booked + held + offered + remaining).toBe(capacity)
   expect(Math.min(booked, held, offered, remaining)).toBeGreaterThanOrEqual(0)
-  const owners = [...day.slots.values()].map(({ kind, id }) => `${kind} ${id}`)
-  expect(new Set(owners).size).toBe(owners.length)
-  expect([...day.slots.keys()].every((slot) => slot >= 1 && slot <= capacity)).toBe(true)
+  expect(ledgerOf(day).slots.length).toBe(capacity)
+  expect([...day.slots.keys()].filter((slot) => !slotNumbers(day).includes(slot))).toEqual([])
   const active = [...day.appointments.values()].filter(({ status }) => status === 'booked')
-  expect(active.length).toBe(booked)
-  for (const { id, slot } of active) expect(day.slots.get(slot)).toEqual({ kind: 'appointment', id })
-  for (const { id, offer } of day.waitlist.values())
-    if (offer) expect(day.slots.get(offer.slot)).toEqual({ kind: 'offer', id })
-  for (const { id, slot } of day.holds.values()) expect(day.slots.get(slot)).toEqual({ kind: 'hold', id })
-  for (const { id, appointment } of day.reservations.values())
-    expect(day.slots.get(appointment.slot)).toEqual({ kind: 'reservation', id })
+  const taken = [
+    ...active.flatMap((one) => places('appointment', one.id, one)),
+    ...[...day.waitlist.values()].flatMap(({ id, span, offer }) =>
+      offer ? places('offer', id, { slot: offer.slot, span }) : [],
+    ),
+    ...[...day.holds.values()].flatMap((one) => places('hold', one.id, one)),
+    ...[...day.reservations.values()].flatMap((one) => places('reservation', one.id, one.appointment)),
+  ]
+  expect(new Map([...day.slots].sort(([one], [other]) => one - other))).toEqual(
+    new Map(taken.sort(([one], [other]) => one - other)),
+  )
+  expect(taken.length).toBe(day.slots.size)
+  expect(active.reduce((slots, { span = 1 }) => slots + span, 0)).toBe(booked)
   for (const id of day.movedTo.keys()) expect(day.appointments.has(id)).toBe(false)
   for (const { appointmentId, state } of day.moves.values())
     expect(state !== 'committed' || !day.appointments.has(appointmentId)).toBe(true)
@@ -60,20 +67,45 @@ function expectSound(day: Day): void {
   const struck = [...moved, ...waitlisted, ...toCall].map(({ appointmentId }) => appointmentId)
   expect(new Set(struck).size).toBe(struck.length)
   expect(struck.every((id) => day.affected.has(id))).toBe(true)
-  for (const { slot, startsAt, endsAt } of [...counted, ...day.holds.values()])
-    expect([startsAt, endsAt]).toEqual(timesIn(day.hours, slot))
-  for (const { offer } of day.waitlist.values())
-    if (offer) expect([offer.startsAt, offer.endsAt]).toEqual(timesIn(day.hours, offer.slot))
+  for (const { slot, span, startsAt, endsAt } of [...counted, ...day.holds.values()])
+    expect([startsAt, endsAt]).toEqual(timesIn(day.hours, slot, span))
+  for (const { offer, span } of day.waitlist.values())
+    if (offer) expect([offer.startsAt, offer.endsAt]).toEqual(timesIn(day.hours, offer.slot, span))
   const positions = [...day.checkIns.values()].map(({ position }) => position).sort((a, b) => a - b)
-  expect(positions).toEqual(positions.map((_, index) => index + 1))
+  expect(new Set(positions).size).toBe(positions.length)
+  expect(positions.at(-1) ?? 0).toBeLessThanOrEqual(day.lastPosition)
+  for (const id of day.checkIns.keys())
+    expect(['booked', 'no_show']).toContain(day.appointments.get(id)?.status)
   expect(day.slots.has(day.lowestFreeSlot)).toBe(false)
 }
 
-/** When a slot is, reckoned anew: the day of these commands is in UTC. */
-function timesIn(hours: WorkingHours | null, slot: number): (string | null)[] {
+/** Each arrival got the next number: none twice, whatever was undone between two of them. */
+function expectNumbered(day: Day, log: Recorded[]): void {
+  const arrivals = log.filter((event) => event.type === 'checked_in') as Recorded<EventOf<'checked_in'>>[]
+  expect(arrivals.map(({ position }) => position)).toEqual(arrivals.map((_, index) => index + 1))
+  expect(day.lastPosition).toBe(arrivals.length)
+  const undone = log.flatMap((event) => (event.type === 'unchecked_in' ? [event.checkInId] : []))
+  const standing = [...day.checkIns.values()].map(({ id }) => id)
+  expect([...undone, ...standing].sort()).toEqual(arrivals.map(({ checkInId }) => checkInId).sort())
+}
+
+/** Without the right to amend, only what happened in the last minute was undone. */
+function expectInTime(log: Recorded[], event: Recorded, mayAmend: boolean): void {
+  if (event.type !== 'unchecked_in' && event.type !== 'unserved') return
+  const done = event.type === 'unserved' ? 'served' : 'checked_in'
+  const since = log.findLast((one) => one.type === done && one.appointmentId === event.appointmentId)?.at ?? 0
+  expect(mayAmend || event.at - since <= MINUTE).toBe(true)
+}
+
+/** Each slot of a place with the one that has it: no slot can have two. */
+const places = (kind: string, id: string, { slot, span = 1 }: { slot: number; span?: number | undefined }) =>
+  Array.from({ length: span }, (_, index) => [slot + index, { kind, id }] as const)
+
+/** When a visit is, reckoned anew: the day of these commands is in UTC. */
+function timesIn(hours: WorkingHours | null, slot: number, span = 1): (string | null)[] {
   if (!hours) return [null, null]
   const begins = Date.parse(`${DATE}T${hours.from}:00Z`)
-  return [slot - 1, slot].map((slots) =>
+  return [slot - 1, slot - 1 + span].map((slots) =>
     new Date(begins + slots * hours.minutesPerSlot * MINUTE).toISOString().replace('.000Z', '+00:00'),
   )
 }
@@ -81,7 +113,7 @@ function timesIn(hours: WorkingHours | null, slot: number): (string | null)[] {
 describe('whatever happens, in any order', () => {
   const small = fc.nat(12)
   type Ending = 'moved' | 'refused' | 'lost' | 'settle' | 'confirm' | 'give back'
-  type Aimed = StepName | 'cancel' | 'arrive' | 'leave' | Ending
+  type Aimed = StepName | UndoName | 'amend' | 'cancel' | 'arrive' | 'leave' | 'change slot' | Ending
   const ENDINGS: Ending[] = ['moved', 'refused', 'lost', 'settle', 'confirm', 'give back']
   const hours = fc.constantFrom<WorkingHours | null | undefined>(
     undefined,
@@ -90,18 +122,39 @@ describe('whatever happens, in any order', () => {
     { from: '13:00', to: '14:30', minutesPerSlot: 30 },
     { from: '12:15', to: '15:00', minutesPerSlot: 45 },
     { from: '20:15', to: '23:00', minutesPerSlot: 45 },
+    { from: '13:00', to: '15:00', minutesPerSlot: 30, breaks: [{ from: '13:30', to: '14:00' }] },
+    { from: '12:15', to: '15:00', minutesPerSlot: 45, breaks: [{ from: '13:10', to: '13:20' }] },
   )
-  const STEPS: StepName[] = ['serve', 'skip', 'requeue', 'no_show', 'recall']
-  const command: fc.Arbitrary<(index: number) => Command> = fc.oneof(
-    fc.tuple(small, fc.boolean()).map(
-      ([n, another]) =>
-        (i: number) =>
-          book(100 * i + n, another, n % 7),
+  const choice = fc.option(
+    fc.oneof(
+      fc.integer({ min: 1, max: 7 }).map((slot): Choice => ({ slot })),
+      fc.constantFrom('12:15', '13:00', '13:30', '14:00', '22:00').map((time): Choice => ({ time })),
+      fc.nat(6).map((half): Choice => ({ startsAt: NOON + half * 30 * MINUTE })),
     ),
-    small.map((n) => (i: number) => hold(i, 1 + n)),
+    { nil: undefined, freq: 1 },
+  )
+  /** Which slots a caller asks for, and how many. */
+  const asked = fc.record({ choice, span: fc.constantFrom(undefined, undefined, 2, 3) })
+  const STEPS: StepName[] = ['serve', 'skip', 'requeue', 'no_show', 'recall']
+  const UNDO = ['uncheck_in', 'unserve', 'amend'] as const
+  const command: fc.Arbitrary<(index: number) => Command> = fc.oneof(
+    fc.tuple(small, fc.boolean(), asked, fc.constantFrom(false, false, false, true)).map(
+      ([n, another, wanted, isBackDated]) =>
+        (i: number) =>
+          ({ ...book(100 * i + n, another, n % 7), ...wanted, isBackDated }) as Command,
+    ),
+    fc.tuple(small, asked).map(
+      ([n, wanted]) =>
+        (i: number) =>
+          ({ ...hold(i, 1 + n), ...wanted }) as Command,
+    ),
     fc.nat(40).map((n) => (i: number) => bookHeld(n, 10_000 + i)),
     fc.nat(40).map((n) => () => release(n)),
-    small.map((n) => (i: number) => wait(i, n % 9)),
+    fc.tuple(small, asked).map(
+      ([n, wanted]) =>
+        (i: number) =>
+          ({ ...wait(i, n % 9), ...wanted }) as Command,
+    ),
     fc.nat(40).map((n) => (i: number) => accept(n, 20_000 + i)),
     fc.nat(40).map((n) => () => decline(n)),
     fc.tuple(fc.boolean(), fc.option(fc.integer({ min: 1, max: 6 })), hours).map(
@@ -113,17 +166,20 @@ describe('whatever happens, in any order', () => {
     fc.constant(() => next()),
     fc.constant(() => LAPSE),
     fc.constant(() => absent()),
-    fc.tuple(small, fc.boolean()).map(
-      ([n, another]) =>
+    fc.tuple(small, fc.boolean(), asked).map(
+      ([n, another, wanted]) =>
         (i: number) =>
-          reserve(i, n % 7, another),
+          ({ ...reserve(i, n % 7, another), ...wanted }) as Command,
     ),
     fc.nat(40).map((n) => () => confirm(n)),
     fc.nat(40).map((n) => () => giveBack(n)),
     fc.nat(40).map((n) => () => settle(n)),
   )
   /** Aims at an appointment that there is, so that not everything is refused. */
-  const aimed = fc.tuple(fc.nat(9), fc.constantFrom<Aimed>('cancel', 'arrive', 'leave', ...ENDINGS, ...STEPS))
+  const aimed = fc.tuple(
+    fc.nat(9),
+    fc.constantFrom<Aimed>('cancel', 'arrive', 'leave', 'change slot', ...ENDINGS, ...STEPS, ...UNDO),
+  )
 
   test('the ledger sums at every version, no slot has two owners, refusals change nothing, replay agrees', () => {
     fc.assert(
@@ -143,15 +199,27 @@ describe('whatever happens, in any order', () => {
             const before = structuredClone(day)
             const decision = apply(day, log, wanted, now, expectSound)
             if (!decision.ok) expect(day).toEqual(before)
-            const live = [...day.waitlist.values()].filter(({ offer }) => offer === null)
-            const isOpenToOffers = day.availability?.isPresent !== false
-            const free = ledgerOf(day).slots.filter(
-              ({ slot, occupant }) => !occupant && beginOf(day.timetable, slot) > now,
+            const mayAmend = wanted.type === 'undo' && wanted.mayAmend
+            for (const event of log.slice(before.version)) expectInTime(log, event, mayAmend)
+            expectNoneBegun(day, log.slice(before.version), wanted, now)
+            const free = ledgerOf(day).slots.flatMap(({ slot, occupant }) =>
+              !occupant && beginOf(day.timetable, slot) > now ? [slot] : [],
             )
-            if (live.length > 0 && isOpenToOffers) expect(free).toEqual([])
+            const waiting = [...day.waitlist.values()].filter(({ offer }) => offer === null)
+            const servable = waiting.filter(({ span = 1, wish }) =>
+              free.some(
+                (slot) =>
+                  (wish === undefined || wish === slot) &&
+                  places('', '', { slot, span }).every(([each]) => free.includes(each)),
+              ),
+            )
+            if (day.availability?.isPresent !== false) expect(servable).toEqual([])
+            if (!('isBackDated' in wanted && wanted.isBackDated))
+              expectAlternatives(day, wanted, decision, free)
           }
           expect(log.map(({ seq }) => seq)).toEqual(log.map((_, index) => index + 1))
           expect(fold(log)).toEqual(day)
+          expectNumbered(day, log)
         },
       ),
       { numRuns: 10_000 },
@@ -164,9 +232,41 @@ describe('whatever happens, in any order', () => {
     const { id = 'a0', patientId = 'p0' } = all[nth % Math.max(1, all.length)] ?? {}
     if (what === 'cancel') return { ...cancel(0), appointmentId: id } as Command
     if (what === 'leave') return leave(index, id)
+    if (what === 'change slot')
+      return { ...leave(index, id), to: OPENING, choice: { slot: 1 + (nth % 5) } } as Command
     if (what === 'arrive')
-      return { ...arrive(0), checkInId: `i-${id}`, appointmentId: id, patientId } as Command
+      return { ...arrive(0), checkInId: `i-${index}`, appointmentId: id, patientId } as Command
+    if (what === 'uncheck_in' || what === 'unserve') return { ...undo(0, what), appointmentId: id } as Command
+    if (what === 'amend')
+      return { ...undo(0, nth % 2 ? 'unserve' : 'uncheck_in', true), appointmentId: id } as Command
     return { ...step(0, what), appointmentId: id } as Command
+  }
+
+  /** Only a patient who is there gets the running slot, and only a visit recorded afterwards any other. */
+  function expectNoneBegun(day: Day, events: Recorded[], command: Command, now: number): void {
+    if (command.type === 'book' && command.isBackDated) return
+    const given = events.flatMap((event) =>
+      'slot' in event && event.type !== 'moved_out' ? [beginOf(day.timetable, event.slot)] : [],
+    )
+    const runningMs = command.type === 'walk_in' ? (day.hours?.minutesPerSlot ?? 0) * MINUTE : 0
+    expect(given.filter((begin) => begin + runningMs <= now)).toEqual([])
+  }
+
+  /** Where a choice is refused, what is named instead can be had. */
+  function expectAlternatives(
+    day: Day,
+    command: Command,
+    decision: ReturnType<typeof apply>,
+    free: number[],
+  ) {
+    if (decision.ok || day.version === 0) return
+    const { appointmentId = '', patientId = '' } = command as { appointmentId?: string; patientId?: string }
+    const own = [...day.slots].flatMap(([slot, { id }]) =>
+      id === appointmentId || day.waitlist.get(id)?.patientId === patientId ? [slot] : [],
+    )
+    const named = (decision.alternatives ?? []).map(({ slot }) => slot)
+    expect(named.filter((slot) => ![...free, ...own].includes(slot))).toEqual([])
+    expect(named).not.toContain(day.appointments.get(appointmentId)?.slot)
   }
 
   function isEnding(what: Aimed): what is Ending {

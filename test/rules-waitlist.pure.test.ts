@@ -82,8 +82,8 @@ test('who books a held slot while another is offered to them passes the offer on
   expect(apply(day, [], bookHeld(1, 4))).toMatchObject({
     events: [
       { type: 'hold_ended' },
-      { type: 'booked', slot: 1 },
       { type: 'wait_ended', waitId: 'w4' },
+      { type: 'booked', slot: 1 },
       { waitId: 'w5', slot: 2 },
     ],
   })

@@ -2,8 +2,8 @@ import fc from 'fast-check'
 import { expect, test } from 'vitest'
 import type { Command } from '../src/doctor-day/commands'
 import { decide } from '../src/doctor-day/rules/rules'
-import { type Day, emptyDay, type Opening, type Recorded } from '../src/doctor-day/state/day'
-import { evolve } from '../src/doctor-day/state/fold'
+import type { Day, Opening, Recorded } from '../src/doctor-day/state/day'
+import { emptyDay, evolve } from '../src/doctor-day/state/fold'
 import { closesAt } from '../src/doctor-day/state/slot-times'
 import {
   absent,
@@ -151,7 +151,7 @@ test.each<[string, Command]>([
     apply(day, [], 'opening' in before ? ({ ...before, opening } as Command) : before, YESTERDAY)
   expect(refusedBy(day, command, YESTERDAY)).toBe('accepted')
   expect(refusedBy(day, command, TOMORROW - 1)).toBe('accepted')
-  expect(refusedBy(day, command, TOMORROW)).toBe('date_past')
+  expect(refusedBy(day, command, TOMORROW)).toBe('date_over')
 })
 
 test('yesterday’s patients can still be cancelled, be no-shows, be served, be moved, and be freed of an absence', () => {
@@ -167,22 +167,21 @@ const LAST_RELEASE: Command = { type: 'release_move', opening: OPENING, moveId: 
 
 test('a date of the past that is unused stays unused', () => {
   for (const command of [book(1), hold(1), wait(1), reserve(1), say(false), absent()])
-    expect([command.type, refusedBy(emptyDay(), command, TOMORROW)]).toEqual([command.type, 'date_past'])
+    expect([command.type, refusedBy(emptyDay(), command, TOMORROW)]).toEqual([command.type, 'date_over'])
 })
 
 test.each(['0026-03-14', '1999-12-31', '2026-03-13'])('a move or an absence to %s is refused', (date) => {
   const day = emptyDay()
   apply(day, [], book(1), clock('08:00'))
   const to = { ...OPENING, date }
-  expect(refusedBy(day, { ...leave(1), to } as Command, clock('09:00'))).toBe('date_past')
-  expect(refusedBy(day, { ...absent(), moveTo: to } as Command, clock('09:00'))).toBe('date_past')
+  expect(refusedBy(day, { ...leave(1), to } as Command, clock('09:00'))).toBe('date_over')
+  expect(refusedBy(day, { ...absent(), moveTo: to } as Command, clock('09:00'))).toBe('date_over')
 })
 
 test.each([
-  ['2046-03-14', 'accepted'],
-  ['2046-03-15', 'date_too_far'],
-  ['2126-03-14', 'date_too_far'],
-  ['9999-12-31', 'date_too_far'],
+  ['2026-03-13', 'date_over'],
+  ['2026-03-14', 'accepted'],
+  ['2056-12-31', 'accepted'],
 ])('%s, seen from 14 March 2026, is %s', (date, expected) => {
   const opening = { ...OPENING, date }
   for (const command of [book(1), hold(1), wait(1), say(true), reserve(1), absent()])
@@ -191,11 +190,11 @@ test.each([
 
 test.each([
   ['Pacific/Kiritimati', '2026-03-14T09:59:59Z', 'accepted'],
-  ['Pacific/Kiritimati', '2026-03-14T10:00:00Z', 'date_past'],
+  ['Pacific/Kiritimati', '2026-03-14T10:00:00Z', 'date_over'],
   ['Asia/Kolkata', '2026-03-14T18:29:59Z', 'accepted'],
-  ['Asia/Kolkata', '2026-03-14T18:30:00Z', 'date_past'],
+  ['Asia/Kolkata', '2026-03-14T18:30:00Z', 'date_over'],
   ['Pacific/Pago_Pago', '2026-03-15T10:59:59Z', 'accepted'],
-  ['Pacific/Pago_Pago', '2026-03-15T11:00:00Z', 'date_past'],
+  ['Pacific/Pago_Pago', '2026-03-15T11:00:00Z', 'date_over'],
 ])('a date is over when it is over at the clinic: in %s at %s a booking is %s', (timeZone, now, expected) => {
   const opening = { ...OPENING, timeZone }
   expect(refusedBy(emptyDay(), { ...book(1), opening } as Command, Date.parse(now))).toBe(expected)

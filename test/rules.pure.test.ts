@@ -1,7 +1,7 @@
 import { expect, test } from 'vitest'
 import type { Command } from '../src/doctor-day/commands'
 import { decide } from '../src/doctor-day/rules/rules'
-import { emptyDay } from '../src/doctor-day/state/day'
+import { emptyDay } from '../src/doctor-day/state/fold'
 import {
   accept,
   apply,
@@ -140,10 +140,10 @@ test('urgent goes before normal, ties by arrival; the position never changes', (
 })
 
 test('an illegal step says what stands, what was wanted and what could be', () => {
-  expect(decide(dayAfter(book(1), arrive(1), next()), step(1, 'requeue'), at(NOON))).toEqual({
+  expect(decide(dayAfter(book(1), arrive(1), next()), step(1, 'no_show'), at(NOON))).toEqual({
     ok: false,
     refused: 'illegal_step',
-    transition: { from: 'called', to: 'waiting', allowed: ['served', 'skipped', 'called'] },
+    transition: { from: 'called', to: 'no_show', allowed: ['served', 'skipped', 'waiting', 'called'] },
   })
 })
 

@@ -1,6 +1,17 @@
 /** A day as one clerk with a sheet of paper would keep it: the model that a recorded history is held against. */
 
-export type Kind = 'book' | 'hold' | 'cancel' | 'release' | 'check_in' | 'next'
+export type Kind = 'book' | 'hold' | 'cancel' | 'release' | 'check_in' | 'next' | Step
+export type Step = 'serve' | 'requeue' | 'uncheck_in' | 'unserve'
+type State = 'booked' | 'cancelled' | 'waiting' | 'called' | 'served' | 'held' | 'released'
+
+/** From which states a step is possible, and what it makes of them. */
+const STEPS: Record<Step, { from: State[]; to: State }> = {
+  serve: { from: ['called'], to: 'served' },
+  requeue: { from: ['called'], to: 'waiting' },
+  uncheck_in: { from: ['waiting'], to: 'booked' },
+  unserve: { from: ['served'], to: 'called' },
+}
+const isStep = (kind: Kind): kind is Step => Object.hasOwn(STEPS, kind)
 
 /** One request as it was seen from outside. `target` is what it names; `made` is the id its reply tells. */
 export interface Op {
@@ -20,8 +31,9 @@ export interface Answer {
 
 export class SequentialDay {
   slots: (string | null)[]
-  state = new Map<string, 'booked' | 'cancelled' | 'waiting' | 'called' | 'held' | 'released'>()
+  state = new Map<string, State>()
   line: string[] = []
+  arrivals = 0
 
   constructor(readonly capacity: number) {
     this.slots = Array.from({ length: capacity }, () => null)
@@ -30,6 +42,7 @@ export class SequentialDay {
   /** What this request gets now. Changes nothing. */
   answer({ kind, target }: Op): Answer {
     const stands = this.state.get(target)
+    if (isStep(kind)) return { status: stands && STEPS[kind].from.includes(stands) ? 200 : 409, value: null }
     switch (kind) {
       case 'book':
       case 'hold': {
@@ -41,9 +54,7 @@ export class SequentialDay {
       case 'release':
         return { status: 200, value: null }
       case 'check_in':
-        return stands === 'booked'
-          ? { status: 201, value: this.line.length + 1 }
-          : { status: 409, value: null }
+        return stands === 'booked' ? { status: 201, value: this.arrivals + 1 } : { status: 409, value: null }
       case 'next': {
         const next = this.line.find((id) => this.state.get(id) === 'waiting')
         return next ? { status: 200, value: next } : { status: 204, value: null }
@@ -63,9 +74,12 @@ export class SequentialDay {
     }
     if (op.kind === 'check_in') {
       this.line.push(op.target)
+      this.arrivals += 1
       this.state.set(op.target, 'waiting')
     }
     if (op.kind === 'next') this.state.set(String(value), 'called')
+    if (isStep(op.kind)) this.state.set(op.target, STEPS[op.kind].to)
+    if (op.kind === 'uncheck_in') this.line = this.line.filter((id) => id !== op.target)
   }
 }
 

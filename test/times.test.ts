@@ -1,8 +1,7 @@
 import { Temporal } from 'temporal-polyfill'
 import { expect, test } from 'vitest'
 import type { Command } from '../src/doctor-day/commands'
-import { emptyDay } from '../src/doctor-day/state/day'
-import { fold } from '../src/doctor-day/state/fold'
+import { emptyDay, fold } from '../src/doctor-day/state/fold'
 import {
   SLOTS_MAX,
   scheduleOf,

@@ -42,13 +42,25 @@ function take(desk: FrontDesk, { id, patient_id }: { id: string; patient_id: str
 }
 
 const ILLEGAL: [Standing, string[], RegExp][] = [
-  ['waiting', ['serve', 'skip', 'recall', 'requeue', 'no-show'], /is waiting: call .*queue\/next first/],
-  ['booked', ['serve', 'skip', 'recall', 'requeue'], /has not checked in/],
-  ['called', ['requeue', 'no-show'], /is called: .*after skip/],
-  ['skipped', ['serve', 'skip', 'recall'], /was skipped: requeue/],
-  ['served', ['serve', 'skip', 'recall', 'requeue', 'no-show'], /visit is completed/],
-  ['no_show', ['serve', 'requeue', 'no-show'], /recorded as a no-show/],
-  ['cancelled', ['serve', 'no-show'], /was cancelled/],
+  [
+    'waiting',
+    ['serve', 'skip', 'recall', 'requeue', 'no-show', 'unserve'],
+    /is waiting: call .*queue\/next first.*mistaken check-in: uncheck-in/,
+  ],
+  ['booked', ['serve', 'skip', 'recall', 'requeue', 'uncheck-in', 'unserve'], /has not checked in/],
+  [
+    'called',
+    ['no-show', 'uncheck-in', 'unserve'],
+    /is called: .*requeue; .*after skip.*uncheck-in after requeue/,
+  ],
+  ['skipped', ['serve', 'skip', 'recall', 'uncheck-in', 'unserve'], /was skipped: requeue.*uncheck-in after/],
+  [
+    'served',
+    ['serve', 'skip', 'recall', 'requeue', 'no-show', 'uncheck-in'],
+    /visit is completed.*mistake: unserve/,
+  ],
+  ['no_show', ['serve', 'requeue', 'no-show', 'uncheck-in', 'unserve'], /recorded as a no-show/],
+  ['cancelled', ['serve', 'no-show', 'uncheck-in', 'unserve'], /was cancelled/],
 ]
 test.each(ILLEGAL)(
   'an illegal step of a patient who is %s says what is possible',
@@ -70,7 +82,7 @@ const REFUSED: [Standing, string[], string, RegExp][] = [
     'waiting',
     ['cancel', 'move', 'arrive'],
     CHECKED_IN,
-    /already checked in and is waiting.*queue\/next.*no-show/,
+    /already checked in and is waiting.*uncheck-in.*queue\/next.*no-show/,
   ],
   ['called', ['cancel', 'move', 'arrive'], CHECKED_IN, /already checked in and is called.*skip.*no-show/],
   ['skipped', ['cancel', 'move', 'arrive'], CHECKED_IN, /already checked in and was skipped.*no-show/],
@@ -99,10 +111,17 @@ test('the way out that a refusal names works: a waiting patient who left is call
   expect((await visit.desk.book({ date: DAY })).status).toBe(201)
 })
 
+test('the way out of a mistaken check-in works too: requeued, unchecked, cancelled, and the slot is free', async () => {
+  const visit = await open('called')
+  for (const step of ['requeue', 'uncheck-in', 'cancel'])
+    expect([step, (await visit.take(step)).status]).toEqual([step, 200])
+  expect((await visit.desk.book({ date: DAY })).status).toBe(201)
+})
+
 test('the pages of these problems name the way out, and all slots that are not given', async () => {
   const pageOf = async (code: string) => (await caller().get(`/problems/${code}`)).body
   for (const code of ['illegal_step', 'already_checked_in'])
     expect((await pageOf(code)).action).toContain(NEXT)
   expect((await pageOf('day_full')).cause).toContain('begun')
-  expect((await pageOf('date_past')).cause).not.toContain('slot')
+  expect((await pageOf('date_over')).cause).not.toContain('slot')
 })

@@ -125,10 +125,15 @@ export const PLANTED = [
     edits: [
       [
         'src/doctor-day/rules/queue.ts',
-        'day.checkIns.size + 1',
+        'day.lastPosition + 1',
         "[...day.checkIns.values()].filter(({ status }) => status !== 'served').length + 1",
       ],
     ],
+  },
+  {
+    name: 'undone-position-reused',
+    does: 'gives the position of an undone check-in to the next patient',
+    edits: [['src/doctor-day/rules/queue.ts', 'day.lastPosition + 1', 'day.checkIns.size + 1']],
   },
   {
     name: 'one-slot-too-many',

@@ -1,29 +1,26 @@
-import { and, asc, eq, gt, isNull, sql } from 'drizzle-orm'
+import { and, asc, eq, gt, isNotNull, sql } from 'drizzle-orm'
 import { audited } from '../audit/model'
 import type { Ctx } from '../context'
-import { sha256 } from '../lib/crypto'
 import { cutPage, type Page } from '../lib/page'
 import { localDate } from '../lib/time'
 import { notFound, Problem } from '../problem'
-import { newKeyText } from './key-text'
-import { forgetKey } from './known-keys'
 import {
   apiKeys,
   type Clinic,
-  type CreatedKey,
+  type ClinicRow,
   clinics,
-  type Key,
   type ListClinics,
-  type ListKeys,
   type NewClinic,
-  type NewKey,
   toClinic,
-  toKey,
 } from './model'
-import { heldScopes, isNotLastAdmin, mayUse, requireClinic, requireScopes, wantedScopes } from './permissions'
+import { administersAll } from './permissions'
 
 /** The date at the clinic. A write passes when its key was first claimed, so a retry means the same day. */
 export const today = (ctx: Ctx, at = ctx.now): string => localDate(at, ctx.clinic.timeZone)
+
+/** Whether a patient may have two appointments with a doctor a day, where the request does not say. */
+export const allowsAnother = (ctx: Ctx, wanted: { allow_another?: boolean }): boolean =>
+  wanted.allow_another ?? ctx.clinic.settings.allowAnother ?? false
 
 export async function openClinic(ctx: Ctx, wanted: NewClinic): Promise<Clinic> {
   const { opId, results } = await ctx.once.transact((op) => [
@@ -38,7 +35,7 @@ export async function openClinic(ctx: Ctx, wanted: NewClinic): Promise<Clinic> {
         opId: op,
       })
       .onConflictDoNothing(),
-    audited(ctx, 'clinic.opened', wanted.id),
+    audited(ctx, 'clinic.opened', wanted.id, wanted.id),
     ctx.db.select().from(clinics).where(eq(clinics.id, wanted.id)),
   ])
   const [clinic] = results[2]
@@ -53,7 +50,7 @@ export async function listClinics(ctx: Ctx, wanted: ListClinics): Promise<Page<C
     .where(
       and(
         gt(clinics.id, wanted.cursor?.[0] ?? ''),
-        mayUse(ctx, 'clinics:*') ? undefined : eq(clinics.id, ctx.clinic.id),
+        administersAll(ctx) ? undefined : eq(clinics.id, ctx.clinic.id),
       ),
     )
     .orderBy(asc(clinics.id))
@@ -61,71 +58,22 @@ export async function listClinics(ctx: Ctx, wanted: ListClinics): Promise<Page<C
   return cutPage(rows.map(toClinic), wanted.limit, (clinic) => [clinic.id])
 }
 
-/** Only the hash of the secret is stored, so a retry finds the key but cannot show its secret again. */
-export async function createKey(ctx: Ctx, wanted: NewKey): Promise<CreatedKey> {
-  requireClinic(ctx, wanted.clinic_id)
-  const scopes = wantedScopes(wanted.scopes)
-  requireScopes(ctx, scopes, 'Granting this scope')
-  const { id, secret } = newKeyText(ctx.env.DOCTORDAY_SECRET, ctx.once.opId.replaceAll('-', ''))
-  const ofClinic = ctx.db.select({ id: clinics.id }).from(clinics).where(eq(clinics.id, wanted.clinic_id))
-  const { opId, results } = await ctx.once.transact(
-    (op) => [
-      ofClinic,
-      ctx.db
-        .insert(apiKeys)
-        .select(sql`
-        SELECT ${id}, id, ${wanted.name}, ${JSON.stringify(scopes)}, ${sha256(secret)},
-          ${ctx.now}, NULL, ${op}
-        FROM clinics WHERE id = ${wanted.clinic_id}`)
-        .onConflictDoNothing(),
-      audited(ctx, 'key.created', id),
-    ],
-    [ofClinic],
-  )
-  if (results[0].length === 0) throw notFound(`Clinic ${wanted.clinic_id}`)
-  if (opId !== ctx.once.opId)
-    throw new Problem(
-      'key_shown_once',
-      'The first request with this Idempotency-Key created the key; revoke that key and create another',
-    )
-  return { id, key: `${id}.${secret}`, clinic_id: wanted.clinic_id, scopes }
+export const selectClinic = (ctx: Ctx, id: string) => ctx.db.select().from(clinics).where(eq(clinics.id, id))
+
+/** A clinic that the caller administers; every other one is 404. */
+export async function requireClinicRow(ctx: Ctx, id: string): Promise<ClinicRow> {
+  const [clinic] = id === ctx.clinic.id || administersAll(ctx) ? await selectClinic(ctx, id) : []
+  if (!clinic) throw notFound('Clinic')
+  return clinic
 }
 
-export async function listKeys(ctx: Ctx, wanted: ListKeys): Promise<Page<Key>> {
-  const clinicId = wanted.clinic_id ?? (mayUse(ctx, 'clinics:*') ? undefined : ctx.clinic.id)
-  if (clinicId !== undefined) requireClinic(ctx, clinicId)
+/** The people whose keys these are, by key; a key of no person has none. One query for any number of keys. */
+export async function staffOf(ctx: Ctx, keyIds: string[]): Promise<Map<string, string>> {
+  if (keyIds.length === 0) return new Map()
+  const ids = JSON.stringify([...new Set(keyIds)])
   const rows = await ctx.db
-    .select()
+    .select({ id: apiKeys.id, staffId: sql<string>`${apiKeys.staffId}` })
     .from(apiKeys)
-    .where(
-      and(
-        gt(apiKeys.id, wanted.cursor?.[0] ?? ''),
-        clinicId === undefined ? undefined : eq(apiKeys.clinicId, clinicId),
-      ),
-    )
-    .orderBy(asc(apiKeys.id))
-    .limit(wanted.limit + 1)
-  return cutPage(rows.map(toKey), wanted.limit, (key) => [key.id])
-}
-
-/** Idempotent: revoking a revoked key changes nothing and is no error. */
-export async function revokeKey(ctx: Ctx, id: string): Promise<Key> {
-  const [target] = await ctx.db.select().from(apiKeys).where(eq(apiKeys.id, id))
-  if (!target || (target.clinicId !== ctx.clinic.id && !mayUse(ctx, 'clinics:*'))) throw notFound('Key')
-  requireScopes(ctx, heldScopes(target.scopes), 'Revoking this key')
-  const [, , [key]] = await ctx.db
-    .batch([
-      ctx.db
-        .update(apiKeys)
-        .set({ revokedAt: ctx.now })
-        .where(and(eq(apiKeys.id, id), isNull(apiKeys.revokedAt), isNotLastAdmin(ctx))),
-      audited(ctx, 'key.revoked', id),
-      ctx.db.select().from(apiKeys).where(eq(apiKeys.id, id)),
-    ])
-    // Also after a failure, because D1 may have committed the change.
-    .finally(() => forgetKey(id))
-  if (!key) throw notFound('Key')
-  if (key.revokedAt === null)
-    throw new Problem('last_admin_key', 'No other admin key is left for this clinic; create one first')
-  return toKey(key)
+    .where(and(sql`${apiKeys.id} IN (SELECT value FROM json_each(${ids}))`, isNotNull(apiKeys.staffId)))
+  return new Map(rows.map(({ id, staffId }) => [id, staffId]))
 }

@@ -1,7 +1,9 @@
 import type { Context } from 'hono'
 import { createMiddleware } from 'hono/factory'
 import type { ActingClinic, App, Ctx } from '../context'
+import type { DayVersion } from '../doctor-day/commands'
 import { addHeader } from '../http/endpoint'
+import { DAY_VERSION, toDayVersion } from '../http/input/day-version'
 import { type Db, databaseOf } from '../lib/db'
 import { type Claim, NO_FINGERPRINT, once } from '../once'
 import { Problem } from '../problem'
@@ -14,9 +16,11 @@ export const authenticate = createMiddleware<App>(async (c, next) => {
   const db = databaseOf(c.env.DB)
   const found = sent ? await findKey(c.env, db, sent) : undefined
   if (!sent || !found)
-    throw new Problem('unauthenticated', 'This API key is unknown or revoked; send a valid one')
+    throw new Problem('unauthenticated', 'This API key is unknown, revoked or expired; send a valid one')
   c.set('ctx', contextOf(c, db, found.clinic, { keyId: sent.id, scopes: found.scopes }))
   await next()
+  const day = c.get('day')
+  if (day) addHeader(c, DAY_VERSION, toDayVersion(day))
   // A reply is for the holder of the key only: no browser and no proxy may store it.
   addHeader(c, 'Cache-Control', 'no-store')
 })
@@ -30,7 +34,7 @@ function credentials(c: Context<App>): KeyText | null {
   return readKey(key)
 }
 
-function contextOf(c: Context<App>, db: Db, clinic: ActingClinic, actor: Ctx['actor']): Ctx {
+export function contextOf(c: Context<App>, db: Db, clinic: ActingClinic, actor: Ctx['actor']): Ctx {
   const acting = {
     env: c.env,
     db,
@@ -39,6 +43,7 @@ function contextOf(c: Context<App>, db: Db, clinic: ActingClinic, actor: Ctx['ac
     clinic,
     actor,
     recordClaim: (claim: Claim) => c.set('claim', claim),
+    recordDay: (day: DayVersion) => c.set('day', day),
     later: (work: Promise<unknown>) => c.executionCtx.waitUntil(work),
   }
   return { ...acting, once: once(acting, { key: null, fingerprint: NO_FINGERPRINT }) }

@@ -1,17 +1,18 @@
-import { and, eq, isNull } from 'drizzle-orm'
+import { and, eq, gt, isNull, or } from 'drizzle-orm'
 import type { ActingClinic, Ctx } from '../context'
 import { isDigestOf, isEqual } from '../lib/crypto'
 import type { Db } from '../lib/db'
 import { SECOND_MS } from '../lib/time'
 import { Problem } from '../problem'
+import { staff } from '../staff/model'
 import { budget } from './budget'
 import { type KeyText, type Proof, proofOf } from './key-text'
-import { apiKeys, clinics } from './model'
-import { heldScopes } from './permissions'
+import { apiKeys, clinics, scopesOfKey } from './model'
 
 /**
- * How long an isolate keeps a key in memory. A key that another isolate revokes stays valid here for as long.
- * Reading the key on each request would be a third of what a request costs.
+ * How long an isolate keeps a key in memory, with the zone and the settings of its clinic. What another
+ * isolate revokes or changes stays here as it was for as long; only the expiry of a key is exact. Reading the
+ * key on each request would be a third of what a request costs.
  */
 const KNOWN_MS = 10 * SECOND_MS
 
@@ -29,6 +30,8 @@ interface KnownKey {
   secret?: Uint8Array
   clinic: ActingClinic
   scopes: readonly string[]
+  /** The person whose key it is. */
+  staffId: string | null
 }
 
 interface KeptKey extends KnownKey {
@@ -39,12 +42,12 @@ interface KeptKey extends KnownKey {
 
 /** Keys that this isolate has read. */
 const known = new Map<string, KeptKey>()
-/** Until when an id that D1 does not have, or has as revoked, is not looked up again. */
+/** Until when an id that D1 does not have, or has as revoked or expired, is not looked up again. */
 const absent = new Map<string, number>()
 let revocations = 0
 const lookups = budget(UNSIGNED_LOOKUPS_PER_SECOND)
 
-/** The key, unless it was revoked or has another secret. */
+/** The key, unless it was revoked, has expired or has another secret. */
 export async function findKey(env: Env, db: Db, sent: KeyText): Promise<KnownKey | undefined> {
   const found = await search(env, db, sent)
   return found && isSecretOf(found, sent.secret) ? found : undefined
@@ -84,21 +87,29 @@ async function lookUp(env: Env, db: Db, id: string, proof: Proof): Promise<Known
   const revocationsBefore = revocations
   // The plain binding reads from the primary: a replica could still contain a revoked key.
   const [row] = await db
-    .select({ key: apiKeys, clinic: clinics })
+    .select({ key: apiKeys, clinic: clinics, role: staff.role })
     .from(apiKeys)
     .innerJoin(clinics, eq(clinics.id, apiKeys.clinicId))
-    .where(and(eq(apiKeys.id, id), isNull(apiKeys.revokedAt)))
-  const until = now + KNOWN_MS
+    .leftJoin(staff, eq(staff.id, apiKeys.staffId))
+    .where(
+      and(
+        eq(apiKeys.id, id),
+        isNull(apiKeys.revokedAt),
+        or(isNull(apiKeys.expiresAt), gt(apiKeys.expiresAt, now)),
+      ),
+    )
+  const until = Math.min(now + KNOWN_MS, row?.key.expiresAt ?? Number.POSITIVE_INFINITY)
   if (!row) {
     known.delete(id)
     keep(absent, id, until)
     return undefined
   }
-  const { id: clinicId, timeZone, country } = row.clinic
+  const { id: clinicId, timeZone, country, settings } = row.clinic
   const found: KnownKey = {
     secretDigest: Buffer.from(row.key.secretHash, 'hex'),
-    clinic: { id: clinicId, timeZone, country },
-    scopes: heldScopes(row.key.scopes),
+    clinic: { id: clinicId, timeZone, country, settings },
+    scopes: scopesOfKey(row),
+    staffId: row.key.staffId,
   }
   const provenUnder = proof === 'wrong' ? null : env.DOCTORDAY_SECRET
   // A key that was read before a revocation may be the revoked one.
@@ -129,11 +140,29 @@ export function forgetKey(keyId: string): void {
   known.delete(keyId)
 }
 
-/** For streams, which last longer than a key may stay valid: whether the caller's key was revoked since. */
+/** As `forgetKey`, for each key of a person whose role has changed, or who has left. */
+export const forgetKeysOf = (staffId: string): void => forget((key) => key.staffId === staffId)
+
+/** As `forgetKey`, for each key of a clinic whose zone, country or settings have changed. */
+export const forgetClinic = (clinicId: string): void => forget(({ clinic }) => clinic.id === clinicId)
+
+function forget(isMeant: (key: KnownKey) => boolean): void {
+  revocations += 1
+  for (const [id, key] of known) if (isMeant(key)) known.delete(id)
+}
+
+/**
+ * For streams, which last longer than a key may stay valid: whether the caller's key was revoked or has
+ * expired since, or may do less than when the stream began.
+ */
 export async function isRevoked({ db, actor }: Ctx): Promise<boolean> {
   const [row] = await db
-    .select({ revokedAt: apiKeys.revokedAt })
+    .select({ key: apiKeys, role: staff.role })
     .from(apiKeys)
+    .leftJoin(staff, eq(staff.id, apiKeys.staffId))
     .where(eq(apiKeys.id, actor.keyId))
-  return row === undefined || row.revokedAt !== null
+  if (!row || row.key.revokedAt !== null) return true
+  const held = scopesOfKey(row)
+  const isExpired = row.key.expiresAt !== null && row.key.expiresAt <= Date.now()
+  return isExpired || actor.scopes.some((scope) => !held.includes(scope))
 }

@@ -1,10 +1,13 @@
+import { sql } from 'drizzle-orm'
 import { index, integer, sqliteTable, text as textColumn } from 'drizzle-orm/sqlite-core'
 import * as v from 'valibot'
+import type { ClinicSettings } from '../context'
 import { cursor, limit } from '../lib/page'
 import { hasPhones } from '../lib/phone'
 import { component, list, text } from '../lib/schema'
-import { iso, TimeZone } from '../lib/time'
-import { GRANTED_BY_NAME, SCOPES } from './permissions'
+import { IsoInstant, iso, TimeZone } from '../lib/time'
+import { GRANTED_BY_NAME, heldScopes, SCOPES } from './permissions'
+import { scopesOfRole } from './roles'
 
 export const clinics = sqliteTable('clinics', {
   id: textColumn('id').primaryKey(),
@@ -13,9 +16,18 @@ export const clinics = sqliteTable('clinics', {
   country: textColumn('country').notNull(),
   createdAt: integer('created_at').notNull(),
   opId: textColumn('op_id').notNull(),
+  settings: textColumn('settings', { mode: 'json' }).$type<ClinicSettings>().notNull().default({}),
+  /** Counts the changes of the record: its ETag. */
+  version: integer('version').notNull().default(1),
+  /** The operation that changed the record last. */
+  changeOp: textColumn('change_op'),
 })
 
-/** `secretHash` is SHA-256 of the 32 random bytes that only the caller knows. */
+/**
+ * `secretHash` is SHA-256 of the 32 random bytes that only the caller knows. A key of a person has the scopes
+ * of the person's role; `scopes` repeats them as they were when the key was made or the role was last set,
+ * for a day that asks whether its followers may still follow.
+ */
 export const apiKeys = sqliteTable(
   'api_keys',
   {
@@ -27,8 +39,14 @@ export const apiKeys = sqliteTable(
     createdAt: integer('created_at').notNull(),
     revokedAt: integer('revoked_at'),
     opId: textColumn('op_id').notNull().unique(),
+    staffId: textColumn('staff_id'),
+    /** From this instant on the key is as if it were revoked. */
+    expiresAt: integer('expires_at'),
   },
-  (t) => [index('api_keys_by_clinic').on(t.clinicId, t.id)],
+  (t) => [
+    index('api_keys_by_clinic').on(t.clinicId, t.id),
+    index('api_keys_by_staff').on(t.staffId).where(sql`staff_id IS NOT NULL`),
+  ],
 )
 
 const Scope = v.picklist(['*', ...Object.keys(SCOPES), ...Object.keys(GRANTED_BY_NAME)])
@@ -49,55 +67,86 @@ function unknownCountry(code: string): string {
   return `must be a country of ISO 3166 that has phone numbers${hint}`
 }
 
+/** A phone number without a country code belongs to this country. */
+const Country = v.pipe(
+  v.string(),
+  v.regex(COUNTRY_CODE, 'must be two capital letters, like US'),
+  v.check(
+    (code) => !COUNTRY_CODE.test(code) || hasPhones(code),
+    ({ input }) => unknownCountry(input),
+  ),
+)
+
 export const NewClinic = component('NewClinic', {
   id: ClinicId,
   name: text(200),
   time_zone: TimeZone,
-  /** A phone number without a country code belongs to this country. */
-  country: v.optional(
-    v.pipe(
-      v.string(),
-      v.regex(COUNTRY_CODE, 'must be two capital letters, like US'),
-      v.check(
-        (code) => !COUNTRY_CODE.test(code) || hasPhones(code),
-        ({ input }) => unknownCountry(input),
-      ),
-    ),
-    'US',
-  ),
+  country: v.optional(Country, 'US'),
 })
 export type NewClinic = v.InferOutput<typeof NewClinic>
 
+/** What is left out stays. */
+export const ChangeClinic = v.pipe(
+  v.object({
+    name: v.optional(text(200)),
+    time_zone: v.optional(TimeZone),
+    country: v.optional(Country),
+    settings: v.optional(v.object({ allow_another: v.optional(v.boolean()) })),
+  }),
+  v.check(
+    ({ settings, ...wanted }) =>
+      [...Object.values(wanted), settings?.allow_another].some((value) => value !== undefined),
+    'must contain at least one field to change',
+  ),
+  v.metadata({ ref: 'ChangeClinic' }),
+)
+export type ChangeClinic = v.InferOutput<typeof ChangeClinic>
+
+/** `allow_another`: what a booking, a walk-in, a move or a place in a waitlist means that does not say it. */
 export const Clinic = component('Clinic', {
   id: v.string(),
   name: v.string(),
   time_zone: v.string(),
   country: v.string(),
+  settings: v.object({ allow_another: v.boolean() }),
   created_at: v.string(),
 })
 export type Clinic = v.InferOutput<typeof Clinic>
 
-export const toClinic = (row: typeof clinics.$inferSelect): Clinic => ({
+export type ClinicRow = typeof clinics.$inferSelect
+
+export const toClinic = (row: ClinicRow): Clinic => ({
   id: row.id,
   name: row.name,
   time_zone: row.timeZone,
   country: row.country,
+  settings: { allow_another: row.settings.allowAnother ?? false },
   created_at: iso(row.createdAt),
 })
+
+/** An instant after which the key opens nothing; null or absent: never. */
+const ExpiresAt = v.nullable(IsoInstant)
 
 export const NewKey = component('NewKey', {
   clinic_id: ClinicId,
   name: text(200),
   scopes: list(Scope, 50, 'scope'),
+  expires_at: v.optional(ExpiresAt, null),
 })
 export type NewKey = v.InferOutput<typeof NewKey>
 
-/** The only reply that contains the secret. */
+/** Null: the key never expires. */
+export const ChangeKey = component('ChangeKey', { expires_at: ExpiresAt })
+export type ChangeKey = v.InferOutput<typeof ChangeKey>
+
+/** The only reply that contains the secret. `staff_id`: the person whose key this is. */
 export const CreatedKey = component('CreatedKey', {
   id: v.string(),
   key: v.string(),
   clinic_id: v.string(),
   scopes: v.array(v.string()),
+  staff_id: v.nullable(v.string()),
+  expires_at: v.nullable(v.string()),
 })
 export type CreatedKey = v.InferOutput<typeof CreatedKey>
 
@@ -106,18 +155,36 @@ export const Key = component('Key', {
   clinic_id: v.string(),
   name: v.string(),
   scopes: v.array(v.string()),
+  staff_id: v.nullable(v.string()),
   created_at: v.string(),
+  expires_at: v.nullable(v.string()),
   revoked_at: v.nullable(v.string()),
 })
 export type Key = v.InferOutput<typeof Key>
 
-export const toKey = (row: typeof apiKeys.$inferSelect): Key => ({
-  id: row.id,
-  clinic_id: row.clinicId,
-  name: row.name,
-  scopes: row.scopes,
-  created_at: iso(row.createdAt),
-  revoked_at: row.revokedAt === null ? null : iso(row.revokedAt),
+export type KeyRow = typeof apiKeys.$inferSelect
+
+/** `role`: of the person whose key it is; null for a key of no person. */
+export interface KeyOfRole {
+  key: KeyRow
+  role: string | null
+}
+
+/** What a stored key may do now. */
+export const scopesOfKey = ({ key, role }: KeyOfRole): readonly string[] =>
+  role === null ? heldScopes(key.scopes) : scopesOfRole(role)
+
+export const isoOrNull = (ms: number | null): string | null => (ms === null ? null : iso(ms))
+
+export const toKey = ({ key, role }: KeyOfRole): Key => ({
+  id: key.id,
+  clinic_id: key.clinicId,
+  name: key.name,
+  scopes: [...(role === null ? key.scopes : scopesOfRole(role))],
+  staff_id: key.staffId,
+  created_at: iso(key.createdAt),
+  expires_at: isoOrNull(key.expiresAt),
+  revoked_at: isoOrNull(key.revokedAt),
 })
 
 export const ListClinics = v.object({ limit: limit(100), cursor: cursor(v.string()) })

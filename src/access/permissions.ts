@@ -16,9 +16,9 @@ export const SCOPES = {
   'appointments:read': 'read appointments and the figures of a day',
   'appointments:write': 'book, hold, move and cancel, use the waitlist, declare absences',
   'checkins:read': 'read and follow queues, issue tickets',
-  'checkins:write': 'check in, walk in, call and serve',
-  'tests:read': 'read records of medical tests',
-  'tests:write': 'store records of medical tests',
+  'checkins:write': 'check in, walk in, call and serve, undo that for a minute',
+  'tests:read': 'read records of medical tests and their imports',
+  'tests:write': 'store records of medical tests; import, repair, cancel and resume imports of them',
   'webhooks:write': 'send webhook events',
   'events:read': 'read webhook events',
   'hospitals:read': 'read hospitals and their imports',
@@ -27,13 +27,16 @@ export const SCOPES = {
   'service:read': 'ask whether the stores of the service answer',
 } as const
 
-/** Scopes that reach beyond the work of one clinic; `*` never includes them. */
+/** Scopes that reach beyond the usual work, or beyond one clinic; `*` never includes them. */
 export const GRANTED_BY_NAME = {
+  'appointments:backdate': 'record a visit afterwards: book a date that is over, or a slot that has begun',
+  'checkins:amend': 'with checkins:write: undo a check-in or a completed visit of more than a minute ago',
   'clinics:*': 'read and store medical tests of any clinic; as an admin, open clinics and administer any',
-  admin: 'create, list and revoke API keys of the own clinic',
+  admin: 'all of clinic:admin; grant and revoke admin keys; copy and repair the days of the own clinic',
+  'clinic:admin': 'manage staff, API keys and settings of the own clinic; backdate and amend',
 } as const
 
-type Scope = keyof typeof SCOPES | keyof typeof GRANTED_BY_NAME
+export type Scope = keyof typeof SCOPES | keyof typeof GRANTED_BY_NAME
 
 /** What `*` meant when keys still stored it. No scope is ever added here. */
 const STORED_STAR: readonly string[] = [
@@ -70,29 +73,61 @@ export const needs = (...scopes: Scope[]) =>
     },
   )
 
-/** Whether the caller's key has this scope. */
-export const mayUse = (ctx: Ctx, scope: Scope): boolean => ctx.actor.scopes.includes(scope)
+/** Whether the caller's key has this scope, by itself or by one that includes it. */
+export const mayUse = (ctx: Ctx, scope: Scope): boolean => holds(ctx, scope)
+
+const holds = ({ actor: { scopes } }: Ctx, scope: string): boolean =>
+  [scope, ...(INCLUDED_IN[scope] ?? [])].some((one) => scopes.includes(one))
+
+/** Who manages a clinic may do, and grant, what was added after the own key was made. */
+const INCLUDED_IN: Partial<Record<string, string[]>> = {
+  'clinic:admin': ['admin'],
+  'appointments:backdate': ['clinic:admin', 'admin'],
+  'checkins:amend': ['clinic:admin', 'admin'],
+}
 
 /** A key may use its own clinic, or with `clinics:*` any. Every other clinic is 404. */
 export function requireClinic(ctx: Ctx, clinicId: string): void {
   if (clinicId !== ctx.clinic.id && !mayUse(ctx, 'clinics:*')) throw notFound('clinic_id: clinic')
 }
 
-/** A key may give, and take away by a revocation, only what it holds itself. */
+/**
+ * An administrator reaches its own clinic; with `admin` and `clinics:*` any. `clinics:*` beside
+ * `clinic:admin` is about medical tests, and reaches no other clinic here.
+ */
+export const administersAll = (ctx: Ctx): boolean => mayUse(ctx, 'admin') && mayUse(ctx, 'clinics:*')
+
+export function requireAdministered(ctx: Ctx, clinicId: string): void {
+  if (clinicId !== ctx.clinic.id && !administersAll(ctx)) throw notFound('clinic_id: clinic')
+}
+
+/**
+ * A key may give, and take away by a revocation, only what it holds itself. Only an admin gives and takes
+ * what reaches beyond the work of one clinic.
+ */
 export function requireScopes(ctx: Ctx, scopes: readonly string[], purpose: string): void {
-  const missing = scopes.find((scope) => !ctx.actor.scopes.includes(scope))
+  const missing = missingOf(ctx, scopes)
   if (missing !== undefined)
     throw new Problem('scope_missing', `${purpose} needs an API key with the scope ${missing}`)
 }
 
+/** Whether `requireScopes` lets this pass. */
+export const mayGrant = (ctx: Ctx, scopes: readonly string[]): boolean => missingOf(ctx, scopes) === undefined
+
+const missingOf = (ctx: Ctx, scopes: readonly string[]): string | undefined =>
+  scopes.some(isBeyond) && !holds(ctx, 'admin') ? 'admin' : scopes.find((scope) => !holds(ctx, scope))
+
+const isBeyond = (scope: string): boolean => scope === 'admin' || scope === 'clinics:*'
+
 /**
  * Who revokes a key must hold its scopes and reach its clinic, and may not take the last admin key away. That
  * is decided within the statement, because two admins may revoke each other's key at once. An admin key is
- * followed by another one of its clinic that reaches as far, or by the key of the caller.
+ * followed by another one of its clinic that reaches as far and never expires, or by the key of the caller.
  */
 export const isNotLastAdmin = (ctx: Ctx) => sql`(${lacks('api_keys', 'admin')} OR EXISTS (
   SELECT 1 FROM api_keys AS other
-  WHERE other.id <> api_keys.id AND other.revoked_at IS NULL AND NOT ${lacks('other', 'admin')}
+  WHERE other.id <> api_keys.id AND other.revoked_at IS NULL AND other.expires_at IS NULL
+    AND NOT ${lacks('other', 'admin')}
     AND (other.clinic_id = api_keys.clinic_id OR other.id = ${ctx.actor.keyId})
     AND (${lacks('api_keys', 'clinics:*')} OR NOT ${lacks('other', 'clinics:*')})))`
 

@@ -1,38 +1,33 @@
-import { and, asc, eq, gte, lte, type SQL, sql } from 'drizzle-orm'
-import type { SQLiteColumn } from 'drizzle-orm/sqlite-core'
-import { today } from '../access/actions'
+import { allowsAnother } from '../access/actions'
+import { requireScopes } from '../access/permissions'
 import type { Ctx } from '../context'
 import { decideOn, moveOn, replyOrThrow, see } from '../doctor-day/client'
 import { dayKey, NEW_ID } from '../doctor-day/storage/address'
-import { requireDay, seeDay } from '../doctors/actions'
+import { requireDay } from '../doctors/actions'
 import { findDay, findNewDay, findPatient, findPatientAndDay } from '../doctors/finding'
 import { opening } from '../doctors/terms'
 import { invalid } from '../http/failure'
-import { cutPage, type Page } from '../lib/page'
 import { SECOND_MS } from '../lib/time'
+import { choiceOf } from './choice'
 import { dayOf, dayOfAppointment, noRecord } from './ids'
 import {
   type Appointment,
-  appointments,
   type BookAppointment,
   type CancelAppointment,
   type Hold,
-  type JoinWaitlist,
-  type LeftWaitlist,
-  type ListAppointments,
   type NewHold,
   type ReleasedHold,
   type Reschedule,
   toAppointment,
   toHold,
-  toWaiting,
-  type Waiting,
 } from './model'
+import { type JoinWaitlist, type LeftWaitlist, toWaiting, type Waiting } from './waitlist'
 
 /** The Recorder finds patient and doctor and claims the key; then the day alone decides. */
 export async function book(ctx: Ctx, wanted: BookAppointment): Promise<Appointment> {
-  const { patient_id, doctor_id = '', date = '', hold_id, allow_another: allowAnother, time_slot } = wanted
+  const { patient_id, doctor_id = '', date = '', hold_id, time_slot } = wanted
   if (hold_id !== undefined) return bookHeld(ctx, wanted, hold_id)
+  if (wanted.back_dated) requireScopes(ctx, ['appointments:backdate'], 'back_dated')
   const wantedDay = { patient_id, doctor_id, date }
   const { patientId, doctor, opId, known } = await findPatientAndDay(ctx, wantedDay)
   const day = dayKey(ctx.clinic.id, doctor.id, date)
@@ -42,7 +37,9 @@ export async function book(ctx: Ctx, wanted: BookAppointment): Promise<Appointme
     appointmentId: NEW_ID,
     patientId,
     ...(time_slot != null && { timeSlot: time_slot }),
-    allowAnother,
+    allowAnother: allowsAnother(ctx, wanted),
+    ...choiceOf(wanted),
+    ...(wanted.back_dated && { isBackDated: true }),
   } as const
   return toAppointment(await decideOn(ctx, day, opId, command, known))
 }
@@ -63,7 +60,7 @@ async function bookHeld(ctx: Ctx, wanted: BookAppointment, holdId: string): Prom
     appointmentId: NEW_ID,
     patientId,
     ...(wanted.time_slot != null && { timeSlot: wanted.time_slot }),
-    allowAnother: wanted.allow_another,
+    allowAnother: allowsAnother(ctx, wanted),
   })
   return toAppointment(appointment)
 }
@@ -90,7 +87,8 @@ export async function reschedule(ctx: Ctx, id: string, wanted: Reschedule): Prom
     clinicId: ctx.clinic.id,
     appointmentId: id,
     to: opening(ctx, doctor, wanted.date),
-    allowAnother: wanted.allow_another,
+    allowAnother: allowsAnother(ctx, wanted),
+    ...choiceOf(wanted),
     known,
   })
   return toAppointment(replyOrThrow(moved))
@@ -119,6 +117,7 @@ export async function holdSlot(ctx: Ctx, wanted: NewHold): Promise<Hold> {
     opening: opening(ctx, doctor, wanted.date),
     holdId: NEW_ID,
     ttlMs: wanted.ttl_seconds * SECOND_MS,
+    ...choiceOf(wanted),
   } as const
   return toHold(await decideOn(ctx, day, opId, command, known))
 }
@@ -144,7 +143,8 @@ export async function joinWaitlist(
     opening: opening(ctx, doctor, wanted.date),
     waitId: NEW_ID,
     patientId,
-    allowAnother: wanted.allow_another,
+    allowAnother: allowsAnother(ctx, wanted),
+    ...choiceOf(wanted),
   } as const
   const waiting = await decideOn(ctx, day, opId, command, known)
   return { waiting: toWaiting(waiting), isNew: waiting.isNew }
@@ -179,44 +179,3 @@ export async function getAppointment(ctx: Ctx, id: string): Promise<Appointment>
   if (!seen) throw noRecord()
   return toAppointment(seen)
 }
-
-/** Without a date: today, at the clinic. */
-export async function listDay(ctx: Ctx, doctorId: string, date = today(ctx)): Promise<Appointment[]> {
-  const { seen } = await seeDay(ctx, doctorId, date, { view: 'appointments' })
-  return seen.map(toAppointment)
-}
-
-/**
- * Across days, by date: read from D1’s copy, which follows the days within a second in ordinary times. An id
- * begins with the key of the day it was booked on, so a doctor’s day is listed in one run. Ids never change,
- * so pages repeat or skip only an appointment that is rescheduled to another date between two pages.
- */
-export async function listAppointments(ctx: Ctx, wanted: ListAppointments): Promise<Page<Appointment>> {
-  const { patient_id, doctor_id, from, to, status, cursor } = wanted
-  const { clinicId, patientId, doctorId, date, id } = appointments
-  const rows = await ctx.db
-    .select()
-    .from(appointments)
-    .where(
-      and(
-        eq(clinicId, ctx.clinic.id),
-        patient_id === undefined ? undefined : eq(patientId, patient_id),
-        doctor_id === undefined ? undefined : (patient_id ? alsoEq : eq)(doctorId, doctor_id),
-        from === undefined ? undefined : gte(date, from),
-        to === undefined ? undefined : lte(date, to),
-        status === undefined
-          ? undefined
-          : (patient_id || doctor_id ? alsoEq : eq)(appointments.status, status),
-        cursor && sql`(${date}, ${id}) > (${cursor[0]}, ${cursor[1]})`,
-      ),
-    )
-    .orderBy(asc(date), asc(id))
-    .limit(wanted.limit + 1)
-  return cutPage(rows.map(toAppointment), wanted.limit, (row) => [row.date, row.id])
-}
-
-/**
- * The plus keeps SQLite from choosing the index of this column. SQLite does not know how many rows a value
- * has: it could read all booked appointments of a clinic to find those of one patient.
- */
-const alsoEq = (column: SQLiteColumn, value: string): SQL => sql`+${column} = ${value}`

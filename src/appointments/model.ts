@@ -1,12 +1,13 @@
 import { index, integer, sqliteTable, text as textColumn } from 'drizzle-orm/sqlite-core'
 import * as v from 'valibot'
-import type { Replies } from '../doctor-day/commands'
 import type { AppointmentStatus, Hold as DayHold } from '../doctor-day/state/day'
 import type { SlotTimes as DaySlotTimes } from '../doctor-day/state/slot-times'
 import type { ShownAppointment } from '../doctor-day/state/views'
+import { AtLeast } from '../http/input/day-version'
 import { cursor, limit } from '../lib/page'
 import { component, note, text } from '../lib/schema'
-import { iso, LocalDate } from '../lib/time'
+import { DayDate, iso, LocalDate } from '../lib/time'
+import { AllowAnother, choiceFields, oneChoice } from './choice'
 
 /**
  * D1’s copy of the appointments of every day, for queries across days. The days own the facts: no decision
@@ -31,6 +32,9 @@ export const appointments = sqliteTable(
     updatedAt: integer('updated_at').notNull(),
     version: integer('version').notNull(),
     moves: integer('moves').notNull().default(0),
+    /** How many neighbouring slots the visit takes. */
+    span: integer('span').notNull().default(1),
+    serviceId: textColumn('service_id'),
   },
   (t) => [
     index('appointments_by_date').on(t.clinicId, t.date, t.id),
@@ -40,43 +44,48 @@ export const appointments = sqliteTable(
   ],
 )
 
-const Id = text(100)
-export const AllowAnother = v.optional(v.boolean(), false)
+export const Id = text(100)
 
 const HOUR_RULE = 'must be a whole number from 0 to 23, or null'
 
-/** The hour that older clients send along with a booking. It is kept and returned, and decides nothing. */
+/** The hour that older clients send with a booking. It is kept and returned, and decides nothing. */
 const TimeSlot = v.pipe(v.number(), v.integer(HOUR_RULE), v.minValue(0, HOUR_RULE), v.maxValue(23, HOUR_RULE))
 
 const BESIDE_HOLD = 'is missing: a hold has both doctor_id and date, so send neither of them or both'
+const HOLD_CHOSE = 'cannot be sent with hold_id, because the hold has its slot; leave it out'
 
 /** Either doctor and date, or a hold, which has both. */
 export const BookAppointment = v.pipe(
   v.object({
     patient_id: Id,
     doctor_id: v.optional(Id),
-    date: v.optional(LocalDate),
+    date: v.optional(DayDate),
     /** Books the held slot; doctor_id and date are not needed then. */
     hold_id: v.optional(Id),
+    ...choiceFields,
+    /** Records a visit afterwards: its date may be over, and its slot may have begun. */
+    back_dated: v.optional(v.boolean()),
     time_slot: v.nullish(TimeSlot, null),
     /** Means the same as the header Idempotency-Key. */
     idempotency_key: v.optional(v.string()),
-    /** A patient may have one appointment with a doctor a day; true allows another one. */
     allow_another: AllowAnother,
   }),
   v.rawCheck(({ dataset, addIssue }) => {
     const { hold_id, ...wanted } = dataset.value as Record<string, unknown>
     const missing = ['doctor_id', 'date'].filter((key) => wanted[key] === undefined)
+    const chosen = ['slot', 'starts_at', 'time', 'back_dated'].filter((key) => wanted[key])
+    const fault = (key: string, message: string) =>
+      addIssue({ message, path: [{ type: 'object', origin: 'value', input: {}, key, value: wanted[key] }] })
+    if (hold_id !== undefined) for (const key of chosen) fault(key, HOLD_CHOSE)
     if (hold_id !== undefined && missing.length !== 1) return
-    const message = hold_id === undefined ? 'is required' : BESIDE_HOLD
-    for (const key of missing)
-      addIssue({ message, path: [{ type: 'object', origin: 'value', input: {}, key, value: undefined }] })
+    for (const key of missing) fault(key, hold_id === undefined ? 'is required' : BESIDE_HOLD)
   }),
+  oneChoice(),
   v.metadata({ ref: 'BookAppointment' }),
 )
 export type BookAppointment = v.InferOutput<typeof BookAppointment>
 
-/** Only on a day with working hours; ISO 8601 with the offset of the clinic’s time zone. */
+/** Only on a day with working hours; ISO 8601 with the clinic’s offset. */
 export const slotTimes = { starts_at: v.optional(v.string()), ends_at: v.optional(v.string()) }
 
 export const toSlotTimes = ({ startsAt, endsAt }: DaySlotTimes): { starts_at?: string; ends_at?: string } =>
@@ -91,6 +100,9 @@ export const Appointment = component('Appointment', {
   doctor_id: v.string(),
   date: v.string(),
   slot: v.number(),
+  /** How many neighbouring slots the visit takes, where it is more than one. */
+  slots: v.optional(v.number()),
+  service_id: v.optional(v.string()),
   time_slot: v.nullable(v.number()),
   ...slotTimes,
   status: Status,
@@ -107,6 +119,8 @@ export const ListAppointments = v.pipe(
     from: v.optional(LocalDate),
     to: v.optional(LocalDate),
     status: v.optional(Status),
+    /** Shows at least what answers with these values of the header X-Day-Version have told. */
+    at_least: v.optional(AtLeast),
     limit: limit(100),
     cursor: cursor(v.string(), v.string()),
   }),
@@ -117,12 +131,17 @@ export const ListAppointments = v.pipe(
 )
 export type ListAppointments = v.InferOutput<typeof ListAppointments>
 
-export const toAppointment = (appointment: ShownAppointment): Appointment => ({
+/** Of a day, or of D1’s copy. */
+export const toAppointment = (
+  appointment: Omit<ShownAppointment, 'serviceId'> & { serviceId?: string | null },
+): Appointment => ({
   id: appointment.id,
   patient_id: appointment.patientId,
   doctor_id: appointment.doctorId,
   date: appointment.date,
   slot: appointment.slot,
+  ...((appointment.span ?? 1) > 1 && { slots: appointment.span }),
+  ...(appointment.serviceId && { service_id: appointment.serviceId }),
   // A day may remember a reply from before this field.
   time_slot: appointment.timeSlot ?? null,
   ...toSlotTimes(appointment),
@@ -136,27 +155,37 @@ export const CancelAppointment = component('CancelAppointment', {
 })
 export type CancelAppointment = v.InferOutput<typeof CancelAppointment>
 
-/** Without `doctor_id` the doctor stays the same. */
-export const Reschedule = component('Reschedule', {
-  date: LocalDate,
-  doctor_id: v.optional(Id),
-  allow_another: AllowAnother,
-})
+/** Without `doctor_id` the doctor stays the same. The same day with a choice changes the slot. */
+export const Reschedule = v.pipe(
+  v.object({
+    date: DayDate,
+    doctor_id: v.optional(Id),
+    ...choiceFields,
+    allow_another: AllowAnother,
+  }),
+  oneChoice(),
+  v.metadata({ ref: 'Reschedule' }),
+)
 export type Reschedule = v.InferOutput<typeof Reschedule>
 
 const HOLD_SECONDS_MAX = 600
 const HOLD_RULE = `must be a whole number from 1 to ${HOLD_SECONDS_MAX}`
 
-export const NewHold = component('NewHold', {
-  doctor_id: Id,
-  date: LocalDate,
-  ttl_seconds: v.pipe(
-    v.number(),
-    v.integer(HOLD_RULE),
-    v.minValue(1, HOLD_RULE),
-    v.maxValue(HOLD_SECONDS_MAX, HOLD_RULE),
-  ),
-})
+export const NewHold = v.pipe(
+  v.object({
+    doctor_id: Id,
+    date: DayDate,
+    ...choiceFields,
+    ttl_seconds: v.pipe(
+      v.number(),
+      v.integer(HOLD_RULE),
+      v.minValue(1, HOLD_RULE),
+      v.maxValue(HOLD_SECONDS_MAX, HOLD_RULE),
+    ),
+  }),
+  oneChoice(),
+  v.metadata({ ref: 'NewHold' }),
+)
 export type NewHold = v.InferOutput<typeof NewHold>
 
 export const Hold = component('Hold', {
@@ -176,33 +205,3 @@ export const toHold = (hold: DayHold): Hold => ({
 
 export const ReleasedHold = component('ReleasedHold', { hold_id: v.string(), released: v.boolean() })
 export type ReleasedHold = v.InferOutput<typeof ReleasedHold>
-
-export const JoinWaitlist = component('JoinWaitlist', {
-  patient_id: Id,
-  doctor_id: Id,
-  date: LocalDate,
-  /** A patient who is booked that day can wait for another visit. */
-  allow_another: AllowAnother,
-})
-export type JoinWaitlist = v.InferOutput<typeof JoinWaitlist>
-
-/** `offer` is a slot that the patient can accept until `expires_at`; null: no slot is offered yet. */
-export const Waiting = component('Waiting', {
-  id: v.string(),
-  patient_id: v.string(),
-  place: v.number(),
-  status: v.picklist(['waiting', 'offered']),
-  offer: v.nullable(v.object({ slot: v.number(), ...slotTimes, expires_at: v.string() })),
-})
-export type Waiting = v.InferOutput<typeof Waiting>
-
-export const toWaiting = ({ id, patientId, place, offer }: Replies['wait']): Waiting => ({
-  id,
-  patient_id: patientId,
-  place,
-  status: offer ? 'offered' : 'waiting',
-  offer: offer && { slot: offer.slot, ...toSlotTimes(offer), expires_at: iso(offer.deadline) },
-})
-
-export const LeftWaitlist = component('LeftWaitlist', { id: v.string(), status: v.literal('declined') })
-export type LeftWaitlist = v.InferOutput<typeof LeftWaitlist>

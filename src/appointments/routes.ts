@@ -1,9 +1,10 @@
 import * as v from 'valibot'
 import { needs } from '../access/permissions'
-import { CHANGE_PROBLEMS, DATE_PROBLEMS, DAY_PROBLEMS } from '../doctor-day/refusals'
+import { CHANGE_PROBLEMS, DATE_PROBLEMS, DAY_PROBLEMS, SLOT_PROBLEMS } from '../doctor-day/refusals'
 import { OnDate } from '../doctors/model'
 import { body, doc, noBody, noQuery, query, refuses, reply, replyPage, resource } from '../http/endpoint'
 import { replay } from '../http/idempotency'
+import { LIST_FORMS } from '../http/lists/form'
 import {
   acceptOffer,
   book,
@@ -12,32 +13,30 @@ import {
   holdSlot,
   joinWaitlist,
   leaveWaitlist,
-  listAppointments,
-  listDay,
   releaseHold,
   reschedule,
 } from './actions'
+import { listAppointments, listDay, listWaitlist } from './lists'
 import {
   Appointment,
   BookAppointment,
   CancelAppointment,
   Hold,
-  JoinWaitlist,
-  LeftWaitlist,
   ListAppointments,
   NewHold,
   ReleasedHold,
   Reschedule,
-  Waiting,
 } from './model'
+import { AskWaitlist, JoinWaitlist, LeftWaitlist, Waiting, WaitingPlace } from './waitlist'
 
 export const appointments = resource()
   .post(
     '/',
-    doc('Book an appointment', 201, Appointment),
+    doc('Book an appointment, in a chosen slot or the first free one', 201, Appointment),
     refuses(
       ...CHANGE_PROBLEMS,
       ...DATE_PROBLEMS,
+      ...SLOT_PROBLEMS,
       'not_found',
       'doctor_absent',
       'day_full',
@@ -52,13 +51,29 @@ export const appointments = resource()
   .get(
     '/',
     doc(
-      'List appointments across days, by date; a change may take half a second to show',
+      'List appointments across days, by date; a change shows within half a second, or with at_least at once',
       200,
       v.array(Appointment),
     ),
+    refuses('not_found'),
     needs('appointments:read'),
     query(ListAppointments),
     async (c) => replyPage(c, Appointment, await listAppointments(c.var.ctx, c.req.valid('query'))),
+  )
+  .get(
+    '/waitlist',
+    doc(
+      'List the patients who wait for a doctor’s day, in order, now or at an instant',
+      200,
+      v.array(WaitingPlace),
+    ),
+    refuses(...DAY_PROBLEMS, 'not_found'),
+    needs('appointments:read'),
+    query(AskWaitlist, 'ours', LIST_FORMS),
+    async (c) => {
+      const rows = await listWaitlist(c.var.ctx, c.req.valid('query'))
+      return replyPage(c, WaitingPlace, { rows, next: null })
+    },
   )
   .get(
     '/:id',
@@ -79,7 +94,7 @@ export const appointments = resource()
   )
   .post(
     '/:id/reschedule',
-    doc('Move an appointment to another day, or another doctor', 200, Appointment),
+    doc('Move an appointment to another slot, another day, or another doctor', 200, Appointment),
     refuses(
       ...CHANGE_PROBLEMS,
       'not_found',
@@ -89,8 +104,8 @@ export const appointments = resource()
       'moving',
       'day_full',
       'doctor_absent',
-      'date_past',
-      'date_too_far',
+      ...DATE_PROBLEMS,
+      ...SLOT_PROBLEMS,
     ),
     needs('appointments:write'),
     body(Reschedule),
@@ -100,7 +115,7 @@ export const appointments = resource()
   .post(
     '/holds',
     doc('Hold a slot for up to ten minutes', 201, Hold),
-    refuses(...CHANGE_PROBLEMS, ...DATE_PROBLEMS, 'not_found', 'doctor_absent', 'day_full'),
+    refuses(...CHANGE_PROBLEMS, ...DATE_PROBLEMS, ...SLOT_PROBLEMS, 'not_found', 'doctor_absent', 'day_full'),
     needs('appointments:write'),
     body(NewHold),
     replay,
@@ -117,7 +132,16 @@ export const appointments = resource()
   .post(
     '/waitlist',
     doc('Join the waitlist; 200 when the patient waits already', [201, 200], Waiting),
-    refuses(...CHANGE_PROBLEMS, ...DATE_PROBLEMS, 'day_over', 'not_found', 'already_booked', 'waitlist_full'),
+    refuses(
+      ...CHANGE_PROBLEMS,
+      ...DATE_PROBLEMS,
+      'slot_begun',
+      'no_such_slot',
+      'day_over',
+      'not_found',
+      'already_booked',
+      'waitlist_full',
+    ),
     needs('appointments:write'),
     body(JoinWaitlist),
     replay,
@@ -157,11 +181,10 @@ export const appointments = resource()
     doc('List a doctor’s appointments of a day, by slot', 200, v.array(Appointment)),
     refuses(...DAY_PROBLEMS, 'not_found'),
     needs('appointments:read'),
-    query(OnDate, 'contract'),
+    query(OnDate, 'contract', LIST_FORMS),
     async (c) =>
-      reply(
-        c,
-        v.array(Appointment),
-        await listDay(c.var.ctx, c.req.param('doctor_id'), c.req.valid('query').date),
-      ),
+      replyPage(c, Appointment, {
+        rows: await listDay(c.var.ctx, c.req.param('doctor_id'), c.req.valid('query').date),
+        next: null,
+      }),
   )

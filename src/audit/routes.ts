@@ -1,6 +1,6 @@
 import * as v from 'valibot'
 import { needs } from '../access/permissions'
-import { doc, query, replyPage, resource } from '../http/endpoint'
+import { doc, query, refuses, replyPage, resource } from '../http/endpoint'
 import { listAudit } from './actions'
 import { AuditEntry, ListAudit } from './model'
 
@@ -11,6 +11,7 @@ import { AuditEntry, ListAudit } from './model'
 export const audit = resource().get(
   '/',
   doc('List the changes and the keys that made them, newest first', 200, v.array(AuditEntry)),
+  refuses('not_found'),
   needs('audit:read'),
   query(ListAudit),
   async (c) => replyPage(c, AuditEntry, await listAudit(c.var.ctx, c.req.valid('query'))),

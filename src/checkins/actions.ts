@@ -1,17 +1,21 @@
-import { today } from '../access/actions'
+import { allowsAnother, today } from '../access/actions'
 import { mayUse } from '../access/permissions'
 import { dayOfAppointment, noRecord } from '../appointments/ids'
 import type { Ctx } from '../context'
 import { decideOn, see } from '../doctor-day/client'
+import type { UndoName } from '../doctor-day/commands'
 import { toQueueEntry } from '../doctor-day/readers/live'
 import { dayKey, NEW_ID } from '../doctor-day/storage/address'
 import { seeDay } from '../doctors/actions'
 import { findPatientAndDay, findQueue } from '../doctors/finding'
 import { opening } from '../doctors/terms'
 import { newId } from '../lib/crypto'
+import { askedInstant } from '../lib/time'
 import { patientNames } from '../patients/actions'
 import { estimateFor } from './estimate'
 import {
+  type AskQueue,
+  type AskWait,
   type CallNext,
   type CheckedIn,
   type CheckIn,
@@ -20,6 +24,7 @@ import {
   stepOf,
   toCheckedIn,
   toWait,
+  type Undone,
   type Wait,
   type WalkIn,
 } from './model'
@@ -52,7 +57,7 @@ export async function walkIn(ctx: Ctx, wanted: WalkIn): Promise<CheckedIn> {
     checkInId: newId(),
     patientId,
     priority: wanted.priority,
-    allowAnother: wanted.allow_another,
+    allowAnother: allowsAnother(ctx, wanted),
   } as const
   return toCheckedIn(await decideOn(ctx, day, opId, command, date === asked.date ? known : undefined))
 }
@@ -90,18 +95,37 @@ export async function takeStep(ctx: Ctx, appointmentId: string, path: string): P
     : { appointment_id: appointmentId, status: 'no_show', position: null, room: null }
 }
 
-/** How many patients are ahead, and the estimated wait at the pace of this day. */
-export async function getWait(ctx: Ctx, appointmentId: string): Promise<Wait> {
+/** The day knows by its own clock whether this is still a mistake of the last minute. */
+export async function takeBack(ctx: Ctx, appointmentId: string, undo: UndoName): Promise<Undone> {
   const day = await dayOfAppointment(ctx, appointmentId)
-  const { seen: arrivals } = await see(ctx, day, { view: 'line', id: appointmentId })
+  const { opId } = await ctx.once.claim()
+  const result = await decideOn(ctx, day, opId, {
+    type: 'undo',
+    clinicId: ctx.clinic.id,
+    appointmentId,
+    undo,
+    mayAmend: mayUse(ctx, 'checkins:amend'),
+  })
+  return 'position' in result
+    ? { appointment_id: appointmentId, status: 'called', position: result.position, room: result.room }
+    : { appointment_id: appointmentId, status: 'booked', position: null, room: null }
+}
+
+/** How many patients are ahead, and the estimated wait at the pace of this day; now or at an instant. */
+export async function getWait(ctx: Ctx, appointmentId: string, asked: AskWait): Promise<Wait> {
+  const day = await dayOfAppointment(ctx, appointmentId)
+  const query = { view: 'line', id: appointmentId } as const
+  const { seen: arrivals } = await see(ctx, day, query, askedInstant(asked.at))
   const own = arrivals?.find((arrival) => arrival.appointmentId === appointmentId)
   if (!arrivals || !own) throw noRecord()
   return toWait(own, estimateFor(own, arrivals))
 }
 
-/** Without a date: today, at the clinic. The day stores no names, so this looks them up in D1. */
-export async function listQueue(ctx: Ctx, doctorId: string, date = today(ctx)): Promise<Queued[]> {
-  const { seen: queue } = await seeDay(ctx, doctorId, date, { view: 'arrivals' })
+/** The queue now or at an instant. The day stores no names, so this looks them up in D1, as they are now. */
+export async function listQueue(ctx: Ctx, doctorId: string, asked: AskQueue): Promise<Queued[]> {
+  const instant = askedInstant(asked.at)
+  const { date = today(ctx, instant ?? ctx.now) } = asked
+  const { seen: queue } = await seeDay(ctx, doctorId, date, { view: 'arrivals' }, instant)
   const names = await patientNames(
     ctx,
     queue.map((arrival) => arrival.patientId),

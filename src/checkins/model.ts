@@ -1,15 +1,16 @@
 import { index, integer, sqliteTable, text as textColumn } from 'drizzle-orm/sqlite-core'
 import * as v from 'valibot'
-import { AllowAnother } from '../appointments/model'
+import { AllowAnother } from '../appointments/choice'
 import type { StepName } from '../doctor-day/commands'
 import type { CheckIn as DayCheckIn } from '../doctor-day/state/day'
 import { component, text } from '../lib/schema'
-import { iso, LocalDate } from '../lib/time'
+import { DayDate, IsoInstant, iso, LocalDate } from '../lib/time'
 import type { Estimate } from './estimate'
 
 /**
  * D1’s copy of the check-ins of every day, for queries across days. The days own the facts: no decision reads
- * this table. `version` is the number of the day’s last event that changed the row.
+ * this table. `version` is the number of the day’s last event that changed the row. A check-in that was
+ * undone stays, as `undone`: a late copy could otherwise bring it back, and its position is not given again.
  */
 export const checkIns = sqliteTable(
   'check_ins',
@@ -20,8 +21,10 @@ export const checkIns = sqliteTable(
     date: textColumn('date').notNull(),
     appointmentId: textColumn('appointment_id').notNull(),
     position: integer('position').notNull(),
-    status: textColumn('status').$type<DayCheckIn['status']>().notNull(),
+    status: textColumn('status').$type<DayCheckIn['status'] | 'undone'>().notNull(),
     checkedInAt: integer('checked_in_at').notNull(),
+    /** The last call; null where the patient was not called, and in rows older than this column. */
+    calledAt: integer('called_at'),
     version: integer('version').notNull(),
   },
   (t) => [index('check_ins_by_doctor').on(t.clinicId, t.doctorId, t.date)],
@@ -73,12 +76,28 @@ export const Queued = component('Queued', {
 })
 export type Queued = v.InferOutput<typeof Queued>
 
-export const CallNext = component('CallNext', { date: v.optional(LocalDate), room: text(50) })
+/** Without a date: the date at the clinic at that instant, or now. */
+export const AskQueue = v.object({ date: v.optional(LocalDate), at: v.optional(IsoInstant) })
+export type AskQueue = v.InferOutput<typeof AskQueue>
+
+export const AskWait = v.object({ at: v.optional(IsoInstant) })
+export type AskWait = v.InferOutput<typeof AskWait>
+
+export const CallNext = component('CallNext', { date: v.optional(DayDate), room: text(50) })
 export type CallNext = v.InferOutput<typeof CallNext>
 
 /** The path has `no-show`; the rules have `no_show`. */
 export const STEP_PATH = ':step{(?:serve|skip|requeue|no-show|recall)}'
 export const stepOf = (path: string): StepName => path.replace('-', '_') as StepName
+
+/** After an undone check-in the appointment is `booked` and has no position. */
+export const Undone = component('Undone', {
+  appointment_id: v.string(),
+  status: v.picklist(['booked', 'called']),
+  position: v.nullable(v.number()),
+  room: v.nullable(v.string()),
+})
+export type Undone = v.InferOutput<typeof Undone>
 
 /** A patient’s status after a step. `position` is null for a patient who has not checked in. */
 export const Standing = component('Standing', {

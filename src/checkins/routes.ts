@@ -1,11 +1,25 @@
 import * as v from 'valibot'
 import { needs } from '../access/permissions'
 import { CHANGE_PROBLEMS, DAY_PROBLEMS } from '../doctor-day/refusals'
-import { OnDate } from '../doctors/model'
-import { body, doc, noBody, noQuery, query, refuses, reply, resource } from '../http/endpoint'
+import { body, doc, noBody, query, refuses, reply, replyPage, resource } from '../http/endpoint'
 import { replay } from '../http/idempotency'
-import { callNext, checkIn, getWait, listQueue, takeStep, walkIn } from './actions'
-import { CallNext, CheckedIn, CheckIn, Queued, STEP_PATH, Standing, Wait, WalkIn } from './model'
+import { LIST_FORMS } from '../http/lists/form'
+import { callNext, checkIn, getWait, listQueue, takeBack, takeStep, walkIn } from './actions'
+import {
+  AskQueue,
+  AskWait,
+  CallNext,
+  CheckedIn,
+  CheckIn,
+  Queued,
+  STEP_PATH,
+  Standing,
+  Undone,
+  Wait,
+  WalkIn,
+} from './model'
+
+const UNDO_PROBLEMS = [...CHANGE_PROBLEMS, 'not_found', 'illegal_step', 'too_late_to_undo', 'moving'] as const
 
 export const checkins = resource()
   .post(
@@ -46,6 +60,24 @@ export const checkins = resource()
     },
   )
   .post(
+    '/:appointment_id/uncheck-in',
+    doc('Undo a check-in: the appointment is booked, and not in the queue', 200, Undone),
+    refuses(...UNDO_PROBLEMS),
+    needs('checkins:write'),
+    noBody,
+    replay,
+    async (c) => reply(c, Undone, await takeBack(c.var.ctx, c.req.param('appointment_id'), 'uncheck_in')),
+  )
+  .post(
+    '/:appointment_id/unserve',
+    doc('Undo that a visit was completed: the patient is called, in the same room', 200, Undone),
+    refuses(...UNDO_PROBLEMS),
+    needs('checkins:write'),
+    noBody,
+    replay,
+    async (c) => reply(c, Undone, await takeBack(c.var.ctx, c.req.param('appointment_id'), 'unserve')),
+  )
+  .post(
     `/:appointment_id/${STEP_PATH}`,
     doc('Serve, skip, requeue or recall a patient, or record a no-show', 200, Standing),
     refuses(...CHANGE_PROBLEMS, 'not_found', 'illegal_step', 'wrong_date', 'moving'),
@@ -57,22 +89,22 @@ export const checkins = resource()
   )
   .get(
     '/:appointment_id',
-    doc('Get the number of patients ahead and the estimated wait', 200, Wait),
+    doc('Get the number of patients ahead and the estimated wait, now or at an instant', 200, Wait),
     refuses(...DAY_PROBLEMS, 'not_found'),
     needs('checkins:read'),
-    noQuery(),
-    async (c) => reply(c, Wait, await getWait(c.var.ctx, c.req.param('appointment_id'))),
+    query(AskWait),
+    async (c) =>
+      reply(c, Wait, await getWait(c.var.ctx, c.req.param('appointment_id'), c.req.valid('query'))),
   )
   .get(
     '/doctors/:doctor_id/queue',
-    doc('List the check-ins with a doctor, in order of arrival', 200, v.array(Queued)),
+    doc('List the check-ins with a doctor, in order of arrival, now or at an instant', 200, v.array(Queued)),
     refuses(...DAY_PROBLEMS, 'not_found'),
     needs('checkins:read'),
-    query(OnDate, 'contract'),
+    query(AskQueue, 'contract', LIST_FORMS),
     async (c) =>
-      reply(
-        c,
-        v.array(Queued),
-        await listQueue(c.var.ctx, c.req.param('doctor_id'), c.req.valid('query').date),
-      ),
+      replyPage(c, Queued, {
+        rows: await listQueue(c.var.ctx, c.req.param('doctor_id'), c.req.valid('query')),
+        next: null,
+      }),
   )

@@ -25,9 +25,9 @@ export const ADVICE: Record<ProblemCode, Advice> = {
     detail: 'Send an Idempotency-Key header: 1 to 255 visible ASCII characters of your choice',
   },
   unauthenticated: {
-    cause: 'The request has no API key, or one that is unknown or revoked.',
+    cause: 'The request has no API key, or one that is unknown, revoked or expired.',
     action: 'Send a valid key as "Authorization: Bearer <key>" or as X-API-Key.',
-    detail: 'This API key is unknown or revoked; send a valid one',
+    detail: 'This API key is unknown, revoked or expired; send a valid one',
   },
   scope_missing: {
     cause: 'The key is valid, but its owner did not grant it this kind of request.',
@@ -84,6 +84,22 @@ export const ADVICE: Record<ProblemCode, Advice> = {
     action: 'Create another admin key first, then revoke this one.',
     detail: 'This is the last admin key of the clinic; create another one first',
   },
+  key_over: {
+    cause: 'The key was revoked, or its expiry has passed. Neither is undone.',
+    action: 'Create another key.',
+    detail: 'This key was revoked or has expired; create another',
+  },
+  staff_left: {
+    cause: 'The person has left: the record stays for the audit, and gets no keys, links or changes.',
+    action: 'If the person has come back, add them to the staff again.',
+    detail: 'This person has left; add them to the staff again',
+  },
+  days_ahead: {
+    cause: 'The request changes the time zone, and a day that keeps the old one is in use and not over.',
+    action: 'Change the zone when no day from yesterday on has been used, or open another clinic.',
+    detail:
+      'Days from yesterday on are in use, and each keeps its time zone; time_zone can change when none is',
+  },
   import_not_finished: {
     cause: 'Rows of the import are still in work.',
     action: 'Follow its status, and repeat the request when it is completed.',
@@ -93,6 +109,11 @@ export const ADVICE: Record<ProblemCode, Advice> = {
     cause: 'The import has completed, failed or was cancelled.',
     action: 'Read its status; failed rows can be repaired with failed.csv.',
     detail: 'The import has already ended',
+  },
+  report_too_large: {
+    cause: 'A report is counted while its caller waits, and these dates have too many appointments for that.',
+    action: 'Ask for fewer dates, or for one doctor with doctor_id, and add the figures up.',
+    detail: 'The report would hold more than 50000 appointments; ask for fewer dates or one doctor',
   },
   if_match_required: {
     cause: 'The request changes a record, and does not say which state of it its caller has read.',

@@ -39,7 +39,12 @@ export const DAY_ADVICE = {
     action:
       'Read allowed: the statuses that a step can lead to. A waiting patient must be called first, ' +
       'with POST /api/v1/checkins/doctors/{doctor_id}/queue/next.',
-    detail: 'The visit is completed; no step is possible any more',
+    detail: 'The visit is completed; no step is possible any more. If that was a mistake: unserve',
+  },
+  too_late_to_undo: {
+    cause: 'A key that checks patients in can undo a check-in or a completed visit for one minute.',
+    action: 'Repeat it, with a new Idempotency-Key, with an API key that also has the scope checkins:amend.',
+    detail: 'The patient checked in more than 60 seconds ago',
   },
   hold_over: {
     cause: 'The hold was booked, released or has expired; its slot may be taken by another patient.',
@@ -58,6 +63,30 @@ export const DAY_ADVICE = {
     action: 'Choose another day, or join the waitlist: a freed slot is offered to it first.',
     detail: 'Dr GH has no available slots on 2027-03-14',
   },
+  slot_taken: {
+    cause: 'The slot that was chosen is booked, held or offered to another patient.',
+    action: 'Choose one of alternatives: the nearest free slots. Or join the waitlist for this slot.',
+    detail: 'The slot is taken; `alternatives` lists the nearest free ones, or join the waitlist for it',
+  },
+  slot_begun: {
+    cause: 'The slot that was chosen has begun, or is over.',
+    action:
+      'Choose one of alternatives. To record a visit afterwards, send back_dated: true with a key that has ' +
+      'the scope appointments:backdate.',
+    detail: 'The slot has begun and is not given any more; `alternatives` lists the nearest free ones',
+  },
+  no_such_slot: {
+    cause:
+      'No slot of the day has this number or begins at this time, or a visit of several slots does not fit ' +
+      'before the next break or the end of the day.',
+    action: 'Choose one of alternatives, or ask GET /api/v1/doctors/{id}/slots which slots are free.',
+    detail: 'The visit does not fit there: no slot begins then',
+  },
+  break_taken: {
+    cause: 'A break takes each slot that it touches, and one of them is booked, held or offered.',
+    action: 'Move or cancel what takes these slots, or choose another time for the break.',
+    detail: 'Slots within these breaks are taken',
+  },
   capacity_below_taken: {
     cause: 'A slot above the wished capacity is taken.',
     action: 'Move its appointment first, or choose a larger capacity.',
@@ -71,7 +100,8 @@ export const DAY_ADVICE = {
   already_checked_in: {
     cause: 'The patient has a place in the queue, or the visit is completed.',
     action:
-      'Nothing, if this was a check-in: the place stays. A patient who has left is not cancelled or moved: ' +
+      'Nothing, if this was a check-in: the place stays. A mistaken check-in is undone with uncheck-in, ' +
+      'and then the appointment can be cancelled or moved. A patient who has left is neither: ' +
       'call the patient with POST /api/v1/checkins/doctors/{doctor_id}/queue/next, then skip, then no-show.',
     detail: 'The patient has already checked in and is called; if the patient has left: skip, then no-show',
   },
@@ -90,15 +120,10 @@ export const DAY_ADVICE = {
     action: 'Choose another day. A patient who is at the clinic can be taken as a walk-in.',
     detail: 'The last slot of this day has begun, so none can come free; choose another date',
   },
-  date_past: {
+  date_over: {
     cause: 'The date is over in the time zone of the clinic.',
     action: 'Choose a date from today on.',
     detail: 'The date is over at the clinic',
-  },
-  date_too_far: {
-    cause: 'The date is further ahead than appointments are made.',
-    action: 'Check the year of the date, or choose an earlier one.',
-    detail: 'The date is too far ahead',
   },
   day_log_full: {
     cause: 'So much has happened on this day of the doctor that its record may not grow any more.',

@@ -47,7 +47,7 @@ const OUTCOMES: Partial<Record<Relocated, MoveOutcome>> = {
   already_checked_in: 'checked_in',
   already_cancelled: 'cancelled',
   doctor_absent: 'doctor_absent',
-  date_past: 'date_past',
+  date_over: 'date_over',
   day_over: 'day_over',
   moving: 'moving',
   waitlist_full: 'waitlist_full',

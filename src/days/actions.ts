@@ -1,3 +1,4 @@
+import { staffOf } from '../access/actions'
 import type { Ctx } from '../context'
 import { notRefused, onDay, operation } from '../doctor-day/client'
 import type { Refused } from '../doctor-day/commands'
@@ -10,7 +11,7 @@ import { requireDay, seeDay } from '../doctors/actions'
 import { findDoctor } from '../doctors/finding'
 import { opening } from '../doctors/terms'
 import type { Page } from '../lib/page'
-import { instantOf } from '../lib/time'
+import { askedInstant } from '../lib/time'
 import {
   type AskDay,
   type DayEvent,
@@ -26,7 +27,7 @@ import {
 
 /** The figures of a day, now or at an instant. For an unused day they follow from the doctor’s terms. */
 export async function getDay(ctx: Ctx, day: DayPath, { at }: AskDay): Promise<Ledger> {
-  const instant = at ? Date.parse(instantOf(at)) : null
+  const instant = askedInstant(at)
   const { doctor, seen } = await seeDay(ctx, day.doctor_id, day.date, { view: 'ledger' }, instant)
   const ledger = seen ?? ledgerOf(unusedDay(opening(ctx, doctor, day.date)))
   return toLedger(ledger, instant ?? Date.now())
@@ -43,7 +44,12 @@ export async function listDayEvents(
   const events = notRefused(await (ask as Promise<Recorded[] | Refused>))
   const isLost = since === 0 && events.length === 0 && (known?.version ?? 0) > 0
   if (isLost) throw problemOf({ ok: false, refused: 'day_damaged' })
-  const rows = events.slice(0, limit).map(toDayEvent)
+  const shown = events.slice(0, limit)
+  const people = await staffOf(
+    ctx,
+    shown.map(({ actor }) => actor),
+  )
+  const rows = shown.map((event) => toDayEvent(event, people.get(event.actor) ?? null))
   return { rows, next: events.length > limit ? String(rows.at(-1)?.seq) : null }
 }
 

@@ -5,11 +5,14 @@ import type { Absence as DayAbsence, Ledger as DayLedger } from '../doctor-day/s
 import { DAMAGES, type Verdict as LogVerdict } from '../doctor-day/storage/verdict'
 import { cursor, limit, PAGE_MAX } from '../lib/page'
 import { component, lines, text } from '../lib/schema'
-import { IsoInstant, iso, LocalDate, localDate } from '../lib/time'
+import { DayDate, IsoInstant, iso, LocalDate, localDate } from '../lib/time'
 
 /** One doctor on one local date. */
 export const DayPath = v.object({ doctor_id: text(100), date: LocalDate })
 export type DayPath = v.InferOutput<typeof DayPath>
+
+/** A day on which something is made. */
+export const DayToUse = v.object({ doctor_id: text(100), date: DayDate })
 
 /** `?at=`: the day at that instant. */
 export const AskDay = v.object({ at: v.optional(IsoInstant) })
@@ -83,21 +86,26 @@ export const ListDayEvents = v.object({
 })
 export type ListDayEvents = v.InferOutput<typeof ListDayEvents>
 
-/** `seq` counts 1, 2, 3 … without a gap; `actor` is the API key; `data` holds the fields of that `type`. */
+/**
+ * `seq` counts 1, 2, 3 … without a gap; `actor` is the API key, and `staff_id` the person whose key it is;
+ * `data` holds the fields of that `type`.
+ */
 export const DayEvent = component('DayEvent', {
   seq: v.number(),
   at: v.string(),
   actor: v.string(),
+  staff_id: v.nullable(v.string()),
   type: v.string(),
   data: v.record(v.string(), v.unknown()),
 })
 export type DayEvent = v.InferOutput<typeof DayEvent>
 
 /** An event that a newer version of the service has written is shown as stored. */
-export function toDayEvent({ seq, at, actor, ...event }: Recorded): DayEvent {
+export function toDayEvent({ seq, at, actor, ...event }: Recorded, staffId: string | null): DayEvent {
   const { type, ...data }: Record<string, unknown> =
     event.type === 'unknown' ? JSON.parse(event.stored) : event
-  return { seq, at: iso(at), actor, type: String(type), data: inSnakeCase(data) as Record<string, unknown> }
+  const shown = inSnakeCase(data) as Record<string, unknown>
+  return { seq, at: iso(at), actor, staff_id: staffId, type: String(type), data: shown }
 }
 
 /** Events are stored in camelCase; the API’s JSON is snake_case. */
@@ -144,7 +152,7 @@ const Reason = lines(500)
 /** Without `move_to` no appointment is moved. Without `doctor_id` in it, the doctor stays the same. */
 export const DeclareAbsence = component('DeclareAbsence', {
   reason: Reason,
-  move_to: v.optional(v.object({ date: LocalDate, doctor_id: v.optional(text(100)) })),
+  move_to: v.optional(v.object({ date: DayDate, doctor_id: v.optional(text(100)) })),
 })
 export type DeclareAbsence = v.InferOutput<typeof DeclareAbsence>
 
@@ -153,7 +161,7 @@ const CALL_REASONS = [
   'checked_in',
   'already_booked',
   'doctor_absent',
-  'date_past',
+  'date_over',
   'day_over',
   'moving',
   'waitlist_full',
@@ -194,15 +202,11 @@ export function toAbsence(day: DayPath, absence: DayAbsence, outcomes: Map<strin
     is_present: false,
     moved: absence.moved.map(({ doctorId, date, slot, ...one }) => ({
       ...idsOf(one),
-      doctor_id: doctorId,
-      date,
-      slot,
+      ...{ doctor_id: doctorId, date, slot },
     })),
     waitlisted: absence.waitlisted.map(({ doctorId, date, waitId, ...one }) => ({
       ...idsOf(one),
-      doctor_id: doctorId,
-      date,
-      waitlist_id: waitId,
+      ...{ doctor_id: doctorId, date, waitlist_id: waitId },
     })),
     to_call: absence.toCall.map((one) => ({ ...idsOf(one), slot: one.slot, why: reasonOf(one) })),
   }

@@ -8,7 +8,9 @@ import type { Ctx } from '../context'
 import { notRefused, onDay, operation } from '../doctor-day/client'
 import type { Known, Refused } from '../doctor-day/commands'
 import type { Event, Opening, Remains } from '../doctor-day/state/day'
+import { visitOf } from '../doctor-day/state/records'
 import { scheduleOf, timesOf } from '../doctor-day/state/slot-times'
+import { slotsOfPlace } from '../doctor-day/state/slots'
 import { type DayKey, dayKey, dayKeyOf, idsOn } from '../doctor-day/storage/address'
 import { selectDoctor } from '../doctors/actions'
 import { days } from '../doctors/model'
@@ -95,13 +97,14 @@ function selectBookedOn(ctx: Ctx, key: DayKey) {
     )
 }
 
-/** The number of slots as copied; the doctor’s hours where they give the copied times, otherwise none. */
+/** The number of slots and the hours as copied; older copies have no hours: then those of the doctor. */
 function termsOf(day: DayRow, { date, timeZone, hours }: Opening, rows: AppointmentRow[]): Partial<Opening> {
-  const { timetable } = scheduleOf(date, timeZone, hours ?? null)
+  const copied = day.terms ? day.terms.hours : hours
+  const { timetable } = scheduleOf(date, timeZone, copied ?? null)
   const fits = rows.every(({ slot, startsAt }) => timesOf(timetable, slot).startsAt === startsAt)
   return {
-    capacity: Math.max(day.capacity, ...rows.map(({ slot }) => slot)),
-    hours: fits ? hours : undefined,
+    capacity: Math.max(day.capacity, ...rows.flatMap(slotsOfPlace)),
+    hours: fits ? copied : undefined,
   }
 }
 
@@ -125,18 +128,18 @@ function remainsOf(
   const patientOf = new Map(rows.map(({ id, patientId }) => [id, patientId]))
   const isHere = (row: AppointmentRow) => row.doctorId === wanted.doctor_id && row.date === wanted.date
   return {
-    appointments: withoutDoubles(rows).map(({ clinicId, doctorId, date, version, status, ...row }) => ({
-      ...row,
-      status: isTaken(status) ? 'booked' : status,
-    })),
-    checkIns: checkInRows.map(({ id, appointmentId, position, status, checkedInAt }) => ({
-      ...{ id, appointmentId, position, status, checkedInAt },
-      patientId: patientOf.get(appointmentId) ?? '',
-      priority: 'normal',
-      room: null,
-      calledAt: null,
-      servedAt: null,
-    })),
+    appointments: withoutDoubles(rows).map((copied) => {
+      const { clinicId, doctorId, date, version, status, span, serviceId, ...row } = copied
+      const visit = visitOf({ span, serviceId: serviceId ?? undefined })
+      return { ...row, ...visit, status: isTaken(status) ? 'booked' : status }
+    }),
+    checkIns: checkInRows.flatMap(({ id, appointmentId, position, status, checkedInAt, calledAt }) => {
+      if (status === 'undone') return []
+      const known = { id, appointmentId, position, status, checkedInAt, calledAt }
+      const patientId = patientOf.get(appointmentId) ?? ''
+      return [{ ...known, patientId, priority: 'normal', room: null, servedAt: null }]
+    }),
+    lastPosition: Math.max(0, ...checkInRows.map(({ position }) => position)),
     movedAway: bookedHere
       .filter((row) => dayKeyOf(row.id) === key && !isHere(row))
       .map(({ id, doctorId, date, slot, moves }) => ({
@@ -156,9 +159,11 @@ const isTaken = (
 function withoutDoubles(rows: AppointmentRow[]): AppointmentRow[] {
   const holders = new Map<number, AppointmentRow>()
   for (const row of rows)
-    if (isTaken(row.status) && row.version > (holders.get(row.slot)?.version ?? -1))
-      holders.set(row.slot, row)
-  return rows.filter((row) => !isTaken(row.status) || holders.get(row.slot) === row)
+    for (const slot of isTaken(row.status) ? slotsOfPlace(row) : [])
+      if (row.version > (holders.get(slot)?.version ?? -1)) holders.set(slot, row)
+  return rows.filter(
+    (row) => !isTaken(row.status) || slotsOfPlace(row).every((slot) => holders.get(slot) === row),
+  )
 }
 
 /** D1’s copy goes on from the new log. Of a loss that was accepted it shows no appointment as booked. */

@@ -1,7 +1,19 @@
 import * as v from 'valibot'
 import { needs } from '../access/permissions'
 import { CHANGE_PROBLEMS, DATE_PROBLEMS, DAY_PROBLEMS } from '../doctor-day/refusals'
-import { body, doc, linkNext, noBody, noQuery, path, query, refuses, reply, resource } from '../http/endpoint'
+import {
+  body,
+  doc,
+  linkNext,
+  noBody,
+  noQuery,
+  path,
+  query,
+  refuses,
+  reply,
+  replyPage,
+  resource,
+} from '../http/endpoint'
 import { replay } from '../http/idempotency'
 import { declareAbsence } from './absence'
 import { getDay, listDayEvents, resyncDay, verifyDay } from './actions'
@@ -10,6 +22,7 @@ import {
   AskDay,
   DayEvent,
   DayPath,
+  DayToUse,
   DeclareAbsence,
   Ledger,
   ListDayEvents,
@@ -43,7 +56,7 @@ export const days = resource()
     async (c) => {
       const { rows, next } = await listDayEvents(c.var.ctx, c.req.valid('param'), c.req.valid('query'))
       linkNext(c, next, 'since')
-      return reply(c, v.array(DayEvent), rows)
+      return replyPage(c, DayEvent, { rows, next: null })
     },
   )
   .get(
@@ -60,7 +73,7 @@ export const days = resource()
     doc('Declare a doctor absent, and move each patient of the day or put them on a waitlist', 200, Absence),
     refuses(...CHANGE_PROBLEMS, ...DATE_PROBLEMS, 'not_found'),
     needs('appointments:write', 'doctors:write'),
-    path(DayPath),
+    path(DayToUse),
     body(DeclareAbsence),
     replay,
     async (c) =>

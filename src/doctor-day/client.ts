@@ -120,7 +120,7 @@ export const performOn = <C extends Command>(
     key,
     (day, via) => day.perform(operation(ctx, opId, via, known), command, via) as Promise<Answer<ReplyTo<C>>>,
     (answer) => (answer.ok ? undefined : answer.movedTo),
-  )
+  ).then((answer) => withDay(ctx, answer))
 
 export const moveOn = (
   ctx: Ctx,
@@ -133,6 +133,22 @@ export const moveOn = (
     key,
     (day, via) => day.move(operation(ctx, opId, via), wanted, via) as Promise<Answer<Appointment>>,
     (answer) => (answer.ok ? undefined : answer.movedTo),
+  ).then((answer) => withDay(ctx, answer))
+
+/** So that the answer to the caller names the day and its version. */
+function withDay<Reply>(ctx: Ctx, answer: Answer<Reply>): Answer<Reply> {
+  if (answer.ok && answer.day) ctx.recordDay(answer.day)
+  return answer
+}
+
+/** A list waits this long for D1’s copy of a day. */
+const CAUGHT_UP_MS_MAX = 2 * SECOND_MS
+
+/** Waits until D1 has what a day has decided. Answers how many events there are, and how many D1 has. */
+export const caughtUp = (ctx: Ctx, key: DayKey): Promise<{ version: number; copied: number }> =>
+  withTimeout(
+    onDay(ctx.env, key, (day) => day.caughtUp(ctx.clinic.id)),
+    CAUGHT_UP_MS_MAX,
   )
 
 /** The day moves its patients itself: one call, however many they are. `known`: what D1 knows of the day. */

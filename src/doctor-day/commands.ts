@@ -13,10 +13,11 @@ import type {
   Priority,
   Reservation,
   Transfer,
+  Visit,
   Waiting,
   WaitlistPlace,
 } from './state/day'
-import type { WorkingHours } from './state/slot-times'
+import type { SlotTimes, WorkingHours } from './state/slot-times'
 
 /** What a doctor’s day can be asked to do, what it answers, and how it refuses. */
 
@@ -46,15 +47,34 @@ export interface Operation {
 /** `recall` calls a called patient once more. */
 export type StepName = 'serve' | 'skip' | 'requeue' | 'no_show' | 'recall'
 
+/** What takes back a mistake: of a check-in, and of a visit that was marked as completed. */
+export type UndoName = 'uncheck_in' | 'unserve'
+
+/** The slot that a caller wants: its number, its begin (epoch ms), or the clinic’s clock then, `10:30`. */
+export type Choice = { slot: number } | { startsAt: number } | { time: string }
+
+/** A free slot that the caller can have instead. */
+export interface Alternative extends SlotTimes {
+  slot: number
+}
+
 export interface Commands {
-  book: Booking & { opening: Opening; allowAnother: boolean }
+  /** `isBackDated`: recorded afterwards, so the date may be over and the slot may have begun. */
+  book: Booking & { opening: Opening; allowAnother: boolean; choice?: Choice; isBackDated?: boolean }
   /** Books the slot that the hold keeps. */
   book_held: Booking & { clinicId: string; holdId: string; allowAnother: boolean }
   /** `waiting`: the patient’s place on another day’s waitlist instead. */
   cancel: { clinicId: string; appointmentId: string; reason: string | null; waiting?: WaitlistPlace }
-  hold: { opening: Opening; holdId: string; ttlMs: number }
+  hold: { opening: Opening; holdId: string; ttlMs: number; span?: number; choice?: Choice }
   release_hold: { clinicId: string; holdId: string }
-  wait: { opening: Opening; waitId: string; patientId: string; allowAnother: boolean }
+  /** With a choice the patient waits for that slot alone. */
+  wait: Visit & {
+    opening: Opening
+    waitId: string
+    patientId: string
+    allowAnother: boolean
+    choice?: Choice
+  }
   accept_offer: { clinicId: string; waitId: string; appointmentId: string }
   stop_waiting: { clinicId: string; waitId: string }
   /** `capacity`: null leaves it as it is. `hours`: null removes them; without it they stay as they are. */
@@ -85,24 +105,36 @@ export interface Commands {
   }
   call_next: { opening: Opening; room: string }
   step: { clinicId: string; appointmentId: string; step: StepName }
-  /** Sent to the day that has the appointment: that day coordinates the move. */
+  /** `mayAmend`: the API key may undo what happened longer ago than `UNDO_MS`. */
+  undo: { clinicId: string; appointmentId: string; undo: UndoName; mayAmend: boolean }
+  /** Sent to the day that has the appointment: that day coordinates the move, or changes the slot itself. */
   begin_move: {
     clinicId: string
     appointmentId: string
     moveId: string
     to: Opening
     allowAnother: boolean
+    choice?: Choice
   }
   /** The other day has reserved a slot, or refused, or could not be reached (null). */
   end_move: {
     clinicId: string
     moveId: string
-    outcome: { ok: true; appointment: Appointment } | { ok: false; refused: Refusal } | null
+    outcome:
+      | { ok: true; appointment: Appointment }
+      | { ok: false; refused: Refusal; alternatives?: Alternative[] }
+      | null
   }
   /** The other day has acknowledged the end. */
   settle_move: { clinicId: string; moveId: string }
   /** Sent to the day that the appointment is to move to. */
-  reserve: Transfer & { opening: Opening; moveId: string; from: DoctorDate; allowAnother: boolean }
+  reserve: Transfer & {
+    opening: Opening
+    moveId: string
+    from: DoctorDate
+    allowAnother: boolean
+    choice?: Choice
+  }
   confirm_move: { clinicId: string; moveId: string }
   /** May name a move that this day does not know; the day then refuses a late `reserve` of that move. */
   release_move: { opening: Opening; moveId: string }
@@ -125,7 +157,7 @@ export type Via = string | null
 export type MoveReply =
   | { state: 'under_way'; move: Move; transfer: Transfer; from: DoctorDate }
   | { state: 'moved'; appointment: Appointment }
-  | { state: 'refused'; refused: Refusal }
+  | { state: 'refused'; refused: Refusal; alternatives?: Alternative[] }
 
 export interface Replies {
   book: Appointment
@@ -138,12 +170,13 @@ export interface Replies {
   stop_waiting: { id: string }
   set_availability: Availability
   /** The booked appointments of the day whose visit has not taken place yet, by slot. */
-  declare_absence: { appointmentId: string; patientId: string; isCheckedIn: boolean }[]
+  declare_absence: (Visit & { appointmentId: string; patientId: string; isCheckedIn: boolean })[]
   check_in: CheckIn
   walk_in: CheckIn
   /** Null where no patient waits. */
   call_next: CheckIn | null
   step: CheckIn | Appointment
+  undo: CheckIn | Appointment
   begin_move: MoveReply
   end_move: MoveReply
   settle_move: null
@@ -158,13 +191,16 @@ export type ReplyTo<C extends Command> = Replies[C['type']]
 /** Why a day refuses; client.ts has the sentences. `moved`: the caller asks the day named in `movedTo`. */
 export type Refusal =
   | 'not_found'
-  | 'date_past'
-  | 'date_too_far'
+  | 'date_over'
   | 'day_over'
   | 'doctor_absent'
   | 'already_booked'
   | 'already_cancelled'
   | 'day_full'
+  | 'slot_taken'
+  | 'slot_begun'
+  | 'no_such_slot'
+  | 'break_taken'
   | 'capacity_below_taken'
   | 'hours_in_use'
   | 'hold_over'
@@ -174,6 +210,7 @@ export type Refusal =
   | 'already_checked_in'
   | 'wrong_date'
   | 'illegal_step'
+  | 'too_late_to_undo'
   | 'moving'
   | 'moved'
   | 'unavailable'
@@ -189,14 +226,22 @@ export interface Refused {
   ok: false
   refused: Refusal
   transition?: Transition
-  /** With `already_checked_in` and `already_cancelled`: what has become of the appointment. */
+  /** With `already_…` and `too_late_to_undo`: what has become of the appointment. */
   status?: CheckIn['status'] | Appointment['status']
   /** The date that was asked for or that the appointment has, and today at the clinic. */
   dates?: { date: string; today: string }
   movedTo?: MovedTo
+  /** Where a chosen slot cannot be given: the nearest free ones. */
+  alternatives?: Alternative[]
 }
 
 /** A decision that is under way is not the operation’s final answer, and the day does not remember it. */
 export type Decision<Reply> = { ok: true; events: Event[]; reply: Reply; isUnderWay?: true } | Refused
 
-export type Answer<Reply> = { ok: true; reply: Reply } | Refused
+/** What a day has decided so far: a list that waits for this version shows what the answer says. */
+export interface DayVersion extends DoctorDate {
+  version: number
+}
+
+/** `day` is not remembered with the answer. */
+export type Answer<Reply> = { ok: true; reply: Reply; day?: DayVersion } | Refused

@@ -15,8 +15,8 @@ import { countMessage } from './readers/followers'
 import { liveStream } from './readers/sockets'
 import { refuse } from './rules/facts'
 import { nextDeadline } from './rules/rules'
-import { type Appointment, type Day, type Event, emptyDay, type Recorded } from './state/day'
-import { foldUntil } from './state/fold'
+import type { Appointment, Day, Event, Recorded } from './state/day'
+import { emptyDay, foldUntil } from './state/fold'
 import { isList, type Query, type Sight, view } from './state/views'
 import * as log from './storage/log'
 import * as replies from './storage/replies'
@@ -70,6 +70,7 @@ export class DoctorDay extends DurableObject<Env> {
   })
   readonly #moving = moving({
     ...this.#host,
+    check: (...asked) => this.#guard.check(...asked),
     perform: (operation, command) => this.#operations.perform(operation, command),
     others: otherDays(this.env),
     later: (work) => this.ctx.waitUntil(work),
@@ -131,9 +132,16 @@ export class DoctorDay extends DurableObject<Env> {
     return performEach(steps, this.#guard, this.#operations)
   }
 
-  /** Moves an appointment of this day to another day. This day coordinates the move. */
+  /** Moves an appointment of this day to another day, or slot. This day coordinates the move. */
   async move(operation: Operation, wanted: MoveWanted, via: Via = null): Promise<Answer<Appointment>> {
     return this.#led(via, () => this.#moving.move(operation, wanted))
+  }
+
+  /** Waits until D1 has all events. Answers how many there are, and how many of them D1 has. */
+  async caughtUp(clinicId: string): Promise<{ version: number; copied: number }> {
+    if (!this.#guard.isSound() || this.#day.identity?.clinicId !== clinicId) return { version: 0, copied: 0 }
+    await this.#moving.confirmCommitted()
+    return this.#copy.caughtUp()
   }
 
   /** Declares the doctor absent, and finds each patient another place where the caller wants that. */
@@ -152,19 +160,14 @@ export class DoctorDay extends DurableObject<Env> {
     if (at === null && isList(query)) await this.#led(via, () => this.#moving.confirmCommitted())
     return this.#led(via, () => {
       const { version, identity } = this.#day
-      if (identity?.clinicId !== clinicId) return { seen: view(emptyDay(), query), version }
       const day = at === null ? this.#day : foldUntil(log.readEvents(this.#sql), at)
-      return { seen: view(day, query), version }
+      return { seen: view(identity?.clinicId === clinicId ? day : emptyDay(), query), version }
     })
   }
 
-  /**
-   * Events after `since`, oldest first. The day’s address contains the caller’s clinic: no check needed. Of a
-   * damaged day it shows what can be read.
-   */
+  /** Events after `since`, oldest first, of a damaged day too. The day’s address contains the clinic. */
   history(since: number, max: number): Recorded[] | Refused {
-    const read = () => (this.#guard.isOpen() ? [...log.readEvents(this.#sql, since, max)] : [])
-    return this.#guard.read(read, refuse('day_damaged'))
+    return this.#mending.history(since, max)
   }
 
   /** `known`: what D1 knows of the day. */
@@ -193,9 +196,8 @@ export class DoctorDay extends DurableObject<Env> {
   }
 
   issueTicket(operation: Operation, ticket: tickets.HashedTicket): tickets.IssueOutcome | Refused {
-    return this.#guard.use(() =>
-      this.ctx.storage.transactionSync(() => tickets.issue(this.#sql, operation, ticket, Date.now())),
-    )
+    const issue = () => tickets.issue(this.#sql, operation, ticket, Date.now())
+    return this.#guard.use(() => this.ctx.storage.transactionSync(issue))
   }
 
   /** Ends what is due, then runs the readers. Never throws: Cloudflare drops an alarm after seven throws. */
@@ -213,8 +215,7 @@ export class DoctorDay extends DurableObject<Env> {
       logFailure('lapse_failed', error, { day: this.ctx.id.name })
       this.#arm(Date.now() + OPERATOR_MS)
     }
-    const isUsable = this.#guard.isOpen() && !this.#guard.damage()
-    await Promise.all([this.#liveStream.closeRevoked(), isUsable && this.#moving.settle()])
+    await Promise.all([this.#liveStream.closeRevoked(), this.#guard.isSound() && this.#moving.settle()])
     await this.#catchUp()
     this.#copy.storePosition()
   }
@@ -236,7 +237,7 @@ export class DoctorDay extends DurableObject<Env> {
   }
 
   async #catchUp(): Promise<void> {
-    if (!this.#guard.isOpen() || this.#guard.damage()) return
+    if (!this.#guard.isSound()) return
     await Promise.all([this.#liveStream.catchUp(), this.#copy.catchUp()])
   }
 

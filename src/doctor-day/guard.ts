@@ -2,7 +2,8 @@ import { log, logFailure } from '../lib/log'
 import { isCorrupt } from '../lib/outage'
 import type { Command, Known, Operation, Refused } from './commands'
 import { refuse } from './rules/facts'
-import { type Day, type DayIdentity, emptyDay } from './state/day'
+import type { Day, DayIdentity } from './state/day'
+import { emptyDay } from './state/fold'
 import { readKnown } from './storage/known'
 import { isOpen } from './storage/tables'
 import { compare, type Damage, type Loaded, load, type Stored } from './storage/verdict'
@@ -16,8 +17,15 @@ const GIVING: Command['type'][] = [
   'accept_offer',
   'set_availability',
   'walk_in',
+  'begin_move',
   'reserve',
 ]
+
+/** What of a command matters here. */
+interface Asked {
+  type: Command['type']
+  opening?: DayIdentity
+}
 
 /**
  * Keeps a damaged day from being used: its storage was changed outside the service, or is not the one that D1
@@ -31,12 +39,14 @@ export interface Guard {
   /** The day has stored something for the first time. */
   opened(): void
   damage(): Damage | null
+  /** Whether the day was used, and is not damaged. */
+  isSound(): boolean
   /** What the work returns, or a refusal on a damaged day. */
   use<Result>(work: () => Result): Result | Refused
   /** What can be read of any day, damaged or not; `otherwise` where it cannot be read. */
   read<Result, Otherwise>(work: () => Result, otherwise: Otherwise): Result | Otherwise
   /** Compares with what the caller read in D1, or reads it where the command needs it. */
-  check(operation: Operation, command: Command): Promise<Damage | null>
+  check(operation: Operation, command: Asked): Promise<Damage | null>
   /** Once in the object’s life: nobody else writes D1’s row of this day. */
   checkOnce(): Promise<Damage | null>
   /** Reads the storage again. */
@@ -100,6 +110,7 @@ export function guard(storage: DurableObjectStorage, stored: Stored, database: D
       isUsed = true
     },
     damage,
+    isSound: () => isUsed && !damage(),
     use(work) {
       if (damage()) return refuse('day_damaged')
       try {
@@ -121,7 +132,7 @@ export function guard(storage: DurableObjectStorage, stored: Stored, database: D
     },
     async check({ known }, command) {
       if (!loaded.ok) return loaded.reason
-      const identity = loaded.day.identity ?? ('opening' in command ? command.opening : null)
+      const identity = loaded.day.identity ?? command.opening ?? null
       if (known !== undefined) {
         // The caller may have read it before a repair.
         const isAsked = identity !== null && compare(stored.sql, isUsed, known) !== null

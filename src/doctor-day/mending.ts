@@ -4,7 +4,7 @@ import type { Known, Operation, Refused } from './commands'
 import type { Guard } from './guard'
 import type { Operations } from './operations'
 import { refuse } from './rules/facts'
-import type { Event } from './state/day'
+import type { Event, Recorded } from './state/day'
 import * as log from './storage/log'
 import * as replies from './storage/replies'
 import { type Stored, type Verdict, verify } from './storage/verdict'
@@ -39,7 +39,12 @@ export function mending(host: MendingHost) {
 
   /** Harmed in what it does not read, a day goes on. The caller has to know all of it to begin it anew. */
   const isAhead = (known: Known | null): boolean =>
-    guard.isOpen() && !guard.damage() && guard.day().version > (known?.version ?? 0)
+    guard.isSound() && guard.day().version > (known?.version ?? 0)
+
+  function history(since: number, max: number): Recorded[] | Refused {
+    const read = () => (guard.isOpen() ? [...log.readEvents(sql, since, max)] : [])
+    return guard.read(read, refuse('day_damaged'))
+  }
 
   function resync(operation: Operation): number | Refused {
     if (!guard.isOpen()) return 0
@@ -78,5 +83,5 @@ export function mending(host: MendingHost) {
     return log.knownAt(sql, events.length)
   }
 
-  return { verdict, resync, repair }
+  return { verdict, history, resync, repair }
 }

@@ -49,7 +49,7 @@ export function operations(host: OperationsHost): Operations {
   /** A known operation gets its first reply. Otherwise what is due ends first, then the rules decide. */
   function perform<C extends Command>(operation: Operation, command: C): Answer<ReplyTo<C>> {
     const known = recall<Answer<ReplyTo<C>>>(operation)
-    if (known !== null) return known
+    if (known !== null) return withVersion(known)
     const now = Date.now()
     lapse(now)
     const decision = decide(guard.day(), withId(command), { at: now, actor: operation.actor, offerMs })
@@ -60,7 +60,13 @@ export function operations(host: OperationsHost): Operations {
       isFinal && (events.length > 0 || (operation.isKeyed && mayRemember(command, decision)))
     if (isRemembered && events.length === 0 && replies.isFull(stored.sql)) return refuse('day_log_full')
     commit(events, isRemembered ? [operation.id, JSON.stringify(answer)] : null, now)
-    return answer
+    return withVersion(answer)
+  }
+
+  function withVersion<Reply>(answer: Answer<Reply>): Answer<Reply> {
+    const { identity, version } = guard.day()
+    if (!answer.ok || !identity) return answer
+    return { ...answer, day: { doctorId: identity.doctorId, date: identity.date, version } }
   }
 
   /** Of the ids that a day has made none is made again. */

@@ -1,7 +1,7 @@
 import { HOUR_MS, SECOND_MS } from '../lib/time'
 import { Problem } from '../problem'
 import type { Refusal, Refused } from './commands'
-import { YEARS_AHEAD_MAX } from './rules/dates'
+import { UNDO_MS } from './rules/queue'
 
 /** What a caller is told when a day refuses. */
 
@@ -13,7 +13,10 @@ export const DAY_PROBLEMS = ['day_damaged', 'newer_version'] as const
 export const CHANGE_PROBLEMS = [...DAY_PROBLEMS, 'day_log_full', 'key_log_full'] as const
 
 /** How a day refuses to have something made on its date. */
-export const DATE_PROBLEMS = ['date_past', 'date_too_far'] as const
+export const DATE_PROBLEMS = ['date_over'] as const
+
+/** How a day refuses to give the slot that a caller chose. */
+export const SLOT_PROBLEMS = ['slot_taken', 'slot_begun', 'no_such_slot'] as const
 
 export const STREAM_REFUSALS = {
   unauthenticated:
@@ -26,14 +29,21 @@ export const STREAM_REFUSALS = {
 }
 
 /** The Problem that a caller gets for a day’s refusal. */
-export function problemOf({ refused, transition, status, dates }: Refused): Problem {
+export function problemOf({ refused, transition, status, dates, alternatives }: Refused): Problem {
   // `reach` asks the day that an appointment moved to. Here it stopped after DAYS_REACHED_MAX days.
   const known = refused === 'moved' ? 'unavailable' : refused
   const code = Object.hasOwn(REFUSALS, known) ? known : 'newer_version'
   // An answer that a day remembers from before refusals had dates, or a status, has none.
   const told = SENTENCES[code]?.[transition?.from ?? status ?? ''] ?? REFUSALS[code]
   const sentence = dates ? `${told}: ${datesOf(code, dates)}` : told
-  return new Problem(code, sentence, { ...(transition && { transition }), ...WAITS[code] })
+  const instead = alternatives?.map(({ slot, startsAt, endsAt }) =>
+    startsAt === null ? { slot } : { slot, starts_at: startsAt, ends_at: endsAt },
+  )
+  return new Problem(code, sentence, {
+    ...(transition && { transition }),
+    ...(instead && { alternatives: instead }),
+    ...WAITS[code],
+  })
 }
 
 function datesOf(code: Refusal, { date, today }: { date: string; today: string }): string {
@@ -49,15 +59,22 @@ const WAITS: Partial<Record<Refusal, { retryAfterSeconds: number }>> = {
   day_damaged: { retryAfterSeconds: 60 },
 }
 
+const UNDO_SECONDS = UNDO_MS / SECOND_MS
+
 const REFUSALS: Record<Exclude<Refusal, 'moved'>, string> = {
   not_found: NO_RECORD,
-  date_past: 'This date is over at the clinic; send today’s date or a later one',
-  date_too_far: `Dates are taken up to ${YEARS_AHEAD_MAX} years ahead; send an earlier date`,
+  date_over: 'This date is over at the clinic; send today’s date or a later one',
   day_over: 'The last slot of this day has begun, so none can come free; choose another date',
   doctor_absent: 'The doctor is not available on that date',
   already_booked: 'The patient is already booked that day; to book another visit, send allow_another: true',
   already_cancelled: 'The appointment is no longer booked',
   day_full: 'The doctor has no available slots on that date',
+  slot_taken: 'The slot is taken; `alternatives` lists the nearest free ones, or join the waitlist for it',
+  slot_begun: 'The slot has begun and is not given any more; `alternatives` lists the nearest free ones',
+  no_such_slot:
+    'The visit does not fit there: no slot begins then, or it would run into a break or beyond the last ' +
+    'slot; `alternatives` lists the nearest free ones',
+  break_taken: 'Slots within these breaks are taken; move or cancel what takes them, or choose other breaks',
   capacity_below_taken: 'Slots above this capacity are already taken; send a higher capacity',
   hours_in_use:
     'Slots are taken, and these working hours would change their times; change only the end of the hours',
@@ -68,6 +85,7 @@ const REFUSALS: Record<Exclude<Refusal, 'moved'>, string> = {
   already_checked_in: 'The patient has already checked in',
   wrong_date: 'Check-in is only allowed on appointment date, and a no-show cannot be recorded before it',
   illegal_step: 'This step is not possible now; `allowed` lists the statuses that a step can lead to',
+  too_late_to_undo: `After ${UNDO_SECONDS} seconds only a key with the scope checkins:amend can undo this`,
   moving: 'The appointment is being moved to another day; try again in a moment',
   newer_version:
     'This day was written by a newer version of the service, which has to change it; retry in some minutes',
@@ -85,6 +103,7 @@ const REFUSALS: Record<Exclude<Refusal, 'moved'>, string> = {
 const CALL = 'POST /api/v1/checkins/doctors/{doctor_id}/queue/next'
 const ARRIVED = 'The patient has already checked in'
 const OVER = 'no step is possible any more'
+const AMENDS = 'to undo it, send an API key that has the scope checkins:amend as well'
 
 /** Refusals that depend on what has become of the appointment, by its status. */
 const SENTENCES: Partial<Record<Refusal, Record<string, string>>> = {
@@ -93,19 +112,31 @@ const SENTENCES: Partial<Record<Refusal, Record<string, string>>> = {
     no_show: 'The patient did not come: the appointment was recorded as a no-show; book another one',
   },
   already_checked_in: {
-    waiting: `${ARRIVED} and is waiting; if the patient has left: call with ${CALL}, then skip, then no-show`,
-    called: `${ARRIVED} and is called; if the patient has left: skip, then no-show`,
+    waiting:
+      `${ARRIVED} and is waiting; if that was a mistake: uncheck-in; ` +
+      `if the patient has left: call with ${CALL}, then skip, then no-show`,
+    called:
+      `${ARRIVED} and is called; if that was a mistake: requeue, then uncheck-in; ` +
+      'if the patient has left: skip, then no-show',
     skipped: `${ARRIVED} and was skipped; if the patient has left: no-show`,
     served: `${ARRIVED}, and the visit is completed; it can no longer be cancelled, moved or checked in`,
     no_show: `${ARRIVED}, and was then recorded as a no-show; book another appointment`,
   },
   illegal_step: {
     booked: 'The patient has not checked in; check the patient in first, or record a no-show',
-    waiting: `The patient is waiting: call the patient with ${CALL} first; then serve, skip or recall`,
-    called: 'The patient is called: serve, skip or recall; requeue and no-show are possible after skip',
-    skipped: 'The patient was skipped: requeue, or no-show if the patient has left',
-    served: `The visit is completed; ${OVER}`,
+    waiting:
+      `The patient is waiting: call the patient with ${CALL} first; then serve, skip or recall. ` +
+      'A mistaken check-in: uncheck-in',
+    called:
+      'The patient is called: serve, skip, recall or requeue; no-show is possible after skip, ' +
+      'and uncheck-in after requeue',
+    skipped: 'The patient was skipped: requeue, or no-show if the patient has left; uncheck-in after requeue',
+    served: `The visit is completed; ${OVER}. If that was a mistake: unserve`,
     cancelled: `The appointment was cancelled; ${OVER}`,
     no_show: `The patient was recorded as a no-show; ${OVER}`,
+  },
+  too_late_to_undo: {
+    waiting: `The patient checked in more than ${UNDO_SECONDS} seconds ago; ${AMENDS}`,
+    served: `The visit was completed more than ${UNDO_SECONDS} seconds ago; ${AMENDS}`,
   },
 }

@@ -22,10 +22,10 @@ import {
   type NewDoctor,
   type SetAvailability,
   toAvailability,
-  toDayHours,
   toDoctor,
 } from './model'
 import { availabilityOn, changedTerms, opening, termsOfNewDays } from './terms'
+import { toDayHours } from './working-hours'
 
 type DoctorRow = typeof doctors.$inferSelect
 

@@ -30,6 +30,7 @@ export const FIND = kindOf<[patientId: string | null, doctorId: string | null, d
   name: 'find',
   columns: ['patient', 'doctor', 'date'],
   onlyReads: true,
+  asksDay: true,
   found: `${isThere('patient')} AND ${isThere('doctor')}`,
   statements: ({ sent }) => [
     `SELECT asked AS op, patients.id AS patientId, ${DOCTOR_AND_DAY}

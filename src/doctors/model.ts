@@ -1,15 +1,11 @@
 import { integer, primaryKey, sqliteTable, text as textColumn, uniqueIndex } from 'drizzle-orm/sqlite-core'
 import * as v from 'valibot'
 import type { Availability as DayAvailability, Opening } from '../doctor-day/state/day'
-import {
-  type WorkingHours as DayHours,
-  minutesOf,
-  SLOTS_MAX,
-  usualSlots,
-} from '../doctor-day/state/slot-times'
+import { type WorkingHours as DayHours, SLOTS_MAX } from '../doctor-day/state/slot-times'
 import { cursor, limit } from '../lib/page'
 import { component, note, text } from '../lib/schema'
-import { DAY_MS, iso, LocalDate, MINUTE_MS } from '../lib/time'
+import { DayDate, iso, LocalDate } from '../lib/time'
+import { toWorkingHours, WorkingHours } from './working-hours'
 
 export const SLOTS_DEFAULT = 10
 
@@ -58,6 +54,10 @@ export const days = sqliteTable(
     nextPatient: textColumn('next_patient'),
     version: integer('version').notNull(),
     head: textColumn('head'),
+    /** The slots that are booked, held or offered; null in rows older than this column. */
+    takenSlots: textColumn('taken_slots', { mode: 'json' }).$type<number[]>(),
+    /** What the times of the slots follow from; null in rows older than this column. */
+    terms: textColumn('terms', { mode: 'json' }).$type<{ timeZone: string; hours?: DayHours }>(),
     state: textColumn('state').$type<'live' | 'archived' | 'loss_accepted'>().notNull().default('live'),
   },
   (t) => [primaryKey({ columns: [t.clinicId, t.doctorId, t.date] })],
@@ -70,61 +70,6 @@ const Capacity = v.pipe(
   v.minValue(1, SLOTS_RULE),
   v.maxValue(SLOTS_MAX, SLOTS_RULE),
 )
-
-const MINUTES_PER_SLOT_MAX = DAY_MS / MINUTE_MS
-const MINUTES_RULE = `must be a whole number from 1 to ${MINUTES_PER_SLOT_MAX}`
-const CLOCK = '(?:[01]\\d|2[0-3]):[0-5]\\d'
-
-/** When a doctor works, in the clinic’s local time, within one date. There are no breaks between slots. */
-const WorkingHours = v.pipe(
-  v.object({
-    from: v.pipe(v.string(), v.regex(new RegExp(`^${CLOCK}$`), 'must be a time like 09:00')),
-    to: v.pipe(
-      v.string(),
-      v.regex(new RegExp(`^(?:${CLOCK}|24:00)$`), 'must be a time like 17:00, at most 24:00'),
-    ),
-    minutes_per_slot: v.pipe(
-      v.number(),
-      v.integer(MINUTES_RULE),
-      v.minValue(1, MINUTES_RULE),
-      v.maxValue(MINUTES_PER_SLOT_MAX, MINUTES_RULE),
-    ),
-  }),
-  v.rawCheck(({ dataset, addIssue }) => {
-    if (!dataset.typed || dataset.issues) return
-    const hours = dataset.value
-    const broken = brokenHours(toDayHours(hours))
-    if (!broken) return
-    const [key, message] = broken
-    addIssue({
-      message,
-      path: [{ type: 'object', origin: 'value', input: { ...hours }, key, value: hours[key] }],
-    })
-  }),
-  v.metadata({ ref: 'WorkingHours' }),
-)
-type WorkingHours = v.InferOutput<typeof WorkingHours>
-
-function brokenHours(hours: DayHours): ['to' | 'minutes_per_slot', string] | null {
-  const slots = usualSlots(hours)
-  if (minutesOf(hours.from) >= minutesOf(hours.to)) return ['to', 'must be later than from']
-  if (slots < 1) return ['minutes_per_slot', 'must be small enough that one slot fits between from and to']
-  return slots > SLOTS_MAX
-    ? ['minutes_per_slot', `must be large enough that a day has at most ${SLOTS_MAX} slots`]
-    : null
-}
-
-export const toDayHours = ({ from, to, minutes_per_slot }: WorkingHours): DayHours => ({
-  from,
-  to,
-  minutesPerSlot: minutes_per_slot,
-})
-
-const toWorkingHours = ({ from, to, minutesPerSlot }: DayHours): WorkingHours => ({
-  from,
-  to,
-  minutes_per_slot: minutesPerSlot,
-})
 
 export const NewDoctor = component('NewDoctor', {
   name: text(200),
@@ -197,7 +142,7 @@ export const OnDate = v.object({ date: v.optional(LocalDate) })
 export type OnDate = v.InferOutput<typeof OnDate>
 
 export const SetAvailability = component('SetAvailability', {
-  date: LocalDate,
+  date: DayDate,
   is_present: v.boolean(),
   notes: note(2_000),
   /** How many slots this day has; null leaves the number as it is. */

@@ -49,7 +49,14 @@ export const doctors = resource()
   .post(
     '/:id/availability',
     doc('Set whether a doctor is present on a day, the working hours and the capacity', 200, Availability),
-    refuses(...CHANGE_PROBLEMS, ...DATE_PROBLEMS, 'not_found', 'capacity_below_taken', 'hours_in_use'),
+    refuses(
+      ...CHANGE_PROBLEMS,
+      ...DATE_PROBLEMS,
+      'not_found',
+      'capacity_below_taken',
+      'break_taken',
+      'hours_in_use',
+    ),
     needs('doctors:write'),
     body(SetAvailability, 'contract'),
     async (c) =>

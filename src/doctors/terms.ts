@@ -2,14 +2,8 @@ import { today } from '../access/actions'
 import type { Ctx } from '../context'
 import type { Opening } from '../doctor-day/state/day'
 import { closesAt, scheduleOf, slotsThatFit, usualSlots } from '../doctor-day/state/slot-times'
-import {
-  type ChangeDoctor,
-  type days,
-  type doctors,
-  type NewDoctor,
-  SLOTS_DEFAULT,
-  toDayHours,
-} from './model'
+import { type ChangeDoctor, type days, type doctors, type NewDoctor, SLOTS_DEFAULT } from './model'
+import { toDayHours } from './working-hours'
 
 /** How many slots the days of a doctor have, when they are, and until when they take patients. */
 

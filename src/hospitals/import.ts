@@ -58,8 +58,9 @@ export const HOSPITALS: Kind<HospitalRow> = {
         ELSE 'duplicate_in_directory' END`,
     }
   },
-  repeats: repeatsEarlierRow,
+  repeats: () => repeatsEarlierRow('staged_rows'),
   isKnown: (clinicId) => isKnown('staged_rows', clinicId),
+  title: 'name',
   recordId: sql`coalesce(staged_rows.record_id, ${newRecordId('staged_rows')})`,
   upstream: directoryOf,
 }

@@ -7,12 +7,13 @@ import { activateBatch, getHospital, listHospitals } from './actions'
 import { HOSPITAL_WORDS, HOSPITALS } from './import'
 import { ActivatedBatch, Hospital, ListHospitals } from './model'
 
-const { uploads, status, jobs } = importRoutes(HOSPITALS, HOSPITAL_WORDS)
+const { uploads, status, list, jobs } = importRoutes(HOSPITALS, HOSPITAL_WORDS)
 
 export const hospitals = resource()
   .use(tellsErrorType)
   .route('/bulk', uploads)
   .route('/status/:job_id', status)
+  .route('/jobs', list)
   .route('/jobs', jobs)
   .patch(
     '/bulk/batch/:batch_id/activate',

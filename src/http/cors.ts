@@ -14,6 +14,8 @@ const READ = [
   'Retry-After',
   'X-Next-Cursor',
   'X-Request-Id',
+  'X-As-Of',
+  'X-Day-Version',
   'Content-Disposition',
 ]
 const SENT = [

@@ -3,7 +3,7 @@ import type { ContentfulStatusCode } from 'hono/utils/http-status'
 import { describeRoute, resolver, uniqueSymbol } from 'hono-openapi'
 import * as v from 'valibot'
 import type { App } from '../context'
-import { type TextPage, unmarkedBytes } from '../lib/db'
+import { type TextPage, unmarked, unmarkedBytes } from '../lib/db'
 import type { Page } from '../lib/page'
 import type { ProblemCode } from '../problem'
 import { checked, parse } from './failure'
@@ -11,18 +11,29 @@ import { idempotencyKey, prepareOnce } from './idempotency'
 import { fieldsOf, NO_FIELDS } from './input/fields'
 import { readJson } from './input/json'
 import type { Whose } from './input/strangers'
+import { type Form, formOf, formParameter, LIST_FORMS } from './lists/form'
+import { replyCsv, wantsCsv } from './lists/reply'
 import { checkQuery } from './url'
 
 type Schema = v.GenericSchema<unknown, unknown>
 
 export const resource = () => new Hono<App>()
 
-/** Documents a route: its summary and its successful answers. */
-export const doc = (summary: string, statuses: number | number[], reply: Schema | null) =>
+/**
+ * Documents a route: its summary and its successful answers. An array is a list, which can be CSV too; where
+ * a list is an object around its rows, `forms` says so.
+ */
+export const doc = (
+  summary: string,
+  statuses: number | number[],
+  reply: Schema | null,
+  forms: readonly Form[] = reply?.type === 'array' ? LIST_FORMS : [],
+) =>
   documents({
     summary,
+    ...(forms.length > 0 && { parameters: [formParameter(forms)] }),
     responses: Object.fromEntries(
-      [statuses].flat().map((status) => [status, responseOf(summary, status, reply)]),
+      [statuses].flat().map((status) => [status, responseOf(summary, status, reply, forms)]),
     ),
   })
 
@@ -42,10 +53,17 @@ export function documents(operation: Parameters<typeof describeRoute>[0]): Middl
 /** The router leaves such handlers out. */
 export const isDocumentation = (handler: object): boolean => documentations.has(handler)
 
-const responseOf = (description: string, status: number, reply: Schema | null) => ({
+const responseOf = (description: string, status: number, reply: Schema | null, forms: readonly Form[]) => ({
   description,
-  ...(reply && status !== NO_CONTENT && { content: asJson(reply) }),
+  ...(reply && status !== NO_CONTENT && { content: { ...asJson(reply), ...asText(forms) } }),
 })
+
+const asText = (forms: readonly Form[]) =>
+  Object.fromEntries(
+    forms
+      .filter((form) => form !== 'json')
+      .map((form) => [`text/${form}`, { schema: { type: 'string' as const } }]),
+  )
 
 const NO_CONTENT = 204
 
@@ -73,17 +91,40 @@ export const body = <S extends Schema>(schema: S, whose: Whose = 'ours') => {
   })
 }
 
-/** Validates the query string. */
-export const query = <S extends Schema>(schema: S, whose: Whose = 'ours') => {
+/** As `body`, for a route without a key, which gives the action its `once` itself. */
+export const openBody = <S extends Schema>(schema: S) => {
   const fields = fieldsOf(schema)
+  return documented<'json', S>('json', schema, async (c, next) => {
+    const { input } = checked(schema, fields, await readJson(c.req.raw), 'ours')
+    unknownQuery(c, 'ours')
+    c.req.addValidatedData('json', input as object)
+    await next()
+  })
+}
+
+/**
+ * Validates the query string. A query with `limit` is of a list, and so is one with `forms`: it takes
+ * `format`, which decides the form of the answer together with `Accept`.
+ */
+export const query = <S extends Schema>(schema: S, whose: Whose = 'ours', forms?: readonly Form[]) => {
+  const own = fieldsOf(schema)
+  const listed = forms ?? (own.has('limit') ? LIST_FORMS : [])
+  const fields = listed.length > 0 ? new Map([...own, ...fieldsOf(WITH_FORMAT)]) : own
   return documented<'query', S>('query', schema, async (c, next) => {
     checkQuery(c.req.url, fields)
+    if (listed.length > 0) {
+      c.set('listForm', formOf(c, listed))
+      // A cache must not give one form to who asked for the other.
+      c.header('Vary', 'Accept', { append: true })
+    }
     const { input, ignored } = checked(schema, fields, c.req.query(), whose)
     c.req.addValidatedData('query', input as object)
     await next()
     tellIgnored(c, ignored)
   })
 }
+
+const WITH_FORMAT = v.object({ format: v.optional(v.string()) })
 
 /** For a route that reads neither a query nor a body. */
 export const noQuery = (whose: Whose = 'ours') =>
@@ -154,19 +195,30 @@ export const json = <T, Status extends ContentfulStatusCode = 200>(
 ): Response & TypedResponse<T, Status, 'json'> =>
   c.body(`${JSON.stringify(value)}\n`, status ?? 200, { 'Content-Type': 'application/json' }) as never
 
-/** Answers with a bare array; `Link: <…>; rel="next"` points to the next page. */
+/** Answers with a bare array, or with CSV; `Link: <…>; rel="next"` points to the next page. */
 export function replyPage<S extends Schema>(c: Context<App>, row: S, page: Page<v.InferInput<S>>) {
+  return replyListed(c, row, page, () => reply(c, v.array(row), page.rows))
+}
+
+/** As `replyPage`, for a list whose JSON is more than its rows: `json` answers with it. */
+export function replyListed<S extends Schema, Json extends Response>(
+  c: Context<App>,
+  row: S,
+  page: Page<v.InferInput<S>>,
+  json: () => Json,
+): Json {
   linkNext(c, page.next)
-  return reply(c, v.array(row), page.rows)
+  return wantsCsv(c) ? (replyCsv(c, row, v.parse(v.array(row), page.rows)) as Json) : json()
 }
 
 /** As `replyPage`, for rows that are already JSON; the query that selected them chose their fields. */
 export function replyTextPage<S extends Schema>(
   c: Context<App>,
-  _row: S,
+  row: S,
   page: TextPage,
 ): Response & TypedResponse<v.InferOutput<S>[], 200, 'json'> {
   linkNext(c, page.next)
+  if (wantsCsv(c)) return replyCsv(c, row, JSON.parse(unmarked(page.marked))) as never
   return c.body(unmarkedBytes(`${page.marked}\n`), 200, { 'Content-Type': 'application/json' }) as never
 }
 

@@ -22,3 +22,9 @@ export const ifMatch = {
   }),
   of: (c: Context<App>): string | undefined => c.req.header('If-Match')?.trim() || undefined,
 }
+
+/** Whether the caller has what this ETag names, so that 304 is answer enough. */
+export const isKnown = (c: Context<App>, etag: string): boolean =>
+  (c.req.header('If-None-Match') ?? '')
+    .split(',')
+    .some((known) => ['*', etag, `W/${etag}`].includes(known.trim()))

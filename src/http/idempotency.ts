@@ -9,6 +9,7 @@ import { type Claim, type Fingerprint, matches, NO_FINGERPRINT, once } from '../
 import { keyReused, Problem } from '../problem'
 import { invalid } from './failure'
 import { fingerprintOf } from './fingerprint'
+import { DAY_VERSION, toDayVersion } from './input/day-version'
 import type { Fields } from './input/fields'
 
 const KEY_CHARACTERS_MAX = 255
@@ -28,6 +29,8 @@ interface StoredReply {
   status: number
   contentType: string
   body: string
+  /** The header X-Day-Version. */
+  day?: string
 }
 
 /** The caller's key: the header, or `idempotency_key` in the body, which means the same. Null if absent. */
@@ -114,11 +117,15 @@ export const replayUpload = (read: (c: Context<App>) => Promise<Fingerprint>) =>
   })
 
 function replayed(c: Context<App>, reply: StoredReply, asked = c.var.ctx.once.fingerprint): Response {
-  const { fingerprint, body, status, contentType } = reply
+  const { fingerprint, body, status, contentType, day } = reply
   if (!matches(asked, fingerprint)) throw keyReused()
   return new Response(body || null, {
     status,
-    headers: { 'Content-Type': contentType, 'Idempotency-Replayed': 'true' },
+    headers: {
+      'Content-Type': contentType,
+      'Idempotency-Replayed': 'true',
+      ...(day !== undefined && { [DAY_VERSION]: day }),
+    },
   })
 }
 
@@ -146,6 +153,7 @@ function keepReply(c: Context<App>, key: string): void {
 /** If this fails, the next retry has to ask D1. */
 async function storeReply(c: Context<App>, key: string, claim: Claim): Promise<void> {
   const reply = c.res.clone()
+  const day = c.get('day')
   const { fingerprint, claimedAt, expiresAt } = claim
   const stored: StoredReply = {
     fingerprint,
@@ -153,6 +161,7 @@ async function storeReply(c: Context<App>, key: string, claim: Claim): Promise<v
     status: reply.status,
     contentType: reply.headers.get('Content-Type') ?? '',
     body: await reply.text(),
+    ...(day && { day: toDayVersion(day) }),
   }
   const ttlSeconds = Math.ceil((expiresAt - claimedAt) / SECOND_MS)
   const options = { expirationTtl: Math.max(ttlSeconds, KV_TTL_MIN_SECONDS) }

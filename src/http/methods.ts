@@ -5,7 +5,7 @@ import { METHOD_NAME_ALL, type Router } from 'hono/router'
 import type { H, RouterRoute } from 'hono/types'
 import type { App } from '../context'
 import { notFound, Problem } from '../problem'
-import type { ClosestRouter } from './router'
+import { type ClosestRouter, withEnding } from './router'
 
 /**
  * Answers a request that no route serves: 404 where the path does not exist; 405, or OPTIONS with `Allow`,
@@ -44,7 +44,7 @@ function elsewhere(c: Context<App>, router: ClosestRouter<H>, open: Router<[H, R
   if (open.match(method, path)[0].some(([[, route]]) => isServing(route)))
     return c.redirect(pathname.replace(SLASHES_AT_END, '') + search, 308)
   // The pattern and not the path, which can hold an id or a name.
-  const shown = pattern.replace(/:(\w+)(?:\{[^}]*\})?/g, '{$1}')
+  const shown = withEnding(pattern.replace(/:(\w+)(?:\{[^}]*\})?/g, '{$1}'))
   throw new Problem('not_found', `Route not found; send the path without a slash at its end: ${shown}`)
 }
 

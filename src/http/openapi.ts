@@ -5,6 +5,7 @@ import type { OpenAPIV3_1 } from 'openapi-types'
 import * as v from 'valibot'
 import type { App } from '../context'
 import { PROBLEMS, type ProblemCode, RULES } from '../problem'
+import { withEnding } from './router'
 
 type Document = OpenAPIV3_1.Document
 type Operation = OpenAPIV3_1.OperationObject & { 'x-problems'?: ProblemCode[]; 'x-scope'?: string }
@@ -26,7 +27,10 @@ export async function openApi(app: Hono<App>, { tags, ...info }: About): Promise
       servers: [{ url: '/' }],
     },
   })
-  for (const [path, item] of Object.entries(paths)) {
+  for (const [written, item] of Object.entries(paths)) {
+    const path = withEnding(written)
+    delete paths[written]
+    paths[path] = item
     const tag = tags.find(({ paths: pattern }) => pattern.test(path))?.name
     for (const [method, operation] of Object.entries(item))
       complete(method, path, operation as Operation, tag)
@@ -59,6 +63,8 @@ function complete(method: string, path: string, operation: Operation, tag: strin
   const isDocumented = operation.parameters?.some((p) => 'name' in p && p.name === 'Idempotency-Key')
   if ((method === 'post' || own.includes('idempotency_key_reused')) && !isDocumented)
     operation.parameters = [...(operation.parameters ?? []), IDEMPOTENCY_KEY]
+  for (const parameter of operation.parameters ?? [])
+    if ('name' in parameter) parameter.name = parameter.name.replace(/_ics$/, '')
   delete operation['x-problems']
   delete operation['x-scope']
 }
@@ -126,7 +132,21 @@ const PROBLEM = toJsonSchema(
     allowed: v.optional(
       v.pipe(
         v.array(v.string()),
-        v.description('With illegal_step: the statuses that a step can lead to. A call is no step'),
+        v.description(
+          'With illegal_step: the statuses that a step can lead to. A call or an undo is no step',
+        ),
+      ),
+    ),
+    alternatives: v.optional(
+      v.pipe(
+        v.array(
+          v.strictObject({
+            slot: v.pipe(v.number(), v.integer()),
+            starts_at: v.optional(v.string()),
+            ends_at: v.optional(v.string()),
+          }),
+        ),
+        v.description('Where a chosen slot cannot be given: the nearest free slots, nearest first'),
       ),
     ),
     errors: v.optional(

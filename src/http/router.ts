@@ -139,3 +139,6 @@ const sourceOf = (shape: string): string =>
 
 /** `{…}` after the name of a parameter. */
 const patternIn = (parameter: string): string | undefined => /\{(.+)\}$/.exec(parameter)?.[1]
+
+/** Hono has no text behind a parameter: what is `:id_ics{…[.]ics}` to it, is `{id}.ics` to callers. */
+export const withEnding = (path: string): string => path.replace(/\{(\w+)_ics\}/, '{$1}.ics')

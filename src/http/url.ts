@@ -57,9 +57,11 @@ function pathFaults(url: string, pattern: string): Fault[] {
     .flatMap((part, index) => faultOfParameter(/^:(\w+)/.exec(part)?.[1], given[index] ?? ''))
 }
 
-function faultOfParameter(name: string | undefined, encoded: string): Fault[] {
-  if (name === undefined) return []
-  const text = decoded(encoded)
+function faultOfParameter(named: string | undefined, encoded: string): Fault[] {
+  if (named === undefined) return []
+  // `:id_ics` is an id and the ending .ics.
+  const name = named.replace(/_ics$/, '')
+  const text = decoded(name === named ? encoded : encoded.replace(/\.ics$/, ''))
   const sentence = text === null ? NOT_UTF8 : textFault(text, 'line')
   return sentence === null ? [] : [faultOf(name, sentence)]
 }

@@ -1,4 +1,5 @@
 import { and, eq, isNull, sql } from 'drizzle-orm'
+import { mayUse } from '../access/permissions'
 import { audited } from '../audit/model'
 import type { Ctx } from '../context'
 import { newId } from '../lib/crypto'
@@ -10,6 +11,7 @@ import { type Fingerprint, once } from '../once'
 import { Problem } from '../problem'
 import { idempotencyKeys } from '../recorder/model'
 import type { FileNotes } from './file/header'
+import type { ArrivingFile } from './file/rows'
 import type { Kind } from './kind'
 import { importChunks, imports, type Mode } from './model'
 import {
@@ -22,7 +24,7 @@ import {
   type Staged,
   stage,
 } from './staging'
-import { CHUNK_ROWS, MESSAGES_MAX, sendChunks } from './work/chunk'
+import { MESSAGES_MAX, sendChunks } from './work/chunk'
 
 const IMPORT_KEY_TTL_MS = 5 * MINUTE_MS
 
@@ -30,7 +32,7 @@ export interface Upload {
   kind: Kind
   mode: Mode
   key: string
-  file: AsyncIterable<Uint8Array>
+  file: ArrivingFile
   /** Equal for a retry of the same request, given the digest of its file. */
   fingerprint(sha256: string): Fingerprint
 }
@@ -56,7 +58,7 @@ export async function startImport(ctx: Ctx, upload: Upload): Promise<Accepted> {
     const uploadedCtx = contextAfterUpload(ctx, upload, staged.sha256, jobId)
     const owner = await accept(uploadedCtx, upload, jobId, staged)
     if (owner !== jobId) await discard(uploadedCtx, jobId)
-    return { ...(await queueJob(uploadedCtx, owner)), notes: staged.notes }
+    return { ...(await queueJob(uploadedCtx, owner, staged.chunks.length)), notes: staged.notes }
   })
 }
 
@@ -86,13 +88,13 @@ async function accept(
     .transact((op) => [
       ctx.db.insert(imports).select(sql`
         SELECT ${jobId}, ${ctx.clinic.id}, ${newId()}, 'pending', ${ifAllStaged(jobId, rows)}, ${ctx.now},
-          NULL, NULL, NULL, NULL, NULL, ${kind.name}, ${mode}, NULL
+          NULL, NULL, NULL, NULL, NULL, ${kind.name}, ${mode}, NULL, ${reachOf(ctx)}
         WHERE ${op} = ${jobId}`),
       audited(ctx, 'import.accepted', jobId),
       ctx.db.insert(importChunks).select(sql`
         SELECT ${jobId}, value->>0, ${ctx.clinic.id}, value->>1, value->>2, 'pending', NULL, 0, 0, 0,
           (SELECT count(*) FROM staged_rows r WHERE r.job_id = ${jobId}
-            AND r.row BETWEEN value->>1 AND value->>2 AND r.status = 'failed'), ${kind.name}, 0, '[]'
+            AND r.row BETWEEN value->>1 AND value->>2 AND r.status = 'failed'), ${kind.name}, 0, '[]', 0
         FROM json_each(${JSON.stringify(chunks)})
         WHERE ${jobExists(jobId)}`),
     ])
@@ -100,6 +102,8 @@ async function accept(
   if (opId === jobId) log('import.accepted', { clinic: ctx.clinic.id, job: jobId, rows })
   return opId
 }
+
+export const reachOf = (ctx: Ctx): 'own' | 'any' => (mayUse(ctx, 'clinics:*') ? 'any' : 'own')
 
 /** NULL, which the column refuses, if rows are missing: the object removed them as those of a dead upload. */
 const ifAllStaged = (jobId: string, rows: number) =>
@@ -114,13 +118,13 @@ function refuseIncomplete(error: unknown): never {
 /**
  * A caller gets a job only after the queue has taken its first messages. Equal requests all come through
  * here: if one of them marks the job as queued first, the job stays; if one withdraws the job first, all of
- * them fail.
+ * them fail. Equal files have equal chunks.
  */
-async function queueJob(ctx: Ctx, jobId: string): Promise<Omit<Accepted, 'notes'>> {
+async function queueJob(ctx: Ctx, jobId: string, chunkCount: number): Promise<Omit<Accepted, 'notes'>> {
   const [job] = await ctx.db.select().from(imports).where(isJobOfClinic(ctx.clinic.id, jobId))
   if (!job) throw withdrawn()
   if (job.state !== 'pending' || job.queuedAt !== null) return { jobId: job.id, rows: job.totalRows }
-  const chunks = [...Array(Math.ceil(job.totalRows / CHUNK_ROWS)).keys()]
+  const chunks = [...Array(chunkCount).keys()]
   const isQueued = await sendInTime(ctx.env, jobId, chunks)
   const isKept = isQueued ? await markQueued(ctx, jobId) : !(await withdraw(ctx, jobId))
   if (!isKept) throw withdrawn()

@@ -1,37 +1,38 @@
+import { rearm } from '../http/lists/csv-text'
 import type { Fault } from '../problem'
 import { type FileNotes, type Header, readHeader } from './file/header'
-import { type Column, DISGUISE_BYTES, disguiseOf, type Separator } from './file/opening'
-import { type CsvFault, openFile, RECORD_BYTES_MAX, TOO_LONG, utf8Decoder } from './file/parser'
+import { type Column, DISGUISE_BYTES, disguiseOf, type FileRow, type Separator } from './file/opening'
+import {
+  type FatalFault,
+  openFile,
+  ROW_CHARACTERS_MAX_USUAL,
+  rowBytesMax,
+  tooLong,
+  utf8Decoder,
+} from './file/parser'
 
 /** Bytes that are parsed at a time, so that few parsed records wait in memory for the reader. */
 const PIECE_BYTES = 64 * 1024
 
-/**
- * One record by column name, or its fault. `row` counts records; the header is row 1. A fault with cells is
- * about that row only; a fault without cells is about the whole file.
- */
-type Row<Name extends string> =
-  | { row: number; cells: Record<Name, string>; fault?: undefined }
-  | { row: number; cells?: Record<Name, string>; fault: Fault }
-
 /** A larger number could not be repaired. A file with so many rows has empty ones nearly everywhere. */
-const ROW_NUMBER_MAX = 9_999_999
+export const ROW_NUMBER_MAX = 9_999_999
 
 /**
  * Reads CSV (RFC 4180, UTF-8 with or without BOM) as it arrives, and tells its separator and columns to
- * `onHeader`. A record is one row even if a quoted line break spreads it over several lines. Lines without
- * text are no rows; a row of empty cells only counts in the numbers and is left out. Reading ends at a
- * missing column or a broken quote. Faults never repeat the content of a cell. Cells of a file that this
- * service has written are as they were before.
+ * `onNotes`. `row` counts records; the header is row 1. A record is one row even if a quoted line break
+ * spreads it over several lines. Lines without text are no rows; a row of empty cells only counts in the
+ * numbers and is left out. Reading ends at a missing column or a broken quote. Faults never repeat the
+ * content of a cell. Cells of a file that this service has written are as they were before.
  */
 export async function* readCsv<Name extends string>(
   bytes: AsyncIterable<Uint8Array>,
   columns: readonly Column<Name>[],
-  onHeader: (notes: FileNotes) => void = () => {},
-): AsyncGenerator<Row<Name>> {
+  onNotes: (notes: FileNotes) => void = () => {},
+  charactersMax = ROW_CHARACTERS_MAX_USUAL,
+): AsyncGenerator<FileRow<Name, string>> {
   let header: Header<Name> | undefined
   let [row, rows] = [0, 0]
-  for await (const { record, fault, separator } of records(bytes, columns)) {
+  for await (const { record, fault, separator } of records(bytes, columns, charactersMax)) {
     if (fault) {
       const where = { row: row + 1, field: 'file', rule: fault.rule }
       yield { row: row + 1, fault: { ...where, message: `Row ${row + 1}: ${fault.sentence}` } }
@@ -50,13 +51,17 @@ export async function* readCsv<Name extends string>(
     header = readHeader(record, columns, separator)
     for (const fault of header.faults) yield { row, fault }
     if (header.faults.length > 0) return
-    onHeader(header.notes)
+    onNotes(header.notes)
   }
   if (rows === 0) yield { row: row + 1, fault: emptyFile(row) }
 }
 
 /** A row may end early: its other cells are empty. More cells than columns may be a comma without quotes. */
-function rowOf<Name extends string>(row: number, record: string[], header: Header<Name>): Row<Name> {
+function rowOf<Name extends string>(
+  row: number,
+  record: string[],
+  header: Header<Name>,
+): FileRow<Name, string> {
   const cells = Object.fromEntries(
     header.places.map(({ name, place }) => {
       const cell = record[place] ?? ''
@@ -70,12 +75,12 @@ function rowOf<Name extends string>(row: number, record: string[], header: Heade
   return { row, cells }
 }
 
-function tooManyRows(): { row: number; fault: Fault } {
+export function tooManyRows(): { row: number; fault: Fault } {
   const message = `The file may have at most ${ROW_NUMBER_MAX} rows, with the empty ones`
   return { row: ROW_NUMBER_MAX, fault: { field: 'file', rule: 'rows', message } }
 }
 
-function emptyFile(rows: number): Fault {
+export function emptyFile(rows: number): Fault {
   const message = rows === 0 ? 'The file is empty' : 'The file has a header and no rows'
   return { field: 'file', rule: 'empty', message }
 }
@@ -83,19 +88,20 @@ function emptyFile(rows: number): Fault {
 /** A record of a file, or the fault that ends it; both come with the separator of the file. */
 type Read =
   | { record: string[]; separator: Separator; fault?: undefined }
-  | { record?: undefined; separator: Separator; fault: CsvFault }
+  | { record?: undefined; separator: Separator; fault: FatalFault }
 
 /** Bytes → records. Yields every record that was parsed before a fault, then the fault. */
 async function* records(
   bytes: AsyncIterable<Uint8Array>,
   columns: readonly Column<string>[],
+  charactersMax: number,
 ): AsyncGenerator<Read> {
   const parsed: string[][] = []
-  const file = openFile(columns, (record) => {
+  const file = openFile(columns, charactersMax, (record) => {
     if (record.length > 1 || record[0]?.trim()) parsed.push(record)
   })
   const taken = () => parsed.splice(0).map((record) => ({ record, separator: file.separator() }))
-  const failed = (fault: CsvFault): Read => ({ fault, separator: file.separator() })
+  const failed = (fault: FatalFault): Read => ({ fault, separator: file.separator() })
   const decode = utf8Decoder()
   let [start, unfinishedBytes, finishedBefore] = [new Uint8Array(), 0, 0]
   for await (const piece of pieces(bytes)) {
@@ -109,7 +115,7 @@ async function* records(
     const finished = file.finished()
     unfinishedBytes = finished === finishedBefore ? unfinishedBytes + piece.byteLength : 0
     finishedBefore = finished
-    if (unfinishedBytes > RECORD_BYTES_MAX) return yield failed(TOO_LONG)
+    if (unfinishedBytes > rowBytesMax(charactersMax)) return yield failed(tooLong(charactersMax))
   }
   const fault = await (decode().isValid ? file.end() : file.endAtBadBytes())
   yield* taken()
@@ -120,28 +126,4 @@ async function* pieces(bytes: AsyncIterable<Uint8Array>): AsyncGenerator<Uint8Ar
   for await (const chunk of bytes)
     for (let from = 0; from < chunk.byteLength; from += PIECE_BYTES)
       yield chunk.subarray(from, from + PIECE_BYTES)
-}
-
-/**
- * CSV that is sent (RFC 4180), safe to open in a spreadsheet: a cell that a spreadsheet would read as a
- * formula gets a single quote in front. A cell that already has such a quote gets one more, and the reader
- * removes exactly one, so that reading the file back gives the same text.
- */
-
-const LOOKS_LIKE_FORMULA = /^'*[=+\-@＝＋－＠\t\r\n]/
-const FORMULA_AFTER_QUOTE = /^'+[=+\-@＝＋－＠\t\r\n]/
-const NEEDS_QUOTES = /[",\r\n]/
-
-/** `+1 202 …` → `'+1 202 …` */
-export const disarm = (cell: string): string => (LOOKS_LIKE_FORMULA.test(cell) ? `'${cell}` : cell)
-
-/** Undoes `disarm`; leaves a cell unchanged that `disarm` did not change. */
-export const rearm = (cell: string): string => (FORMULA_AFTER_QUOTE.test(cell) ? cell.slice(1) : cell)
-
-/** One record and its line end. */
-export const csvLine = (cells: readonly string[]): string => `${cells.map(disarmedField).join()}\r\n`
-
-function disarmedField(cell: string): string {
-  const safe = disarm(cell)
-  return NEEDS_QUOTES.test(safe) ? `"${safe.replaceAll('"', '""')}"` : safe
 }

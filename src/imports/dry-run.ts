@@ -5,6 +5,7 @@ import { newId } from '../lib/crypto'
 import { component } from '../lib/schema'
 import type { Fault } from '../problem'
 import { FILE_NOTES, notesOf } from './file/notes'
+import type { ArrivingFile } from './file/rows'
 import type { Kind } from './kind'
 import { stagedRows } from './model'
 import { discard, FAULT, receiveUpload, stage } from './staging'
@@ -31,7 +32,7 @@ export const DryRun = component('DryRun', {
 export function dryRunImport(
   ctx: Ctx,
   kind: Kind,
-  file: AsyncIterable<Uint8Array>,
+  file: ArrivingFile,
 ): Promise<v.InferOutput<typeof DryRun>> {
   const uploadId = newId()
   return receiveUpload(ctx, uploadId, async () => {
@@ -39,7 +40,8 @@ export function dryRunImport(
     const staged = sql`r.job_id = ${uploadId} AND r.status IS NULL`
     await kind.prepare?.(ctx.db, { clinicId: ctx.clinic.id, rows: staged })
     const isOfUpload = sql`job_id = ${uploadId} AND status IS NULL`
-    const isDuplicate = sql`(${kind.repeats('staged_rows')} OR ${kind.isKnown(ctx.clinic.id, ctx.now)})`
+    const repeats = kind.repeats(ctx.clinic.id)
+    const isDuplicate = sql`(${repeats} OR ${kind.isKnown(ctx.clinic.id, ctx.now)})`
     const [counted] = await ctx.db
       .select({ duplicate: sql<number>`count(*)` })
       .from(stagedRows)

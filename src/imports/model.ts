@@ -2,7 +2,7 @@ import { type SQL, sql } from 'drizzle-orm'
 import { index, integer, primaryKey, sqliteTable, text, uniqueIndex } from 'drizzle-orm/sqlite-core'
 
 /** What can be imported. kind.ts says what each kind must define. */
-const KINDS = ['hospitals', 'patients'] as const
+const KINDS = ['hospitals', 'patients', 'tests'] as const
 export type KindName = (typeof KINDS)[number]
 
 export const MODES = ['strict', 'partial'] as const
@@ -29,6 +29,10 @@ export const imports = sqliteTable(
     mode: text('mode', { enum: MODES }).notNull().default('strict'),
     /** Until when the job is paused because an upstream cannot be reached. */
     pausedUntil: integer('paused_until'),
+    /** Whether a key with `clinics:*` has sent rows: then they can belong to any clinic. */
+    reach: text('reach', { enum: ['own', 'any'] })
+      .notNull()
+      .default('own'),
   },
   (t) => [
     index('imports_by_clinic').on(t.clinicId, t.kind, t.id),
@@ -57,6 +61,8 @@ export const importChunks = sqliteTable(
     notBefore: integer('not_before').notNull().default(0),
     /** JSON: the leases of the claims that `attempts` counts, so that each can be taken back exactly once. */
     claims: text('claims').notNull().default('[]'),
+    /** Rows whose record was there already, for kinds that do not count them as failed. */
+    duplicate: integer('duplicate').notNull().default(0),
   },
   (t) => [primaryKey({ columns: [t.jobId, t.chunk] })],
 )
@@ -65,7 +71,7 @@ export const UNTRIED = { attempts: 0, claims: '[]' }
 
 /**
  * The file's rows as they were staged. `cells` is JSON in the kind's own form; two rows with one `identity`
- * mean the same record; `reason` says why a row failed.
+ * mean the same record; `reason` says why a row made no record.
  */
 export const stagedRows = sqliteTable(
   'staged_rows',
@@ -74,7 +80,7 @@ export const stagedRows = sqliteTable(
     row: integer('row').notNull(),
     cells: text('cells').notNull(),
     identity: text('identity').notNull(),
-    status: text('status', { enum: ['created', 'failed'] }),
+    status: text('status', { enum: ['created', 'duplicate', 'failed'] }),
     reason: text('reason'),
     /** The id of the row's record in the upstream, if there is one. */
     recordId: text('record_id'),
@@ -88,14 +94,11 @@ export const stagedRows = sqliteTable(
   ],
 )
 
-/** The number of the first data row: the header is row 1. */
-export const FIRST_ROW = 2
-
 /** Whether an earlier row of the file means the same record. The first row counts, in any order of chunks. */
 export const repeatsEarlierRow = (row: 'r' | 'staged_rows'): SQL =>
   sql.raw(`EXISTS (SELECT 1 FROM staged_rows e
     WHERE e.job_id = ${row}.job_id AND e.identity = ${row}.identity AND e.row < ${row}.row)`)
 
 /** The id of the record made from a row. The row is padded, so that ids sort by import and row. */
-export const newRecordId = (row: 'r' | 'staged_rows'): SQL =>
+export const newRecordId = (row: 'r' | 'first' | 'staged_rows'): SQL =>
   sql.raw(`${row}.job_id || printf('-%07d', ${row}.row)`)

@@ -2,7 +2,7 @@ import * as v from 'valibot'
 import { PULSE_MS } from '../http/event-stream'
 import { logFailure } from '../lib/log'
 import { MINUTE_MS, SECOND_MS } from '../lib/time'
-import { type ImportFacts, isOver, pausedUntil } from './status'
+import { doneOf, type ImportFacts, isOver, pausedUntil } from './status'
 
 /** Each read of the job or of the key is a query, and D1 allows 1,000 per request: these minutes need 700. */
 export const STREAM_MS_MAX = 5 * MINUTE_MS
@@ -59,7 +59,7 @@ export async function* progressEvents(
   yield `retry: ${RETRY_MS}\n\n`
   while (facts) {
     const now = Date.now()
-    measured = withMeasurement(measured, { at: now, done: facts.created + facts.failed })
+    measured = withMeasurement(measured, { at: now, done: doneOf(facts) })
     const pace = paceOf(facts, measured, now)
     const current = changesOf(facts, pace)
     if (current !== sent) {
@@ -86,7 +86,7 @@ const event = (isLast: boolean, data: object): string =>
 
 /** A paused job has no estimate: it is unknown when its upstream will work again. */
 function paceOf(facts: ImportFacts, measured: Measurement[], now: number): Pace {
-  const [rate, rowsLeft] = [rowsPerSecond(measured), facts.job.totalRows - facts.created - facts.failed]
+  const [rate, rowsLeft] = [rowsPerSecond(measured), facts.job.totalRows - doneOf(facts)]
   const paused = pausedUntil(facts.job, now)
   return {
     rows_per_second: Math.round(rate * 10) / 10,
@@ -96,8 +96,8 @@ function paceOf(facts: ImportFacts, measured: Measurement[], now: number): Pace 
 }
 
 /** Equal while nothing changed that is worth an event. A slightly different rate is not; a rate of 0 is. */
-const changesOf = ({ job, created, failed }: ImportFacts, { rows_per_second, paused_until }: Pace): string =>
-  JSON.stringify([job.state, created, failed, paused_until, rows_per_second > 0])
+const changesOf = ({ job, ...counts }: ImportFacts, { rows_per_second, paused_until }: Pace): string =>
+  JSON.stringify([job.state, counts, paused_until, rows_per_second > 0])
 
 /** Null if the job cannot be read: then the stream ends, and the client reconnects. */
 async function readInTime(

@@ -5,17 +5,22 @@ import type { Ctx } from '../context'
 import { newId } from '../lib/crypto'
 import { log } from '../lib/log'
 import { type Fault, Problem } from '../problem'
-import { contextAfterUpload, type Upload } from './accept'
+import { contextAfterUpload, reachOf, type Upload } from './accept'
 import { isStateRefused, wakeChunks, watchReopened } from './control'
-import { readCsv } from './csv'
 import { type FileNotes, NO_NOTES, ROW_COLUMN as ROW } from './file/header'
-import { type Kind, rowContext } from './kind'
+import type { Column } from './file/opening'
+import { type ArrivingFile, readRows } from './file/rows'
+import type { Kind } from './kind'
 import { importChunks, imports, stagedRows, UNTRIED } from './model'
 import { badRows, discard, hashed, openStaging, receiveUpload, validateRow } from './staging'
 import { isJob, jobOf } from './status'
 
 /** Known, so that no answer lists it as ignored: `failed.csv` has it. */
 const REASON = 'reason'
+const REPAIR_COLUMNS: Column<string>[] = [
+  { name: ROW, isRequired: true, json: 'number' },
+  { name: REASON, isRequired: false },
+]
 const ROW_NUMBER = /^[1-9]\d{0,6}$/
 
 /** Faults that the reply lists. */
@@ -47,18 +52,18 @@ export async function repairImport(
 }
 
 /** Every row must be valid and must name a row of the job. */
-async function stageRepair(ctx: Ctx, kind: Kind, repairId: string, file: AsyncIterable<Uint8Array>) {
+async function stageRepair(ctx: Ctx, kind: Kind, repairId: string, file: ArrivingFile) {
   const hash = createHash('sha256')
   const staged = openStaging(ctx, kind, repairId)
-  const schema = kind.row(rowContext(ctx))
-  const columns = [...kind.columns, { name: ROW, isRequired: true }, { name: REASON, isRequired: false }]
+  const schema = kind.row(ctx)
+  const shape = { ...kind, columns: [...kind.columns, ...REPAIR_COLUMNS] }
   let notes = NO_NOTES
-  const onHeader = (found: FileNotes) => {
+  const onNotes = (found: FileNotes) => {
     notes = found
   }
   const seen = new Set<number>()
   const faults: Fault[] = []
-  for await (const read of readCsv(hashed(file, hash), columns, onHeader)) {
+  for await (const read of readRows(hashed(file, hash), shape, onNotes)) {
     const row = read.fault ? { faults: [read.fault] } : parseRow(schema, read.cells, read.row, seen)
     if ('faults' in row) faults.push(...row.faults.slice(0, FAULTS_MAX - faults.length))
     else if (faults.length === 0) await staged.add(row.number, row.cells)
@@ -71,11 +76,11 @@ async function stageRepair(ctx: Ctx, kind: Kind, repairId: string, file: AsyncIt
 /** `line` is the record's number in the repair file; the faults name the row of the job. */
 function parseRow(
   schema: ReturnType<Kind['row']>,
-  cells: Record<string, string>,
+  cells: Record<string, unknown>,
   line: number,
   seen: Set<number>,
 ) {
-  const given = cells[ROW]?.trim() ?? ''
+  const given = String(cells[ROW] ?? '').trim()
   if (!ROW_NUMBER.test(given)) {
     const message = `Record ${line}: 'row' must be the number of a row that failed`
     return { faults: [{ row: line, field: ROW, rule: 'row_number', message }] }
@@ -111,6 +116,7 @@ async function reopen(ctx: Ctx, kind: Kind, jobId: string, repairId: string, row
               THEN 'processing' END`,
             startedAt: ctx.now,
             completedAt: null,
+            reach: reachOf(ctx) === 'any' ? 'any' : sql`reach`,
           })
           .where(and(isJob(ctx, kind.name, jobId), ownsKey)),
         audited(ctx, 'import.repaired', jobId),

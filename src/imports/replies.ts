@@ -50,24 +50,32 @@ export interface Words<Records extends string> {
   statusPath: string
   /** The status of an imported row: while its batch is inactive, and after its activation. */
   created: readonly [inactive: string, active: string]
-  /** Why a row may fail. */
+  /** Why a row may make no record. */
   reasons: readonly string[]
+  /** Whether a row whose record is there already is a `duplicate`, counted for itself and no failure. */
+  countsDuplicates?: boolean
   /** Records stay inactive until their batch is activated, with PATCH on this path. Null: no batches. */
   activationPath: ((batchId: string) => string) | null
   whose: Whose
 }
 
 type Counts<Records extends string> = Record<`${'total' | 'processed' | 'failed'}_${Records}`, number>
+/** Only for kinds that count duplicates: how many of the processed rows had their record already. */
+type Duplicates<Records extends string> = Partial<Record<`duplicate_${Records}`, number>>
 /** Only for kinds that have an `activationPath`. */
 type Batch = { batch_id?: string; batch_activated?: boolean }
 type Timed = { processing_time_seconds: number | null }
-type JobFields<Records extends string> = v.InferOutput<typeof Progress> & Counts<Records>
+type JobFields<Records extends string> = v.InferOutput<typeof Progress> &
+  Counts<Records> &
+  Duplicates<Records>
 const Progress = v.object(PROGRESS)
 
-/** Only failed rows have a `reason`; only rows that broke a rule have `faults`. */
+/**
+ * A row also has its title, like `name`. Only rows that made no record have a `reason`; only rows that broke
+ * a rule have `faults`.
+ */
 interface Row {
   row: number
-  name: string
   status: string
   reason?: string
   faults?: Omit<Fault, 'row'>[]
@@ -79,7 +87,11 @@ type AcceptedOf<Records extends string> = Record<`total_${Records}`, number> &
     status: 'pending'
     message: string
   }
-type ResultOf<Records extends string> = Batch & Counts<Records> & Timed & Record<Records, Row[]>
+type ResultOf<Records extends string> = Batch &
+  Counts<Records> &
+  Duplicates<Records> &
+  Timed &
+  Record<Records, Row[]>
 /** `result` is null until the job is completed. The job is paused until `paused_until`, then continues. */
 type StatusOf<Records extends string> = JobFields<Records> &
   Timed & { message: string; result: ResultOf<Records> | null; paused_until: string | null }
@@ -90,10 +102,12 @@ type JobsOf<Records extends string> = {
 }
 
 /** The schemas and replies of one kind: parsed, so only documented fields leave. */
-export function repliesOf<const Records extends string>(words: Words<Records>) {
-  const { records, statusPath, created, reasons, activationPath } = words
+export function repliesOf<const Records extends string>(words: Words<Records>, title: string) {
+  const { records, statusPath, created, reasons, activationPath, countsDuplicates = false } = words
   const [total, processed, failed] = [`total_${records}`, `processed_${records}`, `failed_${records}`]
-  const counts = { [total]: v.number(), [processed]: v.number(), [failed]: v.number() }
+  const duplicate = `duplicate_${records}`
+  const duplicates: v.ObjectEntries = countsDuplicates ? { [duplicate]: v.number() } : {}
+  const counts = { [total]: v.number(), [processed]: v.number(), ...duplicates, [failed]: v.number() }
   const seconds = { processing_time_seconds: v.nullable(v.number()) }
   const batch: v.ObjectEntries = activationPath ? { batch_id: v.string(), batch_activated: v.boolean() } : {}
   const schema = schemasOf(records)
@@ -107,8 +121,8 @@ export function repliesOf<const Records extends string>(words: Words<Records>) {
   })
   const Row = schema<Row>('Row', {
     row: v.number(),
-    name: v.string(),
-    status: v.picklist([...new Set([...created, 'failed'])]),
+    [title]: v.string(),
+    status: v.picklist([...new Set([...created, ...(countsDuplicates ? ['duplicate'] : []), 'failed'])]),
     reason: v.optional(v.picklist(reasons)),
     faults: v.optional(v.array(v.object(FAULT))),
   })
@@ -137,7 +151,8 @@ export function repliesOf<const Records extends string>(words: Words<Records>) {
   const jobFields = (facts: ImportFacts) => ({
     ...toProgress(facts),
     [total]: facts.job.totalRows,
-    [processed]: facts.created,
+    [processed]: facts.created + facts.duplicate,
+    [duplicate]: facts.duplicate,
     [failed]: facts.failed,
   })
   const timedOf = (facts: ImportFacts, now: number) => ({
@@ -159,6 +174,7 @@ export function repliesOf<const Records extends string>(words: Words<Records>) {
     Accepted,
     Status,
     Progress,
+    Summary,
     Jobs,
     /** Depends on nothing that changes, so every retry gets the same bytes. */
     accepted: ({ jobId, rows, notes }: Accepted) =>

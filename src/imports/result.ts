@@ -1,13 +1,14 @@
 import { and, eq, gt, type SQL, sql } from 'drizzle-orm'
 import { describeRoute } from 'hono-openapi'
+import { mayUse } from '../access/permissions'
 import type { Ctx } from '../context'
 import { streamOf } from '../http/event-stream'
+import { csvLine, csvLines } from '../http/lists/csv-text'
 import { jsonPage, type Select, textPage, unmarked } from '../lib/db'
 import type { Fault } from '../problem'
-import { csvLine } from './csv'
 import { ROW_COLUMN } from './file/header'
 import type { Kind } from './kind'
-import { FIRST_ROW, imports, stagedRows } from './model'
+import { imports, stagedRows } from './model'
 import { type Job, jobOf, type ListRows } from './status'
 
 /** Rows per read of D1 and in memory at once. */
@@ -18,6 +19,7 @@ const PAGE_BYTES = 1_000_000
 
 /** The field that lists the rows, and the status of an imported row. */
 interface RowWords {
+  kind: Kind
   list: string
   created: string
 }
@@ -35,22 +37,17 @@ export async function statusText(
   ctx: Ctx,
   job: Job,
   status: object,
-  { list, created }: RowWords,
+  words: RowWords,
   wanted: ListRows,
 ): Promise<StatusText> {
   const text = JSON.stringify(status)
   if (job.state !== 'completed') return { text: `${text}\n`, next: null }
-  const listStart = `"${list}":[`
+  const listStart = `"${words.list}":[`
   const at = text.indexOf(listStart) + listStart.length
   const [head, tail] = [text.slice(0, at), `${text.slice(at)}\n`]
-  if (!wanted.rows) return { text: streamOf(wrapped(head, rowsOf(ctx, job, created), tail)), next: null }
+  if (!wanted.rows) return { text: streamOf(wrapped(head, rowsOf(ctx, job, words), tail)), next: null }
   const ofStatus = wanted.rows === 'all' ? undefined : eq(stagedRows.status, wanted.rows)
-  const page = await textPage(
-    ctx.db,
-    selectRows(ctx, job, created, ofStatus),
-    wanted.limit,
-    wanted.cursor?.[0],
-  )
+  const page = await textPage(ctx.db, selectRows(ctx, job, words, ofStatus), wanted.limit, wanted.cursor?.[0])
   return { text: head + rowsIn(page) + tail, next: page.next }
 }
 
@@ -60,11 +57,11 @@ async function* wrapped(head: string, rows: AsyncIterable<string>, tail: string)
   yield tail
 }
 
-async function* rowsOf(ctx: Ctx, job: Job, created: string): AsyncGenerator<string> {
+async function* rowsOf(ctx: Ctx, job: Job, words: RowWords): AsyncGenerator<string> {
   let page = { marked: '', last: 0, hasMore: true, size: PAGE_ROWS }
   for (let isFirst = true; page.hasMore; isFirst = false) {
     const size = Math.min(page.size * 2, PAGE_ROWS)
-    page = await jsonPage(ctx.db, selectRows(ctx, job, created), size, page.last)
+    page = await jsonPage(ctx.db, selectRows(ctx, job, words), size, page.last)
     yield isFirst ? rowsIn(page) : `,${rowsIn(page)}`
   }
 }
@@ -72,20 +69,35 @@ async function* rowsOf(ctx: Ctx, job: Job, created: string): AsyncGenerator<stri
 /** The rows of a page without the brackets of its array. */
 const rowsIn = ({ marked }: { marked: string }): string => unmarked(marked).slice(1, -1)
 
-/** Each row has its number, name and status, and the reason if it failed; no other cells. */
-function selectRows(ctx: Ctx, job: Job, created: string, status?: SQL): Select {
+/** Each row has its number, title and status, and the reason if it made no record; no other cells. */
+function selectRows(ctx: Ctx, job: Job, { kind, created }: RowWords, status?: SQL): Select {
   const { row, cells, faults } = stagedRows
-  const isListed = and(eq(imports.clinicId, ctx.clinic.id), eq(stagedRows.jobId, job.id), status)
+  const isListed = and(
+    eq(imports.clinicId, ctx.clinic.id),
+    eq(stagedRows.jobId, job.id),
+    status,
+    shown(ctx, kind, job),
+  )
+  const [name, title] = [sql.raw(`'${kind.title}'`), sql`${cells}->>${sql.raw(`'${kind.title}'`)}`]
   return ({ after, limit }) => sql`
     SELECT ${row} AS seq, CASE ${stagedRows.status}
-      WHEN 'created' THEN json_object('row', ${row}, 'name', ${cells}->>'name', 'status', ${created})
+      WHEN 'created' THEN json_object('row', ${row}, ${name}, ${title}, 'status', ${created})
       ELSE json_patch(
-        json_object('row', ${row}, 'name', ${cells}->>'name', 'status', 'failed',
+        json_object('row', ${row}, ${name}, ${title}, 'status', ${stagedRows.status},
           'reason', ${stagedRows.reason}),
         json_object('faults', json(${faults}))) END AS json
     FROM ${stagedRows} JOIN ${imports} ON ${imports.id} = ${stagedRows.jobId}
     WHERE ${isListed} AND ${row} > ${after} ORDER BY ${row} LIMIT ${limit}`
 }
+
+/**
+ * Where a key with `clinics:*` has sent rows, those of other clinics are shown to such keys only: a key of
+ * one clinic cannot read the records of another by this way either.
+ */
+const shown = (ctx: Ctx, { clinicColumn }: Kind, { reach }: Job): SQL | undefined =>
+  clinicColumn === undefined || reach === 'own' || mayUse(ctx, 'clinics:*')
+    ? undefined
+    : sql`${stagedRows.cells}->>${clinicColumn} = ${ctx.clinic.id}`
 
 export type Outcome = 'failed' | 'succeeded'
 
@@ -97,20 +109,20 @@ export async function rowsAsCsv(
   outcome: Outcome,
 ): Promise<AsyncGenerator<string>> {
   const job = await jobOf(ctx, kind.name, jobId)
-  return csvLines(ctx, kind, job.id, outcome)
+  return rowsOfOutcome(ctx, kind, job, outcome)
 }
 
-async function* csvLines(ctx: Ctx, kind: Kind, jobId: string, outcome: Outcome): AsyncGenerator<string> {
+async function* rowsOfOutcome(ctx: Ctx, kind: Kind, job: Job, outcome: Outcome): AsyncGenerator<string> {
   const names = kind.columns.map(({ name }) => name)
   yield csvLine([...names, ROW_COLUMN, outcome === 'failed' ? 'reason' : 'id'])
-  for (let after: number | undefined = FIRST_ROW - 1; after !== undefined; ) {
-    const { rows, hasMore } = await csvPage(ctx, kind, jobId, outcome, after)
-    const texts = rows.map(({ row, cells, faults, last }) => {
+  for (let after: number | undefined = 0; after !== undefined; ) {
+    const { rows, hasMore } = await csvPage(ctx, kind, job, outcome, after)
+    const records = rows.map(({ row, cells, faults, last }) => {
       const given = JSON.parse(cells) as Record<string, unknown>
       const reason = [last, ...sentences(faults)].join('; ')
-      return csvLine([...names.map((name) => String(given[name] ?? '')), String(row), reason])
+      return [...names.map((name) => String(given[name] ?? '')), row, reason]
     })
-    if (texts.length > 0) yield texts.join('')
+    if (records.length > 0) yield csvLines(records)
     after = hasMore ? rows.at(-1)?.row : undefined
   }
 }
@@ -125,13 +137,14 @@ interface CsvRow {
 }
 
 /** SQLite knows the length of a text without reading it, so only the rows of the page are read. */
-async function csvPage(ctx: Ctx, kind: Kind, jobId: string, outcome: Outcome, after: number) {
+async function csvPage(ctx: Ctx, kind: Kind, job: Job, outcome: Outcome, after: number) {
   const { row, cells, faults } = stagedRows
   const isListed = and(
-    eq(stagedRows.jobId, jobId),
+    eq(stagedRows.jobId, job.id),
     eq(stagedRows.status, outcome === 'failed' ? 'failed' : 'created'),
     gt(row, after),
-    sql`EXISTS (SELECT 1 FROM imports WHERE id = ${jobId} AND clinic_id = ${ctx.clinic.id})`,
+    shown(ctx, kind, job),
+    sql`EXISTS (SELECT 1 FROM imports WHERE id = ${job.id} AND clinic_id = ${ctx.clinic.id})`,
   )
   const rows = await ctx.db.all<CsvRow>(sql`
     WITH ahead AS (
@@ -142,7 +155,7 @@ async function csvPage(ctx: Ctx, kind: Kind, jobId: string, outcome: Outcome, af
     SELECT ${row} AS row, ${cells} AS cells, ${faults} AS faults,
       ${outcome === 'failed' ? stagedRows.reason : kind.recordId} AS last,
       (SELECT count(*) FROM ahead) AS found
-    FROM ${stagedRows} WHERE ${eq(stagedRows.jobId, jobId)}
+    FROM ${stagedRows} WHERE ${eq(stagedRows.jobId, job.id)}
       AND ${row} IN (SELECT number FROM summed WHERE earlier < ${PAGE_BYTES})
     ORDER BY ${row}`)
   const found = rows[0]?.found ?? 0

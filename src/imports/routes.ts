@@ -2,33 +2,46 @@ import type { Context } from 'hono'
 import { isRevoked } from '../access/known-keys'
 import { needs } from '../access/permissions'
 import type { App } from '../context'
-import { doc, json, linkNext, noBody, noQuery, path, query, refuses, reply, resource } from '../http/endpoint'
+import {
+  doc,
+  json,
+  linkNext,
+  noBody,
+  noQuery,
+  path,
+  query,
+  refuses,
+  reply,
+  replyListed,
+  resource,
+} from '../http/endpoint'
 import { headOpensNothing, sendsEvents, streamEvents, streamOf } from '../http/event-stream'
 import { parse } from '../http/failure'
 import { fingerprintOf } from '../http/fingerprint'
 import { replay, replayUpload, requiredKey } from '../http/idempotency'
 import { fieldsOf, NO_FIELDS } from '../http/input/fields'
 import { noDeadline } from '../http/limits'
+import { LIST_FORMS } from '../http/lists/form'
 import type { Fingerprint } from '../once'
 import { startImport } from './accept'
 import { cancelImport, resumeImport } from './control'
 import { DryRun, dryRunImport } from './dry-run'
-import { fileBytes, takesFile } from './file/upload'
+import { arrivingFile, takesFile } from './file/upload'
 import type { Kind } from './kind'
 import { END, progressEvents } from './progress'
 import { repairImport } from './repair'
 import { JobPath, ReopenedImport, repliesOf, UploadOptions, type Words } from './replies'
 import { type Outcome, rowsAsCsv, sendsCsv, statusText } from './result'
 import { sha256Of } from './staging'
-import { getImport, isOver, ListImports, ListRows, listImports } from './status'
+import { getImport, isOver, ListImports, ListRows, ListRowsAndDuplicates, listImports } from './status'
 
 /**
  * The routes of one kind of import. `uploads` takes files, `status` shows one job (its path must have
- * `:job_id`), `jobs` lists all jobs and controls each.
+ * `:job_id`), `list` lists all jobs, `jobs` controls each.
  */
 export function importRoutes<const Records extends string>(kind: Kind, words: Words<Records>) {
   const { records, whose } = words
-  const replies = repliesOf(words)
+  const replies = repliesOf(words, kind.title)
   const [mayRead, mayWrite] = [needs(`${kind.name}:read`), needs(`${kind.name}:write`)]
   const columns = kind.columns.map(({ name }) => name).join(', ')
 
@@ -36,12 +49,12 @@ export function importRoutes<const Records extends string>(kind: Kind, words: Wo
     '/',
     noDeadline,
     doc('With dry_run: what the import would do', 200, DryRun),
-    doc(`Import ${records} from a CSV file`, 202, replies.Accepted),
+    doc(`Import ${records} from a CSV or NDJSON file`, 202, replies.Accepted),
     refuses('idempotency_key_required', 'invalid_request', 'invalid_file'),
     takesFile(columnsOf(kind)),
     mayWrite,
     query(UploadOptions, whose),
-    replayUpload(async (c) => uploadFingerprint(c, await sha256Of(fileOf(c)))),
+    replayUpload(async (c) => uploadFingerprint(c, await sha256Of(fileOf(c).bytes))),
     async (c) => {
       const { mode, dry_run } = c.req.valid('query')
       const file = fileOf(c)
@@ -64,10 +77,11 @@ export function importRoutes<const Records extends string>(kind: Kind, words: Wo
       refuses('not_found'),
       mayRead,
       path(JobPath),
-      query(ListRows, whose),
+      // Its rows as CSV are routes of their own.
+      query(words.countsDuplicates ? ListRowsAndDuplicates : ListRows, whose, []),
       async (c) => {
         const facts = await getImport(c.var.ctx, kind.name, c.req.valid('param').job_id)
-        const listed = { list: records, created: words.created[facts.job.activatedAt === null ? 0 : 1] }
+        const listed = { kind, list: records, created: words.created[facts.job.activatedAt === null ? 0 : 1] }
         const shown = replies.status(facts, c.var.ctx.now)
         const { text, next } = await statusText(c.var.ctx, facts.job, shown, listed, c.req.valid('query'))
         linkNext(c, next)
@@ -93,18 +107,19 @@ export function importRoutes<const Records extends string>(kind: Kind, words: Wo
       },
     )
 
+  const list = resource().get(
+    '/',
+    doc(`List imports of ${records}, newest first`, 200, replies.Jobs, LIST_FORMS),
+    mayRead,
+    query(ListImports, whose),
+    async (c) => {
+      const { total, page } = await listImports(c.var.ctx, kind.name, c.req.valid('query'))
+      const all = replies.jobs(total, page.rows, c.var.ctx.now)
+      return replyListed(c, replies.Summary, { rows: all.jobs, next: page.next }, () => json(c, all))
+    },
+  )
+
   const jobs = resource()
-    .get(
-      '/',
-      doc(`List imports of ${records}, newest first`, 200, replies.Jobs),
-      mayRead,
-      query(ListImports, whose),
-      async (c) => {
-        const { total, page } = await listImports(c.var.ctx, kind.name, c.req.valid('query'))
-        linkNext(c, page.next)
-        return json(c, replies.jobs(total, page.rows, c.var.ctx.now))
-      },
-    )
     .get(
       '/:job_id/failed.csv',
       sendsCsv('Download the rows that failed', `${columns}, row and reason`),
@@ -127,7 +142,7 @@ export function importRoutes<const Records extends string>(kind: Kind, words: Wo
       takesFile(`${columns} and row`),
       mayWrite,
       noQuery(),
-      replayUpload(async (c) => fingerprintOf(c.req, await sha256Of(fileOf(c)), NO_FIELDS)),
+      replayUpload(async (c) => fingerprintOf(c.req, await sha256Of(fileOf(c).bytes), NO_FIELDS)),
       async (c) => {
         const jobId = c.req.param('job_id')
         const { rows, notes } = await repairImport(c.var.ctx, jobId, {
@@ -169,7 +184,7 @@ export function importRoutes<const Records extends string>(kind: Kind, words: Wo
       },
     )
 
-  return { uploads, status, jobs }
+  return { uploads, status, list, jobs }
 }
 
 const STREAM = {
@@ -188,7 +203,7 @@ const STREAM_OVER = { 204: { description: 'The import is over, and you have rece
 function columnsOf({ columns }: Kind): string {
   const names = (isRequired: boolean) =>
     columns.flatMap((column) => (column.isRequired === isRequired ? [column.name] : [])).join(', ')
-  return `${names(true)} and optionally ${names(false)}`
+  return names(false) === '' ? names(true) : `${names(true)} and optionally ${names(false)}`
 }
 
 /** Equal for two uploads that are one request. The same file in another mode is another request. */
@@ -200,7 +215,7 @@ function uploadFingerprint(c: Context<App>, sha256: string): Fingerprint {
 
 const UPLOAD_FIELDS = fieldsOf(UploadOptions)
 
-const fileOf = (c: Context<App>) => fileBytes(c.req.raw, c.env)
+const fileOf = (c: Context<App>) => arrivingFile(c.req.raw, c.env)
 
 const csvOf = async (c: Context<App>, kind: Kind, jobId: string, outcome: Outcome): Promise<Response> =>
   c.body(streamOf(await rowsAsCsv(c.var.ctx, kind, jobId, outcome)), 200, {

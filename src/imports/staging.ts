@@ -8,13 +8,13 @@ import type { Db } from '../lib/db'
 import { logFailure } from '../lib/log'
 import { MINUTE_MS } from '../lib/time'
 import { type Fault, Problem } from '../problem'
-import { readCsv } from './csv'
 import { badFile } from './file/bytes'
 import { type FileNotes, NO_NOTES } from './file/header'
+import { type ArrivingFile, readRows } from './file/rows'
 import { type Kind, rowContext } from './kind'
 import { imports, stagedRows } from './model'
 import { counted } from './status'
-import { CHUNK_ROWS } from './work/chunk'
+import { type ChunkRange, openChunks } from './work/chunk'
 
 /**
  * The rows of one INSERT as bytes of a request to D1, by measurement (bench/tried.md): smaller statements
@@ -29,9 +29,6 @@ const ROWS_MAX_USUAL = 100_000
 
 /** The identity of a row that broke a rule: it duplicates no row, because no kind has empty identities. */
 const NO_IDENTITY = ''
-
-/** `[chunk, first row, last row]`; between its rows there may be empty ones, which are not stored. */
-type ChunkRange = [number, number, number]
 
 export interface Staged {
   sha256: string
@@ -53,36 +50,36 @@ export async function stage(
   ctx: Ctx,
   kind: Kind,
   jobId: string,
-  file: AsyncIterable<Uint8Array>,
+  file: ArrivingFile,
   { keepsBad = false } = {},
 ): Promise<Staged> {
   const rowsMax = Number(ctx.env.BULK_ROWS_MAX) || ROWS_MAX_USUAL
   const hash = createHash('sha256')
-  const schema = kind.row(rowContext(ctx))
+  const schema = kind.row(ctx)
   const staged = openStaging(ctx, kind, jobId)
   const faults: Fault[] = []
-  const chunks: ChunkRange[] = []
+  const chunks = openChunks()
   let notes = NO_NOTES
   let [rows, invalid, faultCount, isBroken] = [0, 0, 0, false]
-  const onHeader = (found: FileNotes) => {
+  const onNotes = (found: FileNotes) => {
     notes = found
   }
-  for await (const read of readCsv(hashed(file, hash), kind.columns, onHeader)) {
+  for await (const read of readRows(hashed(file, hash), kind, onNotes)) {
+    let bytes = 0
     const row = read.fault ? { faults: [read.fault] } : validateRow(schema, read.row, read.cells)
     if ('faults' in row) {
       invalid += 1
       faultCount += row.faults.length
       if (faults.length < FAULTS_MAX) faults.push(...row.faults)
       if (!read.cells) isBroken = true
-      else if (keepsBad) await staged.addBad(read.row, read.cells, row.faults)
-    } else if (keepsBad || faultCount === 0) await staged.add(read.row, row.cells)
-    if (rows % CHUNK_ROWS === 0) chunks.push([chunks.length, read.row, read.row])
-    chunks.at(-1)?.splice(2, 1, read.row)
+      else if (keepsBad) bytes = await staged.addBad(read.row, read.cells, row.faults)
+    } else if (keepsBad || faultCount === 0) bytes = await staged.add(read.row, row.cells)
+    chunks.add(read.row, bytes)
     if (++rows > rowsMax) throw badFile('rows', `The file may have at most ${counted(rowsMax, 'rows')}`)
   }
   if (isBroken || (faultCount > 0 && !keepsBad)) throw badRows(faults, faultCount)
   await staged.flush()
-  return { sha256: hash.digest('hex'), notes, rows, chunks, invalid, faults, faultCount }
+  return { sha256: hash.digest('hex'), notes, rows, chunks: chunks.ranges, invalid, faults, faultCount }
 }
 
 /** SHA-256 of the file's bytes only: a retry with another multipart boundary is still the same request. */
@@ -92,11 +89,15 @@ export async function sha256Of(file: AsyncIterable<Uint8Array>): Promise<string>
   return hash.digest('hex')
 }
 
-export async function* hashed(file: AsyncIterable<Uint8Array>, hash: ReturnType<typeof createHash>) {
-  for await (const chunk of file) {
-    hash.update(chunk)
-    yield chunk
+/** The file, whose bytes are also hashed as they are read. */
+export function hashed(file: ArrivingFile, hash: ReturnType<typeof createHash>): ArrivingFile {
+  async function* bytes() {
+    for await (const chunk of file.bytes) {
+      hash.update(chunk)
+      yield chunk
+    }
   }
+  return { ...file, bytes: bytes() }
 }
 
 export function validateRow(
@@ -108,13 +109,16 @@ export function validateRow(
   if (parsed.success) return { cells: parsed.output }
   const faults = parsed.issues.map((issue) => {
     const field = v.getDotPath(issue) ?? 'file'
-    const [rule] = ruleOf(issue)
-    return { row, field, rule, message: `Row ${row}: '${field}' ${issue.message}` }
+    const [rule, sentence] = ruleOf(issue)
+    return { row, field, rule, message: `Row ${row}: '${field}' ${sentence}` }
   })
   return { faults }
 }
 
-/** Collects rows until they fill a statement. One JSON parameter holds all of them, as arrays. */
+/**
+ * Collects rows until they fill a statement. One JSON parameter holds all of them, as arrays. Answers the
+ * bytes of each row there.
+ */
 export function openStaging(ctx: Ctx, kind: Kind, jobId: string) {
   const at = rowContext(ctx)
   let packedRows: string[] = []
@@ -131,32 +135,36 @@ export function openStaging(ctx: Ctx, kind: Kind, jobId: string) {
   }
   const pack = async (row: number, cells: object, identity: string, faults: string | null) => {
     const packed = JSON.stringify([row, JSON.stringify(cells), identity, faults])
+    const packedBytes = Buffer.byteLength(JSON.stringify(packed))
     packedRows.push(packed)
-    bytes += Buffer.byteLength(JSON.stringify(packed))
+    bytes += packedBytes
     if (bytes >= STAGED_BYTES) await flush()
+    return packedBytes
   }
   const add = async (row: number, cells: object) => {
     const staged = kind.stage(cells, at)
-    await pack(row, staged.cells, staged.identity, null)
+    return pack(row, staged.cells, staged.identity, null)
   }
-  const addBad = async (row: number, cells: Record<string, string>, faults: Fault[]) => {
-    const kept = trimmed(row, cells)
+  const addBad = async (row: number, cells: Record<string, unknown>, faults: Fault[]) => {
+    const kept = trimmed(kind, row, cells)
     const stored = [...faults, ...kept.faults].map(({ field, rule, message }) => ({ field, rule, message }))
-    await pack(row, kept.cells, NO_IDENTITY, JSON.stringify(stored))
+    return pack(row, kept.cells, NO_IDENTITY, JSON.stringify(stored))
   }
   return { add, addBad, flush }
 }
 
 /** Bad cells are kept for people who correct them; a cell beyond this length is none of ours. */
-const KEPT_CHARACTERS_MAX = 2_000
+const KEPT_CHARACTERS_MAX_USUAL = 2_000
 
-function trimmed(row: number, cells: Record<string, string>) {
+function trimmed({ columns }: Kind, row: number, cells: Record<string, unknown>) {
   const faults: Fault[] = []
-  const kept = Object.entries(cells).map(([field, cell]) => {
-    if (cell.length <= KEPT_CHARACTERS_MAX) return [field, cell]
-    const message = `Row ${row}: of '${field}' only the first ${KEPT_CHARACTERS_MAX} characters were kept`
+  const kept = Object.entries(cells).map(([field, value]) => {
+    const max = columns.find(({ name }) => name === field)?.keptCharactersMax ?? KEPT_CHARACTERS_MAX_USUAL
+    const cell = typeof value === 'string' ? value.toWellFormed() : JSON.stringify(value)
+    if (cell.length <= max) return [field, cell]
+    const message = `Row ${row}: of '${field}' only the first ${max} characters were kept`
     faults.push({ row, field, rule: 'trimmed', message })
-    return [field, cell.slice(0, KEPT_CHARACTERS_MAX).replace(HALF_CHARACTER, '')]
+    return [field, cell.slice(0, max).replace(HALF_CHARACTER, '')]
   })
   return { cells: Object.fromEntries(kept) as Record<string, string>, faults }
 }

@@ -14,13 +14,19 @@ export type Job = typeof imports.$inferSelect
 export interface ImportFacts {
   job: Job
   created: number
+  duplicate: number
   failed: number
 }
 
-const ofChunks = (column: 'created' | 'failed') =>
+const ofChunks = (column: 'created' | 'duplicate' | 'failed') =>
   sql<number>`(SELECT coalesce(sum(${sql.raw(column)}), 0) FROM import_chunks WHERE job_id = ${imports.id})`
 
-const IMPORT_FACTS = { job: imports, created: ofChunks('created'), failed: ofChunks('failed') }
+const IMPORT_FACTS = {
+  job: imports,
+  created: ofChunks('created'),
+  duplicate: ofChunks('duplicate'),
+  failed: ofChunks('failed'),
+}
 
 /** Finds a job of this kind only: under another kind’s path the job does not exist. */
 export async function getImport(
@@ -87,13 +93,16 @@ export const PROGRESS = {
   error: v.nullable(v.string()),
 }
 
-export const toProgress = ({ job, created, failed }: ImportFacts) => ({
-  job_id: job.id,
-  status: job.state,
-  progress_percentage: percentage(job.totalRows, created + failed),
-  started_at: isoOrNull(job.startedAt),
-  completed_at: isoOrNull(job.completedAt),
-  error: job.error,
+/** The rows that need no more work. */
+export const doneOf = ({ created, duplicate, failed }: ImportFacts): number => created + duplicate + failed
+
+export const toProgress = (facts: ImportFacts) => ({
+  job_id: facts.job.id,
+  status: facts.job.state,
+  progress_percentage: percentage(facts.job.totalRows, doneOf(facts)),
+  started_at: isoOrNull(facts.job.startedAt),
+  completed_at: isoOrNull(facts.job.completedAt),
+  error: facts.job.error,
 })
 
 /** Rounded down, so that 100 means done. */
@@ -106,9 +115,11 @@ export const processingSeconds = ({ startedAt, completedAt }: Job, now: number) 
   startedAt === null ? null : Math.max(0, (completedAt ?? now) - startedAt) / SECOND_MS
 
 /** `records`: what the rows become, like `hospitals`. */
-export function statusMessage({ job, created, failed }: ImportFacts, records: string): string {
-  const done = `${counted(created, records)} created, ${counted(failed, 'rows')} failed`
-  const left = job.totalRows - created - failed
+export function statusMessage(facts: ImportFacts, records: string): string {
+  const { job, created, duplicate, failed } = facts
+  const known = duplicate === 0 ? '' : `, ${counted(duplicate, 'duplicates')}`
+  const done = `${counted(created, records)} created${known}, ${counted(failed, 'rows')} failed`
+  const left = job.totalRows - doneOf(facts)
   const undone = left === 1 ? '1 row is' : `${left} rows are`
   switch (job.state) {
     case 'pending':
@@ -129,12 +140,12 @@ export const counted = (count: number, plural: string): string =>
   `${count} ${count === 1 ? plural.slice(0, -1) : plural}`
 
 /** `?rows=`: one page of a completed job’s rows with that status. Without it the result lists all rows. */
-export const ListRows = v.object({
-  rows: v.optional(v.picklist(['failed', 'created', 'all'])),
-  limit: limit(100),
-  cursor: cursor(v.number()),
-})
-export type ListRows = v.InferOutput<typeof ListRows>
+const listRowsOf = <const Status extends string>(statuses: readonly Status[]) =>
+  v.object({ rows: v.optional(v.picklist(statuses)), limit: limit(100), cursor: cursor(v.number()) })
+
+export const ListRows = listRowsOf(['failed', 'created', 'all'])
+export const ListRowsAndDuplicates = listRowsOf(['failed', 'created', 'duplicate', 'all'])
+export type ListRows = v.InferOutput<typeof ListRowsAndDuplicates>
 
 export const ListImports = v.object({ limit: limit(100), cursor: cursor(v.string()) })
 export type ListImports = v.InferOutput<typeof ListImports>

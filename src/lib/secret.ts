@@ -1,7 +1,7 @@
 import { createHmac, hkdfSync, timingSafeEqual } from 'node:crypto'
 
 /** Each purpose has a key of its own, so that a signature for one proves nothing for another. */
-export type Purpose = 'api-key' | 'ticket' | 'id' | 'log'
+export type Purpose = 'api-key' | 'ticket' | 'sign-in' | 'id' | 'log' | 'feed'
 
 export const SECRET_CHARACTERS_MIN = 32
 

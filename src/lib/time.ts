@@ -111,6 +111,23 @@ export const LocalDate = v.pipe(
   v.check((text) => accepts(() => Temporal.PlainDate.from(text)), 'must be a date that exists'),
 )
 
+const YEAR_MIN = 1900
+/** A date further ahead is a typing mistake and not a plan. */
+const YEARS_AHEAD_MAX = 30
+
+/** The date of a doctor’s day, which may be used or asked for. */
+export const DayDate = v.pipe(
+  LocalDate,
+  v.check(
+    (date) => Number(date.slice(0, 4)) >= YEAR_MIN,
+    `must not be before the year ${YEAR_MIN}; send the year with four digits`,
+  ),
+  v.check(
+    (date) => Number(date.slice(0, 4)) <= new Date().getUTCFullYear() + YEARS_AHEAD_MAX,
+    `must be at most ${YEARS_AHEAD_MAX} years ahead; send an earlier date`,
+  ),
+)
+
 /** A name of the IANA time zone database, `Asia/Kolkata`. Offsets are refused: they have no summer time. */
 export const TimeZone = v.pipe(
   v.string(),
@@ -145,3 +162,7 @@ export const IsoInstant = v.pipe(
 
 /** One spelling for one instant, to the nanosecond: `…T12:30:00+05:30` → `…T07:00:00Z`. */
 export const instantOf = (text: string): string => Temporal.Instant.from(text.toUpperCase()).toString()
+
+/** `?at=` in epoch milliseconds; null where the caller asks for now. */
+export const askedInstant = (at: string | undefined): number | null =>
+  at === undefined ? null : Date.parse(instantOf(at))

@@ -17,7 +17,10 @@ export const BoardEntry = component('BoardEntry', {
 })
 const AnyEntry = v.union([Queued, BoardEntry])
 
-/** `entries` is the whole queue, by position; an `entry` replaces the one with the same position. */
+/**
+ * `entries` is the whole queue, by position; an `entry` replaces the one with the same position. `removed` is
+ * the position of the entry whose check-in was undone, and that is in the queue no more.
+ */
 export const LiveMessage = v.pipe(
   v.variant('type', [
     v.object({ type: v.literal('snapshot'), seq: v.number(), entries: v.array(AnyEntry) }),
@@ -29,6 +32,7 @@ export const LiveMessage = v.pipe(
       /** On the board `other`, where the event is not about the queue. */
       event: v.string(),
       entry: v.nullable(AnyEntry),
+      removed: v.optional(v.number()),
     }),
   ]),
   v.metadata({ ref: 'LiveMessage' }),

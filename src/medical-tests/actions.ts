@@ -14,6 +14,10 @@ import {
   toStored,
 } from './model'
 
+/** The clinic that a record is about; of an id that no clinic has here, the one that sent it. */
+const OPEN_CLINIC = `iif(of_clinic = clinic, clinic,
+    coalesce((SELECT id FROM clinics WHERE id = of_clinic), clinic))`
+
 /** The result tells whether this request has stored the record. */
 export const MEDICAL_TEST = kindOf<[testId: string, clinicId: string, record: string], boolean>({
   name: 'medical_test',
@@ -28,6 +32,7 @@ export const MEDICAL_TEST = kindOf<[testId: string, clinicId: string, record: st
       'sent.test_id',
       `${sent} CROSS JOIN medical_tests
         ON owner_id = clinic AND medical_tests.test_id = sent.test_id AND op_id = asked`,
+      OPEN_CLINIC,
     ),
   ],
   result: ([stored = []]) => stored.length > 0,

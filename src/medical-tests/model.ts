@@ -25,12 +25,14 @@ export const medicalTests = sqliteTable(
   ],
 )
 
+export const RESULT_CHARACTERS_MAX = 100_000
+
 export const NewMedicalTest = component('NewMedicalTest', {
   test_id: text(200),
   patient_id: text(200),
   clinic_id: text(200),
   test_type: text(200),
-  result: lines(100_000),
+  result: lines(RESULT_CHARACTERS_MAX),
 })
 export type NewMedicalTest = v.InferOutput<typeof NewMedicalTest>
 

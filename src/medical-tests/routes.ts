@@ -2,7 +2,9 @@ import * as v from 'valibot'
 import { needs } from '../access/permissions'
 import { body, doc, query, refuses, reply, replyTextPage, resource } from '../http/endpoint'
 import { replay } from '../http/idempotency'
+import { importRoutes } from '../imports/routes'
 import { listMedicalTests, storeMedicalTest } from './actions'
+import { MEDICAL_TEST_WORDS, MEDICAL_TESTS } from './import'
 import { ListMedicalTests, MedicalTest, NewMedicalTest, StoredMedicalTest } from './model'
 
 export const medicalTests = resource()
@@ -23,3 +25,11 @@ export const medicalTests = resource()
     query(ListMedicalTests, 'contract'),
     async (c) => replyTextPage(c, MedicalTest, await listMedicalTests(c.var.ctx, c.req.valid('query'))),
   )
+
+const { uploads, status, list, jobs } = importRoutes(MEDICAL_TESTS, MEDICAL_TEST_WORDS)
+
+export const medicalTestImports = resource()
+  .route('/bulk', uploads)
+  .route('/bulk/jobs', list)
+  .route('/bulk', jobs)
+  .route('/bulk/:job_id', status)

@@ -16,6 +16,7 @@ import {
   type Identifier,
   type NewPatient,
   type Patient,
+  type PatientRow,
   patients,
   toPatient,
   toVersioned,
@@ -152,4 +153,19 @@ export async function refuseTaken(ctx: Ctx, identifiers: Identifier[], ownId: st
       'identifier_in_use',
       'Another patient has one of these identifiers; look that patient up, or correct the identifier',
     )
+}
+
+/** Those of the ids that are patients of the clinic, in one query. */
+export async function patientsById(ctx: Ctx, ids: string[]): Promise<Map<string, PatientRow>> {
+  if (ids.length === 0) return new Map()
+  const rows = await ctx.db
+    .select()
+    .from(patients)
+    .where(
+      and(
+        sql`+${patients.clinicId} = ${ctx.clinic.id}`,
+        sql`${patients.id} IN (SELECT value FROM json_each(${JSON.stringify(ids)}))`,
+      ),
+    )
+  return new Map(rows.map((row) => [row.id, row]))
 }

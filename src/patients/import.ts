@@ -1,6 +1,6 @@
 import { type SQL, sql } from 'drizzle-orm'
 import * as v from 'valibot'
-import type { Kind } from '../imports/kind'
+import { type Kind, rowContext } from '../imports/kind'
 import { newRecordId } from '../imports/model'
 import { PhoneText, phoneFault, toE164 } from '../lib/phone'
 import { cell, linesCell, requiredCell, safeText, tidied } from '../lib/schema'
@@ -30,16 +30,19 @@ export const PATIENTS: Kind<PatientRow> = {
   columns: [
     { name: 'name', isRequired: true },
     { name: 'phone', isRequired: true },
-    { name: 'age', isRequired: false },
+    { name: 'age', isRequired: false, json: 'number' },
     { name: 'gender', isRequired: false },
     { name: 'email', isRequired: false },
-    { name: 'shared_phone', isRequired: false },
+    { name: 'shared_phone', isRequired: false, json: 'boolean' },
     { name: 'birth_date', isRequired: false },
     { name: 'language', isRequired: false },
     { name: 'notes', isRequired: false },
-    { name: 'contact_ok', isRequired: false },
+    { name: 'contact_ok', isRequired: false, json: 'boolean' },
   ],
-  row: ({ country, today }) => patientRow(country, today),
+  row(ctx) {
+    const { country, today } = rowContext(ctx)
+    return patientRow(country, today)
+  },
   stage(row, { country, today }) {
     const phone = toE164(row.phone, country)
     const { identity, ...folded } = foldedCells(row, phone)
@@ -86,7 +89,7 @@ export const PATIENTS: Kind<PatientRow> = {
         WHEN ${isKnown('staged_rows', clinicId, now)} THEN 'duplicate_in_directory' ELSE 'phone_in_use' END`,
     }
   },
-  repeats,
+  repeats: () => repeats('staged_rows'),
   isKnown: (clinicId, now) => isKnown('staged_rows', clinicId, now),
   conflict: (clinicId) => ({
     exists: sql`NOT staged_rows.cells->>'shared_phone' AND (${isPhoneOnEarlierRow('staged_rows')}
@@ -96,6 +99,7 @@ export const PATIENTS: Kind<PatientRow> = {
     rule: 'unique',
     sentence: 'is the phone of another patient; where both have it, set shared_phone to true',
   }),
+  title: 'name',
   recordId: newRecordId('staged_rows'),
 }
 

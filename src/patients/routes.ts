@@ -26,7 +26,7 @@ const paged = documents({
     '`cursor` of the next page; on the last page the header is missing.',
 })
 const Found = v.nullable(Patient)
-const { uploads, status, jobs } = importRoutes(PATIENTS, PATIENT_WORDS)
+const { uploads, status, list, jobs } = importRoutes(PATIENTS, PATIENT_WORDS)
 
 export const patients = resource()
   .post(
@@ -63,6 +63,7 @@ export const patients = resource()
     },
   )
   .route('/bulk', uploads)
+  .route('/bulk', list)
   .route('/bulk', jobs)
   .route('/bulk/:job_id', status)
   .post(

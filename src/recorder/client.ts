@@ -1,4 +1,7 @@
 import { newId } from '../lib/crypto'
+import { logFailure } from '../lib/log'
+import { withTimeout } from '../lib/outage'
+import { SECOND_MS } from '../lib/time'
 import { keyReused, Problem } from '../problem'
 import type { Claimed } from './claims'
 import { CLAIM, type Entry, entryOf, type Kind, type Sender } from './kind'
@@ -55,6 +58,22 @@ const SENTENCES: Record<Exclude<Failed, 'rejected'>, string> = {
   busy: 'Too many requests are waiting; retry with the same Idempotency-Key',
   outage: 'Retry with the same Idempotency-Key; it takes effect only once',
 }
+
+/**
+ * The days that were lately asked to book this patient. The lane knows it in memory: it may have forgotten,
+ * and where it cannot be asked, none are named.
+ */
+export async function askedDaysOf(env: RecorderEnv, clinicId: string, patientId: string) {
+  const lane = env.RECORDER.get(env.RECORDER.idFromName(laneOf(env, clinicId)))
+  try {
+    return await withTimeout(lane.askedDays(clinicId, patientId), ASKED_MS_MAX)
+  } catch (error) {
+    logFailure('asked_days_unknown', error)
+    return []
+  }
+}
+
+const ASKED_MS_MAX = SECOND_MS
 
 /** Each lane answers once the lot that is under way is over. Asks nothing of D1. */
 export async function askLanes(env: RecorderEnv): Promise<void> {

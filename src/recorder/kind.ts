@@ -17,6 +17,8 @@ export interface Kind<Fields extends readonly unknown[] = readonly unknown[], Re
   readonly onlyReads?: boolean
   /** Whether the last field is a long JSON text. */
   readonly hasLong?: boolean
+  /** Whether its fields are a patient, a doctor and a date: the day may then book the patient. */
+  readonly asksDay?: boolean
   /** What became of one entry: for each statement, the rows that it returned for this entry. */
   result(returned: readonly (readonly Row[])[]): Result
   /** Only a type. */
@@ -50,6 +52,7 @@ export function kindOf<Fields extends readonly unknown[], Result>(kind: {
    */
   long?: string
   onlyReads?: boolean
+  asksDay?: boolean
   found?: string
   statements(tables: Tables): string[]
   result(returned: readonly (readonly Row[])[]): Result
@@ -67,6 +70,7 @@ export function kindOf<Fields extends readonly unknown[], Result>(kind: {
     onlyReads: kind.onlyReads ?? false,
     result: kind.result,
     hasLong: kind.long !== undefined,
+    asksDay: kind.asksDay ?? false,
   }
 }
 

@@ -1,5 +1,6 @@
 import { DurableObject } from 'cloudflare:workers'
 import { MINUTE_MS, SECOND_MS } from '../lib/time'
+import { askedDays } from './asked-days'
 import type { Entry, Kind } from './kind'
 import { type Outcome, sendLot } from './lot'
 import { waiting } from './waiting'
@@ -43,17 +44,25 @@ export const recorderOf = (...kinds: Kind[]) => {
   const byName = new Map(kinds.map((kind) => [kind.name, kind]))
   return class extends DurableObject<Env> {
     readonly #waiting = waiting<Item>(LIMITS)
+    readonly #asked = askedDays()
     /** When the batch under way was sent, in epoch milliseconds; null where none is. */
     #sentAt: number | null = null
 
     /** Never throws. While a deployment replaces another, a newer Worker may send an unknown kind. */
     async record(entry: Entry): Promise<Outcome> {
-      if (!byName.has(entry.kind)) return { failed: 'outage' }
+      const kind = byName.get(entry.kind)
+      if (!kind) return { failed: 'outage' }
+      if (kind.asksDay) this.#asked.note(entry.row, Date.now())
       return new Promise((tell) => {
         const item = { clinicId: entry.clinicId, bytes: sizeOf(entry), entry, since: Date.now(), tell }
         if (!this.#waiting.add(item)) tell({ failed: 'busy' })
         else if (this.#isFree()) this.ctx.waitUntil(this.#sendAll())
       })
+    }
+
+    /** The days that were lately asked to book this patient. */
+    askedDays(clinicId: string, patientId: string): { doctorId: string; date: string }[] {
+      return this.#asked.of(clinicId, patientId, Date.now())
     }
 
     /** A batch that the platform has lost must not hold up the lane for good. */

@@ -1,10 +1,11 @@
 import { toJsonSchema } from '@valibot/to-json-schema'
 import * as v from 'valibot'
 import { needs } from '../access/permissions'
-import { body, doc, json, linkNext, noQuery, query, refuses, reply, resource } from '../http/endpoint'
+import { body, doc, json, noQuery, query, refuses, reply, replyListed, resource } from '../http/endpoint'
 import { replay } from '../http/idempotency'
+import { LIST_FORMS } from '../http/lists/form'
 import { listEvents, receiveEvent } from './actions'
-import { AcceptedEvent, ListEvents, NewWebhookEvent, WebhookEvents } from './model'
+import { AcceptedEvent, ListEvents, NewWebhookEvent, WebhookEvent, WebhookEvents } from './model'
 
 /** From the schema that validates. Trimming never decides whether an event is valid, so it is left out. */
 const EVENT_SCHEMA = {
@@ -32,12 +33,13 @@ export const webhooks = resource()
 
 export const events = resource().get(
   '/',
-  doc('List the events received, newest first', 200, WebhookEvents),
+  doc('List the events received, newest first', 200, WebhookEvents, LIST_FORMS),
   needs('events:read'),
   query(ListEvents, 'contract'),
   async (c) => {
     const page = await listEvents(c.var.ctx, c.req.valid('query'))
-    linkNext(c, page.next)
-    return reply(c, WebhookEvents, { count: page.rows.length, events: page.rows })
+    return replyListed(c, WebhookEvent, page, () =>
+      reply(c, WebhookEvents, { count: page.rows.length, events: page.rows }),
+    )
   },
 )

@@ -59,6 +59,7 @@ export function folded(messages) {
   for (const message of messages) {
     if (message.type === 'snapshot') byPosition.clear()
     for (const entry of message.entries ?? [message.entry]) if (entry) byPosition.set(entry.position, entry)
+    byPosition.delete(message.removed)
   }
   return [...byPosition].sort(([one], [other]) => one - other).map(([, entry]) => entry)
 }

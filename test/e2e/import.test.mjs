@@ -104,7 +104,32 @@ test('npm run import', async (t) => {
     const [, job] = /^Import (\S+) is completed/m.exec(ended.out)
     const other = await run(['people-left.csv', '--repair', job])
     assert.equal(other.code, 1)
-    assert.match(other.err, /^Refused, 404 .*\nTo repair .* run the command with --kind patients\.$/m)
+    assert.match(
+      other.err,
+      /^Refused, 404 .*\nTo repair .* run the command with --kind patients or --kind tests\.$/m,
+    )
+  })
+
+  await t.test('imports records of medical tests from NDJSON; a duplicate is no failure', async () => {
+    const line = (id, result) =>
+      JSON.stringify({ test_id: id, patient_id: 'P', clinic_id: 'demo', test_type: 'glucose', result })
+    const kind = ['--kind', 'tests']
+    const first = await run([write('lab.ndjson', `${line('E-1', '5.1')}\n${line('E-2', '6')}\n`), ...kind])
+    assert.match(first.out, /: 2 tests created, 0 rows failed\./, first.err)
+    const known = write('lab2.jsonl', `${line('E-1', '5.1')}\n${line('E-3', '7')}\n`)
+    const trial = await run([known, ...kind, '--dry-run'])
+    assert.deepEqual([trial.code, /1 is a duplicate, 0 break a rule/.test(trial.out)], [0, true], trial.out)
+    const again = await run([known, ...kind])
+    assert.equal(again.code, 0, again.err)
+    assert.match(again.out, /: 1 test created, 1 duplicate, 0 rows failed\./)
+    const other = await run([write('lab3.ndjson', `${line('E-1', '9')}\n`), ...kind])
+    assert.equal(other.code, 1)
+    const failed = desk.read('lab3.failed.csv')
+    assert.match(failed, /^E-1,P,demo,glucose,9,1,differs\r$/m)
+    write('lab3.failed.csv', failed.replace('E-1', 'E-4'))
+    const [, command] = /^ {2}npm run import -- (.+)$/m.exec(other.out)
+    const repaired = await run(command.split(' '))
+    assert.match(repaired.out, /: 1 test created, 0 rows failed\./, repaired.err)
   })
 
   await t.test('the commands that it prints work when pasted, whichever key it used', async () => {

@@ -12,7 +12,7 @@ const TOLD_WITHIN_MS = 15_000
 const FOLLOWERS_MAX = 200
 /** workerd evicts an object that was idle for ten seconds; the alarm behind a write comes after five. */
 const EVICTED_WITHIN_MS = 25_000
-const STEPS = ['serve', 'skip', 'requeue', 'no-show', 'recall']
+const STEPS = ['serve', 'skip', 'requeue', 'no-show', 'recall', 'uncheck-in', 'unserve']
 
 test(`cut off ${CUTS} times and killed twice meanwhile, who follows misses nothing and sees nothing twice`, async (t) => {
   const service = await startService(t)

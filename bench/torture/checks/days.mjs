@@ -42,10 +42,14 @@ function checkSlots(world, { name, ledger, listed }) {
     world.breaks('a slot is given once', `${name}: slots ${bySlot.join()}, listed ${byList.join()}`)
 }
 
-function checkPositions(world, { name, queue }) {
-  const positions = queue.map(({ position }) => position)
-  if (positions.some((position, n) => position !== n + 1))
-    world.breaks('positions count 1, 2, 3', `${name}: ${positions.join()}`)
+/** Each arrival gets the next position, and those that were not undone are in the queue. */
+function checkPositions(world, { name, queue, events }) {
+  const of = (wanted) => events.flatMap(({ type, data }) => (type === wanted ? [data.position] : []))
+  const [given, undone] = [of('checked_in'), new Set(of('unchecked_in'))]
+  const expected = given.filter((position) => !undone.has(position))
+  const found = queue.map(({ position }) => position)
+  if (given.some((position, n) => position !== n + 1) || found.join() !== expected.join())
+    world.breaks('positions count 1, 2, 3', `${name}: ${given.join()}, in the queue ${found.join()}`)
 }
 
 /** Far longer than an alarm may be late here, and shorter than the time between load and checks. */
@@ -83,16 +87,17 @@ export function checkCopy(world, { days, copy }) {
         [id, doctor_id, patient_id, date, slot, status].join(' '),
     ),
   )
+  const lineOf = ({ appointment_id, doctor_id, position, status }) =>
+    [appointment_id, doctor_id, position, status].join(' ')
+  const undone = days.flatMap(({ doctor: doctor_id, events }) =>
+    events.flatMap(({ type, data }) =>
+      type === 'unchecked_in' ? [{ ...data, doctor_id, status: 'undone' }] : [],
+    ),
+  )
   compare(
     'check-in',
-    lines(
-      days.flatMap((day) => day.queue),
-      ({ appointment_id, doctor_id, position, status }) =>
-        [appointment_id, doctor_id, position, status].join(' '),
-    ),
-    lines(copy.checkIns, ({ appointment_id, doctor_id, position, status }) =>
-      [appointment_id, doctor_id, position, status].join(' '),
-    ),
+    lines([...days.flatMap((day) => day.queue), ...undone], lineOf),
+    lines(copy.checkIns, lineOf),
   )
   compare(
     'day',

@@ -13,10 +13,11 @@ export function checkEffects(world, { days, events }) {
   checkPlaces(world, of('waitlisted'))
   checkDeclines(world, of('wait_ended'))
   checkOnce(world, 'end of hold', of('hold_ended').map(nameOf('hold_id')), names('hold'))
-  checkArrivals(world, of('checked_in'))
+  checkArrivals(world, 'check-in', of('checked_in'))
+  checkArrivals(world, 'undone check-in', of('unchecked_in'))
   checkCancels(world, of('cancelled'))
   checkCalls(world, of('called', 'requeued'))
-  checkSteps(world, of('served', 'skipped', 'requeued', 'no_show'))
+  checkSteps(world, of('served', 'unserved', 'skipped', 'requeued', 'no_show'))
   const said = of('availability_set').filter(({ notes }) => notes.startsWith('availability '))
   checkOnce(world, 'availability', said.map(nameOf('notes')), world.all('availability').map(nameOf('notes')))
 }
@@ -43,7 +44,10 @@ function checkAppointments(world, days, events) {
   )
   const moves = tally(events.filter(({ type }) => type === 'moved_in').map(idOf))
   const cancelledIds = new Set(events.filter(({ type }) => type === 'cancelled').map(idOf))
-  const ends = new Map(world.all('step').flatMap(({ id, to }) => (ENDS[to] ? [[id, ENDS[to]]] : [])))
+  const ends = new Map()
+  for (const { id, to } of world.all('step'))
+    if (ENDS[to]) ends.set(id, ENDS[to])
+    else if (to === 'unserved') ends.delete(id)
   for (const appointment of world.all('appointment')) {
     const { id } = appointment
     const [found, ...more] = places.get(id) ?? []
@@ -91,17 +95,14 @@ function checkDeclines(world, ended) {
   checkOnce(world, 'declining', own, world.all('decline').map(nameOf('id')))
 }
 
-function checkArrivals(world, arrivals) {
-  checkOnce(
-    world,
-    'check-in',
-    arrivals.map(idOf),
-    world.all('check-in').map(({ id }) => id),
-  )
-  const positions = new Map(arrivals.map((event) => [idOf(event), event.position]))
-  for (const { id, position } of world.all('check-in'))
-    if (positions.has(id) && positions.get(id) !== position)
-      world.breaks('no acknowledged write lost', `check-in of ${id}: ${position}, now ${positions.get(id)}`)
+/** After an undoing a patient may check in again, with another position or on another doctor's day. */
+function checkArrivals(world, what, arrivals) {
+  const found = tally(arrivals.map((event) => `${idOf(event)} at ${event.position}`))
+  const expected = tally(world.all(what).map(({ id, position }) => `${id} at ${position}`))
+  for (const [one, count] of found)
+    if (count > (expected.get(one) ?? 0)) world.breaks('no effect twice', `${what} ${one}: ${count} times`)
+  for (const [one, count] of expected)
+    if (count > (found.get(one) ?? 0)) world.breaks('no acknowledged write lost', `${what} ${one}`)
 }
 
 /** An absence also cancels appointments, with its own reason. */

@@ -53,6 +53,8 @@ export async function checkImports(world, rack) {
       (SELECT coalesce(max(attempts), 0) FROM import_chunks c WHERE c.job_id = i.id AND c.state = 'pending')
         AS attempts,
       CASE i.kind WHEN 'patients' THEN (SELECT count(*) FROM patients p WHERE p.op_id = i.id)
+        WHEN 'tests' THEN (SELECT count(*) FROM medical_tests m WHERE m.owner_id = i.clinic_id
+          AND m.op_id BETWEEN i.id || '-' AND i.id || '-9999999')
         ELSE (SELECT count(*) FROM hospitals h WHERE h.clinic_id = i.clinic_id AND h.batch_id = i.batch_id)
         END AS records,
       (SELECT count(*) FROM staged_rows r WHERE r.job_id = i.id AND r.status = 'created') AS rows_created,

@@ -21,6 +21,7 @@ const WEIGHTS = new Map([
   [queue.callNext, 9],
   [queue.step, 12],
   [queue.noShow, 1],
+  [queue.uncheckIn, 3],
   [doctors.addDoctor, 0.5],
   [changeDoctor, 6],
   [doctors.setAvailability, 3],

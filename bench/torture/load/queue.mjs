@@ -9,6 +9,7 @@ export async function checkIn(client) {
   const { chance, clinic, world } = client
   const appointment = chance.pick(stillBooked(client).filter(({ date }) => date === clinic.today))
   if (!appointment) return
+  const since = Date.now()
   const reply = await client.ask('check in', {
     path: CHECKINS,
     body: { appointment_id: appointment.id, patient_id: appointment.patient, priority: priorityOf(chance) },
@@ -16,13 +17,15 @@ export async function checkIn(client) {
   })
   if (reply.code === 'already_cancelled') return markCancelled(client, appointment, reply)
   if (reply.status !== 201) return
-  appointment.hasArrived = true
-  world.acknowledge('check-in', { clinic, id: appointment.id, position: reply.body.queue_position })
+  const position = reply.body.queue_position
+  Object.assign(appointment, { hasArrived: true, arrival: { position, since } })
+  world.acknowledge('check-in', { clinic, id: appointment.id, position })
 }
 
 export async function walkIn(client) {
   const { chance, clinic, world } = client
   const [patient, doctor] = [chance.pick(client.patients), chance.pick(clinic.doctors.slice(-3))]
+  const since = Date.now()
   const reply = await client.ask('walk in', {
     path: `${CHECKINS}/walk-in`,
     body: { patient_id: patient, doctor_id: doctor, priority: priorityOf(chance) },
@@ -30,7 +33,8 @@ export async function walkIn(client) {
   })
   if (reply.status !== 201) return
   const { appointment_id: id, queue_position: position } = reply.body
-  track(client, { id, doctor_id: doctor, date: clinic.today, slot: null }, patient, { hasArrived: true })
+  const visit = { id, doctor_id: doctor, date: clinic.today, slot: null }
+  track(client, visit, patient, { hasArrived: true, arrival: { position, since } })
   world.acknowledge('check-in', { clinic, id, position })
 }
 
@@ -51,10 +55,19 @@ export async function callNext(client) {
 }
 
 const STEPS = {
-  called: { serve: 6, skip: 3 },
+  called: { serve: 6, skip: 3, requeue: 1 },
   skipped: { requeue: 3, 'no-show': 1 },
+  served: { unserve: 1 },
 }
-const AFTER = { serve: 'served', skip: 'skipped', requeue: 'waiting', 'no-show': 'no_show' }
+const AFTER = {
+  ...{ serve: 'served', skip: 'skipped', requeue: 'waiting', 'no-show': 'no_show', unserve: 'called' },
+}
+
+/** A key without checkins:amend may undo for so long. */
+const UNDO_MS = 60_000
+
+/** So many of the completed visits were completed by mistake. */
+const MISTAKES = 0.2
 
 /** Only the client that called a patient takes the next steps; after a requeue any client may call again. */
 export async function step(client) {
@@ -62,12 +75,37 @@ export async function step(client) {
   const visit = takeOne(client, client.called)
   if (!visit) return
   const wanted = chance.weighted(STEPS[visit.status])
-  const reply = await client.ask(wanted, { path: `${CHECKINS}/${visit.id}/${wanted}`, statuses: [200] })
+  const since = Date.now()
+  const reply = await client.ask(wanted, {
+    path: `${CHECKINS}/${visit.id}/${wanted}`,
+    statuses: () => [200, ...(wanted === 'unserve' && mayBeTooLate(visit.since) ? [409] : [])],
+  })
   if (reply.status !== 200) return
   if (reply.body.status !== AFTER[wanted])
     world.breaks('expected answer', `${wanted} of ${visit.id} left it ${reply.body.status}`)
-  world.acknowledge('step', { clinic, id: visit.id, to: AFTER[wanted] })
-  if (STEPS[AFTER[wanted]]) client.called.push({ id: visit.id, status: AFTER[wanted] })
+  world.acknowledge('step', { clinic, id: visit.id, to: wanted === 'unserve' ? 'unserved' : AFTER[wanted] })
+  if (STEPS[AFTER[wanted]] && (wanted !== 'serve' || chance.happens(MISTAKES)))
+    client.called.push({ id: visit.id, status: AFTER[wanted], since })
+}
+
+const mayBeTooLate = (since) => Date.now() - since > UNDO_MS
+
+/** Undoes a check-in. Meanwhile another client may have called the patient. */
+export async function uncheckIn(client) {
+  const { chance, clinic, world } = client
+  const arrived = client.appointments.filter(({ status, arrival }) => status === 'booked' && arrival)
+  const appointment = chance.pick(arrived)
+  if (!appointment) return
+  const { id, arrival } = appointment
+  const reply = await client.ask('undo a check-in', {
+    path: `${CHECKINS}/${id}/uncheck-in`,
+    statuses: [200, 409],
+  })
+  if (reply.code === 'too_late_to_undo' && !mayBeTooLate(arrival.since))
+    world.breaks('a mistake can be undone for a minute', `${id}: ${reply.text}`)
+  if (reply.status !== 200) return
+  world.acknowledge('undone check-in', { clinic, id, position: arrival.position })
+  Object.assign(appointment, { hasArrived: false, arrival: null })
 }
 
 /** Records a no-show, which frees the slot. */

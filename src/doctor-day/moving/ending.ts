@@ -21,15 +21,18 @@ export const operationOf = (moveId: string, step: string, actor: string): Operat
 /** What the other day is asked for; null where the move has ended already, or never began. */
 export function reserveOf(
   begun: Answer<MoveReply>,
-  { moveId, to: opening, allowAnother }: CommandOf<'begin_move'>,
+  { moveId, to: opening, allowAnother, choice }: CommandOf<'begin_move'>,
 ): CommandOf<'reserve'> | null {
   if (!begun.ok || begun.reply.state !== 'under_way') return null
   const { from, transfer } = begun.reply
-  return { type: 'reserve', opening, moveId, from, allowAnother, ...transfer }
+  return { type: 'reserve', opening, moveId, from, allowAnother, ...transfer, ...(choice && { choice }) }
 }
 
-export const outcomeOf = (answer: Answer<Reservation>): Outcome =>
-  answer.ok ? { ok: true, appointment: answer.reply.appointment } : { ok: false, refused: answer.refused }
+export function outcomeOf(answer: Answer<Reservation>): Outcome {
+  if (answer.ok) return { ok: true, appointment: answer.reply.appointment }
+  const { refused, alternatives } = answer
+  return { ok: false, refused, ...(alternatives && { alternatives }) }
+}
 
 /** Null: the `reserve` may still arrive at the other day, so the move is aborted and released there. */
 export const unreachable = (error: unknown): null => {
@@ -51,7 +54,13 @@ export function endMove(
 
 export function toAnswer(answer: Answer<MoveReply>): Answer<Appointment> {
   if (!answer.ok) return answer
-  const { reply } = answer
-  if (reply.state === 'moved') return { ok: true, reply: reply.appointment }
-  return { ok: false, refused: reply.state === 'refused' ? reply.refused : 'moving' }
+  const { reply, day } = answer
+  if (reply.state === 'moved') {
+    const { doctorId, date } = reply.appointment
+    const isHere = day?.doctorId === doctorId && day.date === date
+    return { ok: true, reply: reply.appointment, ...(isHere && { day }) }
+  }
+  if (reply.state !== 'refused') return { ok: false, refused: 'moving' }
+  const { refused, alternatives } = reply
+  return { ok: false, refused, ...(alternatives && { alternatives }) }
 }

@@ -1,5 +1,6 @@
 import { newId } from '../../lib/crypto'
 import type { Answer, CommandOf, Known, MoveWanted, Operation } from '../commands'
+import { refuse } from '../rules/facts'
 import type { Appointment } from '../state/day'
 import { endMove, keyOf, outcomeOf, reserveOf, toAnswer, unreachable } from './ending'
 import { relocation } from './relocation'
@@ -33,6 +34,9 @@ export function moving(source: MoveHost): Moving {
   const absences = underWay<Answer<Relief>>(postpone)
 
   async function move(operation: Operation, { known, ...wanted }: MoveWanted): Promise<Answer<Appointment>> {
+    // Only within its own day does a move give a slot here.
+    const isWithin = wanted.choice !== undefined && keyOf(wanted.to) === source.name
+    if (isWithin && (await source.check(operation, wanted))) return refuse('day_damaged')
     // Each try is a move with its own id, so leftovers of an aborted try cannot affect the next one.
     const begin = { ...wanted, moveId: newId() }
     const begun = perform(operation, begin)
@@ -53,12 +57,14 @@ export function moving(source: MoveHost): Moving {
   ): Promise<Answer<Appointment>> {
     const { moveId, appointmentId, opening } = reserve
     const reserving = { ...operation, id: moveId, isKeyed: true, known }
-    const outcome = await settleEarlier([appointmentId], keyOf(opening))
+    const answer = await settleEarlier([appointmentId], keyOf(opening))
       .then(() => others.perform(keyOf(opening), reserving, reserve))
-      .then(outcomeOf, unreachable)
-    const ended = endMove(perform, operation, reserve, outcome)
+      .catch(unreachable)
+    const ended = endMove(perform, operation, reserve, answer && outcomeOf(answer))
     later(settleMoves([moveId], operation.actor).catch(postpone))
-    return ended
+    const day = answer?.ok ? answer.day : undefined
+    // The other day has the appointment once it hears of the end: its next event.
+    return ended.ok && day ? { ...ended, day: { ...day, version: day.version + 1 } } : ended
   }
 
   return {

@@ -2,6 +2,7 @@ import { newId } from '../../lib/crypto'
 import type { Answer, CommandOf, Known, Operation, Replies } from '../commands'
 import { refuse } from '../rules/facts'
 import type { Opening, Reservation } from '../state/day'
+import { visitOf } from '../state/records'
 import { view } from '../state/views'
 import { NEW_ID } from '../storage/address'
 import { endMove, keyOf, outcomeOf, reserveOf, toAnswer, unreachable } from './ending'
@@ -113,9 +114,16 @@ export function relocation(source: MoveHost, inFlight: Set<string>, settles: Set
     const { to, known } = target
     const full = moved.filter(({ end }) => end === 'day_full')
     const steps = full.map(
-      ({ operation, patient: { patientId } }): Step => ({
+      ({ operation, patient }): Step => ({
         operation: { ...operation, id: `${operation.id}:wait`, known },
-        command: { type: 'wait', opening: to, waitId: NEW_ID, patientId, allowAnother: false },
+        command: {
+          type: 'wait',
+          opening: to,
+          waitId: NEW_ID,
+          patientId: patient.patientId,
+          ...visitOf(patient),
+          allowAnother: false,
+        },
       }),
     )
     const answers = await others.performEach(keyOf(to), steps).catch(unreachable)

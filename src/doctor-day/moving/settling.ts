@@ -2,6 +2,7 @@ import { withTimeout } from '../../lib/outage'
 import { SECOND_MS } from '../../lib/time'
 import type { OtherDays } from '../client'
 import type { Answer, Command, Operation, ReplyTo } from '../commands'
+import type { Guard } from '../guard'
 import type { Day, Move, Reservation } from '../state/day'
 import { dayKeyOf } from '../storage/address'
 import { backoff } from './backoff'
@@ -20,6 +21,8 @@ const CLOCK = 'clock'
 export interface MoveHost {
   name: string | undefined
   day(): Day
+  /** Whether the day is damaged. */
+  check: Guard['check']
   perform<C extends Command>(operation: Operation, command: C): Answer<ReplyTo<C>>
   others: OtherDays
   wakeAt(instant: number): void

@@ -1,15 +1,11 @@
-import { newId } from '../../lib/crypto'
 import { withTimeout } from '../../lib/outage'
 import { SECOND_MS } from '../../lib/time'
-import { type RecorderEnv, record } from '../../recorder/client'
-import type { Kind } from '../../recorder/kind'
+import type { RecorderEnv } from '../../recorder/client'
 import { backoff } from '../moving/backoff'
-import { inTurn } from '../rules/queue'
-import type { Day, Event, Recorded } from '../state/day'
-import { closesAt } from '../state/slot-times'
-import { shown } from '../state/views'
+import type { Day, Recorded } from '../state/day'
 import * as log from '../storage/log'
 import { position } from '../storage/position'
+import { copyToD1 } from './copied-rows'
 
 const EVENTS_MAX = 500
 
@@ -44,6 +40,8 @@ interface LogEnd {
 /** Copies the log to D1. A failure is logged, and the alarm retries. */
 interface CopyReader {
   isBehind(): boolean
+  /** Catches up. Answers how many events there are, and how many of them D1 has. */
+  caughtUp(): Promise<{ version: number; copied: number }>
   catchUp(): Promise<void>
   /** These events are new in the log, which now has this head. The copy need not read them again. */
   appended(events: Recorded[], head: string): void
@@ -102,6 +100,10 @@ export function copyReader({ name, sql, env, day, checkOnce, wakeAt }: CopyHost)
 
   return {
     isBehind: () => copied.current() < day().version,
+    async caughtUp() {
+      await this.catchUp()
+      return { version: day().version, copied: copied.current() }
+    },
     /** One copy runs at a time, until it reaches the end of the log. */
     catchUp() {
       running ??= copy().finally(() => {
@@ -129,114 +131,4 @@ export function copyReader({ name, sql, env, day, checkOnce, wakeAt }: CopyHost)
       }
     },
   }
-}
-
-async function copyToD1(env: RecorderEnv, day: Day, events: Recorded[], head: string): Promise<void> {
-  if (!day.identity) return
-  const { clinicId, doctorId, date } = day.identity
-  const isPresent = day.availability?.isPresent ?? true
-  const closing = closesAt(day.timetable, day.capacity)
-  const nextPatient = inTurn(day)[0]?.patientId ?? null
-  const figures = [isPresent ? 1 : 0, day.capacity, day.slots.size, day.version, head, closing, nextPatient]
-  const ofDay = [clinicId, doctorId, date, ...figures]
-  const checkIns = checkInRowsOf(day, events)
-  const kind = checkIns.length > 0 ? COPY_WITH_CHECK_INS : COPY
-  const row = JSON.stringify([ofDay, appointmentRowsOf(day, events), checkIns])
-  await record(env, kind, { kind: kind.name, clinicId, op: newId(), isKeyed: false, row })
-}
-
-const figure = (place: number) => `value->>'$[0][${place}]'`
-const OF_COPIES = 'FROM json_each(?1) AS copy CROSS JOIN json_each(copy.value,'
-const DAY_OF_COPY = [0, 1, 2].map((place) => `copy.${figure(place)}`).join(', ')
-const cells = (count: number) =>
-  Array.from({ length: count }, (_, place) => `changed.value->>${place}`).join(', ')
-
-const DAYS = `
-  INSERT INTO days (clinic_id, doctor_id, date, is_present, capacity, taken, version, head, closes_at,
-    next_patient)
-  SELECT ${Array.from({ length: 10 }, (_, place) => figure(place)).join(', ')} FROM json_each(?1) WHERE true
-  ON CONFLICT (clinic_id, doctor_id, date) DO UPDATE SET
-    is_present = excluded.is_present, capacity = excluded.capacity, taken = excluded.taken,
-    version = excluded.version, head = excluded.head,
-    closes_at = excluded.closes_at, next_patient = excluded.next_patient
-  WHERE excluded.version >= days.version`
-
-/** Two days may write one appointment. `moves` decides first: the day that it moved to has the newer row. */
-const APPOINTMENTS = `
-  INSERT INTO appointments (clinic_id, doctor_id, date, id, patient_id, slot, time_slot, starts_at, ends_at,
-    status, created_at, updated_at, version, moves)
-  SELECT ${DAY_OF_COPY}, ${cells(11)} ${OF_COPIES} '$[1]') AS changed WHERE true
-  ON CONFLICT (id) DO UPDATE SET
-    clinic_id = excluded.clinic_id, doctor_id = excluded.doctor_id, date = excluded.date,
-    patient_id = excluded.patient_id, slot = excluded.slot, time_slot = excluded.time_slot,
-    created_at = excluded.created_at,
-    starts_at = excluded.starts_at, ends_at = excluded.ends_at, status = excluded.status,
-    updated_at = excluded.updated_at, version = excluded.version, moves = excluded.moves
-  WHERE (excluded.moves, excluded.version) >= (appointments.moves, appointments.version)`
-
-const CHECK_INS = `
-  INSERT INTO check_ins (clinic_id, doctor_id, date, id, appointment_id, position, status, checked_in_at,
-    version)
-  SELECT ${DAY_OF_COPY}, ${cells(6)} ${OF_COPIES} '$[2]') AS changed WHERE true
-  ON CONFLICT (id) DO UPDATE SET
-    clinic_id = excluded.clinic_id, doctor_id = excluded.doctor_id, date = excluded.date,
-    appointment_id = excluded.appointment_id, position = excluded.position, status = excluded.status,
-    checked_in_at = excluded.checked_in_at, version = excluded.version
-  WHERE excluded.version >= check_ins.version`
-
-/**
- * What a day hands over: its figures, and the appointments and check-ins that its newest events changed. An
- * older version never replaces a row, so the same events may be copied twice, late or out of order, and the
- * copy never goes back. The same version does, so that a resync mends a row that was changed in D1.
- */
-export const COPY: Kind<[], null> = {
-  name: 'copy',
-  statements: [DAYS, APPOINTMENTS],
-  claim: '',
-  result: () => null,
-}
-export const COPY_WITH_CHECK_INS: Kind<[], null> = {
-  ...COPY,
-  name: 'copy_with_check_ins',
-  statements: [...COPY.statements, CHECK_INS],
-}
-
-function appointmentRowsOf(day: Day, events: Recorded[]): unknown[][] {
-  const changed = lastEvents(events, OF_APPOINTMENTS)
-  return [...changed].flatMap(([id, seq]) => {
-    const appointment = day.appointments.get(id)
-    if (!appointment) return [] // It has moved: the day that it moved to copies it.
-    const { patientId, slot, timeSlot, startsAt, endsAt, createdAt, moves } = appointment
-    const { status, updatedAt } = shown(day, appointment)
-    return [[id, patientId, slot, timeSlot, startsAt, endsAt, status, createdAt, updatedAt, seq, moves]]
-  })
-}
-
-function checkInRowsOf(day: Day, events: Recorded[]): unknown[][] {
-  const changed = lastEvents(events, OF_CHECK_INS)
-  return [...changed].flatMap(([appointmentId, seq]) => {
-    const checkIn = day.checkIns.get(appointmentId)
-    if (!checkIn) return [] // A no-show without a check-in.
-    return [[checkIn.id, appointmentId, checkIn.position, checkIn.status, checkIn.checkedInAt, seq]]
-  })
-}
-
-const OF_APPOINTMENTS: Event['type'][] = [
-  'booked',
-  'moved_in',
-  'checked_in',
-  'served',
-  'cancelled',
-  'no_show',
-]
-const OF_CHECK_INS: Event['type'][] = ['checked_in', 'called', 'served', 'skipped', 'requeued', 'no_show']
-
-/** The appointments that events of these types changed, each with the number of its last such event. */
-function lastEvents(events: Recorded[], types: Event['type'][]): Map<string, number> {
-  const changed = new Map<string, number>()
-  for (const event of events)
-    if (event.type === 'rebuilt') for (const { id } of event.appointments) changed.set(id, event.seq)
-    else if ('appointmentId' in event && types.includes(event.type))
-      changed.set(event.appointmentId, event.seq)
-  return changed
 }

@@ -3,9 +3,10 @@ import { withTimeout } from '../../lib/outage'
 import { SECOND_MS } from '../../lib/time'
 
 /**
- * A revoked key may follow for at most ten seconds: the day asks D1 this often about the keys of its
- * followers, in one query by primary key, and takes at most KEYS_MS_MAX for it. Without followers it asks
- * nothing. A day that is followed for eight hours costs 3,600 such queries and alarms.
+ * A key that was revoked, has expired or may not read queues any more may follow for at most ten seconds: the
+ * day asks D1 this often about the keys of its followers, in one query by primary key, and takes at most
+ * KEYS_MS_MAX for it. Without followers it asks nothing. A day that is followed for eight hours costs 3,600
+ * such queries and alarms.
  */
 export const KEYS_ASKED_EVERY_MS = 8 * SECOND_MS
 const KEYS_MS_MAX = SECOND_MS
@@ -13,8 +14,13 @@ const KEYS_MS_MAX = SECOND_MS
 /** Many screens that reconnect at once with one key cause one query. */
 const ANSWER_MS = SECOND_MS
 
+/** The scopes are a JSON array of names; a person's change with the role. */
+const NOT_VALID = `SELECT id FROM api_keys WHERE id IN (SELECT value FROM json_each(?))
+  AND (revoked_at IS NOT NULL OR expires_at <= ?
+    OR (instr(scopes, '"checkins:read"') = 0 AND instr(scopes, '"*"') = 0))`
+
 interface KeyWatch {
-  /** Those of the keys that D1 has as revoked. None if D1 does not answer: an outage closes no stream. */
+  /** Those that may not follow any more. None if D1 does not answer: an outage closes no stream. */
   revokedOf(keyIds: Iterable<string>): Promise<string[]>
   /** When the first of the keys must be asked about again. */
   dueAt(keyIds: Iterable<string>): number
@@ -25,10 +31,8 @@ export function keyWatch(database: D1Database, day: string | undefined): KeyWatc
 
   async function ask(keyIds: string[]): Promise<string[]> {
     const { results } = await database
-      .prepare(
-        'SELECT id FROM api_keys WHERE id IN (SELECT value FROM json_each(?)) AND revoked_at IS NOT NULL',
-      )
-      .bind(JSON.stringify(keyIds))
+      .prepare(NOT_VALID)
+      .bind(JSON.stringify(keyIds), Date.now())
       .all<{ id: string }>()
     return results.map(({ id }) => id)
   }

@@ -1,15 +1,19 @@
 import { iso } from '../../lib/time'
-import { type CheckIn, type Day, type DoctorDate, type Event, emptyDay, type Recorded } from '../state/day'
-import { evolve } from '../state/fold'
+import type { CheckIn, Day, DoctorDate, Event, Recorded } from '../state/day'
+import { emptyDay, evolve } from '../state/fold'
 
 /** The messages of a day’s live stream: one for each event of its log, so their numbers have no gap. */
 
-/** One event, and the check-in right after it; null where the event did not change the queue. */
+/**
+ * One event, and the check-in right after it; null where the event did not change the queue. `removed`: the
+ * position of the check-in that the event has undone.
+ */
 interface StreamEvent {
   seq: number
   at: number
   event: Event['type']
   checkIn: CheckIn | null
+  removed: number | null
 }
 
 /** The log as far as it was read: the day after the last event, and what each event did to the queue. */
@@ -29,7 +33,8 @@ export function appendEvents(streamLog: StreamLog, added: Iterable<Recorded>): v
     evolve(day, event)
     const after = day.checkIns.get(id)
     const checkIn = after && after !== before ? after : null
-    events.push({ seq: event.seq, at: event.at, event: event.type, checkIn })
+    const removed = before && !after ? before.position : null
+    events.push({ seq: event.seq, at: event.at, event: event.type, checkIn, removed })
   }
 }
 
@@ -119,13 +124,14 @@ interface SnapshotMessage {
   entries: (QueueEntry | BoardEntry)[]
 }
 
-/** `entry` replaces the follower’s entry with the same position. */
+/** `entry` replaces the follower’s entry with its position. `removed`: the position of one that is gone. */
 interface EventMessage {
   type: 'event'
   seq: number
   at?: string
   event: Event['type'] | 'other'
   entry: QueueEntry | BoardEntry | null
+  removed?: number
 }
 
 export type LiveMessage = SnapshotMessage | EventMessage
@@ -153,12 +159,13 @@ export function messagesAfter(
   const unnamed = unsent.flatMap(({ checkIn }) => (checkIn && !isNamed(checkIn) ? [checkIn.patientId] : []))
   const firstUnnamed = unsent.findIndex(({ checkIn }) => checkIn && !isNamed(checkIn))
   const messages = (firstUnnamed === -1 ? unsent : unsent.slice(0, firstUnnamed)).map(
-    ({ seq, at, event, checkIn }): LiveMessage => ({
+    ({ seq, at, event, checkIn, removed }): LiveMessage => ({
       type: 'event',
       seq,
       ...(lens.showsAllEvents && { at: iso(at) }),
-      event: lens.showsAllEvents || checkIn ? event : 'other',
+      event: lens.showsAllEvents || checkIn || removed ? event : 'other',
       entry: checkIn && show(checkIn),
+      ...(removed && { removed }),
     }),
   )
   return { messages, unnamed }

@@ -136,7 +136,7 @@ export function liveStream({ ctx, env, day, events, wakeAt, watchAt }: StreamHos
       try {
         const revoked = await revokedOf(followers.map(([, { keyId }]) => keyId))
         for (const [socket, { keyId }] of followers)
-          if (revoked.includes(keyId)) close(socket, CLOSE_CODES.revoked, 'The API key was revoked')
+          if (revoked.includes(keyId)) close(socket, CLOSE_CODES.revoked, 'The API key is no longer valid')
       } catch (error) {
         logFailure('keys_not_asked', error, { day: ctx.id.name })
       }

@@ -1,5 +1,6 @@
 import type { Commands, Decision, Moment, Replies } from '../commands'
 import type { Day, Event } from '../state/day'
+import { visitOf } from '../state/records'
 import { isOutstanding } from '../state/views'
 import { dateRefusal } from './dates'
 import { isAbsent, opened } from './facts'
@@ -27,9 +28,10 @@ export function declareAbsence(
   return {
     ok: true,
     events: [...opened(day, opening), ...absent, ...affected],
-    reply: outstanding.map(({ id: appointmentId, patientId }) => ({
+    reply: outstanding.map(({ id: appointmentId, patientId, ...visit }) => ({
       appointmentId,
       patientId,
+      ...visitOf(visit),
       isCheckedIn: day.checkIns.has(appointmentId),
     })),
   }

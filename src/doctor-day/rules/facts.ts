@@ -1,8 +1,9 @@
 import type { Commands, Moment, Refusal, Refused } from '../commands'
-import type { Day, Event, Opening, Waiting } from '../state/day'
-import { slotsThatFit, type WorkingHours } from '../state/slot-times'
+import type { Day, Event, Opening, Visit, Waiting } from '../state/day'
+import { type Slots, slotsThatFit, type WorkingHours } from '../state/slot-times'
+import { slotsOfPlace } from '../state/slots'
 import { dateRefusal, isOver } from './dates'
-import { hasBegun, standsUntil, type Timetable } from './free-slots'
+import { hasBegun, placeAmong, standsUntil, type Timetable, untakenSlots } from './free-slots'
 
 /** What several rules need to know about a day, and the answers and events that they share. */
 
@@ -22,8 +23,7 @@ const TRANSIENT: Refusal[] = [
   'day_damaged',
   'day_log_full',
   'key_log_full',
-  'date_past',
-  'date_too_far',
+  'date_over',
 ]
 
 /** The day does not have this appointment. If the appointment has moved, the day knows where it is. */
@@ -46,35 +46,53 @@ export const closed = (day: Day, opening: Pick<Opening, 'date' | 'timeZone'>, at
 export const opened = (day: Day, opening: Opening): Event[] =>
   day.identity ? [] : [{ type: 'opened', ...opening }]
 
-/**
- * Offers each freed slot that has not begun, lowest first, to the patients who wait without an offer, in the
- * order in which they joined. `changed`: what the same step changes of the day.
- */
-export function offers(
-  day: Day,
-  freed: number[],
-  { at, offerMs }: Moment,
-  changed: { isPresent?: boolean; timetable?: Timetable } = {},
-): Event[] {
-  const { isPresent = !isAbsent(day), timetable = day.timetable } = changed
-  const withoutOffer = [...day.waitlist.values()].filter(({ offer }) => offer === null)
-  if (!isPresent || freed.length === 0 || withoutOffer.length === 0 || isOver(day, at)) return []
-  return freed
-    .filter((slot) => !hasBegun(timetable, slot, at))
-    .sort((one, other) => one - other)
-    .slice(0, withoutOffer.length)
-    .flatMap((slot, index): Event[] => {
-      const waiting = withoutOffer[index]
-      const deadline = standsUntil(timetable, slot, at + offerMs)
-      return waiting ? [{ type: 'offered', waitId: waiting.id, slot, deadline }] : []
-    })
+/** What the same step changes of the day, beside the slots that it frees. */
+interface Changed {
+  isPresent?: boolean
+  slots?: Slots
+  /** A patient whose place on the waitlist the step ends. */
+  leaving?: Waiting
+  /** Slots that the step takes. */
+  taken?: number[]
 }
 
-/** The slot that a patient is offered, unless it has begun. */
-export function offeredSlot(waiting: Waiting | undefined, timetable: Timetable, at: number): number | null {
-  const slot = waiting?.offer?.slot
-  return slot === undefined || hasBegun(timetable, slot, at) ? null : slot
+/**
+ * Offers what is free with the freed slots, and has not begun, to the patients who wait without an offer, in
+ * the order in which they joined: to each the lowest place that the patient would take.
+ */
+export function offers(day: Day, freed: number[], { at, offerMs }: Moment, changed: Changed = {}): Event[] {
+  const { isPresent = !isAbsent(day), slots = day, leaving, taken = [] } = changed
+  const { timetable } = slots
+  const withoutOffer = [...day.waitlist.values()].filter(({ id, offer }) => !offer && id !== leaving?.id)
+  if (!isPresent || freed.length === 0 || withoutOffer.length === 0 || isOver(day, at)) return []
+  const untaken = [...untakenSlots(day, slots), ...freed].filter((slot) => !hasBegun(timetable, slot, at))
+  const free = new Set(untaken.filter((slot) => !taken.includes(slot)))
+  const events: Event[] = []
+  for (const { id: waitId, span, wish } of withoutOffer) {
+    if (free.size === 0) break
+    const slot = placeAmong(free, span, wish)
+    if (slot === null) continue
+    for (const offered of slotsOfPlace({ slot, span })) free.delete(offered)
+    events.push({ type: 'offered', waitId, slot, deadline: standsUntil(timetable, slot, at + offerMs) })
+  }
+  return events
 }
+
+/** The first slot that a patient is offered, unless it has begun or the visit needs another number. */
+export function offeredSlot(
+  waiting: Waiting | undefined,
+  { span = 1 }: Visit,
+  timetable: Timetable,
+  at: number,
+): number | null {
+  const slot = waiting?.offer?.slot
+  if (slot === undefined || (waiting?.span ?? 1) !== span) return null
+  return hasBegun(timetable, slot, at) ? null : slot
+}
+
+/** The slots that a patient who waits is offered. */
+export const offeredSlots = (waiting: Waiting | undefined): number[] =>
+  waiting?.offer ? slotsOfPlace({ ...waiting, slot: waiting.offer.slot }) : []
 
 export const waitOf = (day: Day, patientId: string): Waiting | undefined =>
   [...day.waitlist.values()].find((waiting) => waiting.patientId === patientId)
@@ -102,13 +120,16 @@ export function termsAfter(day: Day, { opening, hours, capacity }: Commands['set
 }
 
 export const termEvents = (before: Terms, after: Terms): Event[] => [
-  ...(changesSlotTimes(before, after) || before.hours?.to !== after.hours?.to
+  ...(changesSlotTimes(before, after) || changesEndOrBreaks(before, after)
     ? [{ type: 'hours_set', hours: after.hours } as const]
     : []),
   ...(before.capacity === after.capacity
     ? []
     : [{ type: 'capacity_set', capacity: after.capacity } as const]),
 ]
+
+const changesEndOrBreaks = ({ hours: before }: Terms, { hours: after }: Terms): boolean =>
+  before?.to !== after?.to || JSON.stringify(before?.breaks) !== JSON.stringify(after?.breaks)
 
 /** Whether a slot would begin or end at another time than before, or get a time for the first time. */
 export const changesSlotTimes = ({ hours: before }: Terms, { hours: after }: Terms): boolean =>

@@ -1,12 +1,17 @@
 import type { Day, Opening } from '../state/day'
-import { beginOf, firstToBegin, scheduleOf } from '../state/slot-times'
+import {
+  beginOf,
+  firstToBegin,
+  isSkipped,
+  lastSlot,
+  type Slots,
+  scheduleOf,
+  slotNumbers,
+} from '../state/slot-times'
 
 /** Which slots are free, and can still be given. */
 
 export type Timetable = Day['timetable']
-
-/** How many slots a day has, and when they begin. */
-export type Slots = Pick<Day, 'capacity' | 'timetable'>
 
 /** An unused day uses its opening. */
 export const slotsOf = (day: Day, { date, timeZone, hours, capacity }: Opening): Slots =>
@@ -16,29 +21,54 @@ export const hasBegun = (timetable: Timetable, slot: number, at: number): boolea
   beginOf(timetable, slot) <= at
 
 /** Then no slot can come free any more, so a waiting patient would get none. */
-export const allHaveBegun = ({ capacity, timetable }: Slots, at: number): boolean =>
-  firstToBegin(timetable, at) > Math.max(1, capacity)
+export const allHaveBegun = (slots: Slots, at: number): boolean =>
+  firstToBegin(slots.timetable, at) > Math.max(1, lastSlot(slots))
 
 /** Until when a hold or an offer stands: as long as wanted, but not beyond the begin of its slot. */
 export const standsUntil = (timetable: Timetable, slot: number, wanted: number): number =>
   Math.min(wanted, beginOf(timetable, slot))
 
 /**
- * The lowest free slot that has not begun (or, with `mayRun`, not ended); null where there is none. Most
- * searches end at the first slot; on a day of 1,000 slots a search looks at 1,000 keys of a Map at most.
+ * Which slots may be given though they have begun: none; the running one, to a patient who is there; or any,
+ * to record a visit afterwards.
  */
-export function freeSlot(
-  day: Day,
-  { capacity, timetable }: Slots,
-  at: number,
-  mayRun = false,
-): number | null {
+export type Begun = 'none' | 'running' | 'any'
+
+/** The first slot that may be given at an instant. */
+export function firstToGive(timetable: Timetable, at: number, begun: Begun): number {
+  if (begun === 'any') return 1
   const first = firstToBegin(timetable, at)
-  let slot = Math.max(day.lowestFreeSlot, mayRun ? first - 1 : first)
-  while (day.slots.has(slot)) slot += 1
-  return slot <= capacity ? slot : null
+  return begun === 'running' ? Math.max(1, first - 1) : first
+}
+
+interface Search {
+  at: number
+  begun?: Begun
+  span?: number | undefined
+}
+
+/**
+ * The lowest free slot that may be given, or the first of `span` neighbouring ones; null where there is none.
+ * Most searches end at the first slot; on a day of 1,000 slots a search looks at 1,000 keys of a Map at most.
+ */
+export function freeSlot(day: Day, slots: Slots, { at, begun = 'none', span = 1 }: Search): number | null {
+  const { timetable } = slots
+  const last = lastSlot(slots)
+  let first = Math.max(day.lowestFreeSlot, firstToGive(timetable, at, begun))
+  for (let slot = first; slot <= last; slot += 1) {
+    if (day.slots.has(slot) || isSkipped(timetable, slot)) first = slot + 1
+    else if (slot - first + 1 === span) return first
+  }
+  return null
 }
 
 /** The slots that are not booked, held or offered, whether or not they have begun. */
-export const untakenSlots = (day: Day, capacity: number): number[] =>
-  Array.from({ length: capacity }, (_, index) => index + 1).filter((slot) => !day.slots.has(slot))
+export const untakenSlots = (day: Day, slots: Slots): number[] =>
+  slotNumbers(slots).filter((slot) => !day.slots.has(slot))
+
+/** The lowest of these slots with as many neighbours among them, or the one that is wished for; or null. */
+export function placeAmong(free: Set<number>, span = 1, wish?: number): number | null {
+  const fits = (slot: number) => Array.from({ length: span }).every((_, index) => free.has(slot + index))
+  const firsts = wish === undefined ? [...free].sort((one, other) => one - other) : [wish]
+  return firsts.find(fits) ?? null
+}

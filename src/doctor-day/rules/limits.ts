@@ -26,6 +26,7 @@ const BEGINNING: Command['type'][] = [
   'walk_in',
   'begin_move',
   'reserve',
+  'undo',
 ]
 const REPEATABLE = ['requeue', 'recall']
 

@@ -1,9 +1,21 @@
-import type { Commands, Decision, Moment, MoveReply } from '../commands'
-import type { Day, Event, Reservation } from '../state/day'
-import { bookingOf, reservationOf } from '../state/records'
+import type { Choice, Commands, Decision, Moment, MoveReply, Refused } from '../commands'
+import type { Appointment, Day, Event, Reservation } from '../state/day'
+import { bookingOf, reservationOf, visitOf } from '../state/records'
 import { timesOf } from '../state/slot-times'
+import { slotsOfPlace } from '../state/slots'
+import { chosenSlot, slotOfChoice } from './choice'
 import { dateRefusal } from './dates'
-import { closed, isMoving, notOnDay, offeredSlot, offers, opened, refuse, waitOf } from './facts'
+import {
+  closed,
+  isMoving,
+  notOnDay,
+  offeredSlot,
+  offeredSlots,
+  offers,
+  opened,
+  refuse,
+  waitOf,
+} from './facts'
 import { freeSlot, slotsOf } from './free-slots'
 
 /**
@@ -13,8 +25,8 @@ import { freeSlot, slotsOf } from './free-slots'
  * repeats the outcome until the other day acknowledges it. So the appointment always has a slot on one day.
  */
 
-export function beginMove(day: Day, command: Commands['begin_move'], { at }: Moment): Decision<MoveReply> {
-  const { appointmentId, moveId, to } = command
+export function beginMove(day: Day, command: Commands['begin_move'], moment: Moment): Decision<MoveReply> {
+  const { appointmentId, moveId, to, choice } = command
   const appointment = day.appointments.get(appointmentId)
   if (!appointment) return notOnDay(day, appointmentId)
   if (appointment.status !== 'booked') return refuse('already_cancelled')
@@ -22,17 +34,47 @@ export function beginMove(day: Day, command: Commands['begin_move'], { at }: Mom
   if (isMoving(day, appointmentId)) return refuse('moving')
   const { doctorId, date, patientId, timeSlot, createdAt, moves } = appointment
   if (to.doctorId === doctorId && to.date === date)
-    return { ok: true, events: [], reply: { state: 'moved', appointment } }
-  const refusal = dateRefusal(to, at)
+    return choice
+      ? changeSlot(day, appointment, { ...command, choice }, moment)
+      : { ok: true, events: [], reply: { state: 'moved', appointment } }
+  const refusal = dateRefusal(to, moment.at)
   if (refusal) return refusal
   const move = { id: moveId, appointmentId, to, state: 'reserving' } as const
-  const booking = bookingOf({ appointmentId, patientId, timeSlot })
+  const booking = bookingOf({ appointmentId, patientId, timeSlot, ...visitOf(appointment) })
   const transfer = { ...booking, createdAt, moves: moves + 1 }
   return {
     ok: true,
     events: [{ type: 'move_began', moveId, appointmentId, to }],
     reply: { state: 'under_way', move, transfer, from: { doctorId, date } },
     isUnderWay: true,
+  }
+}
+
+/** To another slot of the same day: no other day is asked. */
+function changeSlot(
+  day: Day,
+  appointment: Appointment,
+  { to, choice }: Commands['begin_move'] & { choice: Choice },
+  moment: Moment,
+): Decision<MoveReply> {
+  const { at } = moment
+  const refusal = closed(day, { ...to, timeZone: day.timeZone }, at)
+  if (refusal) return refusal
+  const { id: appointmentId, span, moves } = appointment
+  const own = slotsOfPlace(appointment)
+  const slot = chosenSlot(day, to, choice, { at, span, own, instead: appointment.slot })
+  if (typeof slot !== 'number') return slot
+  if (slot === appointment.slot) return { ok: true, events: [], reply: { state: 'moved', appointment } }
+  const taken = slotsOfPlace({ slot, span })
+  const freed = own.filter((each) => !taken.includes(each))
+  const times = timesOf(day.timetable, slot, span)
+  return {
+    ok: true,
+    events: [{ type: 'slot_changed', appointmentId, slot }, ...offers(day, freed, moment, { taken })],
+    reply: {
+      state: 'moved',
+      appointment: { ...appointment, slot, ...times, updatedAt: at, moves: moves + 1 },
+    },
   }
 }
 
@@ -51,14 +93,16 @@ export function endMove(
     const aborted: Event = { type: 'move_aborted', moveId, appointmentId, why }
     // A day that refused has reserved nothing. A day that was unreachable must still get a release.
     const settled: Event[] = outcome ? [{ type: 'move_settled', moveId }] : []
-    return { ok: true, events: [aborted, ...settled], reply: { state: 'refused', refused: why } }
+    const { alternatives } = outcome ?? {}
+    const reply = { state: 'refused', refused: why, ...(alternatives && { alternatives }) } as const
+    return { ok: true, events: [aborted, ...settled], reply }
   }
   const { doctorId, date, slot } = outcome.appointment
   return {
     ok: true,
     events: [
       { type: 'moved_out', moveId, appointmentId, to: { doctorId, date }, slot },
-      ...offers(day, [appointment.slot], moment),
+      ...offers(day, slotsOfPlace(appointment), moment),
     ],
     reply: { state: 'moved', appointment: outcome.appointment },
   }
@@ -82,17 +126,29 @@ export function reserve(day: Day, command: Commands['reserve'], moment: Moment):
   const refusal = closed(day, opening, moment.at)
   if (refusal) return refusal
   if (day.patients.has(patientId) && !allowAnother) return refuse('already_booked')
-  const slots = slotsOf(day, opening)
-  const slot =
-    freeSlot(day, slots, moment.at) ?? offeredSlot(waitOf(day, patientId), slots.timetable, moment.at)
-  if (slot === null) return refuse('day_full')
+  const slot = slotToReserve(day, command, moment.at)
+  if (typeof slot !== 'number') return slot
   const transfer = { ...bookingOf(command), createdAt, moves }
   const reserved = { type: 'reserved', moveId, slot, from, ...transfer } as const
   return {
     ok: true,
     events: [...opened(day, opening), reserved],
-    reply: reservationOf(opening, { ...reserved, at: moment.at }, timesOf(slots.timetable, slot)),
+    reply: reservationOf(
+      opening,
+      { ...reserved, at: moment.at },
+      timesOf(slotsOf(day, opening).timetable, slot, command.span),
+    ),
   }
+}
+
+/** The patient’s own offer counts as free, if the visit takes all of it. */
+function slotToReserve(day: Day, command: Commands['reserve'], at: number): number | Refused {
+  const { opening, patientId, choice, span } = command
+  const slots = slotsOf(day, opening)
+  const offered = offeredSlot(waitOf(day, patientId), command, slots.timetable, at)
+  if (!choice) return freeSlot(day, slots, { at, span }) ?? offered ?? refuse('day_full')
+  const isOffered = offered !== null && slotOfChoice(day, opening, choice) === offered
+  return isOffered ? offered : chosenSlot(day, opening, choice, { at, span })
 }
 
 export function confirmMove(day: Day, { moveId }: Commands['confirm_move'], moment: Moment): Decision<null> {
@@ -102,10 +158,10 @@ export function confirmMove(day: Day, { moveId }: Commands['confirm_move'], mome
   const { id: appointmentId, patientId } = reservation.appointment
   const waiting = waitOf(day, patientId)
   const ended: Event[] = waiting ? [{ type: 'wait_ended', waitId: waiting.id, how: 'booked' }] : []
-  const freed = waiting?.offer ? [waiting.offer.slot] : []
+  const offered = offers(day, offeredSlots(waiting), moment)
   return {
     ok: true,
-    events: [{ type: 'moved_in', moveId, appointmentId }, ...ended, ...offers(day, freed, moment)],
+    events: [{ type: 'moved_in', moveId, appointmentId }, ...ended, ...offered],
     reply: null,
   }
 }
@@ -117,11 +173,12 @@ export function releaseMove(
   moment: Moment,
 ): Decision<null> {
   if (day.endedReservations.has(moveId)) return { ok: true, events: [], reply: null }
-  const freed = day.reservations.get(moveId)?.appointment.slot
+  const { appointment } = day.reservations.get(moveId) ?? {}
+  const freed = appointment ? slotsOfPlace(appointment) : []
   const ended: Event = { type: 'reservation_ended', moveId }
   return {
     ok: true,
-    events: [...opened(day, opening), ended, ...offers(day, freed === undefined ? [] : [freed], moment)],
+    events: [...opened(day, opening), ended, ...offers(day, freed, moment)],
     reply: null,
   }
 }

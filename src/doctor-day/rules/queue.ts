@@ -1,7 +1,8 @@
-import { localDate } from '../../lib/time'
-import type { Commands, Decision, Moment, Refused, StepName } from '../commands'
+import { localDate, MINUTE_MS } from '../../lib/time'
+import type { Commands, Decision, Moment, Refused, StepName, UndoName } from '../commands'
 import type { Appointment, CheckIn, Day, Event, EventOf, Priority } from '../state/day'
 import { checkInOf } from '../state/records'
+import { slotsOfPlace } from '../state/slots'
 import { isMoving, notOnDay, offers, refuse } from './facts'
 import { book } from './slots'
 
@@ -29,7 +30,7 @@ export function walkIn(day: Day, command: Commands['walk_in'], moment: Moment): 
   const { opening, appointmentId, checkInId, patientId, priority } = command
   const dates = datesOf(opening, opening.timeZone, moment.at)
   if (dates.today !== dates.date) return { ok: false, refused: 'wrong_date', dates }
-  const booking = book(day, command, moment, true)
+  const booking = book(day, command, moment, 'running')
   if (!booking.ok) return booking
   const arrived = arrival(day, checkInId, appointmentId, priority)
   return {
@@ -53,7 +54,7 @@ const arrival = (
   type: 'checked_in',
   checkInId,
   appointmentId,
-  position: day.checkIns.size + 1,
+  position: day.lastPosition + 1,
   priority,
 })
 
@@ -84,7 +85,7 @@ export const byTurn = (one: CheckIn, other: CheckIn): number =>
 const STEPS: Record<StepName, { from: string[]; to: CheckIn['status'] }> = {
   serve: { from: ['called'], to: 'served' },
   skip: { from: ['called'], to: 'skipped' },
-  requeue: { from: ['skipped'], to: 'waiting' },
+  requeue: { from: ['called', 'skipped'], to: 'waiting' },
   recall: { from: ['called'], to: 'called' },
   no_show: { from: ['skipped', 'booked'], to: 'no_show' },
 }
@@ -124,10 +125,51 @@ function noShow(
   if (dates.today < dates.date) return { ok: false, refused: 'wrong_date', dates }
   return {
     ok: true,
-    events: [{ type: 'no_show', appointmentId: appointment.id }, ...offers(day, [appointment.slot], moment)],
+    events: [
+      { type: 'no_show', appointmentId: appointment.id },
+      ...offers(day, slotsOfPlace(appointment), moment),
+    ],
     reply: checkIn
       ? { ...checkIn, status: 'no_show' }
       : { ...appointment, status: 'no_show', updatedAt: moment.at },
+  }
+}
+
+/** Until then any key that may check patients in can undo its mistake; later only one that may amend. */
+export const UNDO_MS = MINUTE_MS
+
+const UNDONE: Record<UndoName, { from: CheckIn['status']; to: string }> = {
+  uncheck_in: { from: 'waiting', to: 'booked' },
+  unserve: { from: 'served', to: 'called' },
+}
+
+/**
+ * A check-in that is undone leaves the appointment booked, that of a walk-in too, and its position is not
+ * given again. A visit that was not completed after all is called again, in its room.
+ */
+export function undo(day: Day, command: Commands['undo'], { at }: Moment): Decision<CheckIn | Appointment> {
+  const { appointmentId, undo, mayAmend } = command
+  const appointment = day.appointments.get(appointmentId)
+  if (!appointment) return notOnDay(day, appointmentId)
+  if (isMoving(day, appointmentId)) return refuse('moving')
+  const checkIn = day.checkIns.get(appointmentId)
+  const { from, to } = UNDONE[undo]
+  if (checkIn?.status !== from) return illegal(checkIn?.status ?? appointment.status, to)
+  const since = undo === 'unserve' ? checkIn.servedAt : checkIn.checkedInAt
+  // After a repair nobody knows when a visit was completed.
+  const isRecent = since !== null && at - since <= UNDO_MS
+  if (!isRecent && !mayAmend) return { ok: false, refused: 'too_late_to_undo', status: from }
+  if (undo === 'unserve')
+    return {
+      ok: true,
+      events: [{ type: 'unserved', appointmentId }],
+      reply: { ...checkIn, status: 'called', servedAt: null },
+    }
+  const { id: checkInId, position, checkedInAt } = checkIn
+  return {
+    ok: true,
+    events: [{ type: 'unchecked_in', appointmentId, checkInId, position, checkedInAt }],
+    reply: { ...appointment, updatedAt: at },
   }
 }
 

@@ -4,7 +4,7 @@ import { declareAbsence } from './absence'
 import { refuse } from './facts'
 import { limitOf } from './limits'
 import { beginMove, confirmMove, endMove, point, releaseMove, reserve, settleMove } from './moves'
-import { callNext, checkIn, step, walkIn } from './queue'
+import { callNext, checkIn, step, undo, walkIn } from './queue'
 import { book, bookHeld, cancel, hold, lapse, releaseHold, setAvailability } from './slots'
 import { acceptOffer, stopWaiting, wait } from './waitlist'
 
@@ -27,6 +27,7 @@ const RULES: Rules = {
   walk_in: walkIn,
   call_next: callNext,
   step,
+  undo,
   begin_move: beginMove,
   end_move: endMove,
   settle_move: settleMove,

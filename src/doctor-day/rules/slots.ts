@@ -1,14 +1,18 @@
-import type { Commands, Decision, Moment } from '../commands'
-import type { Appointment, Availability, Day, Event, EventOf, Hold } from '../state/day'
-import { appointmentOf, bookingOf } from '../state/records'
-import { scheduleOf, timesOf } from '../state/slot-times'
+import type { Commands, Decision, Moment, Refused } from '../commands'
+import type { Appointment, Availability, Day, Event, EventOf, Hold, Waiting } from '../state/day'
+import { appointmentOf, bookingOf, visitOf } from '../state/records'
+import { isSkipped, lastSlot, scheduleOf, timesOf } from '../state/slot-times'
+import { slotsOfPlace } from '../state/slots'
+import { slotFor } from './choice'
 import { dateRefusal } from './dates'
 import {
   changesSlotTimes,
   closed,
+  isAbsent,
   isMoving,
   notOnDay,
   offeredSlot,
+  offeredSlots,
   offers,
   opened,
   refuse,
@@ -18,33 +22,50 @@ import {
   waitOf,
   zoneOf,
 } from './facts'
-import { freeSlot, hasBegun, slotsOf, standsUntil, untakenSlots } from './free-slots'
+import { type Begun, hasBegun, slotsOf, standsUntil, untakenSlots } from './free-slots'
 
 /** The slots of a day: booking, cancelling, holding, and their number. */
 
-/** `mayRun`: the slot may be the one that is running now. */
+/** `begun`: which slots may be given though they have begun. */
 export function book(
   day: Day,
   command: Commands['book'],
-  { at }: Moment,
-  mayRun = false,
+  moment: Moment,
+  begun: Begun = command.isBackDated ? 'any' : 'none',
 ): Decision<Appointment> {
-  const { opening, patientId, allowAnother } = command
-  const refusal = closed(day, opening, at)
+  const { opening, patientId, allowAnother, choice, isBackDated, span } = command
+  const { at } = moment
+  const refusal = isBackDated ? absent(day) : closed(day, opening, at)
   if (refusal) return refusal
   if (day.patients.has(patientId) && !allowAnother) return refuse('already_booked')
   const waiting = waitOf(day, patientId)
-  const slots = slotsOf(day, opening)
-  // A patient with an offer gets the offered slot.
-  const slot = offeredSlot(waiting, slots.timetable, at) ?? freeSlot(day, slots, at, mayRun)
-  if (slot === null) return refuse('day_full')
-  const ended: Event[] = waiting ? [{ type: 'wait_ended', waitId: waiting.id, how: 'booked' }] : []
+  const { timetable } = slotsOf(day, opening)
+  // Without a choice, a patient with an offer gets the offered slot.
+  const offered = choice ? null : offeredSlot(waiting, command, timetable, at)
+  const slot = offered ?? slotFor(day, opening, choice, { at, begun, span, own: offeredSlots(waiting) })
+  if (typeof slot !== 'number') return slot
   const booked: EventOf<'booked'> = { type: 'booked', ...bookingOf(command), slot }
   return {
     ok: true,
-    events: [...opened(day, opening), ...ended, booked],
-    reply: appointmentOf(opening, { ...booked, at }, timesOf(slots.timetable, slot)),
+    events: [...opened(day, opening), ...insteadOfWaiting(day, waiting, booked, moment)],
+    reply: appointmentOf(opening, { ...booked, at }, timesOf(timetable, slot, span)),
   }
+}
+
+const absent = (day: Day): Refused | null => (isAbsent(day) ? refuse('doctor_absent') : null)
+
+/** A patient who is booked waits no longer; what was offered and is not booked goes to the next who waits. */
+function insteadOfWaiting(
+  day: Day,
+  waiting: Waiting | undefined,
+  booked: EventOf<'booked'>,
+  moment: Moment,
+): Event[] {
+  if (!waiting) return [booked]
+  const taken = slotsOfPlace(booked)
+  const freed = offeredSlots(waiting).filter((slot) => !taken.includes(slot))
+  const ended: Event = { type: 'wait_ended', waitId: waiting.id, how: 'booked' }
+  return [ended, booked, ...offers(day, freed, moment, { leaving: waiting, taken })]
 }
 
 /** Books the held slot. */
@@ -56,14 +77,13 @@ export function bookHeld(day: Day, command: Commands['book_held'], moment: Momen
   if (refusal) return refusal
   if (hasBegun(day.timetable, hold.slot, moment.at)) return refuse('hold_over')
   if (day.patients.has(patientId) && !allowAnother) return refuse('already_booked')
-  const booked: EventOf<'booked'> = { type: 'booked', ...bookingOf(command), slot: hold.slot }
-  const waiting = waitOf(day, patientId)
-  const ended: Event[] = waiting ? [{ type: 'wait_ended', waitId: waiting.id, how: 'booked' }] : []
-  const freed = waiting?.offer ? [waiting.offer.slot] : []
+  const { slot, span } = hold
+  const booked: EventOf<'booked'> = { type: 'booked', ...bookingOf({ ...command, ...visitOf(hold) }), slot }
+  const ended: Event = { type: 'hold_ended', holdId, how: 'booked' }
   return {
     ok: true,
-    events: [{ type: 'hold_ended', holdId, how: 'booked' }, booked, ...ended, ...offers(day, freed, moment)],
-    reply: appointmentOf(day.identity, { ...booked, at: moment.at }, timesOf(day.timetable, hold.slot)),
+    events: [ended, ...insteadOfWaiting(day, waitOf(day, patientId), booked, moment)],
+    reply: appointmentOf(day.identity, { ...booked, at: moment.at }, timesOf(day.timetable, slot, span)),
   }
 }
 
@@ -78,23 +98,24 @@ export function cancel(day: Day, command: Commands['cancel'], moment: Moment): D
     ok: true,
     events: [
       { type: 'cancelled', appointmentId, reason, ...(waiting && { waiting }) },
-      ...offers(day, [appointment.slot], moment),
+      ...offers(day, slotsOfPlace(appointment), moment),
     ],
     reply: { ...appointment, status: 'cancelled', updatedAt: moment.at },
   }
 }
 
-export function hold(day: Day, { opening, holdId, ttlMs }: Commands['hold'], { at }: Moment): Decision<Hold> {
+export function hold(day: Day, command: Commands['hold'], { at }: Moment): Decision<Hold> {
+  const { opening, holdId, ttlMs, span, choice } = command
   const refusal = closed(day, opening, at)
   if (refusal) return refusal
-  const slots = slotsOf(day, opening)
-  const slot = freeSlot(day, slots, at)
-  if (slot === null) return refuse('day_full')
-  const held = { slot, expiresAt: standsUntil(slots.timetable, slot, at + ttlMs) }
+  const slot = slotFor(day, opening, choice, { at, span })
+  if (typeof slot !== 'number') return slot
+  const { timetable } = slotsOf(day, opening)
+  const held = { slot, ...visitOf({ span }), expiresAt: standsUntil(timetable, slot, at + ttlMs) }
   return {
     ok: true,
     events: [...opened(day, opening), { type: 'held', holdId, ...held }],
-    reply: { id: holdId, ...held, ...timesOf(slots.timetable, slot) },
+    reply: { id: holdId, ...held, ...timesOf(timetable, slot, span) },
   }
 }
 
@@ -107,7 +128,7 @@ export function releaseHold(
   const hold = day.holds.get(holdId)
   if (!hold && !day.endedHolds.has(holdId)) return refuse('not_found')
   const events: Event[] = hold
-    ? [{ type: 'hold_ended', holdId, how: 'released' }, ...offers(day, [hold.slot], moment)]
+    ? [{ type: 'hold_ended', holdId, how: 'released' }, ...offers(day, slotsOfPlace(hold), moment)]
     : []
   return { ok: true, events, reply: { id: holdId } }
 }
@@ -122,16 +143,18 @@ export function setAvailability(
   if (refusal) return refusal
   const [before, after] = [termsOf(day, opening), termsAfter(day, command)]
   if (day.slots.size > 0 && changesSlotTimes(before, after)) return refuse('hours_in_use')
-  if (after.capacity < Math.max(0, ...day.slots.keys())) return refuse('capacity_below_taken')
   const id = day.availability?.id ?? command.id
   const { timetable } = scheduleOf(opening.date, zoneOf(day, opening), after.hours)
+  const slots = { capacity: after.capacity, timetable }
+  if ([...day.slots.keys()].some((slot) => isSkipped(timetable, slot))) return refuse('break_taken')
+  if (lastSlot(slots) < Math.max(0, ...day.slots.keys())) return refuse('capacity_below_taken')
   return {
     ok: true,
     events: [
       ...opened(day, opening),
       { type: 'availability_set', id, isPresent, notes },
       ...termEvents(before, after),
-      ...(isPresent ? offers(day, untakenSlots(day, after.capacity), moment, { isPresent, timetable }) : []),
+      ...(isPresent ? offers(day, untakenSlots(day, slots), moment, { isPresent, slots }) : []),
     ],
     reply: { id, isPresent, notes, ...after, updatedBy: moment.actor, updatedAt: moment.at },
   }
@@ -141,7 +164,7 @@ export function setAvailability(
 export function lapse(day: Day, _: Commands['lapse'], moment: Moment): Decision<null> {
   const holds = [...day.holds.values()].filter(({ expiresAt }) => expiresAt <= moment.at)
   const waits = [...day.waitlist.values()].filter(({ offer }) => offer && offer.deadline <= moment.at)
-  const freed = [...holds.map(({ slot }) => slot), ...waits.flatMap(({ offer }) => offer?.slot ?? [])]
+  const freed = [...holds.flatMap(slotsOfPlace), ...waits.flatMap(offeredSlots)]
   const ended: Event[] = [
     ...holds.map(({ id }): Event => ({ type: 'hold_ended', holdId: id, how: 'expired' })),
     ...waits.map(({ id }): Event => ({ type: 'wait_ended', waitId: id, how: 'lapsed' })),

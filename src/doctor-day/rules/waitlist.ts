@@ -1,9 +1,10 @@
-import type { Commands, Decision, Moment, Refused, Replies } from '../commands'
+import type { Choice, Commands, Decision, Moment, Refused, Replies } from '../commands'
 import type { Appointment, Day, EventOf, Waiting } from '../state/day'
-import { appointmentOf } from '../state/records'
+import { appointmentOf, bookingOf, visitOf } from '../state/records'
 import { timesOf } from '../state/slot-times'
+import { chosenSlot, slotOfChoice } from './choice'
 import { dateRefusal } from './dates'
-import { closed, isAbsent, offers, opened, refuse, waitOf } from './facts'
+import { closed, isAbsent, offeredSlots, offers, opened, refuse, waitOf } from './facts'
 import { allHaveBegun, freeSlot, hasBegun, slotsOf, standsUntil } from './free-slots'
 import { WAITLIST_MAX } from './limits'
 
@@ -11,7 +12,7 @@ import { WAITLIST_MAX } from './limits'
 
 /** A patient who waits already keeps the place. If a slot is free, the patient gets an offer at once. */
 export function wait(day: Day, command: Commands['wait'], moment: Moment): Decision<Replies['wait']> {
-  const { opening, waitId, patientId, allowAnother } = command
+  const { opening, waitId, patientId, allowAnother, choice, span } = command
   const { at, offerMs } = moment
   const refusal = dateRefusal(opening, at)
   if (refusal) return refusal
@@ -21,23 +22,40 @@ export function wait(day: Day, command: Commands['wait'], moment: Moment): Decis
   if (day.waitlist.size >= WAITLIST_MAX) return refuse('waitlist_full')
   const slots = slotsOf(day, opening)
   if (allHaveBegun(slots, at)) return refuse('day_over')
-  const slot = isAbsent(day) ? null : freeSlot(day, slots, at)
+  const wished = choice && wishFor(day, command, choice, at)
+  if (wished && !wished.ok) return wished
+  const free = wished ? wished.free : freeSlot(day, slots, { at, span })
+  const slot = isAbsent(day) ? null : free
   const offer = slot ? { slot, deadline: standsUntil(slots.timetable, slot, at + offerMs) } : null
+  const place = { patientId, ...visitOf(command), ...(wished && { wish: wished.slot }) }
   return {
     ok: true,
     events: [
       ...opened(day, opening),
-      { type: 'waitlisted', waitId, patientId },
+      { type: 'waitlisted', waitId, ...place },
       ...(offer ? [{ type: 'offered', waitId, ...offer } as const] : []),
     ],
     reply: {
       id: waitId,
-      patientId,
-      offer: offer && { ...offer, ...timesOf(slots.timetable, offer.slot) },
+      ...place,
+      offer: offer && { ...offer, ...timesOf(slots.timetable, offer.slot, span) },
       place: day.waitlist.size + 1,
       isNew: true,
     },
   }
+}
+
+/** The slot that the patient waits for: it may be taken, but it must be one, and must not have begun. */
+function wishFor(
+  day: Day,
+  { opening, span }: Commands['wait'],
+  choice: Choice,
+  at: number,
+): { ok: true; slot: number; free: number | null } | Refused {
+  const slot = slotOfChoice(day, opening, choice)
+  const free = chosenSlot(day, opening, choice, { at, span })
+  if (typeof free === 'number') return { ok: true, slot: free, free }
+  return slot !== null && free.refused === 'slot_taken' ? { ok: true, slot, free: null } : free
 }
 
 export function acceptOffer(
@@ -51,13 +69,14 @@ export function acceptOffer(
   if (!waiting.offer) return refuse(allHaveBegun(day, at) ? 'day_over' : 'no_offer')
   const refusal = closed(day, { ...day.identity, timeZone: day.timeZone }, at)
   if (refusal) return refusal
-  const { patientId, offer } = waiting
-  if (hasBegun(day.timetable, offer.slot, at)) return refuse('offer_over')
-  const booked: EventOf<'booked'> = { type: 'booked', appointmentId, patientId, slot: offer.slot }
+  const { slot } = waiting.offer
+  if (hasBegun(day.timetable, slot, at)) return refuse('offer_over')
+  const booking = bookingOf({ appointmentId, patientId: waiting.patientId, ...visitOf(waiting) })
+  const booked: EventOf<'booked'> = { type: 'booked', ...booking, slot }
   return {
     ok: true,
     events: [{ type: 'wait_ended', waitId, how: 'accepted' }, booked],
-    reply: appointmentOf(day.identity, { ...booked, at }, timesOf(day.timetable, offer.slot)),
+    reply: appointmentOf(day.identity, { ...booked, at }, timesOf(day.timetable, slot, waiting.span)),
   }
 }
 
@@ -69,10 +88,9 @@ export function stopWaiting(
 ): Decision<{ id: string }> {
   const waiting = day.waitlist.get(waitId)
   if (!waiting) return overOrNotFound(day, waitId)
-  const freed = waiting.offer ? [waiting.offer.slot] : []
   return {
     ok: true,
-    events: [{ type: 'wait_ended', waitId, how: 'declined' }, ...offers(day, freed, moment)],
+    events: [{ type: 'wait_ended', waitId, how: 'declined' }, ...offers(day, offeredSlots(waiting), moment)],
     reply: { id: waitId },
   }
 }

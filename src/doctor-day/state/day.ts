@@ -19,7 +19,14 @@ export interface Opening extends DayIdentity {
   hours?: WorkingHours
 }
 
-export interface Appointment extends SlotTimes {
+/** What a visit needs. Absent: one slot, no service. */
+export interface Visit {
+  /** How many neighbouring slots it takes. */
+  span?: number
+  serviceId?: string
+}
+
+export interface Appointment extends SlotTimes, Visit {
   id: string
   patientId: string
   doctorId: string
@@ -38,7 +45,7 @@ export interface Appointment extends SlotTimes {
 export type AppointmentStatus = Appointment['status'] | 'checked_in' | 'completed'
 
 /** Whom an appointment is for. Only events that have a `timeSlot` contain the field. */
-export interface Booking {
+export interface Booking extends Visit {
   appointmentId: string
   patientId: string
   timeSlot?: number
@@ -48,13 +55,16 @@ export interface Booking {
 export interface Hold extends SlotTimes {
   id: string
   slot: number
+  span?: number
   expiresAt: number
 }
 
 /** A patient on the waitlist; with an offer, the patient can accept the slot until the deadline. */
-export interface Waiting {
+export interface Waiting extends Visit {
   id: string
   patientId: string
+  /** The only slot that the patient would take; absent: any. */
+  wish?: number
   offer: ({ slot: number; deadline: number } & SlotTimes) | null
 }
 
@@ -151,6 +161,8 @@ export interface Day extends Schedule {
   endedWaits: Set<string>
   /** By appointment. */
   checkIns: Map<string, CheckIn>
+  /** Of the last patient who checked in, even if that check-in was undone; 0 before the first. */
+  lastPosition: number
   /** Moves to other days. */
   moves: Map<string, Move>
   /** By the id of an appointment that has left this day. */
@@ -170,6 +182,8 @@ export interface Day extends Schedule {
 export interface Remains {
   appointments: Omit<Appointment, 'doctorId' | 'date'>[]
   checkIns: CheckIn[]
+  /** Of a check-in, or of one that was undone; absent in logs older than this field. */
+  lastPosition?: number
   /** Appointments that had moved to other days. */
   movedAway: (MovedTo & { appointmentId: string })[]
 }
@@ -182,14 +196,18 @@ export type Event =
   | ({ type: 'booked'; slot: number } & Booking)
   | { type: 'cancelled'; appointmentId: string; reason: string | null; waiting?: WaitlistPlace }
   | { type: 'absence_struck'; appointmentIds: string[] }
-  | { type: 'held'; holdId: string; slot: number; expiresAt: number }
+  | { type: 'slot_changed'; appointmentId: string; slot: number }
+  | { type: 'held'; holdId: string; slot: number; span?: number; expiresAt: number }
   | { type: 'hold_ended'; holdId: string; how: 'booked' | 'released' | 'expired' }
-  | { type: 'waitlisted'; waitId: string; patientId: string }
+  | ({ type: 'waitlisted'; waitId: string; patientId: string; wish?: number } & Visit)
   | { type: 'offered'; waitId: string; slot: number; deadline: number }
   | { type: 'wait_ended'; waitId: string; how: 'accepted' | 'booked' | 'declined' | 'lapsed' }
   | { type: 'checked_in'; checkInId: string; appointmentId: string; position: number; priority: Priority }
+  /** Holds what the copy in D1 has to keep of the check-in. */
+  | { type: 'unchecked_in'; appointmentId: string; checkInId: string; position: number; checkedInAt: number }
   | { type: 'called'; appointmentId: string; room: string }
   | { type: 'served'; appointmentId: string }
+  | { type: 'unserved'; appointmentId: string }
   | { type: 'skipped'; appointmentId: string }
   | { type: 'requeued'; appointmentId: string }
   | { type: 'no_show'; appointmentId: string }
@@ -209,29 +227,3 @@ export type EventOf<Type extends Event['type']> = Extract<Event, { type: Type }>
 
 /** An event in the log, with its number, its time (epoch ms) and the API key that caused it. */
 export type Recorded<E extends Event = Event> = E & { seq: number; at: number; actor: string }
-
-export const emptyDay = (): Day => ({
-  version: 0,
-  identity: null,
-  timeZone: 'UTC',
-  capacity: 0,
-  hours: null,
-  timetable: null,
-  availability: null,
-  slots: new Map(),
-  lowestFreeSlot: 1,
-  appointments: new Map(),
-  patients: new Map(),
-  holds: new Map(),
-  endedHolds: new Set(),
-  waitlist: new Map(),
-  endedWaits: new Set(),
-  checkIns: new Map(),
-  moves: new Map(),
-  movedTo: new Map(),
-  reservations: new Map(),
-  endedReservations: new Map(),
-  affected: new Map(),
-  eventsOf: new Map(),
-  isNewer: false,
-})

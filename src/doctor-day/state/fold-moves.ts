@@ -28,21 +28,21 @@ export const MOVE_EFFECTS: MoveEvents = {
     day.appointments.delete(appointmentId)
     day.movedTo.set(appointmentId, { ...to, moveId, slot, moves: appointment.moves + 1 })
     forgetPatient(day, appointment.patientId)
-    free(day, appointment.slot)
+    free(day, appointment)
   },
   move_aborted: (day, { moveId }) => amendMove(day, moveId, 'aborted'),
   move_settled(day, { moveId }) {
     day.moves.delete(moveId)
   },
   reserved(day, event) {
-    const { moveId, patientId, slot } = event
+    const { moveId, patientId, slot, span } = event
     const doctorDate = day.identity ?? { doctorId: '', date: '' }
-    day.reservations.set(moveId, reservationOf(doctorDate, event, timesOf(day.timetable, slot)))
+    day.reservations.set(moveId, reservationOf(doctorDate, event, timesOf(day.timetable, slot, span)))
     // The slot may have been offered to this patient, who stays on the waitlist until the move is confirmed.
     for (const waiting of day.waitlist.values())
       if (waiting.offer?.slot === slot) day.waitlist.set(waiting.id, { ...waiting, offer: null })
     countPatient(day, patientId)
-    take(day, slot, { kind: 'reservation', id: moveId })
+    take(day, event, { kind: 'reservation', id: moveId })
   },
   moved_in(day, { moveId, appointmentId }) {
     const reservation = day.reservations.get(moveId)
@@ -51,7 +51,7 @@ export const MOVE_EFFECTS: MoveEvents = {
     if (!reservation) return
     day.appointments.set(appointmentId, reservation.appointment)
     day.movedTo.delete(appointmentId)
-    take(day, reservation.appointment.slot, { kind: 'appointment', id: appointmentId })
+    take(day, reservation.appointment, { kind: 'appointment', id: appointmentId })
   },
   reservation_ended(day, { moveId }) {
     const reservation = day.reservations.get(moveId)
@@ -59,7 +59,7 @@ export const MOVE_EFFECTS: MoveEvents = {
     day.endedReservations.set(moveId, 'released')
     if (!reservation) return
     forgetPatient(day, reservation.appointment.patientId)
-    free(day, reservation.appointment.slot)
+    free(day, reservation.appointment)
   },
   pointed(day, { appointmentId, to }) {
     day.movedTo.set(appointmentId, to)

@@ -1,7 +1,6 @@
 import type { Appointment, CheckIn, Day, Event, EventOf, Opening, Recorded } from './day'
-import { emptyDay } from './day'
 import { MOVE_EFFECTS } from './fold-moves'
-import { appointmentOf, checkInOf } from './records'
+import { appointmentOf, checkInOf, visitOf } from './records'
 import { scheduleOf, timesOf } from './slot-times'
 import { countPatient, forgetPatient, free, take } from './slots'
 
@@ -64,10 +63,20 @@ const EFFECTS: Effects = {
   },
   booked(day, event) {
     const doctorDate = day.identity ?? { doctorId: '', date: '' }
-    const appointment = appointmentOf(doctorDate, event, timesOf(day.timetable, event.slot))
+    const appointment = appointmentOf(doctorDate, event, timesOf(day.timetable, event.slot, event.span))
     day.appointments.set(appointment.id, appointment)
     countPatient(day, appointment.patientId)
-    take(day, appointment.slot, { kind: 'appointment', id: appointment.id })
+    take(day, appointment, { kind: 'appointment', id: appointment.id })
+  },
+  /** `moves` counts it, so that a calendar knows which of two versions is newer. */
+  slot_changed(day, { appointmentId: id, slot, at }) {
+    const before = day.appointments.get(id)
+    if (!before) return
+    const times = timesOf(day.timetable, slot, before.span)
+    const after = { ...before, slot, ...times, updatedAt: at, moves: before.moves + 1 }
+    free(day, before)
+    day.appointments.set(id, after)
+    take(day, after, { kind: 'appointment', id })
   },
   cancelled(day, { appointmentId, waiting, at }) {
     const affected = day.affected.get(appointmentId)
@@ -80,38 +89,50 @@ const EFFECTS: Effects = {
       day.affected.set(id, { patientId, slot, waiting: null })
     }
   },
-  held(day, { holdId: id, slot, expiresAt }) {
-    day.holds.set(id, { id, slot, expiresAt, ...timesOf(day.timetable, slot) })
-    take(day, slot, { kind: 'hold', id })
+  held(day, { holdId: id, slot, span, expiresAt }) {
+    const hold = { id, slot, ...visitOf({ span }), expiresAt, ...timesOf(day.timetable, slot, span) }
+    day.holds.set(id, hold)
+    take(day, hold, { kind: 'hold', id })
   },
   hold_ended(day, { holdId }) {
     const hold = day.holds.get(holdId)
     day.holds.delete(holdId)
     day.endedHolds.add(holdId)
-    if (hold) free(day, hold.slot)
+    if (hold) free(day, hold)
   },
-  waitlisted(day, { waitId: id, patientId }) {
-    day.waitlist.set(id, { id, patientId, offer: null })
+  waitlisted(day, { waitId: id, patientId, wish, ...visit }) {
+    const wished = wish === undefined ? {} : { wish }
+    day.waitlist.set(id, { id, patientId, ...visitOf(visit), ...wished, offer: null })
   },
   offered(day, { waitId: id, slot, deadline }) {
     const waiting = day.waitlist.get(id)
-    const offer = { slot, deadline, ...timesOf(day.timetable, slot) }
+    const span = waiting?.span
+    const offer = { slot, deadline, ...timesOf(day.timetable, slot, span) }
     if (waiting) day.waitlist.set(id, { ...waiting, offer })
-    take(day, slot, { kind: 'offer', id })
+    take(day, { slot, ...visitOf({ span }) }, { kind: 'offer', id })
   },
   wait_ended(day, { waitId }) {
     const waiting = day.waitlist.get(waitId)
     day.waitlist.delete(waitId)
     day.endedWaits.add(waitId)
-    if (waiting?.offer) free(day, waiting.offer.slot)
+    if (waiting?.offer) free(day, { ...waiting, slot: waiting.offer.slot })
   },
   checked_in(day, event) {
     const patientId = day.appointments.get(event.appointmentId)?.patientId ?? ''
     day.checkIns.set(event.appointmentId, checkInOf(patientId, event))
+    day.lastPosition = Math.max(day.lastPosition, event.position)
+  },
+  unchecked_in(day, { appointmentId, at }) {
+    day.checkIns.delete(appointmentId)
+    touch(day, appointmentId, at)
   },
   called: (day, { appointmentId, room, at }) =>
     amend(day, appointmentId, { status: 'called', room, calledAt: at }),
   served: (day, { appointmentId, at }) => amend(day, appointmentId, { status: 'served', servedAt: at }),
+  unserved(day, { appointmentId, at }) {
+    amend(day, appointmentId, { status: 'called', servedAt: null })
+    touch(day, appointmentId, at)
+  },
   skipped: (day, { appointmentId }) => amend(day, appointmentId, { status: 'skipped' }),
   requeued: (day, { appointmentId }) => amend(day, appointmentId, { status: 'waiting', room: null }),
   no_show(day, { appointmentId, at }) {
@@ -119,16 +140,17 @@ const EFFECTS: Effects = {
     giveUpSlot(day, appointmentId, 'no_show', at)
   },
   /** The first event of a new log, after `opened`. */
-  rebuilt(day, { appointments, checkIns, movedAway }) {
+  rebuilt(day, { appointments, checkIns, lastPosition = 0, movedAway }) {
     for (const appointment of appointments) {
-      const { id, patientId, slot, status } = appointment
+      const { id, patientId, status } = appointment
       const { doctorId, date } = day.identity ?? { doctorId: '', date: '' }
       day.appointments.set(id, { ...appointment, doctorId, date })
       if (status !== 'booked') continue
       countPatient(day, patientId)
-      take(day, slot, { kind: 'appointment', id })
+      take(day, appointment, { kind: 'appointment', id })
     }
     for (const checkIn of checkIns) day.checkIns.set(checkIn.appointmentId, checkIn)
+    day.lastPosition = Math.max(day.lastPosition, lastPosition, ...checkIns.map(({ position }) => position))
     for (const { appointmentId, ...movedTo } of movedAway) day.movedTo.set(appointmentId, movedTo)
   },
   unknown(day) {
@@ -141,10 +163,43 @@ function giveUpSlot(day: Day, id: string, status: Appointment['status'], at: num
   if (!appointment) return
   day.appointments.set(id, { ...appointment, status, updatedAt: at })
   forgetPatient(day, appointment.patientId)
-  free(day, appointment.slot)
+  free(day, appointment)
+}
+
+/** What an undone step has left is as new as the undoing: its time must not go back. */
+function touch(day: Day, id: string, at: number): void {
+  const appointment = day.appointments.get(id)
+  if (appointment) day.appointments.set(id, { ...appointment, updatedAt: at })
 }
 
 function amend(day: Day, appointmentId: string, change: Partial<CheckIn>): void {
   const checkIn = day.checkIns.get(appointmentId)
   if (checkIn) day.checkIns.set(appointmentId, { ...checkIn, ...change })
 }
+
+export const emptyDay = (): Day => ({
+  version: 0,
+  identity: null,
+  timeZone: 'UTC',
+  capacity: 0,
+  hours: null,
+  timetable: null,
+  availability: null,
+  slots: new Map(),
+  lowestFreeSlot: 1,
+  appointments: new Map(),
+  patients: new Map(),
+  holds: new Map(),
+  endedHolds: new Set(),
+  waitlist: new Map(),
+  endedWaits: new Set(),
+  checkIns: new Map(),
+  lastPosition: 0,
+  moves: new Map(),
+  movedTo: new Map(),
+  reservations: new Map(),
+  endedReservations: new Map(),
+  affected: new Map(),
+  eventsOf: new Map(),
+  isNewer: false,
+})

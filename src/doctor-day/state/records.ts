@@ -1,17 +1,25 @@
-import type { Appointment, Booking, CheckIn, Day, DoctorDate, EventOf, Reservation } from './day'
+import type { Appointment, Booking, CheckIn, Day, DoctorDate, EventOf, Reservation, Visit } from './day'
 import type { SlotTimes } from './slot-times'
 
 /** The records that events create. The rules reply with the same records, so a reply matches the fold. */
+
+/** What is said of a visit beside the usual. */
+export const visitOf = ({ span = 1, serviceId }: Visit): Visit => ({
+  ...(span > 1 && { span }),
+  ...(serviceId !== undefined && { serviceId }),
+})
 
 /** The fields of a booking that its event has. */
 export const bookingOf = ({
   appointmentId,
   patientId,
   timeSlot = null,
+  ...visit
 }: Omit<Booking, 'timeSlot'> & { timeSlot?: number | null }): Booking => ({
   appointmentId,
   patientId,
   ...(timeSlot !== null && { timeSlot }),
+  ...visitOf(visit),
 })
 
 export const appointmentOf = (
@@ -25,6 +33,7 @@ export const appointmentOf = (
   date: doctorDate.date,
   slot: event.slot,
   timeSlot: event.timeSlot ?? null,
+  ...visitOf(event),
   ...times,
   status: 'booked',
   createdAt: event.at,

@@ -4,11 +4,19 @@ import { instantAt, isoAt, MINUTE_MS, type Offset, offsetsBetween } from '../../
 
 export const SLOTS_MAX = 1_000
 
+/** Wall-clock times in the day’s time zone, `12:30`. */
+export interface Break {
+  from: string
+  to: string
+}
+
 /** Wall-clock times in the day’s time zone, `09:00`; `to` may be `24:00`, the end of the date. */
 export interface WorkingHours {
   from: string
   to: string
   minutesPerSlot: number
+  /** By time. A break takes each slot that it touches; the other slots keep their numbers and times. */
+  breaks?: Break[]
 }
 
 /** ISO 8601 with the offset of the day's zone at that instant; null where the day has no working hours. */
@@ -27,6 +35,8 @@ interface Timetable {
   endsAt: number
   slotMs: number
   offsets: Offset[]
+  /** The numbers that breaks take out, ascending: they are no slots. */
+  skipped: number[]
 }
 
 export interface Schedule {
@@ -49,15 +59,53 @@ function timetableOf(date: string, timeZone: string, hours: WorkingHours): Timet
     endsAt,
     slotMs,
     offsets: offsetsBetween(beginsAt, beginsAt + SLOTS_MAX * slotMs, timeZone),
+    skipped: skippedBy(hours.breaks, (time) => (instantAt(date, time, timeZone) - beginsAt) / slotMs),
   }
 }
 
+/** `placeOf`: how many slots after the begin of the hours a time is. */
+function skippedBy(breaks: Break[] = [], placeOf: (time: string) => number): number[] {
+  const numbers = breaks.flatMap(({ from, to }) => {
+    const [first, last] = [Math.floor(placeOf(from)) + 1, Math.min(SLOTS_MAX, Math.ceil(placeOf(to)))]
+    return Array.from({ length: Math.max(0, last - first + 1) }, (_, index) => first + index)
+  })
+  return [...new Set(numbers)].sort((one, other) => one - other)
+}
+
+/** How many slots a day has, and when they are. */
+export interface Slots {
+  capacity: number
+  timetable: Timetable | null
+}
+
+/** The number of the last slot: the capacity, unless breaks take numbers out before it. */
+export const lastSlot = ({ capacity, timetable }: Slots): number =>
+  (timetable?.skipped ?? []).reduce((last, number) => (number <= last ? last + 1 : last), capacity)
+
+/** The numbers of all slots, ascending. */
+export function slotNumbers(slots: Slots): number[] {
+  const skipped = new Set(slots.timetable?.skipped)
+  const numbers = Array.from({ length: lastSlot(slots) }, (_, index) => index + 1)
+  return skipped.size === 0 ? numbers : numbers.filter((number) => !skipped.has(number))
+}
+
+/** Whether a break takes this number out. */
+export const isSkipped = (timetable: Timetable | null, slot: number): boolean =>
+  timetable?.skipped.includes(slot) ?? false
+
+/** The number of the slot that begins at an instant (epoch ms); null where none begins then. */
+export function slotBeginningAt(timetable: Timetable | null, at: number): number | null {
+  if (!timetable) return null
+  const slot = (at - timetable.beginsAt) / timetable.slotMs + 1
+  return Number.isInteger(slot) && slot >= 1 && !isSkipped(timetable, slot) ? slot : null
+}
+
 /** Slots follow each other in elapsed time: slots after a clock change show the new offset. */
-export function timesOf(timetable: Timetable | null, slot: number): SlotTimes {
+export function timesOf(timetable: Timetable | null, slot: number, span = 1): SlotTimes {
   if (!timetable) return { startsAt: null, endsAt: null }
   const { slotMs, offsets } = timetable
   const startsAt = startOf(timetable, slot)
-  return { startsAt: isoAt(startsAt, offsets), endsAt: isoAt(startsAt + slotMs, offsets) }
+  return { startsAt: isoAt(startsAt, offsets), endsAt: isoAt(startsAt + span * slotMs, offsets) }
 }
 
 const startOf = ({ beginsAt, slotMs }: Timetable, slot: number): number => beginsAt + (slot - 1) * slotMs
@@ -73,7 +121,9 @@ export const firstToBegin = (timetable: Timetable | null, at: number): number =>
 /** From when on a day takes no more patients: its hours are over, or each slot has begun. Null: never. */
 export function closesAt(timetable: Timetable | null, capacity: number): number | null {
   if (!timetable) return null
-  return capacity === 0 ? 0 : Math.min(timetable.endsAt, startOf(timetable, capacity))
+  return capacity === 0
+    ? 0
+    : Math.min(timetable.endsAt, startOf(timetable, lastSlot({ timetable, capacity })))
 }
 
 /**
@@ -81,13 +131,20 @@ export function closesAt(timetable: Timetable | null, capacity: number): number 
  * be none.
  */
 export function slotsThatFit(date: string, timeZone: string, hours: WorkingHours): number {
-  const spanMs = instantAt(date, hours.to, timeZone) - instantAt(date, hours.from, timeZone)
-  return Math.min(SLOTS_MAX, Math.max(0, Math.floor(spanMs / (hours.minutesPerSlot * MINUTE_MS))))
+  const beginsAt = instantAt(date, hours.from, timeZone)
+  const slotMs = hours.minutesPerSlot * MINUTE_MS
+  const placeOf = (time: string) => (instantAt(date, time, timeZone) - beginsAt) / slotMs
+  return Math.min(SLOTS_MAX, fitting(hours, placeOf))
 }
 
 /** How many slots fit on a date on which no clock changes. */
-export const usualSlots = ({ from, to, minutesPerSlot }: WorkingHours): number =>
-  Math.floor((minutesOf(to) - minutesOf(from)) / minutesPerSlot)
+export const usualSlots = (hours: WorkingHours): number =>
+  fitting(hours, (time) => (minutesOf(time) - minutesOf(hours.from)) / hours.minutesPerSlot)
+
+function fitting({ to, breaks }: WorkingHours, placeOf: (time: string) => number): number {
+  const last = Math.max(0, Math.floor(placeOf(to)))
+  return last - skippedBy(breaks, placeOf).filter((number) => number >= 1 && number <= last).length
+}
 
 /** `09:30` → 570 */
 export function minutesOf(time: string): number {

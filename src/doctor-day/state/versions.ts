@@ -1,4 +1,4 @@
-import type { Event } from './day'
+import type { Event, EventOf, Visit } from './day'
 
 /**
  * Each kind of event has a version. A stored event of an earlier version is read as the current one. A kind
@@ -9,23 +9,28 @@ type Fields = Record<string, unknown>
 /** By kind: the function at index n makes version n + 2 of version n + 1. */
 type Upcasts = Readonly<Record<string, readonly ((fields: Fields) => Fields)[]>>
 
-/** The kinds that this code writes. All of them are in their first version. */
-const UPCASTS: Record<Exclude<Event['type'], 'unknown'>, []> = {
-  opened: [],
+const asItIs = (fields: Fields): Fields => fields
+
+/** The kinds that this code writes. */
+const UPCASTS: Record<Exclude<Event['type'], 'unknown'>, ((fields: Fields) => Fields)[]> = {
+  opened: [asItIs],
   capacity_set: [],
-  hours_set: [],
+  hours_set: [asItIs],
   availability_set: [],
-  booked: [],
+  booked: [asItIs],
+  slot_changed: [],
   cancelled: [],
   absence_struck: [],
-  held: [],
+  held: [asItIs],
   hold_ended: [],
-  waitlisted: [],
+  waitlisted: [asItIs],
   offered: [],
   wait_ended: [],
   checked_in: [],
+  unchecked_in: [],
   called: [],
   served: [],
+  unserved: [],
   skipped: [],
   requeued: [],
   no_show: [],
@@ -33,23 +38,40 @@ const UPCASTS: Record<Exclude<Event['type'], 'unknown'>, []> = {
   moved_out: [],
   move_aborted: [],
   move_settled: [],
-  reserved: [],
+  reserved: [asItIs],
   moved_in: [],
   reservation_ended: [],
   pointed: [],
-  rebuilt: [],
+  rebuilt: [asItIs],
+}
+
+/**
+ * What version 2 of a kind added. An event without it is still written in version 1, so that an earlier
+ * version of the service can use a day on which nothing new was asked for.
+ */
+const isSecond: { [Type in Event['type']]?: (event: EventOf<Type>) => boolean } = {
+  opened: ({ hours }) => hours?.breaks !== undefined,
+  hours_set: ({ hours }) => hours?.breaks !== undefined,
+  booked: isVisit,
+  held: isVisit,
+  waitlisted: (event) => isVisit(event) || event.wish !== undefined,
+  reserved: isVisit,
+  rebuilt: ({ appointments, checkIns, lastPosition = 0 }) =>
+    appointments.some(isVisit) || lastPosition > Math.max(0, ...checkIns.map(({ position }) => position)),
+}
+
+function isVisit({ span, serviceId }: Visit): boolean {
+  return span !== undefined || serviceId !== undefined
 }
 
 /** The kinds of events, each with the version in which it is written. */
 export const versionsOf = (upcasts: Upcasts = UPCASTS): Map<string, number> =>
   new Map(Object.entries(upcasts).map(([kind, { length }]) => [kind, length + 1]))
 
-const VERSIONS = versionsOf()
-
 /** The JSON that the row of an event stores. `v` is the version, left out where that is 1. */
 export function written(event: Event): string {
-  const version = VERSIONS.get(event.type) ?? 1
-  return JSON.stringify(version === 1 ? event : { ...event, v: version })
+  const usesSecond = isSecond[event.type] as ((event: Event) => boolean) | undefined
+  return JSON.stringify(usesSecond?.(event) ? { ...event, v: 2 } : event)
 }
 
 /** The event that a row stores, in its current version. */

@@ -8,9 +8,10 @@ import type {
   Move,
   MovedTo,
   Occupant,
+  Waiting,
   WaitlistPlace,
 } from './day'
-import { type SlotTimes, timesOf } from './slot-times'
+import { type SlotTimes, slotNumbers, timesOf } from './slot-times'
 
 /** The views of a doctor’s day, and what each of them shows. */
 export type Query =
@@ -18,6 +19,7 @@ export type Query =
   | { view: 'appointments' }
   | { view: 'availability' }
   | { view: 'arrivals' }
+  | { view: 'waitlist' }
   | { view: 'ledger' }
   | { view: 'line'; id: string }
   | { view: 'move'; id: string }
@@ -35,9 +37,9 @@ export interface ShownAppointment extends Omit<Appointment, 'status'> {
 export function shown(day: Day, appointment: Appointment): ShownAppointment {
   const checkIn = day.checkIns.get(appointment.id)
   if (!checkIn || appointment.status !== 'booked') return appointment
-  return checkIn.status === 'served'
-    ? { ...appointment, status: 'completed', updatedAt: checkIn.servedAt ?? checkIn.checkedInAt }
-    : { ...appointment, status: 'checked_in', updatedAt: checkIn.checkedInAt }
+  const since = checkIn.servedAt ?? checkIn.checkedInAt
+  const updatedAt = Math.max(since, appointment.updatedAt)
+  return { ...appointment, status: checkIn.status === 'served' ? 'completed' : 'checked_in', updatedAt }
 }
 
 /** The appointment has left this day; the caller asks the day that it moved to. */
@@ -54,6 +56,8 @@ interface Views {
   availability: Availability | null
   /** All check-ins, by position. */
   arrivals: CheckIn[]
+  /** In the order in which they joined; `place` counts 1, 2, 3 … */
+  waitlist: (Waiting & { place: number })[]
   /** Null on an unused day. */
   ledger: Ledger | null
   /** All check-ins on the day of this appointment; null where this appointment is not checked in. */
@@ -67,7 +71,7 @@ interface Views {
 export type Seen<Q extends Query> = Views[Q['view']]
 
 /** Lists show an appointment as soon as its move to this day was answered: before this day hears of it. */
-export const isList = ({ view }: Query): boolean => view === 'appointments' || view === 'ledger'
+export const isList = ({ view }: Query): boolean => ['appointments', 'ledger', 'waitlist'].includes(view)
 
 /** What a view shows, and how many events the day has. */
 export interface Sight<Q extends Query, S = Seen<Q>> {
@@ -89,6 +93,7 @@ const SHOW: Show = {
       .map((appointment) => shown(day, appointment)),
   availability: ({ availability, capacity, hours }) => availability && { ...availability, capacity, hours },
   arrivals,
+  waitlist: ({ waitlist }) => [...waitlist.values()].map((waiting, n) => ({ ...waiting, place: n + 1 })),
   ledger: (day) => day.identity && ledgerOf(day),
   line: (day, { id }) => (day.checkIns.has(id) ? arrivals(day) : movedAway(day, id)),
   move: (day, { id }) => day.moves.get(id)?.state ?? null,
@@ -133,23 +138,23 @@ export interface Ledger {
 }
 
 export function ledgerOf(day: Day): Ledger {
-  const held = day.holds.size + day.reservations.size
-  const offered = [...day.waitlist.values()].filter(({ offer }) => offer).length
-  const slots = Array.from({ length: day.capacity }, (_, index) => ({
-    slot: index + 1,
-    ...timesOf(day.timetable, index + 1),
-    occupant: day.slots.get(index + 1) ?? null,
+  const taken = [...day.slots.values()]
+  const takenBy = (...kinds: Occupant['kind'][]) => taken.filter(({ kind }) => kinds.includes(kind)).length
+  const slots = slotNumbers(day).map((slot) => ({
+    slot,
+    ...timesOf(day.timetable, slot),
+    occupant: day.slots.get(slot) ?? null,
   }))
   return {
     date: day.identity?.date ?? '',
     timeZone: day.timeZone,
     isPresent: day.availability?.isPresent ?? true,
     capacity: day.capacity,
-    booked: day.slots.size - held - offered,
-    held,
-    offered,
+    booked: takenBy('appointment'),
+    held: takenBy('hold', 'reservation'),
+    offered: takenBy('offer'),
     remaining: day.capacity - day.slots.size,
-    waiting: day.waitlist.size - offered,
+    waiting: [...day.waitlist.values()].filter(({ offer }) => !offer).length,
     version: day.version,
     slots,
   }

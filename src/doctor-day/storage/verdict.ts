@@ -1,6 +1,6 @@
 import type { Known } from '../commands'
-import { type Day, type DayIdentity, emptyDay } from '../state/day'
-import { evolve, fold } from '../state/fold'
+import type { Day, DayIdentity } from '../state/day'
+import { emptyDay, evolve, fold } from '../state/fold'
 import { dayKey } from './address'
 import { firstBroken, hashAt, headOf, readEvents, setHead, signedOf } from './log'
 import { isChanged, signAgain, signAll } from './replies'

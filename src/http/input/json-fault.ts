@@ -7,10 +7,10 @@ export interface JsonFault {
 
 /**
  * Finds the fault that JSON.parse only names, because its message repeats the text, which can be personal.
- * For a text that JSON.parse refused.
+ * For a text that JSON.parse refused; `whole` is what a sentence calls it.
  */
-export function faultIn(text: string): JsonFault {
-  const { at, expected } = scan(text)
+export function faultIn(text: string, whole = 'body'): JsonFault {
+  const { at, expected } = scan(text, whole)
   const lines = text.slice(0, at).split(/\r\n|\n|\r/)
   return { line: lines.length, column: [...(lines.at(-1) ?? '')].length + 1, expected }
 }
@@ -31,7 +31,7 @@ interface Found {
 }
 
 /** Without recursion: a body can open half a million lists. */
-function scan(text: string): Found {
+function scan(text: string, whole: string): Found {
   const open: ('{' | '[')[] = []
   let at = match(SPACE, text, 0)
   let place: 'value' | 'first' | 'name' | 'after' = 'value'
@@ -39,7 +39,7 @@ function scan(text: string): Found {
     const here = text[at]
     const inside = open.at(-1)
     if (place === 'after') {
-      if (inside === undefined) return { at, expected: 'the body should end here' }
+      if (inside === undefined) return { at, expected: `the ${whole} should end here` }
       if (here === (inside === '{' ? '}' : ']')) open.pop()
       else if (here === ',') place = inside === '{' ? 'name' : 'value'
       else return { at, expected: `a comma or ${inside === '{' ? '}' : ']'} was expected` }

@@ -66,4 +66,7 @@ export function badFile(rule: string, message: string): Problem {
 }
 
 export const noFile = () =>
-  badFile('required', 'Send the file as field `file` of multipart/form-data, or as a text/csv body')
+  badFile(
+    'required',
+    'Send the file as field `file` of multipart/form-data, or as a text/csv or application/x-ndjson body',
+  )

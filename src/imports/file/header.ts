@@ -23,7 +23,7 @@ export interface Header<Name extends string> {
   faults: Fault[]
 }
 
-const FILE_COLUMNS_MAX = 256
+export const FILE_COLUMNS_MAX = 256
 
 export function readHeader<Name extends string>(
   record: readonly string[],
@@ -49,12 +49,11 @@ export function readHeader<Name extends string>(
   if (names.length > FILE_COLUMNS_MAX)
     faults.push(fault('file', 'columns', `a file may have at most ${FILE_COLUMNS_MAX} columns`))
   const places = columns.map((column) => ({ ...column, place: names.indexOf(column.name) }))
-  const ignored = [...new Set(unknown.map(shown))]
   return {
     width: names.length,
     places,
     isOurs: names.includes(ROW_COLUMN),
-    notes: { separator, ignored, warnings: warningsOf(unknown, absent) },
+    notes: notesAbout(unknown, absent, separator),
     faults,
   }
 }
@@ -64,6 +63,17 @@ const fault = (field: string, rule: string, sentence: string): Fault => ({
   field,
   rule,
   message: `Row 1: ${sentence}`,
+})
+
+/** `unknown`: names that are no columns, as written. `absent`: columns that the file does not have. */
+export const notesAbout = (
+  unknown: readonly string[],
+  absent: readonly Column<string>[],
+  separator: Separator = ',',
+): FileNotes => ({
+  separator,
+  ignored: [...new Set(unknown.map(shown))],
+  warnings: warningsOf(unknown, absent),
 })
 
 function warningsOf(unknown: readonly string[], absent: readonly Column<string>[]): string[] {

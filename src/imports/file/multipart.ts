@@ -4,16 +4,21 @@ import { pipeline } from 'node:stream/promises'
 import { Busboy, type BusboyFileStream } from '@fastify/busboy'
 import { Problem } from '../../problem'
 import { badFile, FILE_FIELD, limitBytes, noFile } from './bytes'
+import type { Format } from './rows'
 
 /** What a multipart body may hold besides the file: boundaries, headers and fields that are ignored. */
 const OVERHEAD_BYTES_MAX = 64 * 1024
 const PARTS_MAX = 20
 
-/** The bytes of the field `file` as they arrive. Throws after them if the body does not end as it must. */
+/**
+ * The bytes of the field `file` as they arrive; before them `onFormat` is told what its name says. Throws
+ * after them if the body does not end as it must.
+ */
 export async function* multipartFile(
   body: AsyncIterable<Uint8Array>,
   contentType: string,
   bytesMax: number,
+  onFormat: (format: Format) => void = () => {},
 ): AsyncGenerator<Uint8Array> {
   const boundary = boundaryOf(contentType)
   const busboy = openBusboy(boundary)
@@ -36,7 +41,7 @@ export async function* multipartFile(
   try {
     const file = await found
     if (!file) throw refusal ?? (isClosed() ? noFile() : malformed())
-    if (!/\.csv$/i.test(file.name)) throw badFile('file_name', 'The file’s name must end with .csv')
+    onFormat(formatOf(file.name))
     yield* file.stream as AsyncIterable<Uint8Array>
     await parsing
     if (files.length > 1) throw badFile('file', 'Send one file only')
@@ -51,6 +56,12 @@ export async function* multipartFile(
   } finally {
     limited.destroy()
   }
+}
+
+function formatOf(name: string): Format {
+  if (/\.csv$/i.test(name)) return 'csv'
+  if (/\.(?:ndjson|jsonl)$/i.test(name)) return 'ndjson'
+  throw badFile('file_name', 'The file’s name must end with .csv, or with .ndjson or .jsonl')
 }
 
 const BOUNDARY = /;\s*boundary\s*=\s*(?:"((?:[^"\\]|\\.)*)"|([^\s;"]+))/i

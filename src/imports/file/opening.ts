@@ -1,9 +1,24 @@
+import type { Fault } from '../../problem'
+
 /** What the first bytes and the first line of a file say: whether it is CSV at all, and its separator. */
 
 export interface Column<Name extends string> {
   name: Name
   isRequired: boolean
+  /** What JSON may hold instead of a text. It is read as the text of a CSV cell would be. */
+  json?: 'number' | 'boolean'
+  /** How much of a bad cell is kept, if 2,000 characters are not enough: what is kept must still be bad. */
+  keptCharactersMax?: number
 }
+
+/**
+ * One record of a file by column name, or its fault. `row` is its number in the file. A fault with cells is
+ * about that row only; a fault without cells is about the whole file. CSV has text in each cell, JSON may
+ * have anything.
+ */
+export type FileRow<Name extends string, Cell = unknown> =
+  | { row: number; cells: Record<Name, Cell>; fault?: undefined }
+  | { row: number; cells?: Record<Name, Cell>; fault: Fault }
 
 const SEPARATORS = [',', ';', '\t', '|'] as const
 export type Separator = (typeof SEPARATORS)[number]
@@ -51,7 +66,10 @@ const best = (countOf: (separator: Separator) => number): Separator =>
  * a cell without quotes is a fault of CSV, and a bracket alone is one column.
  */
 const TEXT_DISGUISES: [start: RegExp, sentence: string][] = [
-  [/^(?:\[\s*(?:[[{"\]]|$)|\{\s*(?:["}]|$))/, 'this is JSON; send its records as CSV UTF-8'],
+  [
+    /^(?:\[\s*(?:[[{"\]]|$)|\{\s*(?:["}]|$))/,
+    'this is JSON; send its records as CSV UTF-8, or one on each line of an .ndjson file',
+  ],
   [
     /^<(?:!doctype html|html|head|body|meta|style|table)\b/i,
     'this is HTML, a web page or a table saved as one; save the table as CSV UTF-8',

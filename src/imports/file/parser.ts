@@ -1,11 +1,11 @@
 import { type CsvError, type Parser, parse } from 'csv-parse'
 import { type Column, openingOf, type Separator } from './opening'
 
-/** A longer record is not a row but a quote that was never closed. */
-const RECORD_CHARACTERS_MAX = 64 * 1024
+/** A longer record is not a row but a quote that was never closed; a kind with long cells allows more. */
+export const ROW_CHARACTERS_MAX_USUAL = 64 * 1024
 
 /** Bytes of the file per record. This limits empty columns too, which add no characters to a record. */
-export const RECORD_BYTES_MAX = 4 * RECORD_CHARACTERS_MAX
+export const rowBytesMax = (charactersMax: number): number => 4 * charactersMax
 
 /**
  * All line ends are listed: a parser that detects the line end from the first line reads a file with mixed
@@ -15,11 +15,10 @@ const DIALECT = {
   record_delimiter: ['\r\n', '\n', '\r'],
   relax_column_count: true,
   skip_empty_lines: true,
-  max_record_size: RECORD_CHARACTERS_MAX,
 }
 
 /** A fault that ends the reading, because nothing after it can be trusted. */
-export interface CsvFault {
+export interface FatalFault {
   rule: string
   sentence: string
 }
@@ -28,47 +27,52 @@ export interface CsvFault {
 const IN_PLACE_OF_BAD_BYTES = '\uFFFD'.repeat(8)
 
 /** Holds the text back until the first line has told the separator, then parses. */
-export function openFile(columns: readonly Column<string>[], take: (record: string[]) => void) {
+export function openFile(
+  columns: readonly Column<string>[],
+  charactersMax: number,
+  take: (record: string[]) => void,
+) {
   let [held, separator] = ['', ',' as Separator]
   let parser: Parser | undefined
-  const open = (isAll: boolean): CsvFault | null => {
+  const open = (isAll: boolean): FatalFault | null => {
     if (parser) return null
-    const opening = openingOf(held, columns, isAll || held.length > RECORD_CHARACTERS_MAX)
+    const opening = openingOf(held, columns, isAll || held.length > charactersMax)
     if (!opening) return null
     if (opening.disguise !== undefined) return { rule: 'csv', sentence: opening.disguise }
     ;[held, separator] = [opening.rest, opening.separator]
-    parser = openParser(separator, take)
+    parser = openParser(separator, charactersMax, take)
     return null
   }
   return {
     separator: () => separator,
     finished: () => (parser ? parser.info.records + parser.info.empty_lines : 0),
-    async push(text: string): Promise<CsvFault | null> {
+    async push(text: string): Promise<FatalFault | null> {
       held += text
       const fault = open(false)
       if (!parser) return fault
       const ready = held
       held = ''
-      return push(parser, ready)
+      return push(parser, ready, charactersMax)
     },
     /** The parser looks ahead: it gives the row before the bad bytes only after it has seen more text. */
-    async endAtBadBytes(): Promise<CsvFault> {
+    async endAtBadBytes(): Promise<FatalFault> {
       held += IN_PLACE_OF_BAD_BYTES
       const fault = open(true)
-      if (parser) await push(parser, held)
+      if (parser) await push(parser, held, charactersMax)
       return fault ?? NOT_UTF8
     },
-    async end(): Promise<CsvFault | null> {
+    async end(): Promise<FatalFault | null> {
       const fault = open(true)
-      return parser ? ((await push(parser, held)) ?? end(parser)) : fault
+      return parser ? ((await push(parser, held, charactersMax)) ?? end(parser, charactersMax)) : fault
     },
   }
 }
 
 /** csv-parse passes each record to `take` during the write and outputs nothing: there is no second queue. */
-function openParser(separator: Separator, take: (record: string[]) => void): Parser {
+function openParser(separator: Separator, charactersMax: number, take: (record: string[]) => void): Parser {
   const parser = parse({
     ...DIALECT,
+    max_record_size: charactersMax,
     delimiter: separator,
     on_record: (record: string[]) => {
       take(record)
@@ -80,35 +84,39 @@ function openParser(separator: Separator, take: (record: string[]) => void): Par
   return parser
 }
 
-const push = (parser: Parser, text: string): Promise<CsvFault | null> =>
+const push = (parser: Parser, text: string, charactersMax: number): Promise<FatalFault | null> =>
   text === ''
     ? Promise.resolve(null)
-    : new Promise((resolve) => parser.write(text, (error) => resolve(error ? csvFaultOf(error) : null)))
+    : new Promise((resolve) =>
+        parser.write(text, (error) => resolve(error ? csvFaultOf(error, charactersMax) : null)),
+      )
 
-const end = (parser: Parser): Promise<CsvFault | null> =>
+const end = (parser: Parser, charactersMax: number): Promise<FatalFault | null> =>
   new Promise((resolve) => {
-    parser.on('error', (error) => resolve(csvFaultOf(error)))
+    parser.on('error', (error) => resolve(csvFaultOf(error, charactersMax)))
     parser.end(() => resolve(null))
   })
 
-const NOT_UTF8: CsvFault = {
+const NOT_UTF8: FatalFault = {
   rule: 'utf8',
   sentence: 'from here on the file is not UTF-8; save it as CSV UTF-8',
 }
-export const TOO_LONG: CsvFault = {
+export const tooLong = (charactersMax: number): FatalFault => ({
   rule: 'record_size',
-  sentence: `a row may have at most ${RECORD_CHARACTERS_MAX} characters`,
-}
+  sentence: `a row may have at most ${charactersMax} characters`,
+})
 
-const CSV_FAULTS: Partial<Record<CsvError['code'], CsvFault>> = {
+const CSV_FAULTS: Partial<Record<CsvError['code'], FatalFault>> = {
   CSV_QUOTE_NOT_CLOSED: { rule: 'quote', sentence: 'a quote is opened and never closed' },
   CSV_INVALID_CLOSING_QUOTE: { rule: 'quote', sentence: 'text follows a closing quote' },
   INVALID_OPENING_QUOTE: { rule: 'quote', sentence: 'a quote is inside a value without quotes' },
-  CSV_MAX_RECORD_SIZE: TOO_LONG,
 }
 
-const csvFaultOf = (error: Error): CsvFault =>
-  CSV_FAULTS[(error as CsvError).code] ?? { rule: 'csv', sentence: 'this is not CSV' }
+function csvFaultOf(error: Error, charactersMax: number): FatalFault {
+  const { code } = error as CsvError
+  if (code === 'CSV_MAX_RECORD_SIZE') return tooLong(charactersMax)
+  return CSV_FAULTS[code] ?? { rule: 'csv', sentence: 'this is not CSV' }
+}
 
 /** Text of a file, and whether the bytes behind it are UTF-8. */
 interface Decoded {

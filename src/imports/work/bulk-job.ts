@@ -22,7 +22,7 @@ interface Watch {
   reopeningUntil: number
   /** Alarms since the last progress: the alarms get rarer only while nothing happens. */
   wakes: number
-  /** Rows created or failed at the last check. */
+  /** Rows that were done at the last check. */
   settled?: number
 }
 
@@ -120,10 +120,7 @@ async function pendingChunks(db: Db, clinicId: string, jobId: string, now: numbe
       .select({ until: sql<number | null>`min(${freeAt})` })
       .from(importChunks)
       .where(and(isPending, gt(freeAt, now))),
-    db
-      .select({ rows: sql<number>`sum(${importChunks.created} + ${importChunks.failed})` })
-      .from(importChunks)
-      .where(isOfJob),
+    db.select({ rows: sql<number>`sum(created + duplicate + failed)` }).from(importChunks).where(isOfJob),
   ])
   return { chunks: free.map(({ chunk }) => chunk), settled: done?.rows ?? 0, freeAt: busy?.until ?? null }
 }

@@ -39,7 +39,29 @@ export function sumsOf({ jobId, firstRow, lastRow }: Chunk): { created: SQL; fai
 }
 
 /** Rows per chunk: one statement imports them, and the largest default file needs one batch of messages. */
-export const CHUNK_ROWS = 1_000
+const CHUNK_ROWS = 1_000
+
+/** What the rows of a chunk may take, or one row more: one transaction writes them, within a lease. */
+const CHUNK_BYTES = 4 * 1024 * 1024
+
+/** `[chunk, first row, last row]`; between its rows there may be empty ones, which are not stored. */
+export type ChunkRange = [number, number, number]
+
+/** Cuts the rows of a file into chunks, as the rows arrive. */
+export function openChunks() {
+  const ranges: ChunkRange[] = []
+  let [rows, bytes] = [0, 0]
+  const add = (row: number, rowBytes: number) => {
+    if (ranges.length === 0 || rows === CHUNK_ROWS || bytes >= CHUNK_BYTES) {
+      ranges.push([ranges.length, row, row])
+      ;[rows, bytes] = [0, 0]
+    }
+    ranges.at(-1)?.splice(2, 1, row)
+    rows += 1
+    bytes += rowBytes
+  }
+  return { add, ranges }
+}
 
 /** The most messages that sendBatch takes. */
 export const MESSAGES_MAX = 100

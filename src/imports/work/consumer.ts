@@ -110,17 +110,19 @@ async function workAtOnce(db: Db, kind: Kind, chunk: Chunk, now: number): Promis
   const { jobId, clinicId } = chunk
   const isLeased = leased(chunk, 'pending')
   const rows = sql`r.job_id = ${jobId} AND r.row BETWEEN ${chunk.firstRow} AND ${chunk.lastRow}`
-  const count = (status: 'created' | 'failed') =>
+  const count = (status: 'created' | 'duplicate' | 'failed') =>
     sql`(SELECT count(*) FROM staged_rows r WHERE ${rows} AND r.status = ${status})`
   const open = sql`${rows} AND r.status IS NULL`
   await kind.prepare?.(db, { clinicId, rows: open })
-  const { statement, isCreated, reason } = kind.commit(db, { jobId, clinicId, now, rows: open, isLeased })
+  const committed = kind.commit(db, { jobId, clinicId, now, rows: open, isLeased })
+  const { statement, isCreated, isDuplicate = sql`false`, reason } = committed
   const [, , ended] = await db.batch([
     statement,
     db
       .update(stagedRows)
       .set({
-        status: sql`CASE WHEN ${isCreated} THEN 'created' ELSE 'failed' END`,
+        status: sql`CASE WHEN ${isCreated} THEN 'created' WHEN ${isDuplicate} THEN 'duplicate'
+          ELSE 'failed' END`,
         reason: sql`CASE WHEN ${isCreated} THEN NULL ELSE ${reason} END`,
       })
       .where(
@@ -129,7 +131,12 @@ async function workAtOnce(db: Db, kind: Kind, chunk: Chunk, now: number): Promis
       ),
     db
       .update(importChunks)
-      .set({ state: 'done', created: count('created'), failed: count('failed') })
+      .set({
+        state: 'done',
+        created: count('created'),
+        duplicate: count('duplicate'),
+        failed: count('failed'),
+      })
       .where(sql`job_id = ${jobId} AND chunk = ${chunk.chunk} AND ${isLeased}`)
       .returning({ chunk: importChunks.chunk }),
     completeJob(db, chunk, now),

@@ -48,7 +48,7 @@ export async function workRowByRow(claimed: ClaimedChunk): Promise<void> {
 
 /** Settles the rows that need no call: duplicates, and rows whose last try has no stored outcome. */
 async function settleWithoutCall({ db, kind, chunk, isLeased }: ClaimedChunk): Promise<void> {
-  const isRepeat = kind.repeats('staged_rows')
+  const isRepeat = kind.repeats(chunk.clinicId)
   await db
     .update(stagedRows)
     .set({

@@ -1,0 +1,98 @@
+import { and, asc, eq, gte, lte, type SQL, sql } from 'drizzle-orm'
+import type { SQLiteColumn } from 'drizzle-orm/sqlite-core'
+import { today } from '../access/actions'
+import type { Ctx } from '../context'
+import { caughtUp } from '../doctor-day/client'
+import type { DayVersion } from '../doctor-day/commands'
+import { dayKey } from '../doctor-day/storage/address'
+import { requireDay, seeDay } from '../doctors/actions'
+import { invalid } from '../http/failure'
+import { logFailure } from '../lib/log'
+import { cutPage, type Page } from '../lib/page'
+import { askedInstant } from '../lib/time'
+import { Problem } from '../problem'
+import { askedDaysOf } from '../recorder/client'
+import { type Appointment, appointments, type ListAppointments, toAppointment } from './model'
+import { type AskWaitlist, toWaiting, type WaitingPlace } from './waitlist'
+
+/** Lists of appointments: of one day, which the day itself knows, and across days, from D1’s copy. */
+
+/** Without a date: today, at the clinic. */
+export async function listDay(ctx: Ctx, doctorId: string, date = today(ctx)): Promise<Appointment[]> {
+  const { seen } = await seeDay(ctx, doctorId, date, { view: 'appointments' })
+  return seen.map(toAppointment)
+}
+
+/**
+ * Across days, by date: read from D1’s copy, which follows the days within a second in ordinary times. An id
+ * begins with the key of the day it was booked on, so a doctor’s day is listed in one run. Ids never change,
+ * so pages repeat or skip only an appointment that is rescheduled to another date between two pages.
+ *
+ * Of one patient it shows what was booked just before: the Recorder names the days that were asked, and they
+ * are waited for. For other lists the caller names them (`at_least`).
+ */
+export async function listAppointments(ctx: Ctx, wanted: ListAppointments): Promise<Page<Appointment>> {
+  const { patient_id, at_least } = wanted
+  if (at_least) await Promise.all(at_least.map((day) => waitFor(ctx, day)))
+  const asked = patient_id === undefined ? [] : askedDaysOf(ctx.env, ctx.clinic.id, patient_id)
+  const [rows, days] = await Promise.all([selectAppointments(ctx, wanted), asked])
+  if (days.length > 0) await Promise.all(days.map((day) => waitIfPossible(ctx, day)))
+  const current = days.length > 0 ? await selectAppointments(ctx, wanted) : rows
+  return cutPage(current.map(toAppointment), wanted.limit, (row) => [row.date, row.id])
+}
+
+/** Waits until D1 has what the caller has seen of a day. */
+async function waitFor(ctx: Ctx, { doctorId, date, version }: DayVersion): Promise<void> {
+  const { known } = await requireDay(ctx, doctorId, date)
+  if (known && known.version >= version) return
+  const day = await caughtUp(ctx, dayKey(ctx.clinic.id, doctorId, date)).catch(() => null)
+  if (day && day.version < version) throw invalid([{ field: 'at_least', rule: 'value', message: TOO_HIGH }])
+  if (!day || day.copied < version) throw new Problem('unavailable', LATE)
+}
+
+const TOO_HIGH = 'names a version that the day does not have; send values of the header X-Day-Version'
+const LATE = 'D1 does not have this version of the day yet; retry'
+
+/** A list that was not asked to wait is shown as D1 has it where the day cannot be reached. */
+async function waitIfPossible(ctx: Ctx, { doctorId, date }: { doctorId: string; date: string }) {
+  await caughtUp(ctx, dayKey(ctx.clinic.id, doctorId, date)).catch((error: unknown) =>
+    logFailure('copy_not_awaited', error),
+  )
+}
+
+function selectAppointments(ctx: Ctx, wanted: ListAppointments) {
+  const { patient_id, doctor_id, from, to, status, cursor } = wanted
+  const { clinicId, patientId, doctorId, date, id } = appointments
+  return ctx.db
+    .select()
+    .from(appointments)
+    .where(
+      and(
+        eq(clinicId, ctx.clinic.id),
+        patient_id === undefined ? undefined : eq(patientId, patient_id),
+        doctor_id === undefined ? undefined : (patient_id ? alsoEq : eq)(doctorId, doctor_id),
+        from === undefined ? undefined : gte(date, from),
+        to === undefined ? undefined : lte(date, to),
+        status === undefined
+          ? undefined
+          : (patient_id || doctor_id ? alsoEq : eq)(appointments.status, status),
+        cursor && sql`(${date}, ${id}) > (${cursor[0]}, ${cursor[1]})`,
+      ),
+    )
+    .orderBy(asc(date), asc(id))
+    .limit(wanted.limit + 1)
+}
+
+/**
+ * The plus keeps SQLite from choosing the index of this column. SQLite does not know how many rows a value
+ * has: it could read all booked appointments of a clinic to find those of one patient.
+ */
+const alsoEq = (column: SQLiteColumn, value: string): SQL => sql`+${column} = ${value}`
+
+/** Who waits for a doctor’s day, in order, now or at an instant: 500 patients at most. */
+export async function listWaitlist(ctx: Ctx, asked: AskWaitlist): Promise<WaitingPlace[]> {
+  const instant = askedInstant(asked.at)
+  const { doctor_id, date = today(ctx, instant ?? ctx.now) } = asked
+  const { seen } = await seeDay(ctx, doctor_id, date, { view: 'waitlist' }, instant)
+  return seen.map((waiting) => ({ ...toWaiting(waiting), doctor_id, date }))
+}

@@ -1,0 +1,149 @@
+import { newId } from '../../lib/crypto'
+import { type RecorderEnv, record } from '../../recorder/client'
+import type { Kind } from '../../recorder/kind'
+import { inTurn } from '../rules/queue'
+import type { Day, Event, Recorded } from '../state/day'
+import { closesAt } from '../state/slot-times'
+import { shown } from '../state/views'
+
+/** Copies the day’s figures, and what these events have changed. `head`: the hash of the newest event. */
+export async function copyToD1(env: RecorderEnv, day: Day, events: Recorded[], head: string): Promise<void> {
+  if (!day.identity) return
+  const { clinicId, doctorId, date } = day.identity
+  const isPresent = day.availability?.isPresent ?? true
+  const closing = closesAt(day.timetable, day.capacity)
+  const nextPatient = inTurn(day)[0]?.patientId ?? null
+  const { timeZone, hours } = day
+  const taken = [...day.slots.keys()].sort((one, other) => one - other)
+  const terms = { timeZone, ...(hours && { hours }) }
+  const figures = [
+    ...[isPresent ? 1 : 0, day.capacity, day.slots.size, day.version, head, closing, nextPatient],
+    ...[taken, terms],
+  ]
+  const ofDay = [clinicId, doctorId, date, ...figures]
+  const checkIns = checkInRowsOf(day, events)
+  const kind = checkIns.length > 0 ? COPY_WITH_CHECK_INS : COPY
+  const row = JSON.stringify([ofDay, appointmentRowsOf(day, events), checkIns])
+  await record(env, kind, { kind: kind.name, clinicId, op: newId(), isKeyed: false, row })
+}
+
+const figure = (place: number) => `value->>'$[0][${place}]'`
+const OF_COPIES = 'FROM json_each(?1) AS copy CROSS JOIN json_each(copy.value,'
+const DAY_OF_COPY = [0, 1, 2].map((place) => `copy.${figure(place)}`).join(', ')
+const cells = (count: number) =>
+  Array.from({ length: count }, (_, place) => `changed.value->>${place}`).join(', ')
+
+const DAYS = `
+  INSERT INTO days (clinic_id, doctor_id, date, is_present, capacity, taken, version, head, closes_at,
+    next_patient, taken_slots, terms)
+  SELECT ${Array.from({ length: 12 }, (_, place) => figure(place)).join(', ')} FROM json_each(?1) WHERE true
+  ON CONFLICT (clinic_id, doctor_id, date) DO UPDATE SET
+    is_present = excluded.is_present, capacity = excluded.capacity, taken = excluded.taken,
+    version = excluded.version, head = excluded.head,
+    closes_at = excluded.closes_at, next_patient = excluded.next_patient,
+    taken_slots = excluded.taken_slots, terms = excluded.terms
+  WHERE excluded.version >= days.version`
+
+/** Two days may write one appointment. `moves` decides first: the day that it moved to has the newer row. */
+const APPOINTMENTS = `
+  INSERT INTO appointments (clinic_id, doctor_id, date, id, patient_id, slot, time_slot, starts_at, ends_at,
+    status, created_at, updated_at, version, moves, span, service_id)
+  SELECT ${DAY_OF_COPY}, ${cells(13)} ${OF_COPIES} '$[1]') AS changed WHERE true
+  ON CONFLICT (id) DO UPDATE SET
+    clinic_id = excluded.clinic_id, doctor_id = excluded.doctor_id, date = excluded.date,
+    patient_id = excluded.patient_id, slot = excluded.slot, time_slot = excluded.time_slot,
+    created_at = excluded.created_at,
+    starts_at = excluded.starts_at, ends_at = excluded.ends_at, status = excluded.status,
+    updated_at = excluded.updated_at, version = excluded.version, moves = excluded.moves,
+    span = excluded.span, service_id = excluded.service_id
+  WHERE (excluded.moves, excluded.version) >= (appointments.moves, appointments.version)`
+
+const CHECK_INS = `
+  INSERT INTO check_ins (clinic_id, doctor_id, date, id, appointment_id, position, status, checked_in_at,
+    version, called_at)
+  SELECT ${DAY_OF_COPY}, ${cells(7)} ${OF_COPIES} '$[2]') AS changed WHERE true
+  ON CONFLICT (id) DO UPDATE SET
+    clinic_id = excluded.clinic_id, doctor_id = excluded.doctor_id, date = excluded.date,
+    appointment_id = excluded.appointment_id, position = excluded.position, status = excluded.status,
+    checked_in_at = excluded.checked_in_at, version = excluded.version, called_at = excluded.called_at
+  WHERE excluded.version >= check_ins.version`
+
+/**
+ * What a day hands over: its figures, and the appointments and check-ins that its newest events changed. An
+ * older version never replaces a row, so the same events may be copied twice, late or out of order, and the
+ * copy never goes back. The same version does, so that a resync mends a row that was changed in D1.
+ */
+export const COPY: Kind<[], null> = {
+  name: 'copy',
+  statements: [DAYS, APPOINTMENTS],
+  claim: '',
+  result: () => null,
+}
+export const COPY_WITH_CHECK_INS: Kind<[], null> = {
+  ...COPY,
+  name: 'copy_with_check_ins',
+  statements: [...COPY.statements, CHECK_INS],
+}
+
+function appointmentRowsOf(day: Day, events: Recorded[]): unknown[][] {
+  const changed = lastEvents(events, OF_APPOINTMENTS)
+  return [...changed].flatMap(([id, seq]) => {
+    const appointment = day.appointments.get(id)
+    if (!appointment) return [] // It has moved: the day that it moved to copies it.
+    const { patientId, slot, timeSlot, startsAt, endsAt, createdAt, moves } = appointment
+    const { span = 1, serviceId = null } = appointment
+    const { status, updatedAt } = shown(day, appointment)
+    const when = [slot, timeSlot, startsAt, endsAt, status, createdAt, updatedAt]
+    return [[id, patientId, ...when, seq, moves, span, serviceId]]
+  })
+}
+
+function checkInRowsOf(day: Day, events: Recorded[]): unknown[][] {
+  const changed = lastEvents(events, OF_CHECK_INS)
+  const rows = [...changed].flatMap(([appointmentId, seq]) => {
+    const checkIn = day.checkIns.get(appointmentId)
+    if (!checkIn) return [] // A no-show without a check-in, or a check-in that was undone.
+    const { id, position, status, checkedInAt, calledAt } = checkIn
+    return [[id, appointmentId, position, status, checkedInAt, seq, calledAt]]
+  })
+  return [...rows, ...undoneRowsOf(events)]
+}
+
+/** The day has forgotten an undone check-in. Its row stays, so that a late copy does not bring it back. */
+const undoneRowsOf = (events: Recorded[]): unknown[][] =>
+  events.flatMap((event) => {
+    if (event.type !== 'unchecked_in') return []
+    const { checkInId, appointmentId, position, checkedInAt, seq } = event
+    return [[checkInId, appointmentId, position, 'undone', checkedInAt, seq, null]]
+  })
+
+const OF_APPOINTMENTS: Event['type'][] = [
+  'booked',
+  'slot_changed',
+  'moved_in',
+  'checked_in',
+  'unchecked_in',
+  'served',
+  'unserved',
+  'cancelled',
+  'no_show',
+]
+const OF_CHECK_INS: Event['type'][] = [
+  'checked_in',
+  'called',
+  'served',
+  'unserved',
+  'skipped',
+  'requeued',
+  'no_show',
+]
+
+/** The appointments that events of these types changed, each with the number of its last such event. */
+function lastEvents(events: Recorded[], types: Event['type'][]): Map<string, number> {
+  const changed = new Map<string, number>()
+  for (const event of events)
+    if (event.type === 'rebuilt') for (const { id } of event.appointments) changed.set(id, event.seq)
+    else if ('appointmentId' in event && types.includes(event.type))
+      changed.set(event.appointmentId, event.seq)
+  return changed
+}
