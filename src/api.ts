@@ -26,7 +26,9 @@ import { medicalTestImports, medicalTests } from './medical-tests/routes'
 import { patients } from './patients/routes'
 import { notFound } from './problem'
 import { dayLists, reports } from './reports/routes'
+import { doctorSlots, freeSlots } from './slots/routes'
 import { people, signIns } from './staff/routes'
+import { services } from './visit-kinds/routes'
 import { events, webhooks } from './webhooks/routes'
 
 const ABOUT: About = {
@@ -48,6 +50,11 @@ const ABOUT: About = {
       name: 'Appointments',
       paths: /\/appointments/,
       description: 'Booked visits, each with a slot of a day.',
+    },
+    {
+      name: 'Slots and services',
+      paths: /^\/api\/v1\/(slots|services)|\/slots$/,
+      description: 'What a visit can be for, and when.',
     },
     { name: 'Reports', paths: /\/reports/, description: 'Figures of many days.' },
     { name: 'Check-ins', paths: /\/checkins/, description: 'Patients who have arrived, and the queue.' },
@@ -91,6 +98,9 @@ const routes = new Hono<App>({ router })
   .route('/api/v1/audit', audit)
   .route('/api/v1/patients', patients)
   .route('/api/v1/doctors', doctors)
+  .route('/api/v1/doctors', doctorSlots)
+  .route('/api/v1/slots', freeSlots)
+  .route('/api/v1/services', services)
   .route('/api/v1/doctors', feeds)
   .route('/api/v1/doctors/:doctor_id/days', days)
   .route('/api/v1/doctors/:doctor_id/days', dayLists)

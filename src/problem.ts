@@ -50,6 +50,7 @@ export const PROBLEMS = {
   slot_begun: { status: 422, title: 'The slot has begun', final: true },
   no_such_slot: { status: 422, title: 'The day has no such slot', final: true },
   body_encoded: { status: 415, title: 'The body is compressed' },
+  service_not_offered: { status: 422, title: 'The doctor does not offer this service' },
   doctor_absent: { status: 422, title: 'The doctor is absent', final: true },
   wrong_date: { status: 422, title: 'Today is not the date of the appointment', final: true },
   report_too_large: { status: 422, title: 'The report is too large' },

@@ -107,7 +107,12 @@ test('every list says the same as CSV as it says as JSON, field by field', async
     [REPORT]: `?from=${DAY}&to=${DAY}`,
   }
   const searchOf = (path: string) =>
-    needed[path] ?? (path.includes('{doctor_id}') && !path.includes('{date}') ? `?date=${DAY}` : '?')
+    needed[path] ??
+    (path.endsWith('/slots')
+      ? `?from=${DAY}&to=${DAY}`
+      : path.includes('{doctor_id}') && !path.includes('{date}')
+        ? `?date=${DAY}`
+        : '?')
   const filled: string[] = []
   for (const { path } of found) {
     const asked = path.replace('{doctor_id}', desk.doctorId).replace('{date}', DAY) + searchOf(path)

@@ -52,6 +52,12 @@ const TRIES: Try[] = [
     unkeyed: 200,
   },
   {
+    path: '/api/v1/services',
+    first: () => ({ name: 'A', slots: 1 }),
+    other: () => ({ name: 'A', slots: 2 }),
+    unkeyed: 201,
+  },
+  {
     path: '/api/v1/doctors',
     first: () => ({ name: 'A', code: 'A' }),
     other: () => ({ name: 'A', code: 'B' }),

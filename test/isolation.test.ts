@@ -30,7 +30,9 @@ async function furnish(desk: FrontDesk): Promise<Record<string, string>> {
   const waiting = await desk.post('/api/v1/appointments/waitlist', { ...place, patient_id: other.id })
   const { body: person } = await desk.post('/api/v1/staff', { name: 'Ada', role: 'nurse' })
   const key = { clinic_id: desk.clinicId, name: 'k', scopes: ['events:read'] }
+  const { body: service } = await desk.post('/api/v1/services', { name: 'Echo', slots: 2 })
   return {
+    service_id: service.id,
     staff_id: person.id,
     key_id: (await desk.post('/api/v1/keys', key)).body.id,
     hold_id: hold.body.hold_id,
@@ -54,6 +56,8 @@ const PATH_IDS: Record<string, string> = {
   '/api/v1/staff/{id}/sign-in-links': 'staff_id',
   '/api/v1/patients/{id}': 'patient_id',
   '/api/v1/doctors/{id}': 'doctor_id',
+  '/api/v1/doctors/{doctor_id}/slots': 'doctor_id',
+  '/api/v1/services/{id}': 'service_id',
   '/api/v1/doctors/{id}/availability': 'doctor_id',
   '/api/v1/doctors/{id}/feed': 'doctor_id',
   '/api/v1/doctors/{doctor_id}/days/{date}/events': 'doctor_id',
@@ -184,6 +188,18 @@ test('every id of one clinic is 404 for the other, in every body and query that 
     ['POST', '/api/v1/checkins/walk-in', { doctor_id: theirs.doctor_id, patient_id: own.patient_id }],
     ['POST', '/api/v1/checkins/walk-in', { doctor_id: own.doctor_id, patient_id: theirs.patient_id }],
     ['GET', `/api/v1/appointments/waitlist?doctor_id=${theirs.doctor_id}`, null],
+    ['GET', `/api/v1/slots?service=${theirs.service_id}`, null],
+    ['GET', `/api/v1/doctors/${own.doctor_id}/slots?service=${theirs.service_id}`, null],
+    [
+      'POST',
+      '/api/v1/appointments',
+      { doctor_id: own.doctor_id, patient_id: own.patient_id, date: DAY, service_id: theirs.service_id },
+    ],
+    [
+      'POST',
+      '/api/v1/appointments/holds',
+      { doctor_id: own.doctor_id, date: DAY, ttl_seconds: 5, service_id: theirs.service_id },
+    ],
     ['GET', `/tests?clinic_id=${theirs.clinic_id}`, null],
     ['GET', `/api/v1/keys?clinic_id=${theirs.clinic_id}`, null],
     ['GET', `/api/v1/audit?clinic_id=${theirs.clinic_id}`, null],

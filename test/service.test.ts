@@ -1,6 +1,7 @@
 import { env } from 'cloudflare:workers'
 import { expect, test, vi } from 'vitest'
 import { api } from '../src/api'
+import { withEnding } from '../src/http/router'
 import { caller, openClinic, times } from './clinic'
 import { operations } from './conformity'
 
@@ -81,6 +82,7 @@ test('every route is in the OpenAPI document, and nothing else', async () => {
   const served = api.routes
     .filter(({ method, path }) => method !== 'ALL' && path !== PAGE_FILES)
     .map(({ method, path }) => `${method} ${path.replace(/:(\w+)(\{[^}]+\})?/g, '{$1}')}`)
+    .map(withEnding)
   const documented = (await operations()).map(({ method, path }) => `${method} ${path}`)
   expect(documented.length).toBeGreaterThan(35)
   expect([...new Set(served)].sort()).toEqual(documented.sort())

@@ -28,8 +28,8 @@ export async function book(ctx: Ctx, wanted: BookAppointment): Promise<Appointme
   const { patient_id, doctor_id = '', date = '', hold_id, time_slot } = wanted
   if (hold_id !== undefined) return bookHeld(ctx, wanted, hold_id)
   if (wanted.back_dated) requireScopes(ctx, ['appointments:backdate'], 'back_dated')
-  const wantedDay = { patient_id, doctor_id, date }
-  const { patientId, doctor, opId, known } = await findPatientAndDay(ctx, wantedDay)
+  const wantedDay = { patient_id, doctor_id, date, service_id: wanted.service_id }
+  const { patientId, doctor, opId, known, visit } = await findPatientAndDay(ctx, wantedDay)
   const day = dayKey(ctx.clinic.id, doctor.id, date)
   const command = {
     type: 'book',
@@ -38,6 +38,7 @@ export async function book(ctx: Ctx, wanted: BookAppointment): Promise<Appointme
     patientId,
     ...(time_slot != null && { timeSlot: time_slot }),
     allowAnother: allowsAnother(ctx, wanted),
+    ...visit,
     ...choiceOf(wanted),
     ...(wanted.back_dated && { isBackDated: true }),
   } as const
@@ -110,13 +111,15 @@ async function findTarget(ctx: Ctx, id: string, { doctor_id, date }: Reschedule)
 }
 
 export async function holdSlot(ctx: Ctx, wanted: NewHold): Promise<Hold> {
-  const { opId, doctor, known } = await findDay(ctx, wanted.doctor_id, wanted.date)
+  const { doctor_id, date, service_id } = wanted
+  const { opId, doctor, known, visit } = await findDay(ctx, doctor_id, date, service_id)
   const day = dayKey(ctx.clinic.id, doctor.id, wanted.date)
   const command = {
     type: 'hold',
     opening: opening(ctx, doctor, wanted.date),
     holdId: NEW_ID,
     ttlMs: wanted.ttl_seconds * SECOND_MS,
+    ...visit,
     ...choiceOf(wanted),
   } as const
   return toHold(await decideOn(ctx, day, opId, command, known))
@@ -136,13 +139,14 @@ export async function joinWaitlist(
   ctx: Ctx,
   wanted: JoinWaitlist,
 ): Promise<{ waiting: Waiting; isNew: boolean }> {
-  const { patientId, doctor, opId, known } = await findPatientAndDay(ctx, wanted)
+  const { patientId, doctor, opId, known, visit } = await findPatientAndDay(ctx, wanted)
   const day = dayKey(ctx.clinic.id, doctor.id, wanted.date)
   const command = {
     type: 'wait',
     opening: opening(ctx, doctor, wanted.date),
     waitId: NEW_ID,
     patientId,
+    ...visit,
     allowAnother: allowsAnother(ctx, wanted),
     ...choiceOf(wanted),
   } as const

@@ -1,6 +1,7 @@
 import * as v from 'valibot'
 import type { Choice } from '../doctor-day/commands'
 import { SLOTS_MAX } from '../doctor-day/state/slot-times'
+import { text } from '../lib/schema'
 import { IsoInstant, instantOf } from '../lib/time'
 
 /** What a request says of the slot that it wants. */
@@ -12,6 +13,9 @@ import { IsoInstant, instantOf } from '../lib/time'
 export const AllowAnother = v.exactOptional(v.undefinedable(v.boolean(), false))
 
 const SLOT_RULE = `must be a whole number from 1 to ${SLOTS_MAX}`
+
+/** What the visit is for, which says how many slots it takes. */
+export const ServiceId = v.optional(text(100))
 
 /** At most one of them; without any, the day gives its lowest free slot. */
 export const choiceFields = {

@@ -7,7 +7,7 @@ import { AtLeast } from '../http/input/day-version'
 import { cursor, limit } from '../lib/page'
 import { component, note, text } from '../lib/schema'
 import { DayDate, iso, LocalDate } from '../lib/time'
-import { AllowAnother, choiceFields, oneChoice } from './choice'
+import { AllowAnother, choiceFields, oneChoice, ServiceId } from './choice'
 
 /**
  * D1’s copy of the appointments of every day, for queries across days. The days own the facts: no decision
@@ -52,7 +52,7 @@ const HOUR_RULE = 'must be a whole number from 0 to 23, or null'
 const TimeSlot = v.pipe(v.number(), v.integer(HOUR_RULE), v.minValue(0, HOUR_RULE), v.maxValue(23, HOUR_RULE))
 
 const BESIDE_HOLD = 'is missing: a hold has both doctor_id and date, so send neither of them or both'
-const HOLD_CHOSE = 'cannot be sent with hold_id, because the hold has its slot; leave it out'
+const HOLD_CHOSE = 'cannot be sent with hold_id, because the hold has its slot and service; leave it out'
 
 /** Either doctor and date, or a hold, which has both. */
 export const BookAppointment = v.pipe(
@@ -62,6 +62,7 @@ export const BookAppointment = v.pipe(
     date: v.optional(DayDate),
     /** Books the held slot; doctor_id and date are not needed then. */
     hold_id: v.optional(Id),
+    service_id: ServiceId,
     ...choiceFields,
     /** Records a visit afterwards: its date may be over, and its slot may have begun. */
     back_dated: v.optional(v.boolean()),
@@ -73,7 +74,7 @@ export const BookAppointment = v.pipe(
   v.rawCheck(({ dataset, addIssue }) => {
     const { hold_id, ...wanted } = dataset.value as Record<string, unknown>
     const missing = ['doctor_id', 'date'].filter((key) => wanted[key] === undefined)
-    const chosen = ['slot', 'starts_at', 'time', 'back_dated'].filter((key) => wanted[key])
+    const chosen = ['service_id', 'slot', 'starts_at', 'time', 'back_dated'].filter((key) => wanted[key])
     const fault = (key: string, message: string) =>
       addIssue({ message, path: [{ type: 'object', origin: 'value', input: {}, key, value: wanted[key] }] })
     if (hold_id !== undefined) for (const key of chosen) fault(key, HOLD_CHOSE)
@@ -175,6 +176,7 @@ export const NewHold = v.pipe(
   v.object({
     doctor_id: Id,
     date: DayDate,
+    service_id: ServiceId,
     ...choiceFields,
     ttl_seconds: v.pipe(
       v.number(),

@@ -2,7 +2,7 @@ import * as v from 'valibot'
 import type { Replies } from '../doctor-day/commands'
 import { component } from '../lib/schema'
 import { DayDate, IsoInstant, iso, LocalDate } from '../lib/time'
-import { AllowAnother, choiceFields, oneChoice } from './choice'
+import { AllowAnother, choiceFields, oneChoice, ServiceId } from './choice'
 import { Id, slotTimes, toSlotTimes } from './model'
 
 /** The nouns of the waitlist. */
@@ -13,6 +13,7 @@ export const JoinWaitlist = v.pipe(
     patient_id: Id,
     doctor_id: Id,
     date: DayDate,
+    service_id: ServiceId,
     ...choiceFields,
     allow_another: AllowAnother,
   }),

@@ -47,7 +47,7 @@ export async function checkIn(ctx: Ctx, wanted: CheckIn): Promise<CheckedIn> {
 /** Books for today and checks in, if a slot is free. */
 export async function walkIn(ctx: Ctx, wanted: WalkIn): Promise<CheckedIn> {
   const asked = { ...wanted, date: today(ctx) }
-  const { patientId, doctor, opId, claimedAt, known } = await findPatientAndDay(ctx, asked)
+  const { patientId, doctor, opId, claimedAt, known, visit } = await findPatientAndDay(ctx, asked)
   const date = today(ctx, claimedAt)
   const day = dayKey(ctx.clinic.id, doctor.id, date)
   const command = {
@@ -56,6 +56,7 @@ export async function walkIn(ctx: Ctx, wanted: WalkIn): Promise<CheckedIn> {
     appointmentId: NEW_ID,
     checkInId: newId(),
     patientId,
+    ...visit,
     priority: wanted.priority,
     allowAnother: allowsAnother(ctx, wanted),
   } as const

@@ -1,6 +1,6 @@
 import { index, integer, sqliteTable, text as textColumn } from 'drizzle-orm/sqlite-core'
 import * as v from 'valibot'
-import { AllowAnother } from '../appointments/choice'
+import { AllowAnother, ServiceId } from '../appointments/choice'
 import type { StepName } from '../doctor-day/commands'
 import type { CheckIn as DayCheckIn } from '../doctor-day/state/day'
 import { component, text } from '../lib/schema'
@@ -56,6 +56,7 @@ export const toCheckedIn = (checkIn: DayCheckIn): CheckedIn => ({
 export const WalkIn = component('WalkIn', {
   patient_id: Id,
   doctor_id: Id,
+  service_id: ServiceId,
   priority: v.optional(Priority, 'normal'),
   /** A patient who has an appointment with the doctor today can be there for another visit. */
   allow_another: AllowAnother,

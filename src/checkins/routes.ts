@@ -42,7 +42,15 @@ export const checkins = resource()
   .post(
     '/walk-in',
     doc('Book for today and check in at once', 201, CheckedIn),
-    refuses(...CHANGE_PROBLEMS, 'not_found', 'doctor_absent', 'day_full', 'already_booked', 'wrong_date'),
+    refuses(
+      ...CHANGE_PROBLEMS,
+      'not_found',
+      'service_not_offered',
+      'doctor_absent',
+      'day_full',
+      'already_booked',
+      'wrong_date',
+    ),
     needs('checkins:write'),
     body(WalkIn),
     replay,

@@ -63,6 +63,11 @@ export const DAY_ADVICE = {
     action: 'Choose another day, or join the waitlist: a freed slot is offered to it first.',
     detail: 'Dr GH has no available slots on 2027-03-14',
   },
+  service_not_offered: {
+    cause: 'The service names the doctors who offer it, and this doctor is not among them.',
+    action: 'Choose a doctor of GET /api/v1/slots?service=, or add the doctor to the service.',
+    detail: 'The doctor does not offer this service',
+  },
   slot_taken: {
     cause: 'The slot that was chosen is booked, held or offered to another patient.',
     action: 'Choose one of alternatives: the nearest free slots. Or join the waitlist for this slot.',

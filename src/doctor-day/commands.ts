@@ -65,7 +65,7 @@ export interface Commands {
   book_held: Booking & { clinicId: string; holdId: string; allowAnother: boolean }
   /** `waiting`: the patient’s place on another day’s waitlist instead. */
   cancel: { clinicId: string; appointmentId: string; reason: string | null; waiting?: WaitlistPlace }
-  hold: { opening: Opening; holdId: string; ttlMs: number; span?: number; choice?: Choice }
+  hold: Visit & { opening: Opening; holdId: string; ttlMs: number; choice?: Choice }
   release_hold: { clinicId: string; holdId: string }
   /** With a choice the patient waits for that slot alone. */
   wait: Visit & {
@@ -95,7 +95,7 @@ export interface Commands {
     patientId: string
     priority: Priority
   }
-  walk_in: {
+  walk_in: Visit & {
     opening: Opening
     appointmentId: string
     checkInId: string

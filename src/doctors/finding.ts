@@ -1,6 +1,7 @@
 import type { Ctx } from '../context'
 import type { Known } from '../doctor-day/commands'
-import { notFound } from '../problem'
+import type { Visit } from '../doctor-day/state/day'
+import { notFound, Problem } from '../problem'
 import { kindOf, type Row } from '../recorder/kind'
 import type { DoctorTerms } from './terms'
 
@@ -13,6 +14,16 @@ interface Found {
   patientId: string | null
   doctor: DoctorTerms | null
   known: Known | null
+  /** Null where none is asked for. */
+  service: FoundService | null
+}
+
+/** `doctors`: those who offer it; null: all. */
+interface FoundService {
+  id: string
+  slots: number
+  doctors: string[] | null
+  isRetired: boolean
 }
 
 interface Queue extends Found {
@@ -26,15 +37,20 @@ const isThere = (table: string) =>
 const DOCTOR_AND_DAY = `doctors.id AS doctorId, doctors.capacity, capacity_by_hours AS capacityByHours,
   working_hours AS workingHours, days.version, days.head`
 
-export const FIND = kindOf<[patientId: string | null, doctorId: string | null, date: string | null], Found>({
+type Ids = [patientId: string | null, doctorId: string | null, date: string | null, serviceId?: string | null]
+
+export const FIND = kindOf<Ids, Found>({
   name: 'find',
-  columns: ['patient', 'doctor', 'date'],
+  columns: ['patient', 'doctor', 'date', 'service'],
   onlyReads: true,
   asksDay: true,
-  found: `${isThere('patient')} AND ${isThere('doctor')}`,
+  found: `${isThere('patient')} AND ${isThere('doctor')} AND ${isThere('service')}`,
   statements: ({ sent }) => [
-    `SELECT asked AS op, patients.id AS patientId, ${DOCTOR_AND_DAY}
+    `SELECT asked AS op, patients.id AS patientId, ${DOCTOR_AND_DAY}, services.id AS serviceId,
+       services.slots AS serviceSlots, services.doctors AS serviceDoctors,
+       services.retired_at AS serviceRetiredAt
      FROM ${sent}
+       LEFT JOIN services ON services.clinic_id = clinic AND services.id = sent.service
        LEFT JOIN patients ON patients.clinic_id = clinic AND patients.id = sent.patient
        LEFT JOIN doctors ON doctors.clinic_id = clinic AND doctors.id = sent.doctor
        LEFT JOIN days ON days.clinic_id = clinic AND days.doctor_id = sent.doctor AND days.date = sent.date`,
@@ -84,10 +100,14 @@ interface FoundRow extends Row {
   workingHours: string | null
   version: number | null
   head: string | null
+  serviceId?: string | null
+  serviceSlots?: number
+  serviceDoctors?: string | null
+  serviceRetiredAt?: number | null
 }
 
 function foundIn(row: FoundRow | undefined): Found {
-  if (!row) return { patientId: null, doctor: null, known: null }
+  if (!row) return { patientId: null, doctor: null, known: null, service: null }
   const { patientId, doctorId: id, capacity, workingHours, version, head } = row
   const doctor =
     id === null
@@ -98,7 +118,19 @@ function foundIn(row: FoundRow | undefined): Found {
           capacityByHours: row.capacityByHours === 1,
           workingHours: workingHours === null ? null : JSON.parse(workingHours),
         }
-  return { patientId, doctor, known: version === null ? null : { version, head } }
+  return {
+    patientId,
+    doctor,
+    known: version === null ? null : { version, head },
+    service: serviceIn(row),
+  }
+}
+
+function serviceIn(row: FoundRow): FoundService | null {
+  const { serviceId: id = null, serviceSlots: slots = 1, serviceDoctors, serviceRetiredAt = null } = row
+  if (id === null) return null
+  const doctors = serviceDoctors ? JSON.parse(serviceDoctors) : null
+  return { id, slots, doctors, isRetired: serviceRetiredAt !== null }
 }
 
 /** Finds the doctor and claims the key. */
@@ -107,10 +139,11 @@ export async function findDoctor(ctx: Ctx, doctorId: string) {
   return { opId, claimedAt, doctor: required(result.doctor, 'Doctor') }
 }
 
-/** Finds the doctor and what D1 knows of the day, and claims the key. */
-export async function findDay(ctx: Ctx, doctorId: string, date: string) {
-  const { opId, claimedAt, result } = await ctx.once.record(FIND, null, doctorId, date)
-  return { opId, claimedAt, doctor: required(result.doctor, 'Doctor'), known: result.known }
+/** Finds the doctor, the service and what D1 knows of the day, and claims the key. */
+export async function findDay(ctx: Ctx, doctorId: string, date: string, serviceId: string | null = null) {
+  const { opId, claimedAt, result } = await ctx.once.record(FIND, null, doctorId, date, serviceId)
+  const doctor = required(result.doctor, 'Doctor')
+  return { opId, claimedAt, doctor, known: result.known, visit: visitFor(result, doctor.id, serviceId) }
 }
 
 /** Finds the doctor of an appointment where D1’s copy has it, with the day, and claims the key. */
@@ -133,16 +166,29 @@ export async function findPatient(ctx: Ctx, wantedId: string) {
   return { opId, patientId: required(result.patientId, 'Patient') }
 }
 
-/** Finds patient and doctor and what D1 knows of the day, and claims the key. */
+/** Finds patient, doctor, service and what D1 knows of the day, and claims the key. */
 export async function findPatientAndDay(
   ctx: Ctx,
-  wanted: { patient_id: string; doctor_id: string; date: string },
+  wanted: { patient_id: string; doctor_id: string; date: string; service_id?: string | undefined },
 ) {
-  const { patient_id, doctor_id, date } = wanted
-  const { opId, claimedAt, result } = await ctx.once.record(FIND, patient_id, doctor_id, date)
+  const { patient_id, doctor_id, date, service_id = null } = wanted
+  const { opId, claimedAt, result } = await ctx.once.record(FIND, patient_id, doctor_id, date, service_id)
   const patientId = required(result.patientId, 'Patient')
-  return { opId, claimedAt, patientId, doctor: required(result.doctor, 'Doctor'), known: result.known }
+  const doctor = required(result.doctor, 'Doctor')
+  const visit = visitFor(result, doctor.id, service_id)
+  return { opId, claimedAt, patientId, doctor, known: result.known, visit }
 }
+
+/** What a visit for the service needs. Without a service: one slot. */
+function visitFor({ service }: Found, doctorId: string, serviceId: string | null): Visit {
+  if (serviceId === null) return {}
+  const { id, slots, doctors, isRetired } = required(service, 'Service')
+  if (isRetired) throw new Problem('service_not_offered', 'This service is retired; choose another one')
+  if (doctors && !doctors.includes(doctorId)) throw new Problem('service_not_offered', NOT_OFFERED)
+  return { serviceId: id, ...(slots > 1 && { span: slots }) }
+}
+
+const NOT_OFFERED = 'The doctor does not offer this service; GET /api/v1/slots?service= names those who do'
 
 function required<Thing>(thing: Thing | null, name: string): Thing {
   if (thing === null) throw notFound(name)

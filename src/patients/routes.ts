@@ -68,7 +68,7 @@ export const patients = resource()
   .route('/bulk/:job_id', status)
   .post(
     '/search',
-    doc('Search patients, so that no name stands in a URL; it changes nothing', 200, v.array(Patient)),
+    doc('Search patients, so that no name stands in a URL; it changes nothing', 200, v.array(Patient), []),
     paged,
     needs('patients:read'),
     body(SearchPatients),

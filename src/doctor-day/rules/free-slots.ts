@@ -62,6 +62,13 @@ export function freeSlot(day: Day, slots: Slots, { at, begun = 'none', span = 1 
   return null
 }
 
+/** The slots at which a visit of `span` slots can begin, ascending. */
+export function freeOf(slots: Slots, taken: ReadonlySet<number>, { at, begun = 'none', span = 1 }: Search) {
+  const first = firstToGive(slots.timetable, at, begun)
+  const free = new Set(slotNumbers(slots).filter((slot) => slot >= first && !taken.has(slot)))
+  return [...free].filter((slot) => placeAmong(free, span, slot) !== null)
+}
+
 /** The slots that are not booked, held or offered, whether or not they have begun. */
 export const untakenSlots = (day: Day, slots: Slots): number[] =>
   slotNumbers(slots).filter((slot) => !day.slots.has(slot))

@@ -111,7 +111,7 @@ export function hold(day: Day, command: Commands['hold'], { at }: Moment): Decis
   const slot = slotFor(day, opening, choice, { at, span })
   if (typeof slot !== 'number') return slot
   const { timetable } = slotsOf(day, opening)
-  const held = { slot, ...visitOf({ span }), expiresAt: standsUntil(timetable, slot, at + ttlMs) }
+  const held = { slot, ...visitOf(command), expiresAt: standsUntil(timetable, slot, at + ttlMs) }
   return {
     ok: true,
     events: [...opened(day, opening), { type: 'held', holdId, ...held }],

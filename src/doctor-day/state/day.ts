@@ -52,10 +52,9 @@ export interface Booking extends Visit {
 }
 
 /** A slot reserved for a caller who is still deciding. */
-export interface Hold extends SlotTimes {
+export interface Hold extends SlotTimes, Visit {
   id: string
   slot: number
-  span?: number
   expiresAt: number
 }
 
@@ -197,7 +196,7 @@ export type Event =
   | { type: 'cancelled'; appointmentId: string; reason: string | null; waiting?: WaitlistPlace }
   | { type: 'absence_struck'; appointmentIds: string[] }
   | { type: 'slot_changed'; appointmentId: string; slot: number }
-  | { type: 'held'; holdId: string; slot: number; span?: number; expiresAt: number }
+  | ({ type: 'held'; holdId: string; slot: number; expiresAt: number } & Visit)
   | { type: 'hold_ended'; holdId: string; how: 'booked' | 'released' | 'expired' }
   | ({ type: 'waitlisted'; waitId: string; patientId: string; wish?: number } & Visit)
   | { type: 'offered'; waitId: string; slot: number; deadline: number }

@@ -89,8 +89,8 @@ const EFFECTS: Effects = {
       day.affected.set(id, { patientId, slot, waiting: null })
     }
   },
-  held(day, { holdId: id, slot, span, expiresAt }) {
-    const hold = { id, slot, ...visitOf({ span }), expiresAt, ...timesOf(day.timetable, slot, span) }
+  held(day, { holdId: id, slot, expiresAt, ...visit }) {
+    const hold = { id, slot, ...visitOf(visit), expiresAt, ...timesOf(day.timetable, slot, visit.span) }
     day.holds.set(id, hold)
     take(day, hold, { kind: 'hold', id })
   },

@@ -11,7 +11,7 @@ import type {
   Waiting,
   WaitlistPlace,
 } from './day'
-import { type SlotTimes, slotNumbers, timesOf } from './slot-times'
+import { type Slots, type SlotTimes, slotNumbers, timesOf } from './slot-times'
 
 /** The views of a doctor’s day, and what each of them shows. */
 export type Query =
@@ -21,6 +21,7 @@ export type Query =
   | { view: 'arrivals' }
   | { view: 'waitlist' }
   | { view: 'ledger' }
+  | { view: 'slots' }
   | { view: 'line'; id: string }
   | { view: 'move'; id: string }
   | { view: 'committed'; ids: string[] }
@@ -60,6 +61,8 @@ interface Views {
   waitlist: (Waiting & { place: number })[]
   /** Null on an unused day. */
   ledger: Ledger | null
+  /** What the free slots of the day follow from; null on an unused day. */
+  slots: (Slots & { isPresent: boolean; taken: number[] }) | null
   /** All check-ins on the day of this appointment; null where this appointment is not checked in. */
   line: CheckIn[] | HasMoved | null
   /** The state of a move to another day; null where the move is settled or unknown. */
@@ -95,6 +98,8 @@ const SHOW: Show = {
   arrivals,
   waitlist: ({ waitlist }) => [...waitlist.values()].map((waiting, n) => ({ ...waiting, place: n + 1 })),
   ledger: (day) => day.identity && ledgerOf(day),
+  slots: ({ identity, availability, capacity, timetable, slots }) =>
+    identity && { isPresent: availability?.isPresent ?? true, capacity, timetable, taken: [...slots.keys()] },
   line: (day, { id }) => (day.checkIns.has(id) ? arrivals(day) : movedAway(day, id)),
   move: (day, { id }) => day.moves.get(id)?.state ?? null,
   committed: ({ moves }, { ids }) => ids.filter((id) => moves.get(id)?.state === 'committed'),
