@@ -1,3 +1,4 @@
+import { localDate } from '../../lib/time'
 import type {
   Appointment,
   AppointmentStatus,
@@ -19,6 +20,7 @@ export type Query =
   | { view: 'availability' }
   | { view: 'arrivals' }
   | { view: 'ledger' }
+  | { view: 'figures'; at: number }
   | { view: 'line'; id: string }
   | { view: 'move'; id: string }
   | { view: 'committed'; ids: string[] }
@@ -56,6 +58,8 @@ interface Views {
   arrivals: CheckIn[]
   /** Null on an unused day. */
   ledger: Ledger | null
+  /** Null on an unused day. */
+  figures: Figures | null
   /** All check-ins on the day of this appointment; null where this appointment is not checked in. */
   line: CheckIn[] | HasMoved | null
   /** The state of a move to another day; null where the move is settled or unknown. */
@@ -67,7 +71,7 @@ interface Views {
 export type Seen<Q extends Query> = Views[Q['view']]
 
 /** Lists show an appointment as soon as its move to this day was answered: before this day hears of it. */
-export const isList = ({ view }: Query): boolean => view === 'appointments' || view === 'ledger'
+export const isList = ({ view }: Query): boolean => ['appointments', 'ledger', 'figures'].includes(view)
 
 /** What a view shows, and how many events the day has. */
 export interface Sight<Q extends Query, S = Seen<Q>> {
@@ -90,6 +94,7 @@ const SHOW: Show = {
   availability: ({ availability, capacity, hours }) => availability && { ...availability, capacity, hours },
   arrivals,
   ledger: (day) => day.identity && ledgerOf(day),
+  figures: (day, { at }) => day.identity && figuresOf(day, at),
   line: (day, { id }) => (day.checkIns.has(id) ? arrivals(day) : movedAway(day, id)),
   move: (day, { id }) => day.moves.get(id)?.state ?? null,
   committed: ({ moves }, { ids }) => ids.filter((id) => moves.get(id)?.state === 'committed'),
@@ -153,6 +158,28 @@ export function ledgerOf(day: Day): Ledger {
     version: day.version,
     slots,
   }
+}
+
+/** The slots of a ledger that are free and can be given no more at an instant (epoch ms). */
+export function isOverIn({ date, timeZone }: Ledger, at: number): (slot: LedgerSlot) => boolean {
+  const isPast = date < localDate(at, timeZone)
+  return ({ occupant, startsAt }) =>
+    !occupant && (isPast || (startsAt !== null && Date.parse(startsAt) <= at))
+}
+
+/** A ledger in numbers, and how many patients have which place in the queue. */
+export interface Figures extends Omit<Ledger, 'slots'> {
+  over: number
+  queue: Record<CheckIn['status'], number>
+}
+
+/** booked + held + offered + over + remaining = capacity. */
+export function figuresOf(day: Day, at: number): Figures {
+  const { slots, remaining, ...ledger } = ledgerOf(day)
+  const over = slots.filter(isOverIn({ slots, remaining, ...ledger }, at)).length
+  const queue = { waiting: 0, called: 0, served: 0, skipped: 0, no_show: 0 }
+  for (const { status } of day.checkIns.values()) queue[status] += 1
+  return { ...ledger, over, remaining: remaining - over, queue }
 }
 
 /** Booked, and the visit has not taken place yet. */
