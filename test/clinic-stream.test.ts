@@ -350,6 +350,8 @@ function loseHints(isLost: () => boolean): { lost(): number } {
     const stub = get.apply(this, args)
     return new Proxy(stub, {
       get(target, name) {
+        // A native method is called on the object itself.
+        if (name === 'fetch') return target.fetch.bind(target)
         if (name !== 'hint' || !isLost()) return Reflect.get(target, name)
         lost += 1
         return async () => {}
@@ -531,6 +533,7 @@ test.each(SEEDS.slice(0, rounds(1, 4)).flatMap((seed) => KINDS.map((kind) => [ki
     }
     await follower.come()
     await soon(() => expectAll(desk, follower.seen()))
+    expect(eventsOf(follower.seen()).length).toBeGreaterThan(20)
     const whole = await follow('WebSocket', livePath(), withKey(desk))
     await started(whole)
     expect(foldedDesk(follower.seen())).toEqual(foldedDesk(whole))

@@ -188,6 +188,9 @@ test('lists hold nothing of another clinic', async () => {
   })
   expect((await other.get('/events')).body).toEqual({ count: 0, events: [] })
   expect((await other.get('/api/v1/doctors')).body).toMatchObject([{ id: other.doctorId }])
+  expect((await other.get(`/api/v1/days?date=${DAY}`)).body).toMatchObject([
+    { doctor_id: other.doctorId, figures: { booked: 0, version: 0 } },
+  ])
   expect((await other.get('/api/v1/hospitals/jobs')).body).toEqual({ total_jobs: 0, jobs: [] })
   expect((await other.get('/api/v1/patients/bulk')).body).toEqual({ total_jobs: 0, jobs: [] })
   expect((await other.get('/api/v1/hospitals')).body).toEqual([])

@@ -11,13 +11,13 @@ import { Problem } from '../problem'
 import { type UsedDay, usedDays } from './used-days'
 
 /**
- * Reads the logs of all days of a clinic on one date, as one more reader of each: it knows how far it has read
- * of each doctor's day, so no event counts twice and none is left out.
+ * Reads the logs of all days of a clinic on one date, as one more reader of each: it knows how far it has
+ * read of each doctor's day, so no event counts twice and none is left out.
  *
- * It learns of an event in two ways. A day that it has read sends it a hint (doctor-day/readers/hints.ts). And
- * D1's copy, which it asks once a second while somebody follows, names the days that were used and how far
- * they are: so a day that is used for the first time is found within a second of its copy, and a lost hint
- * costs as long. While D1 does not answer, the known days are asked themselves.
+ * It learns of an event in two ways. A day that it has read sends it a hint (doctor-day/readers/hints.ts).
+ * And D1's copy, which it asks once a second while somebody follows, names the days that were used and how
+ * far they are: so a day that is used for the first time is found within a second of its copy, and a lost
+ * hint costs as long. While D1 does not answer, the known days are asked themselves.
  */
 
 const EVENTS_MAX = 500
@@ -37,7 +37,9 @@ const REFUSED_MS = 10 * SECOND_MS
 /** How often D1 is asked which days have gone on. */
 export const POLL_MS = SECOND_MS
 
-/** One doctor's day as far as it was read. `log` tells its log from another one: null before the first event. */
+/**
+ * One doctor's day as far as it was read. `log` tells its log from another one: null before the first event.
+ */
 export interface DayRead {
   doctorId: string
   log: string | null

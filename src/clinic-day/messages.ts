@@ -7,7 +7,9 @@ import type { ClinicBoard, ClinicDesk, DeskDoctor, FollowedDoctor } from './mode
 
 /** The messages of a clinic’s live stream: one for each event of each of its days. */
 
-/** What an event has left: these records, as they stand right after it. Records are replaced, never changed. */
+/**
+ * What an event has left: these records, as they stand right after it. Records are replaced, never changed.
+ */
 interface Records {
   appointments: ShownAppointment[]
   holds: Hold[]

@@ -52,7 +52,9 @@ const ClinicDesk = v.variant('type', [
     date: v.string(),
     doctors: v.array(DeskDoctor),
   }),
-  /** Each record replaces the one with its id (in the queue: its position); those of `gone` have left the day. */
+  /**
+   * Each record replaces the one with its id (in the queue: its position); those of `gone` have left the day.
+   */
   v.object({
     type: v.literal('event'),
     seq: v.number(),

@@ -1,12 +1,12 @@
 /**
- * The events of all days of a clinic on one date, as one row of numbers without a gap. Each day numbers its own
- * events; which of two days was read first is decided here, and stored, so that a number means the same event
- * after an eviction. A follower needs to know only the last number that it has, however many doctors there are:
- * the numbers are a cursor with a place for each doctor.
+ * The events of all days of a clinic on one date, as one row of numbers without a gap. Each day numbers its
+ * own events; which of two days was read first is decided here, and stored, so that a number means the same
+ * event after an eviction. A follower needs to know only the last number that it has, however many doctors
+ * there are: the numbers are a cursor with a place for each doctor.
  *
  * The first number is the instant at which the numbering began, in epoch ms. There is less than one event a
- * millisecond, so a numbering that begins later, because this storage was lost, was swept or no longer fits the
- * logs, has no number of an earlier one: a follower of that one gets a snapshot.
+ * millisecond, so a numbering that begins later, because this storage was lost, was swept or no longer fits
+ * the logs, has no number of an earlier one: a follower of that one gets a snapshot.
  */
 const SCHEMA = `
   CREATE TABLE IF NOT EXISTS numbering (one INTEGER PRIMARY KEY CHECK (one = 1), clinic_id TEXT NOT NULL,

@@ -14,7 +14,7 @@ export const DOCTORS_MAX = 1_000
  * The primary key of `days` begins with the doctor. Reading through the clinic's doctors costs two rows for
  * each doctor; an index by date would cost every clinic one more row written for each day that is used.
  */
-const USED_DAYS = `
+export const USED_DAYS = `
   SELECT doctors.id AS doctorId, doctors.name, doctors.code, doctors.specialty, days.version
   FROM doctors CROSS JOIN days
     ON days.clinic_id = doctors.clinic_id AND days.doctor_id = doctors.id AND days.date = ?2

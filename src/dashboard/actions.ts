@@ -17,7 +17,9 @@ export function openDashboard(ctx: Ctx): Promise<WebSocket> {
   return open(ctx.env, dashboardKey(ctx.clinic.id), facts)
 }
 
-/** Only a key that may read patients sees more of a patient than the name; so does a ticket that it issues. */
+/**
+ * Only a key that may read patients sees more of a patient than the name; so does a ticket that it issues.
+ */
 const viewOf = (ctx: Ctx): View => (mayUse(ctx, 'patients:read') ? 'desk' : 'board')
 
 /** A ticket of a dashboard names neither doctor nor date, and every other ticket a date. */

@@ -38,7 +38,9 @@ interface Seat extends Follower {
   minute: number
 }
 
-/** A date that dashboards show. `paintedAt`: when the last picture went out, on the clock of `performance`. */
+/**
+ * A date that dashboards show. `paintedAt`: when the last picture went out, on the clock of `performance`.
+ */
 interface Shown {
   reader: DaysReader
   paintedAt: number
@@ -46,9 +48,10 @@ interface Shown {
 }
 
 /**
- * The sockets of the older service's dashboards, one object for each clinic. A dashboard names its date after it
- * is connected, and may change it. It always gets the whole picture of a date, so nothing has to be remembered
- * about it but what it has seen last: after an eviction, and after each hint, those that are behind get the next.
+ * The sockets of the older service's dashboards, one object for each clinic. A dashboard names its date after
+ * it is connected, and may change it. It always gets the whole picture of a date, so nothing has to be
+ * remembered about it but what it has seen last: after an eviction, and after each hint, those that are
+ * behind get the next.
  */
 export class Dashboard extends DurableObject<Env> {
   readonly #dates = new Map<string, Shown>()

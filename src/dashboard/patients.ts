@@ -10,7 +10,7 @@ const PATIENTS_MS_MAX = 3 * SECOND_MS
 const KNOWN_MS = MINUTE_MS / 2
 
 /** The plus keeps SQLite from using an index of the clinic, with which it would read all of its patients. */
-const PATIENTS = `
+export const PATIENTS = `
   SELECT id, name, phone, age, gender FROM patients
   WHERE +clinic_id = ?1 AND id IN (SELECT value FROM json_each(?2))`
 

@@ -10,8 +10,9 @@ import { DashboardTicket, OpenDashboard } from './model'
 
 const PROTOCOL = documents({
   description: [
-    'A WebSocket for the dashboard of the older service. It sends `{"action":"subscribe","date":"YYYY-MM-DD"}`,',
-    '`{"action":"unsubscribe"}` or `{"action":"ping"}`, and receives `{"type":"snapshot","data":…}`, then',
+    'A WebSocket for the dashboard of the older service. It sends',
+    '`{"action":"subscribe","date":"YYYY-MM-DD"}`, `{"action":"unsubscribe"}` or `{"action":"ping"}`, and',
+    'receives `{"type":"snapshot","data":…}`, then',
     '`{"type":"update","data":…}` after each change, at most four times a second,',
     '`{"type":"unsubscribed","message":…}`, `{"type":"pong","timestamp":…}` or `{"error":…}`.',
     'Phones, ages and genders are null for a key that has no `patients:read`.',

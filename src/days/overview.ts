@@ -38,8 +38,8 @@ export type ListDays = v.InferOutput<typeof ListDays>
 const count = v.number()
 
 /**
- * booked + held + offered + over + remaining = capacity. `waiting`: patients on the waitlist without an offer;
- * `queue`: those who have checked in. `problem` names why a day shows no figures; then they are null.
+ * booked + held + offered + over + remaining = capacity. `waiting`: patients on the waitlist without an
+ * offer; `queue`: those who have checked in. `problem` names why a day shows no figures; then they are null.
  */
 export const DayOfClinic = component('DayOfClinic', {
   doctor_id: v.string(),
@@ -67,9 +67,9 @@ export type DayOfClinic = v.InferOutput<typeof DayOfClinic>
 type DoctorRow = typeof doctors.$inferSelect
 
 /**
- * D1 names the doctors and the days that were used; each of these days is asked for its figures, all at once. So
- * a page costs one query and one call for each used day. A day that is used for the first time may be shown as
- * unused until D1 has its copy, half a second later.
+ * D1 names the doctors and the days that were used; each of these days is asked for its figures, all at once.
+ * So a page costs one query and one call for each used day. A day that is used for the first time may be
+ * shown as unused until D1 has its copy, half a second later.
  */
 export async function listDays(ctx: Ctx, wanted: ListDays): Promise<Page<DayOfClinic>> {
   const { date = today(ctx) } = wanted
@@ -103,7 +103,9 @@ async function dayOfClinic(
   return { ...shown, figures: { is_present, ...numbers }, problem: null }
 }
 
-/** D1 was read before: a day that knows less than D1 was lost. One day that does not answer hides no other. */
+/**
+ * D1 was read before: a day that knows less than D1 was lost. One day that does not answer hides no other.
+ */
 async function askDay(
   ctx: Ctx,
   key: string,

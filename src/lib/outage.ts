@@ -56,8 +56,8 @@ const TRIES_MAX = 3
 const PAUSE_MS = 50
 
 /**
- * Calls the object with this name. A reset breaks the stub, so each try uses a new one. Every call must be safe
- * to repeat. An overloaded object gets no retry.
+ * Calls the object with this name. A reset breaks the stub, so each try uses a new one. Every call must be
+ * safe to repeat. An overloaded object gets no retry.
  */
 export async function onObject<Class extends Rpc.DurableObjectBranded | undefined, Reply>(
   namespace: DurableObjectNamespace<Class>,

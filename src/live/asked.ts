@@ -18,8 +18,8 @@ export const resumed = (c: StreamRequest, wanted: Follow): Follow => ({
 const FOLLOW_FIELDS = fieldsOf(Follow)
 
 /**
- * What a caller with a ticket asks for; null: the caller has none, and needs a key. Before `authenticate`: the
- * object checks the ticket.
+ * What a caller with a ticket asks for; null: the caller has none, and needs a key. Before `authenticate`:
+ * the object checks the ticket.
  */
 export function askedByTicket(c: Context<App>): Follow | null {
   if (c.req.query('ticket') === undefined || c.req.method === 'HEAD') return null

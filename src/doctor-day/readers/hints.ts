@@ -2,10 +2,10 @@ import type { Day, DayIdentity, Recorded } from '../state/day'
 import * as log from '../storage/log'
 
 /**
- * How an object that follows the days of a clinic learns of a new event at once. It reads a day with `follow`,
- * which registers it, in memory and for a short time; then each commit sends it a hint. The day waits for no
- * hint, and a hint may be lost: the follower asks D1 every second which days have gone on. A day that nobody
- * follows this way sends nothing, stores nothing and asks nobody.
+ * How an object that follows the days of a clinic learns of a new event at once. It reads a day with
+ * `follow`, which registers it, in memory and for a short time; then each commit sends it a hint. The day
+ * waits for no hint, and a hint may be lost: the follower asks D1 every second which days have gone on. A day
+ * that nobody follows this way sends nothing, stores nothing and asks nobody.
  */
 export interface Listener {
   binding: 'CLINIC_DAY' | 'DASHBOARD'

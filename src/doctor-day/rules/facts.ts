@@ -78,7 +78,10 @@ export function offers(day: Day, freed: number[], { at, offerMs }: Moment, chang
   return events
 }
 
-/** The first slot of what a patient is offered, unless it has begun or the visit needs another number of slots. */
+/**
+ * The first slot of what a patient is offered, unless it has begun or the visit needs another number of
+ * slots.
+ */
 export function offeredSlot(
   waiting: Waiting | undefined,
   { span = 1 }: Visit,
