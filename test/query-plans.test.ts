@@ -27,6 +27,8 @@ const LISTS: Record<string, string[]> = {
   '/api/v1/clinics': [cursorOf('x')],
   '/api/v1/keys': [cursorOf('x'), 'clinic_id=x'],
   '/api/v1/staff': [cursorOf('x')],
+  '/api/v1/services': [cursorOf('x')],
+  '/api/v1/slots': [cursorOf('2040-03-14', 'x', 'x', 1), 'from=2040-03-14&to=2040-03-16', 'specialty=x'],
   '/api/v1/audit': [cursorOf(9), 'clinic_id=x'],
   '/api/v1/doctors': [cursorOf('x'), 'date=2040-03-14'],
   '/api/v1/days': [cursorOf('x'), 'date=2040-03-14'],
@@ -111,7 +113,7 @@ const KINDS = [CLAIM, COPY, COPY_WITH_CHECK_INS, FIND, FIND_NEW_DAY, FIND_QUEUE,
 
 test.each(KINDS)('a lot of $name finds each row by an index', async ({ claim, statements }) => {
   const ownTables =
-    /^(SCAN|SEARCH) (api_keys|appointments|audit|check_ins|days|doctors|idempotency_keys|medical_tests|patients|webhook_events)\b/
+    /^(SCAN|SEARCH) (api_keys|appointments|audit|check_ins|days|doctors|idempotency_keys|medical_tests|patients|services|webhook_events)\b/
   const all = [SWEEP, claim, ...statements, READ_CLAIMS].filter((text) => text !== '')
   for (const statement of [...all, ...all.map(forOne)]) {
     const steps = (await planOf(statement)).filter((step) => ownTables.test(step))

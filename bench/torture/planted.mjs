@@ -138,7 +138,7 @@ export const PLANTED = [
   {
     name: 'one-slot-too-many',
     does: 'books one appointment more than the capacity',
-    edits: [['src/doctor-day/rules/free-slots.ts', 'slot <= capacity ? slot', 'slot <= capacity + 1 ? slot']],
+    edits: [['src/doctor-day/rules/free-slots.ts', 'slot <= last; slot += 1', 'slot <= last + 1; slot += 1']],
   },
   {
     name: 'slot-kept-after-move',
@@ -146,7 +146,7 @@ export const PLANTED = [
     edits: [
       [
         'src/doctor-day/state/fold-moves.ts',
-        'forgetPatient(day, appointment.patientId)\n    free(day, appointment.slot)',
+        'forgetPatient(day, appointment.patientId)\n    free(day, appointment)',
         'forgetPatient(day, appointment.patientId)',
       ],
     ],

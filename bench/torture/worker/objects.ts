@@ -60,7 +60,7 @@ export class DoctorDay extends RealDay {
   /** Stores what a newer version of the service might: a day whose first slot is taken by an event of its own. */
   async becomeNewer(opening: Opening): Promise<void> {
     const { sql } = this.ctx.storage
-    const taken = { type: 'booked', v: 2, slots: [1], appointmentId: 'newer', patientId: 'newer' }
+    const taken = { type: 'booked', v: 3, slots: [1], appointmentId: 'newer', patientId: 'newer' }
     const events = [{ type: 'opened', ...opening }, taken].map((event, index) => ({
       ...event,
       ...{ seq: index + 1, at: Date.now(), actor: 'key_newer' },
