@@ -72,8 +72,13 @@ export interface Once {
   ): Promise<Claim & { result: Result }>
   /** Claims the key, and reads nothing else. */
   claim(): Promise<Claim>
-  /** A statement for `transact`: keeps one JSON text, which the query selects, as `reply` of all retries. */
-  keep(answer: SQL): Statement
+  /**
+   * A statement for `transact`: keeps one text, which the query selects, as `reply` of all retries; with
+   * `when`, only where that is true.
+   */
+  keep(answer: SQL, when?: SQL): Statement
+  /** Whether this request is the first with its key, or the first one has kept no reply. */
+  isUnanswered(op: SQL<string>): SQL
 }
 
 /** The part of a Ctx that a claim needs. */
@@ -138,19 +143,19 @@ export function once(
       const ofStatements = results.slice(2, -1) as never
       return row ? { ...claimedBy(row), results: ofStatements } : { ...own, results: ofStatements }
     },
-    keep: (answer) =>
+    keep: (answer, when) =>
       ctx.db
         .update(idempotencyKeys)
         .set({ reply: sql`(${answer})` })
-        .where(
-          and(
-            eq(idempotencyKeys.clinicId, ctx.clinic.id),
-            eq(idempotencyKeys.key, key ?? NO_KEY),
-            eq(idempotencyKeys.opId, opId),
-          ),
-        ),
+        .where(and(isClaimed(ctx, key), eq(idempotencyKeys.opId, opId), when)),
+    isUnanswered: (op) =>
+      sql`(${op} = ${opId} OR NOT EXISTS (SELECT 1 FROM ${idempotencyKeys}
+        WHERE ${isClaimed(ctx, key)} AND reply IS NOT NULL))`,
   }
 }
+
+const isClaimed = (ctx: ClaimContext, key: string | null) =>
+  and(eq(idempotencyKeys.clinicId, ctx.clinic.id), eq(idempotencyKeys.key, key ?? NO_KEY))
 
 /** No key is empty. */
 const NO_KEY = ''

@@ -209,6 +209,32 @@ test('an age is compared with that of the stored birth date', async () => {
   expect((await clinic.post(PATIENTS, { ...ADA, age: 45 })).body.differs).toEqual(['age'])
 })
 
+test.each([
+  ['a new name', {}, { name: 'Ada King' }],
+  ['a new phone', {}, { phone: '+12025550199' }],
+  ['a new phone of one who shares it', { shared_phone: true }, { phone: '+12025550199' }],
+  ['a new name of one who shares the phone', { shared_phone: true }, { name: 'Ada King' }],
+])(
+  'after %s a late retry of the registration finds its patient, and registers nobody',
+  async (_, more, changed) => {
+    const clinic = await openClinic()
+    if ('shared_phone' in more) await clinic.post(PATIENTS, { ...ADA, name: 'Augusta' })
+    const register = (key: string) => clinic.post(PATIENTS, { ...ADA, ...more }, { 'Idempotency-Key': key })
+    const [first, known] = [await register('first'), await register('known')]
+    expect([first.status, known.status, known.body.id]).toEqual([201, 200, first.body.id])
+    const { body } = await change(clinic, first.body.id, changed)
+    const { keys } = await env.REPLIES.list()
+    await Promise.all(keys.map(({ name }) => env.REPLIES.delete(name)))
+    const retries = [await register('first'), await register('known')]
+    expect(retries).toMatchObject([
+      { status: 201, body },
+      { status: 200, body: { ...body, differs: [] } },
+    ])
+    const all = (await clinic.get(PATIENTS)).body
+    expect(all).toHaveLength('shared_phone' in more ? 2 : 1)
+  },
+)
+
 test('a key that may not read patients is told nothing of what differs', async () => {
   const clinic = await openClinic()
   const { body } = await clinic.post(PATIENTS, { ...ADA, ...FIELDS })

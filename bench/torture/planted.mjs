@@ -234,4 +234,27 @@ export const PLANTED = [
       ['src/doctor-day/state/versions.ts', 'Number(version) > later.length + 1', 'Number(version) < 1'],
     ],
   },
+  {
+    name: 'chosen-slot-not-free',
+    does: 'gives a chosen slot without looking whether it is free',
+    edits: [
+      [
+        'src/doctor-day/rules/choice.ts',
+        '.every((each) => free.has(each))',
+        '.every((each) => all.has(each))',
+      ],
+    ],
+  },
+  {
+    name: 'clinic-stream-repeats',
+    does: 'sends the last event of a clinic again after a reconnect',
+    edits: [
+      ['src/clinic-day/clinic-day.ts', 'let number = seq + 1;', 'let number = Math.max(seq, base + 1);'],
+    ],
+  },
+  {
+    name: 'registered-again',
+    does: 'registers a patient again when the registration of a patient who was changed since is retried',
+    edits: [['src/patients/actions.ts', "SELECT coalesce(${op}, ''),", 'SELECT ${crypto.randomUUID()},']],
+  },
 ]

@@ -14,13 +14,13 @@ import { checkAudit, checkImports, checkRecords } from './checks/records.mjs'
 import { waitForRest } from './checks/rest.mjs'
 import { newClient } from './client.mjs'
 import { addDoctor, openNewerDay } from './load/doctors.mjs'
-import { follow } from './load/followers.mjs'
+import { follow, followClinic } from './load/followers.mjs'
 import { act } from './load/load.mjs'
 import { mount } from './rack.mjs'
 import { newWorld } from './world.mjs'
 
 const [CLINICS, DOCTORS_AT_FIRST, DATES] = [2, 3, 4]
-const [CLIENTS_OF_CLINIC, FOLLOWERS_OF_CLINIC] = [8, 3]
+const [CLIENTS_OF_CLINIC, FOLLOWERS_OF_CLINIC, FOLLOWERS_OF_ALL] = [8, 3, 2]
 const MINUTE_MS = 60_000
 const DAY_MS = 86_400_000
 const POLL_MS = 10
@@ -114,15 +114,17 @@ async function torture({ world, rack, minutes, stopsWhenBroken, log }) {
   const clients = world.clinics.flatMap((clinic) =>
     Array.from({ length: CLIENTS_OF_CLINIC }, (_, n) => newClient({ world, rack, clinic, number: n + 1 })),
   )
-  const followers = world.clinics.flatMap((clinic) =>
-    Array.from({ length: FOLLOWERS_OF_CLINIC }, (_, n) => ({
-      ...{ world, rack, clinic },
-      chance: chanceOf(world.seed, `follower ${n + 1} of ${clinic.number}`),
-    })),
-  )
+  const screens = (count, what) =>
+    world.clinics.flatMap((clinic) =>
+      Array.from({ length: count }, (_, n) => ({
+        ...{ world, rack, clinic },
+        chance: chanceOf(world.seed, `${what} ${n + 1} of ${clinic.number}`),
+      })),
+    )
   const acting = Promise.all([
     ...clients.map((client) => act(client, { endsAt })),
-    ...followers.map((follower) => follow(follower, { endsAt })),
+    ...screens(FOLLOWERS_OF_CLINIC, 'follower').map((follower) => follow(follower, { endsAt })),
+    ...screens(FOLLOWERS_OF_ALL, 'follower of all').map((follower) => followClinic(follower, { endsAt })),
   ])
   const kills = await killUntil(endsAt, { world, rack, stopsWhenBroken, log })
   world.isOver = true

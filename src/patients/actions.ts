@@ -4,7 +4,6 @@ import { audited } from '../audit/model'
 import type { Ctx } from '../context'
 import { namesOf } from '../doctor-day/readers/sockets'
 import { invalid } from '../http/failure'
-import { newId } from '../lib/crypto'
 import { FOLDING, foldName } from '../lib/folding'
 import { phoneFault, toE164 } from '../lib/phone'
 import { notFound, Problem } from '../problem'
@@ -47,9 +46,12 @@ export async function registerPatient(ctx: Ctx, wanted: NewPatient): Promise<Reg
   return (await insertOrFind(ctx, wanted, phone)).registered ?? refuse(ctx, wanted)
 }
 
-/** One transaction decides. It inserts nothing while names on the phone are folded by an older rule. */
+/**
+ * One transaction decides. It inserts nothing while names on the phone are folded by an older rule. A patient
+ * has the id of the operation that registered them, and who was known is kept with the key: so a retry finds
+ * the patient of the first answer, also under another name or phone by then.
+ */
 async function insertOrFind(ctx: Ctx, wanted: NewPatient, phone: string) {
-  const id = newId()
   const [nameFolded, genderFolded] = [foldName(wanted.name), foldGender(wanted.gender)]
   const isNamed = and(
     eq(patients.clinicId, ctx.clinic.id),
@@ -63,35 +65,46 @@ async function insertOrFind(ctx: Ctx, wanted: NewPatient, phone: string) {
   const isSame = wanted.shared_phone ? and(isNamed, not(isOther)) : isNamed
   const outdated = selectOutdated(ctx.db, ctx.clinic.id, sql`(${phone})`)
   const hasIdentifiers = identifiers.length > 0
-  const isFree = hasIdentifiers ? sql`AND NOT ${isIdentifierTaken(ctx.clinic.id, identifiers, id)}` : sql``
-  const { opId, results } = await ctx.once.transact((op) => [
+  const isFree = hasIdentifiers
+    ? sql`AND NOT ${isIdentifierTaken(ctx.clinic.id, identifiers, NOBODY)}`
+    : sql``
+  const found = ctx.db
+    .select()
+    .from(patients)
+    .where(isSame)
+    .orderBy(
+      desc(sql`${patients.opId} = ${ctx.once.opId}`),
+      isOther,
+      asc(patients.createdAt),
+      asc(patients.id),
+    )
+    .limit(1)
+  const { opId, reply, replayed, results } = await ctx.once.transact((op) => [
     ctx.db
       .insert(patients)
       .select(sql`
-        SELECT ${id}, ${ctx.clinic.id}, ${wanted.name}, ${nameFolded}, ${phone},
+        SELECT coalesce(${op}, ''), ${ctx.clinic.id}, ${wanted.name}, ${nameFolded}, ${phone},
           ${wanted.shared_phone ? ifUnowned(ctx, phone) : phone}, ${age}, ${wanted.gender},
           ${wanted.email}, ${ctx.now}, ${op}, ${genderFolded}, ${FOLDING},
           (SELECT coalesce(max(namesake) + 1, 0) FROM patients WHERE ${isNamed}), 1, NULL,
           ${birthDate}, ${ageAt}, ${language}, ${notes},
           ${contact_ok === undefined ? null : Number(contact_ok)},
           ${hasIdentifiers ? JSON.stringify(identifiers) : null}
-        WHERE NOT EXISTS (SELECT 1 FROM patients WHERE ${isSame}) AND NOT EXISTS ${outdated} ${isFree}`)
+        WHERE NOT EXISTS (SELECT 1 FROM patients WHERE ${isSame}) AND NOT EXISTS ${outdated} ${isFree}
+          AND ${ctx.once.isUnanswered(op)}`)
       .onConflictDoNothing(),
-    audited(ctx, 'patient.registered', id),
-    ctx.db
-      .select()
-      .from(patients)
-      .where(isSame)
-      .orderBy(desc(sql`${patients.opId} = ${op}`), isOther, asc(patients.createdAt), asc(patients.id))
-      .limit(1),
+    audited(ctx, 'patient.registered', op),
+    ctx.once.keep(sql`SELECT id FROM ${found}`, sql`changes() = 0 AND NOT EXISTS ${outdated}`),
+    found,
     outdated,
   ])
-  const [patient] = results[2]
-  if (!patient) return { outdated: results[3] }
+  const [earlier] = replayed ? await selectPatient(ctx, reply ?? opId) : []
+  const patient = earlier ?? results[3][0]
+  if (!patient) return { outdated: results[4] }
   const versioned = toVersioned(patient, today(ctx))
   const created = patient.opId === opId
   const registered = { ...versioned, created, differs: differs(wanted, versioned.patient) }
-  return { registered, outdated: results[3] }
+  return { registered, outdated: earlier ? [] : results[4] }
 }
 
 /** Of several patients with the phone, the one who was registered first. */

@@ -23,12 +23,16 @@ export function checkDays(world, { days }) {
 /** Each event that a follower received is in the day's log. */
 function checkFollowed(world, days) {
   const logs = new Map(days.map(({ clinic, name, events }) => [`${clinic.id} ${name}`, events]))
-  for (const { clinic, day, messages } of world.all('followed day'))
-    for (const { seq, event } of messages) {
-      const type = logs.get(`${clinic.id} ${day}`)?.[seq - 1]?.type
-      if (type !== event)
-        world.breaks('each event is sent once', `${day} ${seq}: ${event}, but it is ${type}`)
-    }
+  const heard = [
+    ...world
+      .all('followed day')
+      .flatMap(({ clinic, day, messages }) => messages.map((message) => ({ clinic, day, ...message }))),
+    ...world.all('followed clinic').flatMap(({ clinic, heard }) => heard.map((one) => ({ clinic, ...one }))),
+  ]
+  for (const { clinic, day, seq, event } of heard) {
+    const type = logs.get(`${clinic.id} ${day}`)?.[seq - 1]?.type
+    if (type !== event) world.breaks('each event is sent once', `${day} ${seq}: ${event}, but it is ${type}`)
+  }
 }
 
 /** The ledger and the list give each slot to the same appointment. */

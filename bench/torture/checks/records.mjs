@@ -103,7 +103,10 @@ export async function checkAudit(world, rack) {
   const add = (action, { clinic, id }, count = 1) => {
     if (count > 0) expected.set(`${action} ${clinic.id} ${id}`, count)
   }
-  for (const patient of world.all('patient')) add('patient.registered', patient)
+  for (const patient of world.all('patient')) {
+    add('patient.registered', patient)
+    add('patient.changed', patient, patient.changes)
+  }
   for (const doctor of world.all('doctor')) {
     add('doctor.added', doctor)
     add('doctor.changed', doctor, doctor.changes.length)

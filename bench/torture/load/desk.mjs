@@ -5,37 +5,19 @@ import { dayName } from '../world.mjs'
 
 const APPOINTMENTS = '/api/v1/appointments'
 
-export async function register(client) {
-  const { chance, clinic, world } = client
-  const phone = newPhone(client)
-  const wanted = { name: `Patient ${phone}`, phone, age: chance.between(0, 99) }
-  const reply = await client.ask('register a patient', {
-    path: '/api/v1/patients',
-    body: wanted,
-    statuses: [201],
-  })
-  if (reply.status !== 201) return
-  client.patients.push(reply.body.id)
-  world.acknowledge('patient', { clinic, id: reply.body.id, wanted })
-}
-
-/** Ten digits that no other client of the clinic uses. */
-export function newPhone(client) {
-  client.phones = (client.phones ?? 0) + 1
-  return `+1${2_000_000_000 + client.number * 10_000_000 + client.phones}`
-}
-
 export async function book(client) {
   const { chance } = client
   const patient = chance.pick(client.patients)
   const day = pickDay(client)
   const isAnother = chance.happens(0.1)
+  const chosen = chooseSlot(client)
   const had = stillBooked(client).find((one) => one.patient === patient && dayName(one) === dayName(day))
   const reply = await client.ask('book', {
     path: APPOINTMENTS,
-    body: { patient_id: patient, doctor_id: day.doctor, date: day.date, allow_another: isAnother },
+    body: { patient_id: patient, doctor_id: day.doctor, date: day.date, allow_another: isAnother, ...chosen },
     statuses: [201, 409, 422],
   })
+  checkChoice(client, chosen, reply)
   if (reply.status !== 201) return
   if (had && !isAnother && !mayBeMoved(client, had))
     client.world.breaks('one appointment a day', `${reply.body.id} and ${had.id}`)
@@ -45,11 +27,13 @@ export async function book(client) {
 export async function hold(client) {
   const { chance, clinic, world } = client
   const day = pickDay(client)
+  const chosen = chooseSlot(client)
   const reply = await client.ask('hold', {
     path: `${APPOINTMENTS}/holds`,
-    body: { doctor_id: day.doctor, date: day.date, ttl_seconds: chance.between(1, 4) },
+    body: { doctor_id: day.doctor, date: day.date, ttl_seconds: chance.between(1, 4), ...chosen },
     statuses: [201, 409, 422],
   })
+  checkChoice(client, chosen, reply)
   if (reply.status !== 201) return
   world.acknowledge('hold', { clinic, id: reply.body.hold_id })
   if (chance.happens(0.6)) await bookHeld(client, reply.body)
@@ -82,14 +66,15 @@ export async function wait(client) {
   const { chance, clinic, world } = client
   const patient = chance.pick(client.patients)
   const day = pickDay(client)
+  const wish = chooseSlot(client)
   const reply = await client.ask('wait for a slot', {
     path: `${APPOINTMENTS}/waitlist`,
-    body: { patient_id: patient, doctor_id: day.doctor, date: day.date },
-    statuses: [201, 200, 409],
+    body: { patient_id: patient, doctor_id: day.doctor, date: day.date, ...wish },
+    statuses: [201, 200, 409, 422],
   })
-  if (reply.status === 409) return
+  if (reply.status >= 400) return
   world.acknowledge('place in line', { clinic, id: reply.body.id })
-  client.places.push({ id: reply.body.id, patient })
+  client.places.push({ id: reply.body.id, patient, wish: reply.status === 201 ? wish : {} })
 }
 
 export async function answerOffer(client) {
@@ -102,6 +87,7 @@ export async function answerOffer(client) {
     return
   }
   const reply = await client.ask('accept', { path: `${path}/accept`, statuses: [201, 409, 410, 422] })
+  if (reply.status === 201) checkChoice(client, place.wish, reply)
   if (reply.status === 201) track(client, reply.body, place.patient)
   else if (reply.code === 'no_offer') client.places.push(place)
 }
@@ -123,12 +109,15 @@ export async function cancel(client) {
 export async function reschedule(client) {
   const appointment = client.chance.pick(stillBooked(client))
   if (!appointment) return
-  const to = pickDay(client)
+  const { chance } = client
+  const to = chance.happens(0.3) ? appointment : pickDay(client)
+  const chosen = chooseSlot(client)
   const reply = await client.ask('reschedule', {
     path: `${APPOINTMENTS}/${appointment.id}/reschedule`,
-    body: { doctor_id: to.doctor, date: to.date, allow_another: client.chance.happens(0.5) },
+    body: { doctor_id: to.doctor, date: to.date, allow_another: chance.happens(0.5), ...chosen },
     statuses: [200, 409, 422],
   })
+  if (reply.code !== 'already_cancelled') checkChoice(client, chosen, reply)
   if (reply.code === 'already_cancelled') return markCancelled(client, appointment, reply)
   if (reply.status !== 200) return
   if (dayName(appointment) !== dayName(to)) appointment.moves += 1
@@ -149,7 +138,8 @@ export async function readAppointment(client) {
   if (!body || mayBeMoved(client, appointment)) return
   const { doctor, date, slot, status } = appointment
   const [expected, found] = [
-    [doctor, date, slot, status],
+    // The answer to a walk-in does not say which slot it got.
+    [doctor, date, slot ?? body.slot, status],
     [body.doctor_id, body.date, body.slot, body.status],
   ].map((facts) => facts.join(' '))
   if (expected !== found)
@@ -179,6 +169,18 @@ export function markCancelled(client, appointment, reply) {
   if (!mayBeMoved(client, appointment))
     client.world.breaks('no acknowledged write lost', `${appointment.id}: ${reply.text}`)
   appointment.status = 'cancelled'
+}
+
+/** Some callers choose; the number may be that of no slot. */
+const chooseSlot = ({ chance }) => (chance.happens(0.35) ? { slot: chance.between(1, 15) } : {})
+
+/** A chosen slot is given or refused, and what is named instead is three other slots. */
+function checkChoice({ world }, { slot }, { status, body, text }) {
+  if (slot === undefined) return
+  if (status < 300 && body.slot !== slot) world.breaks('a chosen slot is given', `${slot}: ${text}`)
+  const others = (body?.alternatives ?? []).map((other) => other.slot)
+  if (others.includes(slot) || new Set(others).size < others.length || others.length > 3)
+    world.breaks('a chosen slot is given', `${slot}: ${text}`)
 }
 
 /** The newest doctors have free slots; some days of the older ones are always full. */

@@ -1,4 +1,4 @@
-import { newPhone } from './desk.mjs'
+import { newPhone } from './patients.mjs'
 
 // Files of hospitals and of patients: small ones, some of several chunks, some with bad rows.
 

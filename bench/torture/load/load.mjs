@@ -3,12 +3,15 @@ import * as desk from './desk.mjs'
 import { changeDoctor } from './doctor-changes.mjs'
 import * as doctors from './doctors.mjs'
 import { startImport } from './imports.mjs'
+import * as patients from './patients.mjs'
 import * as queue from './queue.mjs'
 import * as records from './records.mjs'
 
 /** The actions of a client, and how often it chooses each, relative to the others. */
 const WEIGHTS = new Map([
-  [desk.register, 4],
+  [patients.register, 4],
+  [patients.changePatient, 3],
+  [patients.registerAgain, 2],
   [desk.book, 26],
   [desk.readAppointment, 6],
   [desk.cancel, 7],
@@ -41,7 +44,7 @@ const BY_NAME = Object.fromEntries([...WEIGHTS].map(([action, weight]) => [actio
 
 /** Acts until the load is over, and finishes the action that it has begun. */
 export async function act(client, { endsAt }) {
-  for (let n = 0; n < 2; n += 1) await desk.register(client)
+  for (let n = 0; n < 2; n += 1) await patients.register(client)
   while (!client.world.isOver && Date.now() < endsAt) {
     const action = ACTIONS[client.chance.weighted(BY_NAME)]
     await action(client)

@@ -7,6 +7,7 @@ export const unreliableEnv = (env: Env): Env => ({
   REPLIES: replies(env.REPLIES),
   IMPORT_CHUNKS: queue(env.IMPORT_CHUNKS),
   DOCTOR_DAY: objects(env.DOCTOR_DAY, 'call of a day'),
+  CLINIC_DAY: objects(env.CLINIC_DAY, 'call of a clinic’s day'),
   BULK_JOB: objects(env.BULK_JOB, 'call of a job'),
   RECORDER: objects(env.RECORDER, 'call of the Recorder'),
 })

@@ -54,7 +54,6 @@ const copyOf = ({ id, body, attempts, timestamp }: Message): Message => ({
   retry() {},
 })
 
-export { ClinicDay } from '../../../src/clinic-day/clinic-day'
 export { Dashboard } from '../../../src/dashboard/dashboard'
 export { UpstreamGate } from '../../../src/upstream/gate'
-export { BulkJob, DoctorDay, Recorder } from './objects'
+export { BulkJob, ClinicDay, DoctorDay, Recorder } from './objects'

@@ -3,7 +3,12 @@ import type { AbsenceWanted, Relief, Step } from '../../../src/doctor-day/moving
 import type { Appointment, Opening, Recorded } from '../../../src/doctor-day/state/day'
 import { append } from '../../../src/doctor-day/storage/log'
 import { createTables } from '../../../src/doctor-day/storage/tables'
-import { DoctorDay as RealDay, BulkJob as RealJob, Recorder as RealRecorder } from '../../../src/index'
+import {
+  ClinicDay as RealClinicDay,
+  DoctorDay as RealDay,
+  BulkJob as RealJob,
+  Recorder as RealRecorder,
+} from '../../../src/index'
 import { newId } from '../../../src/lib/crypto'
 import { MEDICAL_TEST } from '../../../src/medical-tests/actions'
 import type { Entry } from '../../../src/recorder/kind'
@@ -71,6 +76,20 @@ export class DoctorDay extends RealDay {
     })
     await this.ctx.storage.sync()
     this.ctx.abort(STARTS_AGAIN)
+  }
+}
+
+export class ClinicDay extends RealClinicDay {
+  constructor(ctx: DurableObjectState, env: Env) {
+    super(ctx, unreliableEnv(env))
+  }
+
+  override hint(doctorId: string): Promise<void> {
+    return mortal(this.ctx, 'clinic’s day', () => super.hint(doctorId))
+  }
+
+  override alarm(): Promise<void> {
+    return mortal(this.ctx, 'alarm of a clinic’s day', () => super.alarm())
   }
 }
 
