@@ -7,7 +7,9 @@ interface Asked {
 }
 
 /** The SELECT statements about patients that `work` sends to D1, with what is bound to them. */
-export async function askedOfPatients(work: () => Promise<unknown>): Promise<Asked[]> {
+export const askedOfPatients = (work: () => Promise<unknown>) => askedOf('patients', work)
+
+export async function askedOf(table: string, work: () => Promise<unknown>): Promise<Asked[]> {
   const database = Object.getPrototypeOf(env.DB) as D1Database
   const { prepare } = database
   const asked: Asked[] = []
@@ -22,7 +24,7 @@ export async function askedOfPatients(work: () => Promise<unknown>): Promise<Ask
   })
   await work()
   spy.mockRestore()
-  return asked.filter(({ text }) => /^select\b.*\bpatients\b/is.test(text))
+  return asked.filter(({ text }) => new RegExp(`^select\\b.*\\b${table}\\b`, 'is').test(text))
 }
 
 /** What D1 bills for them. */

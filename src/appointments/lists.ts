@@ -71,7 +71,8 @@ function selectAppointments(ctx: Ctx, wanted: ListAppointments) {
         eq(clinicId, ctx.clinic.id),
         patient_id === undefined ? undefined : eq(patientId, patient_id),
         doctor_id === undefined ? undefined : (patient_id ? alsoEq : eq)(doctorId, doctor_id),
-        from === undefined ? undefined : gte(date, from),
+        // A later page begins at its cursor: SQLite would begin at `from`, and read all pages before it.
+        from === undefined || (cursor && cursor[0] >= from) ? undefined : gte(date, from),
         to === undefined ? undefined : lte(date, to),
         status === undefined
           ? undefined
