@@ -24,6 +24,7 @@ const TRANSIENT: Refusal[] = [
   'day_log_full',
   'key_log_full',
   'date_over',
+  'wish_undecided',
 ]
 
 /** The day does not have this appointment. If the appointment has moved, the day knows where it is. */
@@ -88,6 +89,12 @@ export function offeredSlot(
   const slot = waiting?.offer?.slot
   if (slot === undefined || (waiting?.span ?? 1) !== span) return null
   return hasBegun(timetable, slot, at) ? null : slot
+}
+
+/** When an offer ends. While the home of a wish is asked, the slot is kept until it begins. */
+export function deadlineOf({ timetable }: Slots, { offer, claim }: Waiting): number {
+  if (!offer) return Number.POSITIVE_INFINITY
+  return claim ? standsUntil(timetable, offer.slot, Number.POSITIVE_INFINITY) : offer.deadline
 }
 
 /** The slots that a patient who waits is offered. */
