@@ -64,7 +64,9 @@ interface Changed {
 export function offers(day: Day, freed: number[], { at, offerMs }: Moment, changed: Changed = {}): Event[] {
   const { isPresent = !isAbsent(day), slots = day, leaving, taken = [] } = changed
   const { timetable } = slots
-  const withoutOffer = [...day.waitlist.values()].filter(({ id, offer }) => !offer && id !== leaving?.id)
+  const withoutOffer = [...day.waitlist.values()].filter(
+    ({ id, offer, claim }) => !offer && !claim && id !== leaving?.id,
+  )
   if (!isPresent || freed.length === 0 || withoutOffer.length === 0 || isOver(day, at)) return []
   const untaken = [...untakenSlots(day, slots), ...freed].filter((slot) => !hasBegun(timetable, slot, at))
   const free = new Set(untaken.filter((slot) => !taken.includes(slot)))
