@@ -9,7 +9,6 @@ import type {
   Move,
   MovedTo,
   Occupant,
-  Visit,
   Waiting,
   WaitlistPlace,
 } from './day'
@@ -79,7 +78,7 @@ interface Views {
   committed: string[]
   absence: Absence
   /** Null where this day is not the home of such a wish. */
-  wish: (Wish & Visit) | null
+  wish: { wish: Wish; doctorId: string } | null
   /** What became of a claim; null where this day knows nothing of it. */
   claim: 'claiming' | 'booked' | 'returned' | null
 }
@@ -118,7 +117,10 @@ const SHOW: Show = {
   move: (day, { id }) => day.moves.get(id)?.state ?? null,
   committed: ({ moves }, { ids }) => ids.filter((id) => moves.get(id)?.state === 'committed'),
   absence: absenceOf,
-  wish: ({ wishes }, { id }) => wishes.get(id) ?? null,
+  wish({ wishes, identity }, { id }) {
+    const wish = wishes.get(id)
+    return wish && identity ? { wish, doctorId: identity.doctorId } : null
+  },
   claim: claimOf,
 }
 
