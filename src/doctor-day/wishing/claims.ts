@@ -86,7 +86,7 @@ export function claims(source: MoveHost, postpone: (error: unknown) => void) {
 
   const hasWork = () => day().reports.size > 0 || underWay().length > 0
 
-  return { accept, settle, hasWork }
+  return { accept, report, settle, hasWork }
 }
 
 /** Whatever may pass leaves the claim undecided. */

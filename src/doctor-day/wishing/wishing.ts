@@ -23,11 +23,18 @@ export function wishing(source: MoveHost): Wishing {
   const ofPlaces = claims(source, postpone)
 
   function performed(operation: Operation, command: Command): Promise<Answer<unknown>> | Answer<unknown> {
-    if (command.type === 'accept_offer') return ofPlaces.accept(operation, command)
+    if (command.type === 'accept_offer')
+      return ofPlaces.accept(operation, command).finally(() => tellOthers(command))
     if (command.type === 'make_wish') return home.make(operation, command)
+    const reports = source.day().reports.size
     const answer = source.perform(operation, command)
-    if (ENDING.includes(command.type) && home.hasUntold()) source.later(home.tell())
+    if (source.day().reports.size > reports) source.later(ofPlaces.report())
+    tellOthers(command)
     return answer
+  }
+
+  function tellOthers({ type }: Command): void {
+    if (ENDING.includes(type) && home.hasUntold()) source.later(home.tell())
   }
 
   async function settle(): Promise<void> {
@@ -44,4 +51,4 @@ export function wishing(source: MoveHost): Wishing {
 }
 
 /** Commands that may end a wish, so that its other days are told at once. */
-const ENDING: Command['type'][] = ['stop_waiting', 'report_wish']
+const ENDING: Command['type'][] = ['accept_offer', 'stop_waiting', 'report_wish']
