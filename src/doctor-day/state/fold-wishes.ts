@@ -82,10 +82,12 @@ function endWish(day: Day, wishId: string, won: string | null): void {
   amendWish(day, wishId, ({ places }) => {
     const home = day.identity?.date
     if (won !== null) places.set(won, { state: 'ended', how: 'accepted' })
-    const alive = [...places].filter(
-      ([date, { state }]) => date !== home && (state === 'asked' || state === 'waiting'),
+    const alive = [...places].flatMap(([date, { state }]) =>
+      state === 'asked' || state === 'waiting' ? [date] : [],
     )
-    return { claim: null, end: { date: won }, untold: new Set(alive.map(([date]) => date)) }
+    const how = won === null ? 'left' : 'fulfilled'
+    for (const date of alive) places.set(date, { state: 'ended', how })
+    return { claim: null, end: { date: won }, untold: new Set(alive.filter((date) => date !== home)) }
   })
 }
 
