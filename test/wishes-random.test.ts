@@ -1,7 +1,7 @@
 import { runDurableObjectAlarm } from 'cloudflare:test'
 import { afterEach, expect, test, vi } from 'vitest'
 import { seeded } from '../bench/torture/worker/seeded'
-import { type FrontDesk, openFrontDesk, type Reply, times } from './clinic'
+import { allPages, type FrontDesk, openFrontDesk, type Reply, times } from './clinic'
 import { abort, betweenDays } from './faults'
 import { objectOf } from './moves'
 import { rounds } from './rounds'
@@ -119,9 +119,9 @@ async function expectSound(desk: FrontDesk, isStrict = false): Promise<void> {
 async function bookedByWish(desk: FrontDesk): Promise<Map<string, number>> {
   const counts = new Map<string, number>()
   for (const date of DATES) {
-    const { body } = await desk.get(`/api/v1/doctors/${desk.doctorId}/days/${date}/events?limit=1000`)
+    const pages = await allPages(desk, `/api/v1/doctors/${desk.doctorId}/days/${date}/events?limit=1000`)
     const wishOf = new Map<string, string>()
-    for (const { type, data } of body) {
+    for (const { type, data } of pages.flatMap(({ body }) => body)) {
       if (type === 'wish_joined') wishOf.set(data.wait_id, data.wish_id)
       const wishId = type === 'wait_ended' && data.how === 'accepted' ? wishOf.get(data.wait_id) : undefined
       if (wishId) counts.set(wishId, (counts.get(wishId) ?? 0) + 1)

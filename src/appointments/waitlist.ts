@@ -117,8 +117,8 @@ const WishedPlace = v.object({
 })
 
 /**
- * `over`: no place is left, and none was booked. `fulfilled_on` is the date that was booked. An offer stands in
- * the waitlist of its date.
+ * `over`: no place is left, and none was booked. `fulfilled_on`: the date that was booked. The waitlist of
+ * each date shows its offers.
  */
 export const WaitingWish = component('WaitingWish', {
   wish_id: v.string(),

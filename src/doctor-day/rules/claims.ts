@@ -4,10 +4,10 @@ import { opened, refuse, waitOf } from './facts'
 import { bookOffered, endedPlace, offerRefusal, overOrNotFound, wait, wishFulfilled } from './waitlist'
 
 /**
- * A place on a waitlist that is part of a wish for several days. The patient accepts an offer; the day asks the
- * home of the wish, and books only if the home says that this claim has won. Until then the slot stays with
- * the offer, whose deadline does not run. Where the slot begins before the home has answered, the place ends
- * as a lapsed one, and the claim is given back to the home, so that another day can still fulfil the wish.
+ * A place on a waitlist that is part of a wish for several days. The patient accepts an offer; the day asks
+ * the home of the wish, and books only if the home says that this claim has won. Until then the slot stays
+ * with the offer, whose deadline does not run. Where the slot begins before the home has answered, the place
+ * ends as a lapsed one, and the claim is given back to the home, so that another day can fulfil the wish.
  */
 
 export function joinWish(
