@@ -10,8 +10,9 @@ import { endedPlace } from './waitlist'
 
 /**
  * The home of a wish for several days. It records the wish with all its dates before any other day hears of
- * it. Then it alone decides, once, which claim wins. A claim that has won ends the wish only when its day says
- * that the patient is booked; until then no other day is told, so that a claim given back leaves all places.
+ * it. Then it alone decides, once, which claim wins. A claim that has won ends the wish only when its day
+ * says that the patient is booked; until then no other day is told, so that a claim given back leaves all
+ * places as they were.
  */
 
 /** The patient’s own place on this day is part of the same step. An open wish for the same dates is kept. */
