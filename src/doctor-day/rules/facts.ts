@@ -64,9 +64,7 @@ interface Changed {
 export function offers(day: Day, freed: number[], { at, offerMs }: Moment, changed: Changed = {}): Event[] {
   const { isPresent = !isAbsent(day), slots = day, leaving, taken = [] } = changed
   const { timetable } = slots
-  const withoutOffer = [...day.waitlist.values()].filter(
-    ({ id, offer, claim }) => !offer && !claim && id !== leaving?.id,
-  )
+  const withoutOffer = [...day.waitlist.values()].filter(({ id, offer }) => !offer && id !== leaving?.id)
   if (!isPresent || freed.length === 0 || withoutOffer.length === 0 || isOver(day, at)) return []
   const untaken = [...untakenSlots(day, slots), ...freed].filter((slot) => !hasBegun(timetable, slot, at))
   const free = new Set(untaken.filter((slot) => !taken.includes(slot)))
@@ -81,7 +79,7 @@ export function offers(day: Day, freed: number[], { at, offerMs }: Moment, chang
   return events
 }
 
-/** The first slot that a patient is offered, unless it has begun or the visit needs another number. */
+/** The first slot offered to a patient, unless it has begun, is being accepted, or does not fit the visit. */
 export function offeredSlot(
   waiting: Waiting | undefined,
   { span = 1 }: Visit,
@@ -89,7 +87,7 @@ export function offeredSlot(
   at: number,
 ): number | null {
   const slot = waiting?.offer?.slot
-  if (slot === undefined || (waiting?.span ?? 1) !== span) return null
+  if (slot === undefined || waiting?.claim || (waiting?.span ?? 1) !== span) return null
   return hasBegun(timetable, slot, at) ? null : slot
 }
 

@@ -69,7 +69,7 @@ export const reservationOf = (
   },
 })
 
-/** Whether the id is one of this day: of an appointment, of one that has left, a hold, a place to wait, a wish. */
+/** Whether the id is of this day: of an appointment, one that left, a hold, a place on the waitlist, a wish. */
 export const hasMade = (day: Day, id: string): boolean =>
   [
     ...[day.appointments, day.movedTo, day.holds, day.endedHolds],

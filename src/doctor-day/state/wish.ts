@@ -1,8 +1,8 @@
 import type { WorkingHours } from './slot-times'
 
 /**
- * The nouns of a wish: a patient waits for any of several dates of one doctor, and wants one visit. The day of
- * the first date is the home of the wish: it decides which day may book the patient.
+ * The nouns of a wish: a patient waits for any of several dates of one doctor, and wants one visit. The day
+ * of the first date is the home of the wish: it decides which day may book the patient.
  */
 
 /** A date that is wished for, and what its day starts with if it is not in use yet. */
