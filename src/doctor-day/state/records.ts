@@ -69,7 +69,7 @@ export const reservationOf = (
   },
 })
 
-/** Whether the id is of this day: of an appointment, one that left, a hold, a place on the waitlist, a wish. */
+/** Whether this day has made the id: of an appointment, one that left, a hold, a waiting place, a wish. */
 export const hasMade = (day: Day, id: string): boolean =>
   [
     ...[day.appointments, day.movedTo, day.holds, day.endedHolds],
