@@ -135,6 +135,8 @@ export function wishHome(source: MoveHost, postpone: (error: unknown) => void) {
     const query = { view: 'claim', id: claim.id, patientId } as const
     const state = await others.see(keyOf({ ...identity, date: claim.date }), clinicId, query)
     if (state === 'claiming') return wakeAt(Date.now() + CLAIM_INQUIRY_MS)
+    // That day may have reported meanwhile, and forgotten the claim since.
+    if (day().wishes.get(wishId)?.claim?.id !== claim.id) return
     const what = state ?? 'returned'
     const report: WishReport = { id: claim.id, wishId, home: identity.date, what, how: 'asked' }
     const { date } = claim
