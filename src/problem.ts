@@ -27,6 +27,8 @@ export const PROBLEMS = {
   illegal_step: { status: 409, title: 'This step is not possible from the current status', final: true },
   too_late_to_undo: { status: 409, title: 'It is too late to undo this', final: true },
   hold_over: { status: 410, title: 'The hold was used, was released or has expired', final: true },
+  already_waiting: { status: 409, title: 'The patient waits for that day already', final: true },
+  wish_fulfilled: { status: 409, title: 'Another day of the wish was booked', final: true },
   waitlist_full: { status: 409, title: 'The waitlist of the day is full', final: true },
   offer_over: { status: 410, title: 'The offer was accepted, was declined or has expired', final: true },
   day_full: { status: 409, title: 'The day is full', final: true },
@@ -63,6 +65,7 @@ export const PROBLEMS = {
   day_damaged: { status: 503, title: 'The record of this day is damaged' },
   secret_missing: { status: 503, title: 'The service is not set up' },
   live_full: { status: 503, title: 'Too many clients follow this day' },
+  wish_undecided: { status: 503, title: 'It is not decided yet which day is booked' },
   unavailable: { status: 503, title: 'A part of the service cannot be reached' },
 } as const satisfies Record<string, { status: ContentfulStatusCode; title: string; final?: true }>
 

@@ -28,6 +28,9 @@ async function furnish(desk: FrontDesk): Promise<Record<string, string>> {
   const hold = await desk.post('/api/v1/appointments/holds', { ...place, ttl_seconds: 600 })
   const { body: other } = await desk.post('/api/v1/patients', { name: 'Other', phone: '+1 202 555 8888' })
   const waiting = await desk.post('/api/v1/appointments/waitlist', { ...place, patient_id: other.id })
+  const dates = ['2040-05-01', '2040-05-02']
+  const anyDay = { doctor_id: desk.doctorId, patient_id: other.id, dates }
+  const wish = await desk.post('/api/v1/appointments/waitlist', anyDay)
   const { body: person } = await desk.post('/api/v1/staff', { name: 'Ada', role: 'nurse' })
   const key = { clinic_id: desk.clinicId, name: 'k', scopes: ['events:read'] }
   const { body: service } = await desk.post('/api/v1/services', { name: 'Echo', slots: 2 })
@@ -37,6 +40,7 @@ async function furnish(desk: FrontDesk): Promise<Record<string, string>> {
     key_id: (await desk.post('/api/v1/keys', key)).body.id,
     hold_id: hold.body.hold_id,
     wait_id: waiting.body.id,
+    wish_id: wish.body.wish_id,
     clinic_id: desk.clinicId,
     patient_id: desk.patientIds[0] ?? '',
     doctor_id: desk.doctorId,
@@ -71,6 +75,7 @@ const PATH_IDS: Record<string, string> = {
   '/api/v1/appointments/{id}/cancel': 'appointment_id',
   '/api/v1/appointments/{id}/reschedule': 'appointment_id',
   '/api/v1/appointments/holds/{id}': 'hold_id',
+  '/api/v1/appointments/waitlist/wishes/{id}': 'wish_id',
   '/api/v1/appointments/waitlist/{id}/accept': 'wait_id',
   '/api/v1/appointments/waitlist/{id}/decline': 'wait_id',
   '/api/v1/checkins/{appointment_id}': 'appointment_id',
@@ -184,6 +189,11 @@ test('every id of one clinic is 404 for the other, in every body and query that 
       'POST',
       '/api/v1/appointments/waitlist',
       { doctor_id: own.doctor_id, patient_id: theirs.patient_id, date: DAY },
+    ],
+    [
+      'POST',
+      '/api/v1/appointments/waitlist',
+      { doctor_id: theirs.doctor_id, patient_id: own.patient_id, dates: ['2040-05-01', '2040-05-02'] },
     ],
     ['POST', '/api/v1/checkins/walk-in', { doctor_id: theirs.doctor_id, patient_id: own.patient_id }],
     ['POST', '/api/v1/checkins/walk-in', { doctor_id: own.doctor_id, patient_id: theirs.patient_id }],

@@ -34,6 +34,7 @@ import {
   wait,
   walkIn,
 } from './day-commands'
+import { aimWish, joinWish, makeWish, WISHING, type Wishing } from './wish-commands'
 
 /** What holds after every single event. */
 function expectSound(day: Day): void {
@@ -79,6 +80,19 @@ function expectSound(day: Day): void {
   expect(day.slots.has(day.lowestFreeSlot)).toBe(false)
 }
 
+/** A wish is fulfilled once at most; a claim always has the slot that was accepted, and no deadline but its begin. */
+function expectWishes(day: Day, log: Recorded[]): void {
+  const fulfilled = log.flatMap((event) => (event.type === 'wish_fulfilled' ? [event.wishId] : []))
+  expect(new Set(fulfilled).size).toBe(fulfilled.length)
+  for (const { claim, offer } of day.waitlist.values()) expect(claim && !offer).toBeFalsy()
+  for (const { end, claim, untold } of day.wishes.values()) {
+    expect(end && claim).toBeFalsy()
+    expect(end || untold.size === 0).toBeTruthy()
+  }
+  const patients = [...day.waitlist.values()].map(({ patientId }) => patientId)
+  expect(new Set(patients).size).toBe(patients.length)
+}
+
 /** Each arrival got the next number: none twice, whatever was undone between two of them. */
 function expectNumbered(day: Day, log: Recorded[]): void {
   const arrivals = log.filter((event) => event.type === 'checked_in') as Recorded<EventOf<'checked_in'>>[]
@@ -113,7 +127,16 @@ function timesIn(hours: WorkingHours | null, slot: number, span = 1): (string | 
 describe('whatever happens, in any order', () => {
   const small = fc.nat(12)
   type Ending = 'moved' | 'refused' | 'lost' | 'settle' | 'confirm' | 'give back'
-  type Aimed = StepName | UndoName | 'amend' | 'cancel' | 'arrive' | 'leave' | 'change slot' | Ending
+  type Aimed =
+    | Wishing
+    | StepName
+    | UndoName
+    | 'amend'
+    | 'cancel'
+    | 'arrive'
+    | 'leave'
+    | 'change slot'
+    | Ending
   const ENDINGS: Ending[] = ['moved', 'refused', 'lost', 'settle', 'confirm', 'give back']
   const hours = fc.constantFrom<WorkingHours | null | undefined>(
     undefined,
@@ -174,11 +197,25 @@ describe('whatever happens, in any order', () => {
     fc.nat(40).map((n) => () => confirm(n)),
     fc.nat(40).map((n) => () => giveBack(n)),
     fc.nat(40).map((n) => () => settle(n)),
+    fc.tuple(small, fc.boolean(), asked).map(
+      ([n, isHome, wanted]) =>
+        (i: number) =>
+          ({ ...(isHome ? makeWish : joinWish)(i, n % 9), ...wanted }) as Command,
+    ),
   )
   /** Aims at an appointment that there is, so that not everything is refused. */
   const aimed = fc.tuple(
     fc.nat(9),
-    fc.constantFrom<Aimed>('cancel', 'arrive', 'leave', 'change slot', ...ENDINGS, ...STEPS, ...UNDO),
+    fc.constantFrom<Aimed>(
+      'cancel',
+      'arrive',
+      'leave',
+      'change slot',
+      ...ENDINGS,
+      ...STEPS,
+      ...UNDO,
+      ...WISHING,
+    ),
   )
 
   test('the ledger sums at every version, no slot has two owners, refusals change nothing, replay agrees', () => {
@@ -201,6 +238,7 @@ describe('whatever happens, in any order', () => {
             if (!decision.ok) expect(day).toEqual(before)
             const mayAmend = wanted.type === 'undo' && wanted.mayAmend
             for (const event of log.slice(before.version)) expectInTime(log, event, mayAmend)
+            expectWishes(day, log)
             expectNoneBegun(day, log.slice(before.version), wanted, now)
             const free = ledgerOf(day).slots.flatMap(({ slot, occupant }) =>
               !occupant && beginOf(day.timetable, slot) > now ? [slot] : [],
@@ -228,6 +266,7 @@ describe('whatever happens, in any order', () => {
 
   function aim(day: Day, [nth, what]: [number, Aimed], index: number): Command {
     if (isEnding(what)) return ending(day, nth, what)
+    if (isWishing(what)) return aimWish(day, nth, what, index)
     const all = [...day.appointments.values()]
     const { id = 'a0', patientId = 'p0' } = all[nth % Math.max(1, all.length)] ?? {}
     if (what === 'cancel') return { ...cancel(0), appointmentId: id } as Command
@@ -267,6 +306,10 @@ describe('whatever happens, in any order', () => {
     const named = (decision.alternatives ?? []).map(({ slot }) => slot)
     expect(named.filter((slot) => ![...free, ...own].includes(slot))).toEqual([])
     expect(named).not.toContain(day.appointments.get(appointmentId)?.slot)
+  }
+
+  function isWishing(what: Aimed): what is Wishing {
+    return (WISHING as readonly Aimed[]).includes(what)
   }
 
   function isEnding(what: Aimed): what is Ending {

@@ -2,6 +2,8 @@ import { allowsAnother } from '../access/actions'
 import { requireScopes } from '../access/permissions'
 import type { Ctx } from '../context'
 import { decideOn, moveOn, replyOrThrow, see } from '../doctor-day/client'
+import type { Opening } from '../doctor-day/state/day'
+import type { WishedDate } from '../doctor-day/state/wish'
 import { dayKey, NEW_ID } from '../doctor-day/storage/address'
 import { requireDay } from '../doctors/actions'
 import { findDay, findNewDay, findPatient, findPatientAndDay } from '../doctors/finding'
@@ -21,7 +23,15 @@ import {
   toAppointment,
   toHold,
 } from './model'
-import { type JoinWaitlist, type LeftWaitlist, toWaiting, type Waiting } from './waitlist'
+import {
+  type JoinWaitlist,
+  type LeftWaitlist,
+  toWaiting,
+  toWaitingWish,
+  type Waiting,
+  type WaitingWish,
+  wishedDates,
+} from './waitlist'
 
 /** The Recorder finds patient and doctor and claims the key; then the day alone decides. */
 export async function book(ctx: Ctx, wanted: BookAppointment): Promise<Appointment> {
@@ -138,20 +148,47 @@ export async function releaseHold(ctx: Ctx, holdId: string): Promise<ReleasedHol
 export async function joinWaitlist(
   ctx: Ctx,
   wanted: JoinWaitlist,
-): Promise<{ waiting: Waiting; isNew: boolean }> {
-  const { patientId, doctor, opId, known, visit } = await findPatientAndDay(ctx, wanted)
-  const day = dayKey(ctx.clinic.id, doctor.id, wanted.date)
-  const command = {
-    type: 'wait',
-    opening: opening(ctx, doctor, wanted.date),
+): Promise<{ waiting: Waiting | WaitingWish; isNew: boolean }> {
+  const dates = wishedDates(wanted)
+  const date = dates?.[0] ?? wanted.date ?? ''
+  const { patientId, doctor, opId, known, visit } = await findPatientAndDay(ctx, { ...wanted, date })
+  const day = dayKey(ctx.clinic.id, doctor.id, date)
+  const place = {
+    opening: opening(ctx, doctor, date),
     waitId: NEW_ID,
     patientId,
     ...visit,
     allowAnother: allowsAnother(ctx, wanted),
-    ...choiceOf(wanted),
-  } as const
+  }
+  if (dates) {
+    const command = { type: 'make_wish', wishId: NEW_ID, ...place, ...eachDayChoice(wanted) } as const
+    const terms = dates.map((one) => termsOn(opening(ctx, doctor, one)))
+    const { isNew, wish } = await decideOn(ctx, day, opId, { ...command, dates: terms }, known)
+    if (!wish) throw noRecord()
+    return { waiting: toWaitingWish(wish, doctor.id), isNew }
+  }
+  const command = { type: 'wait', ...place, ...choiceOf(wanted) } as const
   const waiting = await decideOn(ctx, day, opId, command, known)
   return { waiting: toWaiting(waiting), isNew: waiting.isNew }
+}
+
+const termsOn = ({ date, capacity, hours }: Opening): WishedDate => ({
+  date,
+  capacity,
+  ...(hours && { hours }),
+})
+
+/** An instant is on one date only. */
+function eachDayChoice({ slot, time }: JoinWaitlist) {
+  if (slot !== undefined) return { choice: { slot } }
+  return time === undefined ? {} : { choice: { time } }
+}
+
+/** The id contains the key of the day that decides on the wish. */
+export async function getWish(ctx: Ctx, id: string): Promise<WaitingWish> {
+  const { seen } = await see(ctx, dayOf(ctx, id), { view: 'wish', id })
+  if (!seen) throw noRecord()
+  return toWaitingWish(seen.wish, seen.doctorId)
 }
 
 export async function acceptOffer(ctx: Ctx, waitId: string): Promise<Appointment> {

@@ -10,6 +10,7 @@ import {
   book,
   cancel,
   getAppointment,
+  getWish,
   holdSlot,
   joinWaitlist,
   leaveWaitlist,
@@ -27,7 +28,14 @@ import {
   ReleasedHold,
   Reschedule,
 } from './model'
-import { AskWaitlist, JoinWaitlist, LeftWaitlist, Waiting, WaitingPlace } from './waitlist'
+import {
+  AskWaitlist,
+  JoinedWaitlist,
+  JoinWaitlist,
+  LeftWaitlist,
+  WaitingPlace,
+  WaitingWish,
+} from './waitlist'
 
 export const appointments = resource()
   .post(
@@ -140,7 +148,11 @@ export const appointments = resource()
   )
   .post(
     '/waitlist',
-    doc('Join the waitlist; 200 when the patient waits already', [201, 200], Waiting),
+    doc(
+      'Join the waitlist of a day, or of any of several; 200 when the patient waits already',
+      [201, 200],
+      JoinedWaitlist,
+    ),
     refuses(
       ...CHANGE_PROBLEMS,
       ...DATE_PROBLEMS,
@@ -157,8 +169,16 @@ export const appointments = resource()
     replay,
     async (c) => {
       const { waiting, isNew } = await joinWaitlist(c.var.ctx, c.req.valid('json'))
-      return reply(c, Waiting, waiting, isNew ? 201 : 200)
+      return reply(c, JoinedWaitlist, waiting, isNew ? 201 : 200)
     },
+  )
+  .get(
+    '/waitlist/wishes/:id',
+    doc('Get a wish for any of several days, with its places', 200, WaitingWish),
+    refuses(...DAY_PROBLEMS, 'not_found'),
+    needs('appointments:read'),
+    noQuery(),
+    async (c) => reply(c, WaitingWish, await getWish(c.var.ctx, c.req.param('id'))),
   )
   .post(
     '/waitlist/:id/accept',
@@ -170,6 +190,8 @@ export const appointments = resource()
       'not_found',
       'no_offer',
       'offer_over',
+      'wish_fulfilled',
+      'wish_undecided',
       'doctor_absent',
     ),
     needs('appointments:write'),
@@ -179,8 +201,8 @@ export const appointments = resource()
   )
   .post(
     '/waitlist/:id/decline',
-    doc('Decline the offered slot, or leave the waitlist', 200, LeftWaitlist),
-    refuses(...CHANGE_PROBLEMS, 'not_found', 'offer_over'),
+    doc('Decline the offered slot, leave the waitlist, or give up a wish', 200, LeftWaitlist),
+    refuses(...CHANGE_PROBLEMS, 'not_found', 'offer_over', 'wish_fulfilled', 'wish_undecided'),
     needs('appointments:write'),
     noBody,
     replay,

@@ -110,6 +110,22 @@ export const DAY_ADVICE = {
       'call the patient with POST /api/v1/checkins/doctors/{doctor_id}/queue/next, then skip, then no-show.',
     detail: 'The patient has already checked in and is called; if the patient has left: skip, then no-show',
   },
+  already_waiting: {
+    cause: 'The patient has another place on the waitlist of that day, by itself or for another wish.',
+    action: 'Keep that place, or leave it first.',
+    detail: 'The patient waits for this day already; leave that place first',
+  },
+  wish_fulfilled: {
+    cause: 'The patient wished for one of several days, and another one of them was booked first.',
+    action: 'Nothing: the patient has an appointment on the date that the answer names.',
+    detail:
+      'The patient wished for one of several days, and another one was booked or is being booked: 2026-11-24',
+  },
+  wish_undecided: {
+    cause: 'The day that decides which date fulfils the wish could not be asked, or is deciding.',
+    action: 'Retry with the same Idempotency-Key. The slot is kept for the patient until then.',
+    detail: 'The day that decides on this wish did not answer in time; retry with the same Idempotency-Key',
+  },
   waitlist_full: {
     cause: 'As many patients wait for a slot of that day as may wait.',
     action: 'Choose another day or another doctor.',

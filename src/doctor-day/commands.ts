@@ -18,6 +18,7 @@ import type {
   WaitlistPlace,
 } from './state/day'
 import type { SlotTimes, WorkingHours } from './state/slot-times'
+import type { WishCommands, WishRefusal, WishReplies } from './wish-commands'
 
 /** What a doctor’s day can be asked to do, what it answers, and how it refuses. */
 
@@ -58,7 +59,7 @@ export interface Alternative extends SlotTimes {
   slot: number
 }
 
-export interface Commands {
+export interface Commands extends WishCommands {
   /** `isBackDated`: recorded afterwards, so the date may be over and the slot may have begun. */
   book: Booking & { opening: Opening; allowAnother: boolean; choice?: Choice; isBackDated?: boolean }
   /** Books the slot that the hold keeps. */
@@ -159,7 +160,7 @@ export type MoveReply =
   | { state: 'moved'; appointment: Appointment }
   | { state: 'refused'; refused: Refusal; alternatives?: Alternative[] }
 
-export interface Replies {
+export interface Replies extends WishReplies<Refusal> {
   book: Appointment
   book_held: Appointment
   cancel: Appointment
@@ -190,6 +191,7 @@ export type ReplyTo<C extends Command> = Replies[C['type']]
 
 /** Why a day refuses; client.ts has the sentences. `moved`: the caller asks the day named in `movedTo`. */
 export type Refusal =
+  | WishRefusal
   | 'not_found'
   | 'date_over'
   | 'day_over'
@@ -221,7 +223,7 @@ export type Refusal =
   | 'key_log_full'
   | 'waitlist_full'
 
-/** `movedTo` is set with `moved` only: the day to ask instead. */
+/** With `moved`, `movedTo` is the day to ask instead. With `wish_fulfilled`, `won` is the date that won. */
 export interface Refused {
   ok: false
   refused: Refusal
@@ -231,6 +233,7 @@ export interface Refused {
   /** The date that was asked for or that the appointment has, and today at the clinic. */
   dates?: { date: string; today: string }
   movedTo?: MovedTo
+  won?: string
   /** Where a chosen slot cannot be given: the nearest free ones. */
   alternatives?: Alternative[]
 }

@@ -6,7 +6,6 @@ import { otherDays } from './client'
 import type { Answer, Command, Known, MoveWanted, Operation, Refused, ReplyTo, Via } from './commands'
 import { guard } from './guard'
 import { mending } from './mending'
-import { moving } from './moving/moving'
 import type { AbsenceWanted, Relief, Step } from './moving/requests'
 import { performEach } from './moving/steps'
 import { offerMsOf, operations } from './operations'
@@ -23,6 +22,7 @@ import * as log from './storage/log'
 import * as replies from './storage/replies'
 import * as tickets from './storage/tickets'
 import type { Verdict } from './storage/verdict'
+import { amongDays } from './wishing/among-days'
 
 /** When the copy to D1 right after a write fails, or its isolate dies, the alarm runs this much later. */
 const COPY_GRACE_MS = 5 * SECOND_MS
@@ -64,7 +64,7 @@ export class DoctorDay extends DurableObject<Env> {
     env: this.env,
     checkOnce: () => this.#guard.checkOnce(),
   })
-  readonly #moving = moving({
+  readonly #others = amongDays({
     ...this.#host,
     check: (...asked) => this.#guard.check(...asked),
     perform: (operation, command) => this.#operations.perform(operation, command),
@@ -103,9 +103,8 @@ export class DoctorDay extends DurableObject<Env> {
   }
 
   #wake(): void {
-    this.#moving.abortInterrupted()
     this.#arm(nextDeadline(this.#day))
-    if (this.#day.moves.size + this.#day.reservations.size > 0) this.#arm(Date.now())
+    if (this.#others.wake()) this.#arm(Date.now())
     if (this.#copy.isBehind()) this.#arm(Date.now() + COPY_GRACE_MS)
     this.#arm(this.#liveStream.dueAt())
     this.#arm(replies.sweepAt(this.#sql, this.#day, Date.now()))
@@ -118,7 +117,7 @@ export class DoctorDay extends DurableObject<Env> {
     via: Via = null,
   ): Promise<Answer<ReplyTo<C>>> {
     if (await this.#guard.check(operation, command)) return refuse('day_damaged')
-    const answer = this.#led(via, () => this.#operations.perform(operation, command))
+    const answer = await this.#led(via, () => this.#others.perform(operation, command))
     if (['set_availability', 'declare_absence'].includes(command.type)) await this.#copied()
     return answer
   }
@@ -130,20 +129,20 @@ export class DoctorDay extends DurableObject<Env> {
 
   /** Moves an appointment of this day to another day, or slot. This day coordinates the move. */
   async move(operation: Operation, wanted: MoveWanted, via: Via = null): Promise<Answer<Appointment>> {
-    return this.#led(via, () => this.#moving.move(operation, wanted))
+    return this.#led(via, () => this.#others.moves.move(operation, wanted))
   }
 
   /** Waits until D1 has all events. Answers how many there are, and how many of them D1 has. */
   async caughtUp(clinicId: string): Promise<{ version: number; copied: number }> {
     if (!this.#guard.isSound() || this.#day.identity?.clinicId !== clinicId) return { version: 0, copied: 0 }
-    await this.#moving.confirmCommitted()
+    await this.#others.moves.confirmCommitted()
     return this.#copy.caughtUp()
   }
 
   /** Declares the doctor absent, and finds each patient another place where the caller wants that. */
   async declareAbsence(operation: Operation, wanted: AbsenceWanted): Promise<Answer<Relief>> {
     if (await this.#guard.check(operation, wanted)) return refuse('day_damaged')
-    return this.#led(null, () => this.#moving.declareAbsence(operation, wanted))
+    return this.#led(null, () => this.#others.moves.declareAbsence(operation, wanted))
   }
 
   /** A view of the day, now or at an instant (epoch ms). To a caller of another clinic the day is unused. */
@@ -153,7 +152,7 @@ export class DoctorDay extends DurableObject<Env> {
     at: number | null = null,
     via: Via = null,
   ): Promise<Sight<Q> | Refused> {
-    if (at === null && isList(query)) await this.#led(via, () => this.#moving.confirmCommitted())
+    if (at === null && isList(query)) await this.#led(via, () => this.#others.moves.confirmCommitted())
     return this.#led(via, () => {
       const { version, identity } = this.#day
       const day = at === null ? this.#day : foldUntil(log.readEvents(this.#sql), at)
@@ -215,7 +214,7 @@ export class DoctorDay extends DurableObject<Env> {
       logFailure('lapse_failed', error, { day: this.ctx.id.name })
       this.#arm(Date.now() + OPERATOR_MS)
     }
-    await Promise.all([this.#liveStream.closeRevoked(), this.#guard.isSound() && this.#moving.settle()])
+    await Promise.all([this.#liveStream.closeRevoked(), this.#guard.isSound() && this.#others.settle()])
     await this.#catchUp()
     this.#copy.storePosition()
   }
@@ -231,7 +230,7 @@ export class DoctorDay extends DurableObject<Env> {
   /** Work on a sound day. The caller was led to this day by a committed move, so this day confirms it. */
   #led<Result>(via: Via, work: () => Result): Result | Refused {
     return this.#guard.use(() => {
-      if (via) this.#moving.confirmReservation(via)
+      if (via) this.#others.moves.confirmReservation(via)
       return work()
     })
   }

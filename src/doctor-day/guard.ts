@@ -14,6 +14,8 @@ const GIVING: Command['type'][] = [
   'book_held',
   'hold',
   'wait',
+  'make_wish',
+  'join_wish',
   'accept_offer',
   'set_availability',
   'walk_in',

@@ -78,7 +78,12 @@ export function operations(host: OperationsHost): Operations {
   /** Of the ids that a day has made none is made again. */
   function withId<C extends Command>(command: C): C {
     const { name = '', keys } = stored
-    return withNewId(command, () => newIdOn(name, keys, (id) => hasMade(guard.day(), id)))
+    const made = new Set<string>()
+    return withNewId(command, () => {
+      const id = newIdOn(name, keys, (one) => made.has(one) || hasMade(guard.day(), one))
+      made.add(id)
+      return id
+    })
   }
 
   function recall<Reply>(operation: Operation): Reply | Refused | null {

@@ -29,13 +29,13 @@ export const STREAM_REFUSALS = {
 }
 
 /** The Problem that a caller gets for a day’s refusal. */
-export function problemOf({ refused, transition, status, dates, alternatives }: Refused): Problem {
+export function problemOf({ refused, transition, status, dates, alternatives, won }: Refused): Problem {
   // `reach` asks the day that an appointment moved to. Here it stopped after DAYS_REACHED_MAX days.
   const known = refused === 'moved' ? 'unavailable' : refused
   const code = Object.hasOwn(REFUSALS, known) ? known : 'newer_version'
   // An answer that a day remembers from before refusals had dates, or a status, has none.
   const told = SENTENCES[code]?.[transition?.from ?? status ?? ''] ?? REFUSALS[code]
-  const sentence = dates ? `${told}: ${datesOf(code, dates)}` : told
+  const sentence = dates ? `${told}: ${datesOf(code, dates)}` : won ? `${told}: ${won}` : told
   const instead = alternatives?.map(({ slot, startsAt, endsAt }) =>
     startsAt === null ? { slot } : { slot, starts_at: startsAt, ends_at: endsAt },
   )
@@ -95,6 +95,11 @@ const REFUSALS: Record<Exclude<Refusal, 'moved'>, string> = {
     'The day has too many events for new ones; appointments can still be cancelled, checked in and served',
   key_log_full:
     'This API key has made too many changes of this day; what exists can still be cancelled and served',
+  already_waiting: 'The patient waits for this day already; leave that place first',
+  wish_fulfilled:
+    'The patient wished for one of several days, and another one was booked or is being booked: look there',
+  wish_undecided:
+    'The day that decides on this wish did not answer in time; retry with the same Idempotency-Key',
   waitlist_full: 'The waitlist of this day is full; choose another date',
   unavailable:
     'The other day cannot be reached, and nothing was moved; try again with the same Idempotency-Key',

@@ -24,6 +24,7 @@ const TRANSIENT: Refusal[] = [
   'day_log_full',
   'key_log_full',
   'date_over',
+  'wish_undecided',
 ]
 
 /** The day does not have this appointment. If the appointment has moved, the day knows where it is. */
@@ -78,7 +79,7 @@ export function offers(day: Day, freed: number[], { at, offerMs }: Moment, chang
   return events
 }
 
-/** The first slot that a patient is offered, unless it has begun or the visit needs another number. */
+/** The first slot offered to a patient, unless it has begun, is being accepted, or does not fit the visit. */
 export function offeredSlot(
   waiting: Waiting | undefined,
   { span = 1 }: Visit,
@@ -86,8 +87,14 @@ export function offeredSlot(
   at: number,
 ): number | null {
   const slot = waiting?.offer?.slot
-  if (slot === undefined || (waiting?.span ?? 1) !== span) return null
+  if (slot === undefined || waiting?.claim || (waiting?.span ?? 1) !== span) return null
   return hasBegun(timetable, slot, at) ? null : slot
+}
+
+/** When an offer ends. While the home of a wish is asked, the slot is kept until it begins. */
+export function deadlineOf({ timetable }: Slots, { offer, claim }: Waiting): number {
+  if (!offer) return Number.POSITIVE_INFINITY
+  return claim ? standsUntil(timetable, offer.slot, Number.POSITIVE_INFINITY) : offer.deadline
 }
 
 /** The slots that a patient who waits is offered. */

@@ -27,6 +27,9 @@ const BEGINNING: Command['type'][] = [
   'begin_move',
   'reserve',
   'undo',
+  'make_wish',
+  'join_wish',
+  'begin_claim',
 ]
 const REPEATABLE = ['requeue', 'recall']
 

@@ -1,12 +1,14 @@
 import type { Command, Commands, Decision, Moment, Refusal, Refused, Replies, ReplyTo } from '../commands'
 import type { Day } from '../state/day'
 import { declareAbsence } from './absence'
-import { refuse } from './facts'
+import { beginClaim, endClaim, endPlace, joinWish, settleReport } from './claims'
+import { deadlineOf, refuse } from './facts'
 import { limitOf } from './limits'
 import { beginMove, confirmMove, endMove, point, releaseMove, reserve, settleMove } from './moves'
 import { callNext, checkIn, step, undo, walkIn } from './queue'
 import { book, bookHeld, cancel, hold, lapse, releaseHold, setAvailability } from './slots'
 import { acceptOffer, stopWaiting, wait } from './waitlist'
+import { claimWish, makeWish, placeWish, reportWish, toldWish } from './wishes'
 
 type Rules = {
   [T in keyof Commands]: (day: Day, command: Commands[T], moment: Moment) => Decision<Replies[T]>
@@ -35,6 +37,16 @@ const RULES: Rules = {
   confirm_move: confirmMove,
   release_move: releaseMove,
   point,
+  make_wish: makeWish,
+  join_wish: joinWish,
+  place_wish: placeWish,
+  begin_claim: beginClaim,
+  claim_wish: claimWish,
+  end_claim: endClaim,
+  report_wish: reportWish,
+  settle_report: settleReport,
+  end_place: endPlace,
+  told_wish: toldWish,
   lapse,
 }
 
@@ -75,6 +87,6 @@ function belongs(day: Day, command: Command): boolean {
 export function nextDeadline(day: Day): number {
   if (day.isNewer) return Number.POSITIVE_INFINITY
   const deadlines = [...day.holds.values()].map(({ expiresAt }) => expiresAt)
-  for (const { offer } of day.waitlist.values()) if (offer) deadlines.push(offer.deadline)
+  for (const waiting of day.waitlist.values()) deadlines.push(deadlineOf(day, waiting))
   return Math.min(Number.POSITIVE_INFINITY, ...deadlines)
 }

@@ -8,6 +8,7 @@ import { dateRefusal } from './dates'
 import {
   changesSlotTimes,
   closed,
+  deadlineOf,
   isAbsent,
   isMoving,
   notOnDay,
@@ -163,7 +164,7 @@ export function setAvailability(
 /** Ends what is beyond its deadline, and offers the freed slots to the waitlist in the same step. */
 export function lapse(day: Day, _: Commands['lapse'], moment: Moment): Decision<null> {
   const holds = [...day.holds.values()].filter(({ expiresAt }) => expiresAt <= moment.at)
-  const waits = [...day.waitlist.values()].filter(({ offer }) => offer && offer.deadline <= moment.at)
+  const waits = [...day.waitlist.values()].filter((waiting) => deadlineOf(day, waiting) <= moment.at)
   const freed = [...holds.flatMap(slotsOfPlace), ...waits.flatMap(offeredSlots)]
   const ended: Event[] = [
     ...holds.map(({ id }): Event => ({ type: 'hold_ended', holdId: id, how: 'expired' })),

@@ -1,7 +1,8 @@
 import type { Choice, Commands, Decision, Moment, Refused, Replies } from '../commands'
-import type { Appointment, Day, EventOf, Waiting } from '../state/day'
+import type { Appointment, Day, Event, EventOf, Waiting } from '../state/day'
 import { appointmentOf, bookingOf, visitOf } from '../state/records'
 import { timesOf } from '../state/slot-times'
+import type { Wish } from '../state/wish'
 import { chosenSlot, slotOfChoice } from './choice'
 import { dateRefusal } from './dates'
 import { closed, isAbsent, offeredSlots, offers, opened, refuse, waitOf } from './facts'
@@ -60,32 +61,57 @@ function wishFor(
 
 export function acceptOffer(
   day: Day,
-  command: Commands['accept_offer'],
+  { waitId, appointmentId }: Commands['accept_offer'],
   { at }: Moment,
 ): Decision<Appointment> {
-  const { waitId, appointmentId } = command
   const waiting = day.waitlist.get(waitId)
-  if (!waiting || !day.identity) return overOrNotFound(day, waitId)
-  if (!waiting.offer) return refuse(allHaveBegun(day, at) ? 'day_over' : 'no_offer')
-  const refusal = closed(day, { ...day.identity, timeZone: day.timeZone }, at)
+  if (!waiting) return overOrNotFound(day, waitId)
+  const refusal = offerRefusal(day, waiting, at)
   if (refusal) return refusal
-  const { slot } = waiting.offer
-  if (hasBegun(day.timetable, slot, at)) return refuse('offer_over')
-  const booking = bookingOf({ appointmentId, patientId: waiting.patientId, ...visitOf(waiting) })
-  const booked: EventOf<'booked'> = { type: 'booked', ...booking, slot }
+  const { of } = waiting
+  if (!of) return bookOffered(day, waiting, appointmentId, at)
+  const wish = day.wishes.get(of.id)
+  // Another day decides, so the day asks it first: see claims.ts.
+  if (!wish) return refuse('wish_undecided')
+  if (wish.claim) return { ok: false, refused: 'wish_fulfilled', won: wish.claim.date }
+  const booked = bookOffered(day, waiting, appointmentId, at)
+  const fulfilled: Event = { type: 'wish_fulfilled', wishId: of.id, date: of.home }
+  return booked.ok ? { ...booked, events: [...booked.events, fulfilled] } : booked
+}
+
+/** Why what a patient is offered cannot be booked now; null where it can. */
+export function offerRefusal(day: Day, { offer }: Waiting, at: number): Refused | null {
+  if (!offer || !day.identity) return refuse(allHaveBegun(day, at) ? 'day_over' : 'no_offer')
+  const refusal = closed(day, { ...day.identity, timeZone: day.timeZone }, at)
+  return refusal ?? (hasBegun(day.timetable, offer.slot, at) ? refuse('offer_over') : null)
+}
+
+/** Books what the patient is offered. */
+export function bookOffered(
+  day: Day,
+  waiting: Waiting,
+  appointmentId: string,
+  at: number,
+): Decision<Appointment> {
+  const { id: waitId, offer, patientId } = waiting
+  if (!offer || !day.identity) return refuse('no_offer')
+  const booking = bookingOf({ appointmentId, patientId, ...visitOf(waiting) })
+  const booked: EventOf<'booked'> = { type: 'booked', ...booking, slot: offer.slot }
   return {
     ok: true,
     events: [{ type: 'wait_ended', waitId, how: 'accepted' }, booked],
-    reply: appointmentOf(day.identity, { ...booked, at }, timesOf(day.timetable, slot, waiting.span)),
+    reply: appointmentOf(day.identity, { ...booked, at }, timesOf(day.timetable, offer.slot, waiting.span)),
   }
 }
 
-/** Declines an offer, or leaves the waitlist. */
+/** Declines an offer, or leaves the waitlist, or gives up a wish for several days. */
 export function stopWaiting(
   day: Day,
   { waitId }: Commands['stop_waiting'],
   moment: Moment,
 ): Decision<{ id: string }> {
+  const wish = day.wishes.get(waitId)
+  if (wish) return giveUpWish(day, wish, moment)
   const waiting = day.waitlist.get(waitId)
   if (!waiting) return overOrNotFound(day, waitId)
   return {
@@ -95,7 +121,33 @@ export function stopWaiting(
   }
 }
 
-const overOrNotFound = (day: Day, waitId: string): Refused =>
-  refuse(day.endedWaits.has(waitId) ? 'offer_over' : 'not_found')
+/** While the winner is booking, nobody knows yet whether the wish is fulfilled. */
+function giveUpWish(day: Day, { id, end, claim }: Wish, moment: Moment): Decision<{ id: string }> {
+  if (end) return end.date === null ? refuse('offer_over') : wishFulfilled(end.date)
+  if (claim) return refuse('wish_undecided')
+  return {
+    ok: true,
+    events: [{ type: 'wish_left', wishId: id }, ...endedPlace(day, id, 'left', moment)],
+    reply: { id },
+  }
+}
+
+/** Ends the place of a wish on this day, if it has one. */
+export function endedPlace(day: Day, wishId: string, how: 'fulfilled' | 'left', moment: Moment): Event[] {
+  const waiting = [...day.waitlist.values()].find(({ of }) => of?.id === wishId)
+  if (!waiting) return []
+  const freed = offers(day, offeredSlots(waiting), moment, { leaving: waiting })
+  return [{ type: 'wait_ended', waitId: waiting.id, how }, ...freed]
+}
+
+export const wishFulfilled = (won: string): Refused => ({ ok: false, refused: 'wish_fulfilled', won })
+
+/** A place that has ended. Of a wish that another date has won, the caller learns that date. */
+export function overOrNotFound(day: Day, waitId: string): Refused {
+  const wishId = day.wishOfWait.get(waitId) ?? ''
+  const won = day.wishes.get(wishId)?.end?.date ?? day.endedWishes.get(wishId)
+  if (won && won !== day.identity?.date) return wishFulfilled(won)
+  return refuse(day.endedWaits.has(waitId) ? 'offer_over' : 'not_found')
+}
 
 const placeOf = (day: Day, { id }: Waiting): number => [...day.waitlist.keys()].indexOf(id) + 1

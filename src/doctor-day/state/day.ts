@@ -1,4 +1,5 @@
 import type { Schedule, SlotTimes, WorkingHours } from './slot-times'
+import type { Claim, PartOfWish, Wish, WishEvent, WishReport } from './wish'
 
 /** The nouns of a doctor’s day: its state, and the events that the state is computed from. */
 
@@ -65,6 +66,10 @@ export interface Waiting extends Visit {
   /** The only slot that the patient would take; absent: any. */
   wish?: number
   offer: ({ slot: number; deadline: number } & SlotTimes) | null
+  /** The patient waits for other dates as well, and wants one of them. */
+  of?: PartOfWish
+  /** While the home of the wish is asked, the offer has no deadline. */
+  claim?: Claim
 }
 
 /**
@@ -158,6 +163,14 @@ export interface Day extends Schedule {
   /** In the order in which the patients joined. */
   waitlist: Map<string, Waiting>
   endedWaits: Set<string>
+  /** Those whose home is this day. */
+  wishes: Map<string, Wish & Visit>
+  /** The wish of each place on this day’s waitlist, also of an ended one. */
+  wishOfWait: Map<string, string>
+  /** Wishes that have ended, with the date that won. */
+  endedWishes: Map<string, string | null>
+  /** What the homes of wishes have not acknowledged yet. */
+  reports: Map<string, WishReport>
   /** By appointment. */
   checkIns: Map<string, CheckIn>
   /** Of the last patient who checked in, even if that check-in was undone; 0 before the first. */
@@ -187,6 +200,9 @@ export interface Remains {
   movedAway: (MovedTo & { appointmentId: string })[]
 }
 
+/** `fulfilled`, `left`: the wish that the place was part of has ended. */
+type WaitEnd = 'accepted' | 'booked' | 'declined' | 'lapsed' | 'fulfilled' | 'left'
+
 export type Event =
   | ({ type: 'opened' } & Opening)
   | { type: 'capacity_set'; capacity: number }
@@ -200,7 +216,7 @@ export type Event =
   | { type: 'hold_ended'; holdId: string; how: 'booked' | 'released' | 'expired' }
   | ({ type: 'waitlisted'; waitId: string; patientId: string; wish?: number } & Visit)
   | { type: 'offered'; waitId: string; slot: number; deadline: number }
-  | { type: 'wait_ended'; waitId: string; how: 'accepted' | 'booked' | 'declined' | 'lapsed' }
+  | { type: 'wait_ended'; waitId: string; how: WaitEnd }
   | { type: 'checked_in'; checkInId: string; appointmentId: string; position: number; priority: Priority }
   /** Holds what the copy in D1 has to keep of the check-in. */
   | { type: 'unchecked_in'; appointmentId: string; checkInId: string; position: number; checkedInAt: number }
@@ -218,6 +234,7 @@ export type Event =
   | { type: 'moved_in'; moveId: string; appointmentId: string }
   | { type: 'reservation_ended'; moveId: string }
   | { type: 'pointed'; appointmentId: string; to: MovedTo }
+  | WishEvent
   | ({ type: 'rebuilt' } & Remains)
   /** Written by a newer version of the service; `stored` is its JSON. This one never writes it. */
   | { type: 'unknown'; stored: string }

@@ -1,5 +1,6 @@
 import type { Appointment, CheckIn, Day, Event, EventOf, Opening, Recorded } from './day'
 import { MOVE_EFFECTS } from './fold-moves'
+import { leaveWish, WISH_EFFECTS } from './fold-wishes'
 import { appointmentOf, checkInOf, visitOf } from './records'
 import { scheduleOf, timesOf } from './slot-times'
 import { countPatient, forgetPatient, free, take } from './slots'
@@ -47,6 +48,7 @@ type Effects = { [Type in Event['type']]: (day: Day, event: Recorded<EventOf<Typ
 /** What each kind of event does to a day. */
 const EFFECTS: Effects = {
   ...MOVE_EFFECTS,
+  ...WISH_EFFECTS,
   opened(day, { clinicId, doctorId, date, timeZone, capacity, hours = null }) {
     const identity = { clinicId, doctorId, date }
     Object.assign(day, { identity, timeZone, capacity, ...scheduleOf(date, timeZone, hours) })
@@ -111,11 +113,12 @@ const EFFECTS: Effects = {
     if (waiting) day.waitlist.set(id, { ...waiting, offer })
     take(day, { slot, ...visitOf({ span }) }, { kind: 'offer', id })
   },
-  wait_ended(day, { waitId }) {
+  wait_ended(day, { waitId, how }) {
     const waiting = day.waitlist.get(waitId)
     day.waitlist.delete(waitId)
     day.endedWaits.add(waitId)
     if (waiting?.offer) free(day, { ...waiting, slot: waiting.offer.slot })
+    if (waiting) leaveWish(day, waiting, how)
   },
   checked_in(day, event) {
     const patientId = day.appointments.get(event.appointmentId)?.patientId ?? ''
@@ -193,6 +196,10 @@ export const emptyDay = (): Day => ({
   endedHolds: new Set(),
   waitlist: new Map(),
   endedWaits: new Set(),
+  wishes: new Map(),
+  wishOfWait: new Map(),
+  endedWishes: new Map(),
+  reports: new Map(),
   checkIns: new Map(),
   lastPosition: 0,
   moves: new Map(),

@@ -69,8 +69,9 @@ export const reservationOf = (
   },
 })
 
-/** Whether the id is one of this day: of an appointment, of one that has left, a hold or a place to wait. */
+/** Whether this day has made the id: of an appointment, one that left, a hold, a waiting place, a wish. */
 export const hasMade = (day: Day, id: string): boolean =>
-  [day.appointments, day.movedTo, day.holds, day.endedHolds, day.waitlist, day.endedWaits].some((ids) =>
-    ids.has(id),
-  )
+  [
+    ...[day.appointments, day.movedTo, day.holds, day.endedHolds],
+    ...[day.waitlist, day.endedWaits, day.wishes],
+  ].some((ids) => ids.has(id))

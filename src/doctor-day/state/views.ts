@@ -13,6 +13,7 @@ import type {
   WaitlistPlace,
 } from './day'
 import { type Slots, type SlotTimes, slotNumbers, timesOf } from './slot-times'
+import type { Wish } from './wish'
 
 /** The views of a doctor’s day, and what each of them shows. */
 export type Query =
@@ -28,6 +29,8 @@ export type Query =
   | { view: 'move'; id: string }
   | { view: 'committed'; ids: string[] }
   | { view: 'absence' }
+  | { view: 'wish'; id: string }
+  | { view: 'claim'; id: string; patientId: string }
 
 export interface ShownAppointment extends Omit<Appointment, 'status'> {
   status: AppointmentStatus
@@ -74,6 +77,10 @@ interface Views {
   /** Which of these moves to another day are committed, and not yet acknowledged by that day. */
   committed: string[]
   absence: Absence
+  /** Null where this day is not the home of such a wish. */
+  wish: { wish: Wish; doctorId: string } | null
+  /** What became of a claim; null where this day knows nothing of it. */
+  claim: 'claiming' | 'booked' | 'returned' | null
 }
 export type Seen<Q extends Query> = Views[Q['view']]
 
@@ -110,6 +117,18 @@ const SHOW: Show = {
   move: (day, { id }) => day.moves.get(id)?.state ?? null,
   committed: ({ moves }, { ids }) => ids.filter((id) => moves.get(id)?.state === 'committed'),
   absence: absenceOf,
+  wish({ wishes, identity }, { id }) {
+    const wish = wishes.get(id)
+    return wish && identity ? { wish, doctorId: identity.doctorId } : null
+  },
+  claim: claimOf,
+}
+
+/** Where the log was lost, the appointment may have come back from D1’s copy. */
+function claimOf({ waitlist, reports, patients }: Day, { id, patientId }: { id: string; patientId: string }) {
+  if ([...waitlist.values()].some(({ claim }) => claim?.id === id)) return 'claiming'
+  const what = reports.get(id)?.what ?? (patients.has(patientId) ? 'booked' : null)
+  return what === 'ended' ? null : what
 }
 
 function movedAway(day: Day, appointmentId: string): HasMoved | null {

@@ -57,9 +57,11 @@ export function idsOn(day: DayKey): { from: string; until: string } {
 /** Stands in a command for an id that the day makes. */
 export const NEW_ID = 'new'
 
-/** The command, with the day's next id where it asks for one. */
+/** The command, with the day's next id where it asks for one. `newId` never makes one twice. */
 export function withNewId<C extends object>(command: C, newId: () => string): C {
-  const asked = ['appointmentId', 'holdId', 'waitId'].filter((name) => Reflect.get(command, name) === NEW_ID)
+  const asked = ['appointmentId', 'holdId', 'waitId', 'wishId'].filter(
+    (name) => Reflect.get(command, name) === NEW_ID,
+  )
   return Object.assign({}, command, ...asked.map((name) => ({ [name]: newId() })))
 }
 
