@@ -6,6 +6,7 @@ import { appointments } from './appointments/routes'
 import { audit } from './audit/routes'
 import { feedByToken, feeds, visitCalendars } from './calendar/routes'
 import { checkins } from './checkins/routes'
+import { closings } from './closings/routes'
 import { pages, ready } from './console/routes'
 import type { App } from './context'
 import { clinicDays, days } from './days/routes'
@@ -21,6 +22,7 @@ import { requestLog } from './http/request-log'
 import { closestRouter } from './http/router'
 import { requireSecret } from './http/secret'
 import { soundHost, soundPath } from './http/url'
+import { leave } from './leave/routes'
 import { live, liveByTicket } from './live/routes'
 import { medicalTestImports, medicalTests } from './medical-tests/routes'
 import { patients } from './patients/routes'
@@ -93,11 +95,13 @@ const routes = new Hono<App>({ router })
   .route('/events', events)
   .route('/api/v1/clinics', clinics)
   .route('/api/v1/clinics', clinicDays)
+  .route('/api/v1/clinics', closings)
   .route('/api/v1/staff', people)
   .route('/api/v1/keys', keys)
   .route('/api/v1/audit', audit)
   .route('/api/v1/patients', patients)
   .route('/api/v1/doctors', doctors)
+  .route('/api/v1/doctors', leave)
   .route('/api/v1/doctors', doctorSlots)
   .route('/api/v1/slots', freeSlots)
   .route('/api/v1/services', services)

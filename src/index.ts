@@ -16,6 +16,7 @@ export default {
 } satisfies ExportedHandler<Env>
 export { DoctorDay } from './doctor-day/doctor-day'
 export { BulkJob } from './imports/work/bulk-job'
+export { LeaveJob } from './leave/leave-job'
 export { UpstreamGate } from './upstream/gate'
 
 /** Every kind of work that reaches D1 in lots. */

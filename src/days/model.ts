@@ -52,7 +52,7 @@ export type Ledger = v.InferOutput<typeof Ledger>
 const STATES = { appointment: 'booked', hold: 'held', offer: 'offered', reservation: 'held' } as const
 
 /** The day as it looked at an instant (epoch ms). */
-export function toLedger({ timeZone, isPresent, slots, ...ledger }: DayLedger, at: number): Ledger {
+export function toLedger({ timeZone, isPresent, slots, setAt: _, ...ledger }: DayLedger, at: number): Ledger {
   const isPast = ledger.date < localDate(at, timeZone)
   const isOver = ({ occupant, startsAt }: DayLedger['slots'][number]) =>
     !occupant && (isPast || (startsAt !== null && Date.parse(startsAt) <= at))
@@ -161,6 +161,7 @@ const CALL_REASONS = [
   'checked_in',
   'already_booked',
   'doctor_absent',
+  'doctor_retired',
   'date_over',
   'day_over',
   'moving',
@@ -173,15 +174,20 @@ const affected = { appointment_id: v.string(), patient_id: v.string() }
  * Every affected patient is in exactly one list. `moved` and `waitlisted` describe the other day; for the
  * waitlisted, the appointment on this day is cancelled. Those in `to_call` are still booked on this day.
  */
-export const Absence = component('Absence', {
-  doctor_id: v.string(),
-  date: v.string(),
-  is_present: v.literal(false),
+/** What became of the patients whom an absence affects. */
+export const affectedPatients = {
   moved: v.array(v.object({ ...affected, doctor_id: v.string(), date: v.string(), slot: v.number() })),
   waitlisted: v.array(
     v.object({ ...affected, doctor_id: v.string(), date: v.string(), waitlist_id: v.string() }),
   ),
   to_call: v.array(v.object({ ...affected, slot: v.number(), why: v.picklist(CALL_REASONS) })),
+}
+
+export const Absence = component('Absence', {
+  doctor_id: v.string(),
+  date: v.string(),
+  is_present: v.literal(false),
+  ...affectedPatients,
 })
 export type Absence = v.InferOutput<typeof Absence>
 

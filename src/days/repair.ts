@@ -36,7 +36,7 @@ export async function repairDay(ctx: Ctx, clinicId: string, wanted: RepairDay): 
   const key = dayKey(clinicId, doctor_id, date)
   const { opId, results } = await ctx.once.transact(() => [
     ctx.db.select().from(clinics).where(eq(clinics.id, clinicId)),
-    selectDoctor(there, doctor_id),
+    selectDoctor(there, doctor_id, date),
     ctx.db
       .select()
       .from(days)
@@ -54,7 +54,7 @@ export async function repairDay(ctx: Ctx, clinicId: string, wanted: RepairDay): 
   const [[clinic], [doctor], [day = null], appointmentRows, checkInRows, bookedHere] = results
   if (!clinic) throw notFound('Clinic')
   if (!doctor) throw notFound('Doctor')
-  const terms = opening({ ...there, clinic }, doctor, date)
+  const { off: _, ...terms } = opening({ ...there, clinic }, doctor, date)
   const isRebuilt = how === 'rebuild'
   const remains = isRebuilt ? remainsOf(key, wanted, appointmentRows, checkInRows, bookedHere) : NOTHING
   const events = eventsOf(day && isRebuilt ? { ...terms, ...termsOf(day, terms, appointmentRows) } : terms, {

@@ -151,16 +151,14 @@ export const caughtUp = (ctx: Ctx, key: DayKey): Promise<{ version: number; copi
     CAUGHT_UP_MS_MAX,
   )
 
-/** The day moves its patients itself: one call, however many they are. `known`: what D1 knows of the day. */
+/** The day moves its patients itself: one call, however many they are. */
 export async function declareOn(
-  ctx: Ctx,
+  env: Pick<Env, 'DOCTOR_DAY'>,
   key: DayKey,
-  opId: string,
-  known: Known | null,
+  absence: Operation,
   wanted: AbsenceWanted,
 ): Promise<Relief> {
-  const absence = operation(ctx, opId, null, known)
-  const answer = await onDay(ctx.env, key, (day) => day.declareAbsence(absence, wanted))
+  const answer = await onDay(env, key, (day) => day.declareAbsence(absence, wanted))
   return replyOrThrow(answer as Answer<Relief>)
 }
 

@@ -87,7 +87,16 @@ export interface Commands {
     hours?: WorkingHours | null
   }
   /** The doctor is absent. The reply names the appointments that the absence affects. */
-  declare_absence: { opening: Opening; id: string; reason: string; moveTo: Opening | null }
+  declare_absence: {
+    opening: Opening
+    id: string
+    reason: string
+    moveTo: Opening | null
+    /** The leave that reaches this date, and when it was declared (epoch ms). */
+    leave?: { id: string; since: number }
+  }
+  /** The leave no longer covers this date. */
+  end_absence: { opening: Opening; leaveId: string }
   check_in: {
     clinicId: string
     checkInId: string
@@ -171,6 +180,7 @@ export interface Replies {
   set_availability: Availability
   /** The booked appointments of the day whose visit has not taken place yet, by slot. */
   declare_absence: (Visit & { appointmentId: string; patientId: string; isCheckedIn: boolean })[]
+  end_absence: null
   check_in: CheckIn
   walk_in: CheckIn
   /** Null where no patient waits. */
@@ -194,6 +204,7 @@ export type Refusal =
   | 'date_over'
   | 'day_over'
   | 'doctor_absent'
+  | 'doctor_retired'
   | 'already_booked'
   | 'already_cancelled'
   | 'day_full'

@@ -34,6 +34,9 @@ const OPERATOR_MS = MINUTE_MS
 
 const OFFER_SECONDS_DEFAULT = 15 * 60
 
+/** The next list of doctors has to show these. */
+const SHOWN_AT_ONCE: Command['type'][] = ['set_availability', 'declare_absence', 'end_absence']
+
 /**
  * One doctor on one local date: the shell of storage, remote calls and the alarm. rules.ts decides what may
  * happen. It reads the state and appends to the log without an `await`, so no other request runs in between.
@@ -123,7 +126,7 @@ export class DoctorDay extends DurableObject<Env> {
   ): Promise<Answer<ReplyTo<C>>> {
     if (await this.#guard.check(operation, command)) return refuse('day_damaged')
     const answer = this.#led(via, () => this.#operations.perform(operation, command))
-    if (['set_availability', 'declare_absence'].includes(command.type)) await this.#copied()
+    if (SHOWN_AT_ONCE.includes(command.type)) await this.#copied()
     return answer
   }
 

@@ -16,6 +16,7 @@ const GIVING: Command['type'][] = [
   'wait',
   'accept_offer',
   'set_availability',
+  'end_absence',
   'walk_in',
   'begin_move',
   'reserve',

@@ -66,6 +66,7 @@ const REFUSALS: Record<Exclude<Refusal, 'moved'>, string> = {
   date_over: 'This date is over at the clinic; send today’s date or a later one',
   day_over: 'The last slot of this day has begun, so none can come free; choose another date',
   doctor_absent: 'The doctor is not available on that date',
+  doctor_retired: 'The doctor has retired and takes no new patients; choose another doctor',
   already_booked: 'The patient is already booked that day; to book another visit, send allow_another: true',
   already_cancelled: 'The appointment is no longer booked',
   day_full: 'The doctor has no available slots on that date',

@@ -1,6 +1,6 @@
 import type { Command, Commands, Decision, Moment, Refusal, Refused, Replies, ReplyTo } from '../commands'
 import type { Day } from '../state/day'
-import { declareAbsence } from './absence'
+import { declareAbsence, endAbsence } from './absence'
 import { refuse } from './facts'
 import { limitOf } from './limits'
 import { beginMove, confirmMove, endMove, point, releaseMove, reserve, settleMove } from './moves'
@@ -23,6 +23,7 @@ const RULES: Rules = {
   stop_waiting: stopWaiting,
   set_availability: setAvailability,
   declare_absence: declareAbsence,
+  end_absence: endAbsence,
   check_in: checkIn,
   walk_in: walkIn,
   call_next: callNext,

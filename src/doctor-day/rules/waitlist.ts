@@ -4,9 +4,10 @@ import { appointmentOf, bookingOf, visitOf } from '../state/records'
 import { timesOf } from '../state/slot-times'
 import { chosenSlot, slotOfChoice } from './choice'
 import { dateRefusal } from './dates'
-import { closed, isAbsent, offeredSlots, offers, opened, refuse, waitOf } from './facts'
+import { closed, offeredSlots, offers, opened, refuse, waitOf } from './facts'
 import { allHaveBegun, freeSlot, hasBegun, slotsOf, standsUntil } from './free-slots'
 import { WAITLIST_MAX } from './limits'
+import { absence } from './off'
 
 /** The waitlist. The step that frees a slot also offers it to the first waiting patient. */
 
@@ -16,6 +17,8 @@ export function wait(day: Day, command: Commands['wait'], moment: Moment): Decis
   const { at, offerMs } = moment
   const refusal = dateRefusal(opening, at)
   if (refusal) return refusal
+  const away = absence(day, opening)
+  if (away?.refused === 'doctor_retired') return away
   if (day.patients.has(patientId) && !allowAnother) return refuse('already_booked')
   const known = waitOf(day, patientId)
   if (known) return { ok: true, events: [], reply: { ...known, place: placeOf(day, known), isNew: false } }
@@ -25,7 +28,7 @@ export function wait(day: Day, command: Commands['wait'], moment: Moment): Decis
   const wished = choice && wishFor(day, command, choice, at)
   if (wished && !wished.ok) return wished
   const free = wished ? wished.free : freeSlot(day, slots, { at, span })
-  const slot = isAbsent(day) ? null : free
+  const slot = away ? null : free
   const offer = slot ? { slot, deadline: standsUntil(slots.timetable, slot, at + offerMs) } : null
   const place = { patientId, ...visitOf(command), ...(wished && { wish: wished.slot }) }
   return {

@@ -11,6 +11,7 @@ import type {
   Waiting,
   WaitlistPlace,
 } from './day'
+import { setAtOf } from './records'
 import { type Slots, type SlotTimes, slotNumbers, timesOf } from './slot-times'
 
 /** The views of a doctor’s day, and what each of them shows. */
@@ -139,6 +140,8 @@ export interface Ledger {
   remaining: number
   waiting: number
   version: number
+  /** When a caller has set the availability of the day; null where none has. */
+  setAt: number | null
   slots: LedgerSlot[]
 }
 
@@ -161,6 +164,7 @@ export function ledgerOf(day: Day): Ledger {
     remaining: day.capacity - day.slots.size,
     waiting: [...day.waitlist.values()].filter(({ offer }) => !offer).length,
     version: day.version,
+    setAt: setAtOf(day.availability),
     slots,
   }
 }
