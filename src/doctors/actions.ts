@@ -32,7 +32,7 @@ import { toDayHours } from './working-hours'
 type Asking = Pick<Ctx, 'db' | 'clinic' | 'now'>
 
 /** With what is valid on the date; without one, today. */
-const fieldsOn = (date: string) => ({ ...getTableColumns(doctors), onDate: onDate(date) })
+export const fieldsOn = (date: string) => ({ ...getTableColumns(doctors), onDate: onDate(date) })
 
 export const selectDoctors = (ctx: Asking, date = today(ctx)) => ctx.db.select(fieldsOn(date)).from(doctors)
 
