@@ -6,8 +6,8 @@ import { appointments } from './appointments/routes'
 import { audit } from './audit/routes'
 import { feedByToken, feeds, visitCalendars } from './calendar/routes'
 import { checkins } from './checkins/routes'
-import { closings } from './closings/routes'
 import { clinicLive, clinicLiveByTicket } from './clinic-day/routes'
+import { closings } from './closings/routes'
 import { pages, ready } from './console/routes'
 import type { App } from './context'
 import { dashboard, dashboardByTicket } from './dashboard/routes'
@@ -68,7 +68,7 @@ const ABOUT: About = {
     { name: 'Check-ins', paths: /\/checkins/, description: 'Patients who have arrived, and the queue.' },
     {
       name: 'Access',
-      paths: /\/(clinics|staff|sign-in|keys|audit)/,
+      paths: /\/(clinics|closings|staff|sign-in|keys|audit)/,
       description: 'Clinics, their staff, API keys and the audit log.',
     },
     { name: 'Service', paths: /./, description: 'The service itself.' },
@@ -103,7 +103,7 @@ const routes = new Hono<App>({ router })
   .route('/events', events)
   .route('/api/v1/clinics', clinics)
   .route('/api/v1/clinics', clinicDays)
-  .route('/api/v1/clinics', closings)
+  .route('/api/v1/closings', closings)
   .route('/api/v1/staff', people)
   .route('/api/v1/keys', keys)
   .route('/api/v1/audit', audit)

@@ -1,6 +1,12 @@
 import * as v from 'valibot'
 import { needs } from '../access/permissions'
-import { CHANGE_PROBLEMS, DATE_PROBLEMS, DAY_PROBLEMS, SLOT_PROBLEMS } from '../doctor-day/refusals'
+import {
+  CHANGE_PROBLEMS,
+  DATE_PROBLEMS,
+  DAY_PROBLEMS,
+  OFF_PROBLEMS,
+  SLOT_PROBLEMS,
+} from '../doctor-day/refusals'
 import { OnDate } from '../doctors/model'
 import { body, doc, noBody, noQuery, query, refuses, reply, replyPage, resource } from '../http/endpoint'
 import { replay } from '../http/idempotency'
@@ -39,7 +45,7 @@ export const appointments = resource()
       ...SLOT_PROBLEMS,
       'not_found',
       'service_not_offered',
-      'doctor_absent',
+      ...OFF_PROBLEMS,
       'day_full',
       'already_booked',
       'hold_over',
@@ -104,7 +110,7 @@ export const appointments = resource()
       'already_booked',
       'moving',
       'day_full',
-      'doctor_absent',
+      ...OFF_PROBLEMS,
       ...DATE_PROBLEMS,
       ...SLOT_PROBLEMS,
     ),
@@ -122,7 +128,7 @@ export const appointments = resource()
       ...SLOT_PROBLEMS,
       'not_found',
       'service_not_offered',
-      'doctor_absent',
+      ...OFF_PROBLEMS,
       'day_full',
     ),
     needs('appointments:write'),
@@ -147,6 +153,9 @@ export const appointments = resource()
       'slot_begun',
       'no_such_slot',
       'service_not_offered',
+      'doctor_retired',
+      'on_leave',
+      'clinic_closed',
       'day_over',
       'not_found',
       'already_booked',
@@ -170,7 +179,7 @@ export const appointments = resource()
       'not_found',
       'no_offer',
       'offer_over',
-      'doctor_absent',
+      ...OFF_PROBLEMS,
     ),
     needs('appointments:write'),
     noBody,

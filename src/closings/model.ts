@@ -3,9 +3,10 @@ import { index, integer, primaryKey, sqliteTable, text as textColumn } from 'dri
 import * as v from 'valibot'
 import { standingFields } from '../appointments/model'
 import { cursor, limit } from '../lib/page'
-import { component, text } from '../lib/schema'
+import { component, lines } from '../lib/schema'
 import { DayDate, iso } from '../lib/time'
 
+/** A longer closing is declared in parts. */
 export const CLOSING_DATES_MAX = 62
 
 /** The dates on which a clinic is closed. The rows of one closing share its id, and follow each other. */
@@ -18,7 +19,7 @@ export const closings = sqliteTable(
     /** The first date of the closing. */
     fromDate: textColumn('from_date').notNull(),
     toDate: textColumn('to_date').notNull(),
-    name: textColumn('name').notNull(),
+    reason: textColumn('reason').notNull(),
     createdAt: integer('created_at').notNull(),
     opId: textColumn('op_id').notNull(),
   },
@@ -29,36 +30,22 @@ export const closings = sqliteTable(
   ],
 )
 
-/** Either `date`, or `from` and `to`, both included. */
+/** Both dates are included. */
 export const NewClosing = v.pipe(
-  v.object({
-    date: v.optional(DayDate),
-    from: v.optional(DayDate),
-    to: v.optional(DayDate),
-    name: text(200),
-  }),
-  v.rawCheck(({ dataset, addIssue }) => {
-    const { date, from, to } = dataset.value as Record<string, unknown>
-    const fault = (key: string, message: string) =>
-      addIssue({ message, path: [{ type: 'object', origin: 'value', input: {}, key, value: undefined }] })
-    const isRange = from !== undefined && to !== undefined
-    const isOne = from === undefined && to === undefined
-    if (date === undefined && !isRange) fault('date', 'is required, or from and to instead of it')
-    else if (date !== undefined && !isOne) fault('date', 'cannot be sent with from and to')
-    else if (isRange && String(to) < String(from)) fault('to', 'must not be before from')
-  }),
+  v.object({ from: DayDate, to: DayDate, reason: lines(200) }),
+  v.forward(
+    v.check(({ from, to }) => from <= to, 'must not be before from'),
+    ['to'],
+  ),
   v.metadata({ ref: 'NewClosing' }),
 )
 export type NewClosing = v.InferOutput<typeof NewClosing>
-
-export const ClosingPath = v.object({ id: text(100), closing_id: text(100) })
-export type ClosingPath = v.InferOutput<typeof ClosingPath>
 
 const closingFields = {
   closing_id: v.string(),
   from: v.string(),
   to: v.string(),
-  name: v.string(),
+  reason: v.string(),
   created_at: v.string(),
 }
 
@@ -76,6 +63,6 @@ export const toClosing = (row: typeof closings.$inferSelect): Closing => ({
   closing_id: row.id,
   from: row.fromDate,
   to: row.toDate,
-  name: row.name,
+  reason: row.reason,
   created_at: iso(row.createdAt),
 })

@@ -9,7 +9,8 @@ import { opening } from '../doctors/terms'
 import { invalid } from '../http/failure'
 import { newId } from '../lib/crypto'
 import { notFound } from '../problem'
-import { type Absence, type DayPath, type DeclareAbsence, type MoveOutcome, toAbsence } from './model'
+import { type Absence, type DeclareAbsence, type MoveOutcome, toAbsence } from './affected'
+import type { DayPath } from './model'
 
 /**
  * Declares the doctor absent. Each affected patient is moved to the other day, or joins its waitlist where it
@@ -54,6 +55,8 @@ const OUTCOMES: Partial<Record<Relocated, MoveOutcome>> = {
   already_cancelled: 'cancelled',
   doctor_absent: 'doctor_absent',
   doctor_retired: 'doctor_retired',
+  on_leave: 'on_leave',
+  clinic_closed: 'clinic_closed',
   date_over: 'date_over',
   day_over: 'day_over',
   moving: 'moving',

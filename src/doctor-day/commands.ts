@@ -92,8 +92,11 @@ export interface Commands {
     id: string
     reason: string
     moveTo: Opening | null
-    /** The leave that reaches this date, and when it was declared (epoch ms). */
-    leave?: { id: string; since: number }
+    /**
+     * The leave that reaches this date, and when it was declared (epoch ms). After `until` the day does not
+     * begin: the leave may have been cancelled while the call was on its way.
+     */
+    leave?: { id: string; since: number; until: number }
   }
   /** The leave no longer covers this date. */
   end_absence: { opening: Opening; leaveId: string }
@@ -205,6 +208,8 @@ export type Refusal =
   | 'day_over'
   | 'doctor_absent'
   | 'doctor_retired'
+  | 'on_leave'
+  | 'clinic_closed'
   | 'already_booked'
   | 'already_cancelled'
   | 'day_full'

@@ -26,10 +26,10 @@ const onDateText = (date: string): string => `json_object(
       AND valid_from <= ${date} ORDER BY valid_from DESC LIMIT 1)),
   'leave', json((SELECT json_object(${CAUSE_OF_LEAVE})
     FROM leave_days CROSS JOIN leaves ON leaves.id = leave_days.leave_id
-      AND +leaves.clinic_id = leave_days.clinic_id
+      AND +leaves.clinic_id = leave_days.clinic_id AND +leaves.kind = 'leave'
     WHERE leave_days.clinic_id = doctors.clinic_id AND leave_days.doctor_id = doctors.id
       AND leave_days.date = ${date} AND leave_days.state IN ${IN_FORCE} LIMIT 1)),
-  'closing', json((SELECT json_object('id', closings.id, 'notes', closings.name, 'since', closings.created_at)
+  'closing', json((SELECT json_object('id', closings.id, 'notes', closings.reason, 'since', closings.created_at)
     FROM closings WHERE closings.clinic_id = doctors.clinic_id AND closings.date = ${date})))`
 
 /** For a statement of a lot, whose row names the date. */
@@ -73,11 +73,14 @@ export async function onDates(ctx: Ctx, doctorIds: string[], from: string, to: s
         sql`leave_days.clinic_id = ${clinicId} AND leave_days.doctor_id = searched.value
           AND leave_days.date BETWEEN ${from} AND ${to} AND leave_days.state IN ${sql.raw(IN_FORCE)}`,
       )
-      .innerJoin(sql`leaves`, sql`leaves.id = leave_days.leave_id AND +leaves.clinic_id = ${clinicId}`),
+      .innerJoin(
+        sql`leaves`,
+        sql`leaves.id = leave_days.leave_id AND +leaves.clinic_id = ${clinicId} AND +leaves.kind = 'leave'`,
+      ),
     ctx.db
       .select({
         date: sql<string>`date`,
-        cause: causeOf(sql`json_object('id', id, 'notes', name, 'since', created_at)`),
+        cause: causeOf(sql`json_object('id', id, 'notes', reason, 'since', created_at)`),
       })
       .from(sql`closings`)
       .where(sql`clinic_id = ${clinicId} AND date BETWEEN ${from} AND ${to}`),

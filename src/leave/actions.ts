@@ -1,4 +1,4 @@
-import { and, eq, inArray, or, type SQL, sql } from 'drizzle-orm'
+import { eq, type SQL, sql } from 'drizzle-orm'
 import { today } from '../access/actions'
 import { audited } from '../audit/model'
 import type { Ctx } from '../context'
@@ -11,14 +11,12 @@ import { dateAfter, datesIn } from '../slots/model'
 import {
   type DeclareLeave,
   LEAVE_DATES_MAX,
-  type LeavePath,
   type LeaveProgress,
-  type LeaveStatus,
   leaveDays,
   leaves,
   toProgress,
 } from './model'
-import { isLeave, progressOf, selectCounts, selectLeave, watch } from './records'
+import { watch } from './records'
 
 /**
  * A leave counts from the batch that stores it: D1 closes its dates for each request that begins after it.
@@ -97,95 +95,3 @@ function datesOf(ctx: Ctx, doctorId: string, { from, to, move_to }: DeclareLeave
     )
   return Array.from({ length: days }, (_, n) => dateAfter(from, n))
 }
-
-/** The job stops before the next date. The dates that no day was told of stay closed. */
-export const pauseLeave = (ctx: Ctx, path: LeavePath): Promise<LeaveProgress> =>
-  steer(ctx, path, 'leave.paused', {
-    to: 'paused',
-    isPossible: eq(leaves.status, 'running'),
-    possible: ['paused'],
-  })
-
-/** Also tells the days again that could not be told. */
-export const resumeLeave = (ctx: Ctx, path: LeavePath): Promise<LeaveProgress> =>
-  steer(ctx, path, 'leave.resumed', {
-    to: 'running',
-    isPossible: or(
-      eq(leaves.status, 'paused'),
-      and(eq(leaves.status, 'completed'), sql`EXISTS (${failedDates(ctx, path)})`),
-    ),
-    possible: ['running', 'completed'],
-    dates: { state: sql`'pending'`, tries: 0, why: null },
-    ofDates: eq(leaveDays.state, 'failed'),
-  })
-
-const failedDates = (ctx: Ctx, { leave_id }: LeavePath) =>
-  sql`SELECT 1 FROM leave_days WHERE clinic_id = ${ctx.clinic.id} AND leave_id = ${leave_id}
-    AND state = 'failed'`
-
-/** Ends the leave for today and the dates after it. Patients who have moved stay where they are. */
-export const cancelLeave = (ctx: Ctx, path: LeavePath): Promise<LeaveProgress> =>
-  steer(ctx, path, 'leave.cancelled', {
-    to: 'cancelling',
-    isPossible: inArray(leaves.status, ['running', 'paused', 'completed']),
-    possible: ['cancelling', 'cancelled'],
-    dates: {
-      state: sql`CASE WHEN date >= ${today(ctx)} THEN 'ending' ELSE 'over' END`,
-      tries: 0,
-      why: null,
-    },
-    ofDates: or(
-      inArray(leaveDays.state, ['pending', 'failed']),
-      and(eq(leaveDays.state, 'told'), sql`date >= ${today(ctx)}`),
-    ),
-  })
-
-/** `possible`: the statuses after the step; any other means that the leave is beyond it. */
-interface Steering {
-  to: LeaveStatus
-  isPossible: SQL | undefined
-  possible: LeaveStatus[]
-  dates?: { state: SQL; tries: number; why: null }
-  ofDates?: SQL | undefined
-}
-
-async function steer(ctx: Ctx, path: LeavePath, action: string, steering: Steering): Promise<LeaveProgress> {
-  const { to, isPossible, possible, dates, ofDates } = steering
-  const { leave_id: leaveId } = path
-  const found = selectLeave(ctx, path)
-  const [known] = await found
-  if (!known) throw notFound('Leave')
-  await watch(ctx, leaveId)
-  const { replayed, results } = await ctx.once.transact(
-    (op) => {
-      const isStep = and(isLeave(ctx, path), isPossible, sql`${op} = ${ctx.once.opId}`)
-      return [
-        // Before the status changes, on which the change of the dates depends.
-        ctx.db
-          .update(leaveDays)
-          .set(dates ?? { tries: sql`tries` })
-          .where(
-            and(
-              eq(leaveDays.clinicId, ctx.clinic.id),
-              eq(leaveDays.leaveId, leaveId),
-              dates ? ofDates : sql`false`,
-              sql`EXISTS (SELECT 1 FROM leaves WHERE ${isStep})`,
-            ),
-          ),
-        ctx.db.update(leaves).set({ status: to }).where(isStep),
-        audited(ctx, action, leaveId),
-        found,
-        selectCounts(ctx, leaveId),
-      ]
-    },
-    [found],
-  )
-  const [, , , [leave], counts] = results
-  const progress = progressOf(leave, counts)
-  if (!replayed && !possible.includes(progress.status)) throw new Problem('leave_over', OVER)
-  await watch(ctx, leaveId, true)
-  return progress
-}
-
-const OVER =
-  'The leave has ended or was cancelled; GET shows its status. Declare another leave for the dates left'

@@ -1,7 +1,8 @@
+import { sql } from 'drizzle-orm'
 import { index, integer, primaryKey, sqliteTable, text as textColumn } from 'drizzle-orm/sqlite-core'
 import * as v from 'valibot'
 import { standingFields } from '../appointments/model'
-import { affectedPatients } from '../days/model'
+import { affectedPatients } from '../days/affected'
 import { doctorFields } from '../doctors/model'
 import { cursor, limit } from '../lib/page'
 import { component, lines, text } from '../lib/schema'
@@ -20,7 +21,8 @@ interface MoveTo {
 }
 
 /**
- * The leave of a doctor, or the retirement, whose end is not known. `createdAt`: since when it counts. `actor`:
+ * The leave of a doctor, or the retirement, whose end is not known, or a closing of the clinic, which is of no
+ * one doctor. `createdAt`: since when it counts. `actor`:
  * the API key that has declared it; the events of the days name it.
  */
 export const leaves = sqliteTable(
@@ -28,8 +30,8 @@ export const leaves = sqliteTable(
   {
     id: textColumn('id').primaryKey(),
     clinicId: textColumn('clinic_id').notNull(),
-    doctorId: textColumn('doctor_id').notNull(),
-    kind: textColumn('kind').$type<'leave' | 'retirement'>().notNull(),
+    doctorId: textColumn('doctor_id'),
+    kind: textColumn('kind').$type<'leave' | 'retirement' | 'closing'>().notNull(),
     fromDate: textColumn('from_date').notNull(),
     toDate: textColumn('to_date'),
     reason: textColumn('reason').notNull(),
@@ -44,6 +46,9 @@ export const leaves = sqliteTable(
 
 const DATE_STATES = ['pending', 'told', 'failed', 'over', 'ending', 'ended'] as const
 export type DateState = (typeof DATE_STATES)[number]
+
+/** Of a date that the job still has to work on. As text, because it has to be that of the index. */
+export const IS_TO_TELL = sql.raw(`state IN ('pending', 'ending')`)
 
 /**
  * The dates of a leave. `pending`: the day is to be told; `told`: the day has declared the absence; `failed`:
@@ -66,8 +71,9 @@ export const leaveDays = sqliteTable(
     outcome: textColumn('outcome', { mode: 'json' }).$type<Outcome>(),
   },
   (t) => [
-    primaryKey({ columns: [t.clinicId, t.leaveId, t.date] }),
+    primaryKey({ columns: [t.clinicId, t.leaveId, t.doctorId, t.date] }),
     index('leave_days_by_doctor').on(t.clinicId, t.doctorId, t.date),
+    index('leave_days_to_tell').on(t.clinicId, t.leaveId, t.tries, t.date).where(IS_TO_TELL),
   ],
 )
 
@@ -105,6 +111,10 @@ export const DeclareLeave = v.pipe(
   v.metadata({ ref: 'DeclareLeave' }),
 )
 export type DeclareLeave = v.InferOutput<typeof DeclareLeave>
+
+/** Without `from` the whole leave is cancelled; with it, the leave for that date and those after it. */
+export const CancelLeave = component('CancelLeave', { from: v.optional(DayDate) })
+export type CancelLeave = v.InferOutput<typeof CancelLeave>
 
 export const LeavePath = v.object({ id: text(100), leave_id: text(100) })
 export type LeavePath = v.InferOutput<typeof LeavePath>
@@ -174,12 +184,12 @@ export type LeaveRow = typeof leaves.$inferSelect
 
 export const toLeave = (row: LeaveRow): Leave => ({
   leave_id: row.id,
-  doctor_id: row.doctorId,
+  doctor_id: row.doctorId ?? '',
   from: row.fromDate,
   to: row.toDate ?? row.fromDate,
   reason: row.reason,
   move_to: row.moveTo && {
-    doctor_id: row.moveTo.doctorId ?? row.doctorId,
+    doctor_id: row.moveTo.doctorId ?? row.doctorId ?? '',
     days_later: row.moveTo.daysLater,
   },
   status: row.status,

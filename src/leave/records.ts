@@ -95,6 +95,7 @@ export async function listLeaveDates(
         and(
           eq(leaveDays.clinicId, ctx.clinic.id),
           eq(leaveDays.leaveId, path.leave_id),
+          eq(leaveDays.doctorId, path.id),
           gt(leaveDays.date, cursor?.[0] ?? ''),
         ),
       )

@@ -7,9 +7,9 @@ import type { Ctx } from '../context'
 import { firstOrNotFound, selectDoctor } from '../doctors/actions'
 import { type Doctor, doctors, toDoctor } from '../doctors/model'
 import { newId } from '../lib/crypto'
-import type { Db } from '../lib/db'
 import { leaveDays, leaves, type RetiredDoctor } from './model'
 import { watch } from './records'
+import { insertUsedDays } from './used-days'
 
 /** A doctor retires: a leave without an end, of which the days in use are told. Unused days ask D1. */
 
@@ -53,24 +53,6 @@ export async function retireDoctor(ctx: Ctx, id: string): Promise<RetiredDoctor>
   const [, , , , retired, standing] = results
   await watch(ctx, leaveId, true)
   return { ...toDoctor(firstOrNotFound(retired)), ...toStanding(standing) }
-}
-
-/** The days that D1 knows to be in use from the date of the retirement on. */
-const insertUsedDays = (db: Db, clinicId: string, leaveId: string) =>
-  db
-    .insert(leaveDays)
-    .select(
-      sql`SELECT days.clinic_id, leaves.id, days.date, days.doctor_id, 'pending', 0, NULL, 0, 0, 0, NULL
-      FROM leaves CROSS JOIN days ON days.clinic_id = leaves.clinic_id AND days.doctor_id = leaves.doctor_id
-        AND days.date >= leaves.from_date
-      WHERE leaves.id = ${leaveId} AND leaves.clinic_id = ${clinicId}`,
-    )
-    .onConflictDoNothing()
-
-/** Whether there are days that the retirement did not know yet. */
-export async function addUsedDays(db: Db, clinicId: string, leaveId: string): Promise<boolean> {
-  const added = await insertUsedDays(db, clinicId, leaveId)
-  return added.meta.changes > 0
 }
 
 /** The days that were told are opened again, unless their availability was changed since. */

@@ -14,8 +14,9 @@ import {
   resource,
 } from '../http/endpoint'
 import { replay } from '../http/idempotency'
-import { cancelLeave, declareLeave, pauseLeave, resumeLeave } from './actions'
+import { declareLeave } from './actions'
 import {
+  CancelLeave,
   DeclareLeave,
   Leave,
   LeaveDate,
@@ -27,6 +28,7 @@ import {
 } from './model'
 import { getLeave, listLeaveDates, listLeaves } from './records'
 import { reinstateDoctor, retireDoctor } from './retirement'
+import { cancelLeave, pauseLeave, resumeLeave } from './steering'
 
 export const leave = resource()
   .post(
@@ -88,13 +90,14 @@ export const leave = resource()
   )
   .post(
     '/:id/leave/:leave_id/cancel',
-    doc('Cancel a leave for the dates that are not over', 200, LeaveProgress),
-    refuses('not_found', 'leave_over'),
+    doc('Cancel a leave, or end it early: from a date on', 200, LeaveProgress),
+    refuses('not_found', 'leave_over', 'date_over'),
     needs('appointments:write', 'doctors:write'),
     path(LeavePath),
-    noBody,
+    body(CancelLeave),
     replay,
-    async (c) => reply(c, LeaveProgress, await cancelLeave(c.var.ctx, c.req.valid('param'))),
+    async (c) =>
+      reply(c, LeaveProgress, await cancelLeave(c.var.ctx, c.req.valid('param'), c.req.valid('json'))),
   )
   .delete(
     '/:id',

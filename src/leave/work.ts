@@ -1,4 +1,4 @@
-import { and, asc, eq, inArray, sql } from 'drizzle-orm'
+import { and, asc, eq, sql } from 'drizzle-orm'
 import { today } from '../access/actions'
 import { clinics } from '../access/model'
 import type { ActingClinic } from '../context'
@@ -15,8 +15,8 @@ import { withTimeout } from '../lib/outage'
 import { SECOND_MS } from '../lib/time'
 import { Problem } from '../problem'
 import { dateAfter } from '../slots/model'
-import { type LeaveRow, leaveDays, leaves, type Outcome } from './model'
-import { addUsedDays } from './retirement'
+import { IS_TO_TELL, type LeaveRow, leaveDays, leaves, type Outcome } from './model'
+import { addUsedDays } from './used-days'
 
 /** What the job of a leave does: it tells the days, one after the other, and after a cancellation ends them. */
 
@@ -43,6 +43,9 @@ interface Place {
 export async function workOnLeave(env: Env, clinicId: string, leaveId: string): Promise<Worked> {
   const db = databaseOf(env.DB)
   const isOfLeave = and(eq(leaveDays.clinicId, clinicId), eq(leaveDays.leaveId, leaveId))
+  // A leave that is paused may have been shortened.
+  const mayWorkOn = sql`(${leaveDays.state} = 'ending'
+    OR (SELECT status FROM leaves WHERE id = ${leaveId}) <> 'paused')`
   const [[clinic], [leave], [date]] = await db.batch([
     db.select().from(clinics).where(eq(clinics.id, clinicId)),
     db
@@ -52,19 +55,19 @@ export async function workOnLeave(env: Env, clinicId: string, leaveId: string): 
     db
       .select()
       .from(leaveDays)
-      .where(and(isOfLeave, inArray(leaveDays.state, ['pending', 'ending'])))
+      .where(and(isOfLeave, IS_TO_TELL, mayWorkOn))
       .orderBy(asc(leaveDays.tries), asc(leaveDays.date))
       .limit(1),
   ])
   if (!clinic || !leave) return 'unknown'
-  if (leave.status !== 'running' && leave.status !== 'cancelling') return 'over'
   const place = { env, db, now: Date.now(), clinic }
-  return date ? await workOnDate(place, leave, date) : await finish(place, leave)
+  if (date) return await workOnDate(place, leave, date)
+  return leave.status === 'running' || leave.status === 'cancelling' ? await finish(place, leave) : 'over'
 }
 
-/** A retirement looks once more for days that were used just before it, and copied after it. */
+/** A retirement or a closing looks once more for days that were used just before it, and copied after it. */
 async function finish({ db, now, clinic }: Place, leave: LeaveRow): Promise<Worked> {
-  if (leave.kind === 'retirement' && leave.status === 'running') {
+  if (leave.kind !== 'leave' && leave.status === 'running') {
     const more = await addUsedDays(db, clinic.id, leave.id)
     if (more) return 'next'
     if (now < leave.createdAt + COPIED_MS) return 'wait'
@@ -98,7 +101,11 @@ async function workOnDate(place: Place, leave: LeaveRow, date: DateRow): Promise
 }
 
 /** Unless the leave was cancelled meanwhile. */
-const store = ({ db, clinic }: Place, { leaveId, date, state }: DateRow, change: Partial<DateRow>) =>
+const store = (
+  { db, clinic }: Place,
+  { leaveId, doctorId, date, state }: DateRow,
+  change: Partial<DateRow>,
+) =>
   db
     .update(leaveDays)
     .set(change)
@@ -106,6 +113,7 @@ const store = ({ db, clinic }: Place, { leaveId, date, state }: DateRow, change:
       and(
         eq(leaveDays.clinicId, clinic.id),
         eq(leaveDays.leaveId, leaveId),
+        eq(leaveDays.doctorId, doctorId),
         eq(leaveDays.date, date),
         eq(leaveDays.state, state),
       ),
@@ -131,11 +139,11 @@ async function tell(place: Place, leave: LeaveRow, dateRow: DateRow): Promise<vo
   if (!doctor || !toDoctor) throw new Error('A doctor of a leave is gone')
   const wanted = {
     type: 'declare_absence',
-    opening: opening(place, withoutLeave(doctor), date),
+    opening: opening(place, withoutCauses(doctor), date),
     id: newId(),
     reason: leave.reason,
     moveTo: leave.moveTo ? opening(place, toDoctor, toDate) : null,
-    leave: { id: leave.id, since: leave.createdAt },
+    leave: { id: leave.id, since: leave.createdAt, until: Date.now() + DAY_MS_MAX },
     known: toKnown,
   } as const
   const told = declareOn(
@@ -153,11 +161,11 @@ async function tell(place: Place, leave: LeaveRow, dateRow: DateRow): Promise<vo
   await store(place, dateRow, { state: 'told', why: null, outcome, ...counts })
 }
 
-/** A leave is no reason against itself, nor is the retirement that it is of. */
-const withoutLeave = (doctor: DoctorTerms): DoctorTerms => ({
+/** A leave is no reason against itself. Only a day off is: its end must not open the day. */
+const withoutCauses = (doctor: DoctorTerms): DoctorTerms => ({
   ...doctor,
   retiredAt: null,
-  onDate: { ...doctor.onDate, leave: null },
+  onDate: { ...doctor.onDate, leave: null, closing: null },
 })
 
 async function endOn(place: Place, leave: LeaveRow, dateRow: DateRow): Promise<void> {

@@ -3,7 +3,7 @@ import type { Day, Event } from '../state/day'
 import { setAtOf, visitOf } from '../state/records'
 import { isOutstanding } from '../state/views'
 import { dateRefusal } from './dates'
-import { offers, opened } from './facts'
+import { offers, opened, refuse } from './facts'
 import { untakenSlots } from './free-slots'
 import { isAbsent } from './off'
 
@@ -19,6 +19,7 @@ export function declareAbsence(
   // Patients of yesterday who were not served can still be moved. An unused day has none.
   const refusal = (day.identity ? null : dateRefusal(opening, at)) ?? (moveTo && dateRefusal(moveTo, at))
   if (refusal) return refusal
+  if (leave && at > leave.until) return refuse('unavailable')
   // The date was opened after the leave was declared.
   if (leave && !isAbsent(day) && (setAtOf(day.availability) ?? 0) >= leave.since)
     return { ok: true, events: [], reply: [] }
@@ -55,7 +56,7 @@ function absentFrom(day: Day, { opening, id: newId, reason, leave }: Commands['d
 
 /**
  * A leave no longer covers the date: the doctor is present again, unless the availability of the date was
- * changed since, or another leave or a retirement covers it.
+ * changed since, or another leave, a closing or a retirement covers it.
  */
 export function endAbsence(
   day: Day,
@@ -68,7 +69,7 @@ export function endAbsence(
     return { ok: true, events: [], reply: null }
   const { id } = availability
   const { off } = opening
-  if (off?.kind === 'leave' || off?.kind === 'retired') {
+  if (off && off.kind !== 'day_off') {
     const { notes } = off
     const next: Event = { type: 'availability_set', id, isPresent: false, notes, leaveId: off.id }
     return { ok: true, events: [next], reply: null }

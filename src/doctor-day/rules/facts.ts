@@ -26,6 +26,8 @@ const TRANSIENT: Refusal[] = [
   'key_log_full',
   'date_over',
   'doctor_retired',
+  'on_leave',
+  'clinic_closed',
 ]
 
 /** The day does not have this appointment. If the appointment has moved, the day knows where it is. */

@@ -1,4 +1,4 @@
-import type { Refused } from '../commands'
+import type { Refusal, Refused } from '../commands'
 import type { Day, Off, Opening } from '../state/day'
 import { setAtOf } from '../state/records'
 
@@ -27,9 +27,15 @@ export const ownAvailability = ({ identity, availability }: Day): OwnAvailabilit
 
 export const isAbsent = (day: Day): boolean => day.availability?.isPresent === false
 
+const REFUSALS = {
+  day_off: 'doctor_absent',
+  leave: 'on_leave',
+  closing: 'clinic_closed',
+  retired: 'doctor_retired',
+} as const satisfies Record<Off['kind'], Refusal>
+
 /** Why the doctor takes no patients on the day; null where the doctor does. */
 export function absence(day: Day, { off }: Pick<Opening, 'off'> = {}): Refused | null {
-  if (off && isOff(off, ownAvailability(day)))
-    return { ok: false, refused: off.kind === 'retired' ? 'doctor_retired' : 'doctor_absent' }
+  if (off && isOff(off, ownAvailability(day))) return { ok: false, refused: REFUSALS[off.kind] }
   return isAbsent(day) ? { ok: false, refused: 'doctor_absent' } : null
 }

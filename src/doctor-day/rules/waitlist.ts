@@ -18,7 +18,8 @@ export function wait(day: Day, command: Commands['wait'], moment: Moment): Decis
   const refusal = dateRefusal(opening, at)
   if (refusal) return refusal
   const away = absence(day, opening)
-  if (away?.refused === 'doctor_retired') return away
+  // A doctor who is absent or has a day off may come after all; of the others none is expected.
+  if (away && away.refused !== 'doctor_absent') return away
   if (day.patients.has(patientId) && !allowAnother) return refuse('already_booked')
   const known = waitOf(day, patientId)
   if (known) return { ok: true, events: [], reply: { ...known, place: placeOf(day, known), isNew: false } }

@@ -176,7 +176,10 @@ export function ledgerOf(day: Day): Ledger {
 }
 
 /** The slots of a ledger that are free and can be given no more at an instant (epoch ms). */
-export function isOverIn({ date, timeZone }: Pick<Ledger, 'date' | 'timeZone'>, at: number): (slot: LedgerSlot) => boolean {
+export function isOverIn(
+  { date, timeZone }: Pick<Ledger, 'date' | 'timeZone'>,
+  at: number,
+): (slot: LedgerSlot) => boolean {
   const isPast = date < localDate(at, timeZone)
   return ({ occupant, startsAt }) =>
     !occupant && (isPast || (startsAt !== null && Date.parse(startsAt) <= at))

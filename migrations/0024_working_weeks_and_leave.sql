@@ -4,7 +4,7 @@ CREATE TABLE `closings` (
 	`id` text NOT NULL,
 	`from_date` text NOT NULL,
 	`to_date` text NOT NULL,
-	`name` text NOT NULL,
+	`reason` text NOT NULL,
 	`created_at` integer NOT NULL,
 	`op_id` text NOT NULL,
 	PRIMARY KEY(`clinic_id`, `date`)
@@ -32,14 +32,15 @@ CREATE TABLE `leave_days` (
 	`waitlisted` integer DEFAULT 0 NOT NULL,
 	`to_call` integer DEFAULT 0 NOT NULL,
 	`outcome` text,
-	PRIMARY KEY(`clinic_id`, `leave_id`, `date`)
+	PRIMARY KEY(`clinic_id`, `leave_id`, `doctor_id`, `date`)
 );
 --> statement-breakpoint
 CREATE INDEX `leave_days_by_doctor` ON `leave_days` (`clinic_id`,`doctor_id`,`date`);--> statement-breakpoint
+CREATE INDEX `leave_days_to_tell` ON `leave_days` (`clinic_id`,`leave_id`,`tries`,`date`) WHERE state IN ('pending', 'ending');--> statement-breakpoint
 CREATE TABLE `leaves` (
 	`id` text PRIMARY KEY NOT NULL,
 	`clinic_id` text NOT NULL,
-	`doctor_id` text NOT NULL,
+	`doctor_id` text,
 	`kind` text NOT NULL,
 	`from_date` text NOT NULL,
 	`to_date` text,
