@@ -24,8 +24,8 @@ import {
 } from './model'
 
 /**
- * Dates on which the clinic is closed. A closing counts from the batch that stores it: each request that begins
- * after it is refused. Days that are in use are told by the job of leave/, and then refuse by themselves.
+ * Dates on which the clinic is closed. A closing counts from the batch that stores it: each request that
+ * begins after it is refused. Days that are in use are told by the job of leave/, and then refuse by themselves.
  */
 
 export async function closeClinic(ctx: Ctx, wanted: NewClosing): Promise<ClosingWithStanding> {

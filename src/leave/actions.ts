@@ -46,7 +46,7 @@ export async function declareLeave(ctx: Ctx, doctorId: string, wanted: DeclareLe
         .onConflictDoNothing(),
       audited(ctx, 'leave.declared', id),
       ctx.db.insert(leaveDays).select(
-        sql`SELECT clinic_id, id, value, doctor_id, 'pending', 0, NULL, 0, 0, 0, NULL
+        sql`SELECT leaves.clinic_id, leaves.id, value, leaves.doctor_id, 'pending', 0, NULL, 0, 0, 0, NULL
           FROM leaves CROSS JOIN json_each(${JSON.stringify(dates)}) WHERE leaves.id = ${id}`,
       ),
       ctx.db.select().from(leaves).where(eq(leaves.opId, op)),

@@ -57,7 +57,8 @@ export async function cancelLeave(
   // From its first date on, or today, nothing is left of it: the dates before today are over.
   const isWhole = sql`(from_date >= ${from} OR ${from} <= ${here})`
   return steer(ctx, path, 'leave.cancelled', {
-    to: sql`CASE WHEN ${isWhole} THEN 'cancelling' WHEN status = 'paused' THEN 'paused' ELSE 'running' END`,
+    to: sql`CASE WHEN ${isWhole} THEN 'cancelling'
+      WHEN status = 'paused' THEN 'paused' ELSE 'running' END`,
     toDate: sql`CASE WHEN ${isWhole} THEN to_date ELSE min(to_date, ${dateAfter(from, -1)}) END`,
     isPossible: inArray(leaves.status, ['running', 'paused', 'completed']),
     possible: ['running', 'paused', 'completed', 'cancelling', 'cancelled'],
