@@ -108,23 +108,19 @@ test('bookings that arrive while a leave is declared are refused or struck: none
 
 test('a request that read D1 before the leave was stored is struck by it, or refused by the day', async () => {
   const desk = await openFrontDesk({ patients: 2 })
-  let release: () => void = () => undefined
-  const held = new Promise<void>((resolve) => {
-    release = resolve
-  })
+  const { promise: held, resolve: release } = Promise.withResolvers<void>()
+  const { promise: reached, resolve: reach } = Promise.withResolvers<void>()
   betweenDays(
     async (_, call) => {
+      reach()
       await held
       return call()
     },
     ['book'],
   )
   const late = desk.book({ date: WEDNESDAY })
-  const { body } = await soon(async () => {
-    const reply = await declare(desk, {}, 'k')
-    expect(reply.status).toBe(202)
-    return reply
-  })
+  await reached
+  const { body } = await declare(desk)
   await ended(desk, body.leave_id)
   release()
   expect((await late).body.type).toBe('/problems/doctor_absent')
@@ -260,7 +256,7 @@ test('an overlapping leave, dates that are over, too many dates and a move withi
   expect(codes(replies)).toEqual([
     '409 /problems/leave_overlaps',
     '422 /problems/date_over',
-    ...times(4, () => '400 /problems/validation'),
+    ...times(4, () => '400 /problems/invalid_request'),
     '404 /problems/not_found',
     '404 /problems/not_found',
   ])

@@ -25,7 +25,8 @@ import {
 
 /**
  * Dates on which the clinic is closed. A closing counts from the batch that stores it: each request that
- * begins after it is refused. Days that are in use are told by the job of leave/, and then refuse by themselves.
+ * begins after it is refused. The job of leave/ tells the days that are in use, which then refuse by
+ * themselves.
  */
 
 export async function closeClinic(ctx: Ctx, wanted: NewClosing): Promise<ClosingWithStanding> {
