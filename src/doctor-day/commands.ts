@@ -92,10 +92,7 @@ export interface Commands {
     id: string
     reason: string
     moveTo: Opening | null
-    /**
-     * The leave that reaches this date, and when it was declared (epoch ms). After `until` the day does not
-     * begin: the leave may have been cancelled while the call was on its way.
-     */
+    /** When the leave was declared; `until`: it may be cancelled later, so the day begins no later. */
     leave?: { id: string; since: number; until: number }
   }
   /** The leave no longer covers this date. */

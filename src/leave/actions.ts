@@ -41,6 +41,8 @@ export async function declareLeave(ctx: Ctx, doctorId: string, wanted: DeclareLe
           sql`SELECT ${id}, clinic_id, id, 'leave', ${wanted.from}, ${wanted.to}, ${reason},
             ${moveTo ? JSON.stringify(moveTo) : null}, 'running', ${ctx.actor.keyId}, ${ctx.now}, ${op}
           FROM doctors WHERE clinic_id = ${ctx.clinic.id} AND id = ${doctorId} AND retired_at IS NULL
+            AND EXISTS (SELECT 1 FROM doctors AS others WHERE clinic_id = ${ctx.clinic.id}
+              AND id = ${move_to?.doctor_id ?? doctorId})
             AND NOT EXISTS (${overlapping(ctx, doctorId, wanted)})`,
         )
         .onConflictDoNothing(),
