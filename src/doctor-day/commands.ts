@@ -1,4 +1,5 @@
 import type { Transition } from '../problem'
+import type { AbsenceOf } from './state/absences'
 import type {
   Appointment,
   Availability,
@@ -87,14 +88,7 @@ export interface Commands {
     hours?: WorkingHours | null
   }
   /** The doctor is absent. The reply names the appointments that the absence affects. */
-  declare_absence: {
-    opening: Opening
-    id: string
-    reason: string
-    moveTo: Opening | null
-    /** When the leave was declared; `until`: it may be cancelled later, so the day begins no later. */
-    leave?: { id: string; since: number; until: number }
-  }
+  declare_absence: AbsenceOf
   /** The leave no longer covers this date. */
   end_absence: { opening: Opening; leaveId: string }
   check_in: {
