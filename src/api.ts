@@ -7,6 +7,7 @@ import { audit } from './audit/routes'
 import { feedByToken, feeds, visitCalendars } from './calendar/routes'
 import { checkins } from './checkins/routes'
 import { clinicLive, clinicLiveByTicket } from './clinic-day/routes'
+import { closings } from './closings/routes'
 import { pages, ready } from './console/routes'
 import type { App } from './context'
 import { dashboard, dashboardByTicket } from './dashboard/routes'
@@ -23,6 +24,7 @@ import { requestLog } from './http/request-log'
 import { closestRouter } from './http/router'
 import { requireSecret } from './http/secret'
 import { soundHost, soundPath } from './http/url'
+import { leave } from './leave/routes'
 import { live, liveByTicket } from './live/routes'
 import { medicalTestImports, medicalTests } from './medical-tests/routes'
 import { patients } from './patients/routes'
@@ -66,7 +68,7 @@ const ABOUT: About = {
     { name: 'Check-ins', paths: /\/checkins/, description: 'Patients who have arrived, and the queue.' },
     {
       name: 'Access',
-      paths: /\/(clinics|staff|sign-in|keys|audit)/,
+      paths: /\/(clinics|closings|staff|sign-in|keys|audit)/,
       description: 'Clinics, their staff, API keys and the audit log.',
     },
     { name: 'Service', paths: /./, description: 'The service itself.' },
@@ -101,11 +103,13 @@ const routes = new Hono<App>({ router })
   .route('/events', events)
   .route('/api/v1/clinics', clinics)
   .route('/api/v1/clinics', clinicDays)
+  .route('/api/v1/closings', closings)
   .route('/api/v1/staff', people)
   .route('/api/v1/keys', keys)
   .route('/api/v1/audit', audit)
   .route('/api/v1/patients', patients)
   .route('/api/v1/doctors', doctors)
+  .route('/api/v1/doctors', leave)
   .route('/api/v1/doctors', doctorSlots)
   .route('/api/v1/slots', freeSlots)
   .route('/api/v1/services', services)

@@ -18,6 +18,7 @@ export { ClinicDay } from './clinic-day/clinic-day'
 export { Dashboard } from './dashboard/dashboard'
 export { DoctorDay } from './doctor-day/doctor-day'
 export { BulkJob } from './imports/work/bulk-job'
+export { LeaveJob } from './leave/leave-job'
 export { UpstreamGate } from './upstream/gate'
 
 /** Every kind of work that reaches D1 in lots. */

@@ -57,6 +57,8 @@ const FLOORS: [floor: number, is: (path: string) => boolean][] = [
         'access/roles.ts',
         'appointments/choice.ts',
         'appointments/waitlist.ts',
+        'days/affected.ts',
+        'doctors/weekly-hours.ts',
         'doctors/working-hours.ts',
       ].includes(path),
   ],

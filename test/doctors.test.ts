@@ -13,6 +13,8 @@ test('a doctor is added and read back', async () => {
     ...GRACE,
     capacity: 10,
     working_hours: null,
+    weekly_hours: null,
+    retired_at: null,
     id: expect.any(String),
     created_at: expect.any(String),
   })

@@ -34,7 +34,12 @@ async function furnish(desk: FrontDesk): Promise<Record<string, string>> {
   const { body: person } = await desk.post('/api/v1/staff', { name: 'Ada', role: 'nurse' })
   const key = { clinic_id: desk.clinicId, name: 'k', scopes: ['events:read'] }
   const { body: service } = await desk.post('/api/v1/services', { name: 'Echo', slots: 2 })
+  const week = { from: '2040-05-07', to: '2040-05-11', reason: 'away' }
+  const leave = await desk.post(`/api/v1/doctors/${desk.doctorId}/leave`, week)
+  const closing = await desk.post('/api/v1/closings', week)
   return {
+    leave_id: leave.body.leave_id,
+    closing_id: closing.body.closing_id,
     service_id: service.id,
     staff_id: person.id,
     key_id: (await desk.post('/api/v1/keys', key)).body.id,
@@ -63,6 +68,15 @@ const PATH_IDS: Record<string, string> = {
   '/api/v1/doctors/{doctor_id}/slots': 'doctor_id',
   '/api/v1/services/{id}': 'service_id',
   '/api/v1/doctors/{id}/availability': 'doctor_id',
+  '/api/v1/doctors/{id}/weekly-hours': 'doctor_id',
+  '/api/v1/doctors/{id}/reinstate': 'doctor_id',
+  '/api/v1/doctors/{id}/leave': 'doctor_id',
+  '/api/v1/doctors/{id}/leave/{leave_id}': 'doctor_id',
+  '/api/v1/doctors/{id}/leave/{leave_id}/dates': 'doctor_id',
+  '/api/v1/doctors/{id}/leave/{leave_id}/pause': 'doctor_id',
+  '/api/v1/doctors/{id}/leave/{leave_id}/resume': 'doctor_id',
+  '/api/v1/doctors/{id}/leave/{leave_id}/cancel': 'doctor_id',
+  '/api/v1/closings/{id}': 'closing_id',
   '/api/v1/doctors/{id}/feed': 'doctor_id',
   '/api/v1/doctors/{doctor_id}/days/{date}/events': 'doctor_id',
   '/api/v1/doctors/{doctor_id}/days/{date}': 'doctor_id',
@@ -143,6 +157,7 @@ test('every id of one clinic is 404 for the other, word for word as an unknown i
     const urlOf = (id = '') =>
       path
         .replace('{date}', DAY)
+        .replace('{leave_id}', ids.leave_id ?? '')
         .replace(/\{[^}]+\}/, id)
         .replace('{step}', 'serve')
     const url = urlOf(ids[PATH_IDS[path] ?? ''])
@@ -152,6 +167,8 @@ test('every id of one clinic is 404 for the other, word for word as an unknown i
       is_present: true,
       room: 'r',
       reason: 'ill',
+      from: '2040-06-04',
+      to: '2040-06-08',
       expires_at: '2041-01-01T00:00:00Z',
     })
     const foreign = await other.send(method, url, body)

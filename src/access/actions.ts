@@ -16,7 +16,8 @@ import {
 import { administersAll } from './permissions'
 
 /** The date at the clinic. A write passes when its key was first claimed, so a retry means the same day. */
-export const today = (ctx: Ctx, at = ctx.now): string => localDate(at, ctx.clinic.timeZone)
+export const today = (ctx: Pick<Ctx, 'now' | 'clinic'>, at = ctx.now): string =>
+  localDate(at, ctx.clinic.timeZone)
 
 /** Whether a patient may have two appointments with a doctor a day, where the request does not say. */
 export const allowsAnother = (ctx: Ctx, wanted: { allow_another?: boolean }): boolean =>

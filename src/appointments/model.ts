@@ -207,3 +207,20 @@ export const toHold = (hold: DayHold): Hold => ({
 
 export const ReleasedHold = component('ReleasedHold', { hold_id: v.string(), released: v.boolean() })
 export type ReleasedHold = v.InferOutput<typeof ReleasedHold>
+
+/**
+ * Appointments that stand although the doctor or the clinic takes no patients then: the first ones, by date.
+ * `has_more`: there are others; GET /api/v1/appointments lists all.
+ */
+export const standingFields = {
+  appointments: v.array(
+    v.object({
+      appointment_id: v.string(),
+      patient_id: v.string(),
+      doctor_id: v.string(),
+      date: v.string(),
+      slot: v.number(),
+    }),
+  ),
+  has_more: v.boolean(),
+}

@@ -1,6 +1,12 @@
 import * as v from 'valibot'
 import { needs } from '../access/permissions'
-import { CHANGE_PROBLEMS, DATE_PROBLEMS, DAY_PROBLEMS, SLOT_PROBLEMS } from '../doctor-day/refusals'
+import {
+  CHANGE_PROBLEMS,
+  DATE_PROBLEMS,
+  DAY_PROBLEMS,
+  OFF_PROBLEMS,
+  SLOT_PROBLEMS,
+} from '../doctor-day/refusals'
 import { OnDate } from '../doctors/model'
 import { body, doc, noBody, noQuery, query, refuses, reply, replyPage, resource } from '../http/endpoint'
 import { replay } from '../http/idempotency'
@@ -47,7 +53,7 @@ export const appointments = resource()
       ...SLOT_PROBLEMS,
       'not_found',
       'service_not_offered',
-      'doctor_absent',
+      ...OFF_PROBLEMS,
       'day_full',
       'already_booked',
       'hold_over',
@@ -112,7 +118,7 @@ export const appointments = resource()
       'already_booked',
       'moving',
       'day_full',
-      'doctor_absent',
+      ...OFF_PROBLEMS,
       ...DATE_PROBLEMS,
       ...SLOT_PROBLEMS,
     ),
@@ -130,7 +136,7 @@ export const appointments = resource()
       ...SLOT_PROBLEMS,
       'not_found',
       'service_not_offered',
-      'doctor_absent',
+      ...OFF_PROBLEMS,
       'day_full',
     ),
     needs('appointments:write'),
@@ -159,6 +165,9 @@ export const appointments = resource()
       'slot_begun',
       'no_such_slot',
       'service_not_offered',
+      'doctor_retired',
+      'on_leave',
+      'clinic_closed',
       'day_over',
       'not_found',
       'already_booked',
@@ -192,7 +201,7 @@ export const appointments = resource()
       'offer_over',
       'wish_fulfilled',
       'wish_undecided',
-      'doctor_absent',
+      ...OFF_PROBLEMS,
     ),
     needs('appointments:write'),
     noBody,

@@ -1,6 +1,6 @@
 import * as v from 'valibot'
 import { needs } from '../access/permissions'
-import { CHANGE_PROBLEMS, DAY_PROBLEMS } from '../doctor-day/refusals'
+import { CHANGE_PROBLEMS, DAY_PROBLEMS, OFF_PROBLEMS } from '../doctor-day/refusals'
 import { body, doc, noBody, query, refuses, reply, replyPage, resource } from '../http/endpoint'
 import { replay } from '../http/idempotency'
 import { LIST_FORMS } from '../http/lists/form'
@@ -46,7 +46,7 @@ export const checkins = resource()
       ...CHANGE_PROBLEMS,
       'not_found',
       'service_not_offered',
-      'doctor_absent',
+      ...OFF_PROBLEMS,
       'day_full',
       'already_booked',
       'wrong_date',

@@ -1,6 +1,6 @@
 import { onDay, type RemoteDay } from '../doctor-day/client'
-import type { Refused } from '../doctor-day/commands'
 import type { Followed, Listener } from '../doctor-day/readers/hints'
+import type { Refused } from '../doctor-day/refused'
 import type { Day, Recorded } from '../doctor-day/state/day'
 import { emptyDay, evolve } from '../doctor-day/state/fold'
 import { dayKey } from '../doctor-day/storage/address'

@@ -166,6 +166,36 @@ export const DAY_ADVICE = {
     action: 'Choose another day or another doctor.',
     detail: 'Dr GH is not available on 2027-03-14',
   },
+  leave_overlaps: {
+    cause: 'A leave of the doctor covers one of the dates, or is being cancelled there.',
+    action: 'Send other dates, or cancel that leave and retry in some seconds.',
+    detail: 'The doctor has a leave on one of these dates already; send other dates, or cancel that leave',
+  },
+  leave_over: {
+    cause: 'The leave was completed or cancelled, so this step is not possible any more.',
+    action: 'Read the leave; declare another one for the dates that are left.',
+    detail: 'The leave has ended or was cancelled; GET shows its status',
+  },
+  closings_overlap: {
+    cause: 'Another closing covers one of the dates.',
+    action: 'Send the other dates alone, or delete that closing first.',
+    detail: 'The clinic is closed on one of these dates already',
+  },
+  doctor_retired: {
+    cause: 'The doctor has retired. What was booked stands, and can be moved, cancelled and served.',
+    action: 'Choose another doctor, or reinstate this one.',
+    detail: 'The doctor has retired and takes no new patients; choose another doctor',
+  },
+  on_leave: {
+    cause: 'A leave of the doctor covers the date.',
+    action: 'Choose another date or another doctor, or end the leave for the date.',
+    detail: 'The doctor is on leave on that date; choose another date or another doctor',
+  },
+  clinic_closed: {
+    cause: 'A closing of the clinic covers the date, and the doctor’s day was not opened since.',
+    action: 'Choose another date, or set the doctor present on the date.',
+    detail: 'The clinic is closed on that date; choose another date',
+  },
   wrong_date: {
     cause: 'The day is not today in the time zone of the clinic.',
     action: 'Check in on the date of the appointment.',

@@ -1,15 +1,16 @@
 import type { Ctx } from '../context'
-import { declareOn } from '../doctor-day/client'
-import type { Refusal } from '../doctor-day/commands'
-import type { Relocated } from '../doctor-day/moving/requests'
+import { declareOn, operation } from '../doctor-day/client'
+import type { Relief, Relocated } from '../doctor-day/moving/requests'
 import { problemOf } from '../doctor-day/refusals'
+import type { Refusal } from '../doctor-day/refused'
 import { dayKey } from '../doctor-day/storage/address'
 import { selectDoctor, selectKnown } from '../doctors/actions'
 import { opening } from '../doctors/terms'
 import { invalid } from '../http/failure'
 import { newId } from '../lib/crypto'
 import { notFound } from '../problem'
-import { type Absence, type DayPath, type DeclareAbsence, type MoveOutcome, toAbsence } from './model'
+import { type Absence, type DeclareAbsence, type MoveOutcome, toAbsence } from './affected'
+import type { DayPath } from './model'
 
 /**
  * Declares the doctor absent. Each affected patient is moved to the other day, or joins its waitlist where it
@@ -20,14 +21,15 @@ export async function declareAbsence(ctx: Ctx, day: DayPath, wanted: DeclareAbse
   const { reason, move_to } = wanted
   const { doctor_id: toDoctorId = doctor_id, date: toDate = date } = move_to ?? {}
   if (move_to && toDoctorId === doctor_id && toDate === date) throw sameDay()
-  const finding = [selectDoctor(ctx, doctor_id), selectDoctor(ctx, toDoctorId)] as const
+  const finding = [selectDoctor(ctx, doctor_id, date), selectDoctor(ctx, toDoctorId, toDate)] as const
   const { opId, results } = await ctx.once.transact(
     () => [...finding, selectKnown(ctx, doctor_id, date), selectKnown(ctx, toDoctorId, toDate)],
     finding,
   )
   const [[doctor], [toDoctor], [known = null], [toKnown = null]] = results
   if (!doctor || !toDoctor) throw notFound('Doctor')
-  const { absence, ends } = await declareOn(ctx, dayKey(ctx.clinic.id, doctor_id, date), opId, known, {
+  const absent = operation(ctx, opId, null, known)
+  const relief = await declareOn(ctx.env, dayKey(ctx.clinic.id, doctor_id, date), absent, {
     type: 'declare_absence',
     opening: opening(ctx, doctor, date),
     id: newId(),
@@ -35,6 +37,11 @@ export async function declareAbsence(ctx: Ctx, day: DayPath, wanted: DeclareAbse
     moveTo: move_to ? opening(ctx, toDoctor, toDate) : null,
     known: toKnown,
   })
+  return toldAbsence(day, relief)
+}
+
+/** Throws where an appointment could not be moved now: the same operation again continues there. */
+export function toldAbsence(day: DayPath, { absence, ends }: Relief): Absence {
   const outcomes = ends.map(({ appointmentId, end }) => [appointmentId, outcomeOf(end)] as const)
   return toAbsence(day, absence, new Map(outcomes))
 }
@@ -47,6 +54,9 @@ const OUTCOMES: Partial<Record<Relocated, MoveOutcome>> = {
   already_checked_in: 'checked_in',
   already_cancelled: 'cancelled',
   doctor_absent: 'doctor_absent',
+  doctor_retired: 'doctor_retired',
+  on_leave: 'on_leave',
+  clinic_closed: 'clinic_closed',
   date_over: 'date_over',
   day_over: 'day_over',
   moving: 'moving',

@@ -1,15 +1,15 @@
 import { staffOf } from '../access/actions'
 import type { Ctx } from '../context'
 import { notRefused, onDay, operation } from '../doctor-day/client'
-import type { Refused } from '../doctor-day/commands'
 import { problemOf } from '../doctor-day/refusals'
+import type { Refused } from '../doctor-day/refused'
 import type { Recorded } from '../doctor-day/state/day'
 import { unusedDay } from '../doctor-day/state/fold'
 import { ledgerOf } from '../doctor-day/state/views'
 import { dayKey } from '../doctor-day/storage/address'
 import { requireDay, seeDay } from '../doctors/actions'
 import { findDoctor } from '../doctors/finding'
-import { opening } from '../doctors/terms'
+import { isClosed, offOn, opening } from '../doctors/terms'
 import type { Page } from '../lib/page'
 import { askedInstant } from '../lib/time'
 import {
@@ -30,7 +30,8 @@ export async function getDay(ctx: Ctx, day: DayPath, { at }: AskDay): Promise<Le
   const instant = askedInstant(at)
   const { doctor, seen } = await seeDay(ctx, day.doctor_id, day.date, { view: 'ledger' }, instant)
   const ledger = seen ?? ledgerOf(unusedDay(opening(ctx, doctor, day.date)))
-  return toLedger(ledger, instant ?? Date.now())
+  const isPresent = ledger.isPresent && (instant !== null || !isClosed(offOn(doctor, day.date), seen))
+  return toLedger({ ...ledger, isPresent }, instant ?? Date.now())
 }
 
 /** Oldest first. `next` is the last event’s number: a log has no gaps, so pages skip and repeat nothing. */

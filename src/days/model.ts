@@ -1,10 +1,10 @@
 import * as v from 'valibot'
 import { slotTimes, toSlotTimes } from '../appointments/model'
 import type { Recorded } from '../doctor-day/state/day'
-import { type Absence as DayAbsence, type Ledger as DayLedger, isOverIn } from '../doctor-day/state/views'
+import { type Ledger as DayLedger, isOverIn } from '../doctor-day/state/views'
 import { DAMAGES, type Verdict as LogVerdict } from '../doctor-day/storage/verdict'
 import { cursor, limit, PAGE_MAX } from '../lib/page'
-import { component, lines, text } from '../lib/schema'
+import { component, text } from '../lib/schema'
 import { DayDate, IsoInstant, iso, LocalDate } from '../lib/time'
 
 /** One doctor on one local date. */
@@ -52,8 +52,8 @@ export type Ledger = v.InferOutput<typeof Ledger>
 const STATES = { appointment: 'booked', hold: 'held', offer: 'offered', reservation: 'held' } as const
 
 /** The day as it looked at an instant (epoch ms). */
-export function toLedger({ timeZone, isPresent, slots, ...ledger }: DayLedger, at: number): Ledger {
-  const isOver = isOverIn({ timeZone, isPresent, slots, ...ledger }, at)
+export function toLedger({ timeZone, isPresent, slots, setAt: _, ...ledger }: DayLedger, at: number): Ledger {
+  const isOver = isOverIn({ timeZone, date: ledger.date }, at)
   const stateOf = (slot: DayLedger['slots'][number]) => {
     if (slot.occupant) return STATES[slot.occupant.kind]
     return isOver(slot) ? 'over' : 'free'
@@ -143,71 +143,6 @@ export const toVerdict = (verdict: LogVerdict): Verdict => {
   if (verdict.ok) return { ok: true, head, count }
   const { badSeq, reason } = verdict
   return { ok: false, head, count, ...(badSeq === undefined ? { reason } : { bad_seq: badSeq }) }
-}
-
-const Reason = lines(500)
-
-/** Without `move_to` no appointment is moved. Without `doctor_id` in it, the doctor stays the same. */
-export const DeclareAbsence = component('DeclareAbsence', {
-  reason: Reason,
-  move_to: v.optional(v.object({ date: DayDate, doctor_id: v.optional(text(100)) })),
-})
-export type DeclareAbsence = v.InferOutput<typeof DeclareAbsence>
-
-const CALL_REASONS = [
-  'no_move_to',
-  'checked_in',
-  'already_booked',
-  'doctor_absent',
-  'date_over',
-  'day_over',
-  'moving',
-  'waitlist_full',
-  'limit_reached',
-] as const
-const affected = { appointment_id: v.string(), patient_id: v.string() }
-
-/**
- * Every affected patient is in exactly one list. `moved` and `waitlisted` describe the other day; for the
- * waitlisted, the appointment on this day is cancelled. Those in `to_call` are still booked on this day.
- */
-export const Absence = component('Absence', {
-  doctor_id: v.string(),
-  date: v.string(),
-  is_present: v.literal(false),
-  moved: v.array(v.object({ ...affected, doctor_id: v.string(), date: v.string(), slot: v.number() })),
-  waitlisted: v.array(
-    v.object({ ...affected, doctor_id: v.string(), date: v.string(), waitlist_id: v.string() }),
-  ),
-  to_call: v.array(v.object({ ...affected, slot: v.number(), why: v.picklist(CALL_REASONS) })),
-})
-export type Absence = v.InferOutput<typeof Absence>
-
-/** How the move of one affected patient ended. */
-export type MoveOutcome = (typeof CALL_REASONS)[number] | 'moved' | 'waitlisted' | 'cancelled'
-
-export function toAbsence(day: DayPath, absence: DayAbsence, outcomes: Map<string, MoveOutcome>): Absence {
-  const idsOf = (one: { appointmentId: string; patientId: string }) => ({
-    appointment_id: one.appointmentId,
-    patient_id: one.patientId,
-  })
-  const reasonOf = ({ appointmentId, isCheckedIn }: DayAbsence['toCall'][number]) => {
-    const reason = CALL_REASONS.find((known) => known === outcomes.get(appointmentId))
-    return reason ?? (isCheckedIn ? 'checked_in' : 'no_move_to')
-  }
-  return {
-    ...day,
-    is_present: false,
-    moved: absence.moved.map(({ doctorId, date, slot, ...one }) => ({
-      ...idsOf(one),
-      ...{ doctor_id: doctorId, date, slot },
-    })),
-    waitlisted: absence.waitlisted.map(({ doctorId, date, waitId, ...one }) => ({
-      ...idsOf(one),
-      ...{ doctor_id: doctorId, date, waitlist_id: waitId },
-    })),
-    to_call: absence.toCall.map((one) => ({ ...idsOf(one), slot: one.slot, why: reasonOf(one) })),
-  }
 }
 
 /** `rebuild`: from D1’s copy. `accept_loss`: empty. */

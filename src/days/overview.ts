@@ -3,12 +3,13 @@ import * as v from 'valibot'
 import { today } from '../access/actions'
 import type { Ctx } from '../context'
 import { notRefused, onDay, type RemoteDay } from '../doctor-day/client'
-import type { Refused } from '../doctor-day/commands'
+import type { Refused } from '../doctor-day/refused'
 import { unusedDay } from '../doctor-day/state/fold'
 import { type Figures, figuresOf, type Sight } from '../doctor-day/state/views'
 import { dayKey } from '../doctor-day/storage/address'
+import { fieldsOn } from '../doctors/actions'
 import { days, doctors } from '../doctors/model'
-import { opening } from '../doctors/terms'
+import { type DoctorTerms, isClosed, offOn, opening } from '../doctors/terms'
 import { logFailure } from '../lib/log'
 import { withTimeout } from '../lib/outage'
 import { cursor, cutPage, limit, type Page } from '../lib/page'
@@ -64,7 +65,7 @@ export const DayOfClinic = component('DayOfClinic', {
 })
 export type DayOfClinic = v.InferOutput<typeof DayOfClinic>
 
-type DoctorRow = typeof doctors.$inferSelect
+type DoctorRow = DoctorTerms & Pick<typeof doctors.$inferSelect, 'name' | 'code'>
 
 /**
  * D1 names the doctors and the days that were used; each of these days is asked for its figures, all at once.
@@ -74,7 +75,7 @@ type DoctorRow = typeof doctors.$inferSelect
 export async function listDays(ctx: Ctx, wanted: ListDays): Promise<Page<DayOfClinic>> {
   const { date = today(ctx) } = wanted
   const found = await ctx.db
-    .select({ doctor: doctors, version: days.version })
+    .select({ doctor: fieldsOn(date), version: days.version })
     .from(doctors)
     .leftJoin(
       days,
@@ -99,7 +100,9 @@ async function dayOfClinic(
       ? figuresOf(unusedDay(opening(ctx, doctor, date)), Date.now())
       : await askDay(ctx, dayKey(ctx.clinic.id, doctor_id, date), version)
   if (typeof figures === 'string') return { ...shown, figures: null, problem: figures }
-  const { isPresent: is_present, date: _, timeZone: __, ...numbers } = figures
+  const { isPresent, setAt, date: _, timeZone: __, ...numbers } = figures
+  const off = offOn(doctor, date)
+  const is_present = isPresent && !(off && isClosed(off, version === null ? null : { setAt }))
   return { ...shown, figures: { is_present, ...numbers }, problem: null }
 }
 

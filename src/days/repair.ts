@@ -6,7 +6,8 @@ import { audited } from '../audit/model'
 import { checkIns } from '../checkins/model'
 import type { Ctx } from '../context'
 import { notRefused, onDay, operation } from '../doctor-day/client'
-import type { Known, Refused } from '../doctor-day/commands'
+import type { Known } from '../doctor-day/commands'
+import type { Refused } from '../doctor-day/refused'
 import type { Event, Opening, Remains } from '../doctor-day/state/day'
 import { visitOf } from '../doctor-day/state/records'
 import { scheduleOf, timesOf } from '../doctor-day/state/slot-times'
@@ -36,7 +37,7 @@ export async function repairDay(ctx: Ctx, clinicId: string, wanted: RepairDay): 
   const key = dayKey(clinicId, doctor_id, date)
   const { opId, results } = await ctx.once.transact(() => [
     ctx.db.select().from(clinics).where(eq(clinics.id, clinicId)),
-    selectDoctor(there, doctor_id),
+    selectDoctor(there, doctor_id, date),
     ctx.db
       .select()
       .from(days)
@@ -54,7 +55,7 @@ export async function repairDay(ctx: Ctx, clinicId: string, wanted: RepairDay): 
   const [[clinic], [doctor], [day = null], appointmentRows, checkInRows, bookedHere] = results
   if (!clinic) throw notFound('Clinic')
   if (!doctor) throw notFound('Doctor')
-  const terms = opening({ ...there, clinic }, doctor, date)
+  const { off: _, ...terms } = opening({ ...there, clinic }, doctor, date)
   const isRebuilt = how === 'rebuild'
   const remains = isRebuilt ? remainsOf(key, wanted, appointmentRows, checkInRows, bookedHere) : NOTHING
   const events = eventsOf(day && isRebuilt ? { ...terms, ...termsOf(day, terms, appointmentRows) } : terms, {

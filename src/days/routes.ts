@@ -17,13 +17,12 @@ import {
 import { replay } from '../http/idempotency'
 import { declareAbsence } from './absence'
 import { getDay, listDayEvents, resyncDay, verifyDay } from './actions'
+import { Absence, DeclareAbsence } from './affected'
 import {
-  Absence,
   AskDay,
   DayEvent,
   DayPath,
   DayToUse,
-  DeclareAbsence,
   Ledger,
   ListDayEvents,
   RepairDay,

@@ -3,10 +3,11 @@ import { logFailure } from '../lib/log'
 import { isCorrupt, onObject, withTimeout } from '../lib/outage'
 import { SECOND_MS } from '../lib/time'
 import { Problem } from '../problem'
-import type { Answer, Command, Known, MoveWanted, Operation, Refused, ReplyTo } from './commands'
+import type { Answer, Command, Known, MoveWanted, Operation, ReplyTo } from './commands'
 import type { AbsenceWanted, Relief, Step } from './moving/requests'
 import { FOLLOW_HEADER, type FollowRequest } from './readers/followers'
 import { problemOf, STREAM_REFUSALS } from './refusals'
+import type { Refused } from './refused'
 import type { Appointment, MovedTo } from './state/day'
 import type { HasMoved, Query, Seen, Sight } from './state/views'
 import { type DayKey, dayKey } from './storage/address'
@@ -136,16 +137,14 @@ export const caughtUp = (ctx: Ctx, key: DayKey): Promise<{ version: number; copi
     CAUGHT_UP_MS_MAX,
   )
 
-/** The day moves its patients itself: one call, however many they are. `known`: what D1 knows of the day. */
+/** The day moves its patients itself: one call, however many they are. */
 export async function declareOn(
-  ctx: Ctx,
+  env: Pick<Env, 'DOCTOR_DAY'>,
   key: DayKey,
-  opId: string,
-  known: Known | null,
+  absence: Operation,
   wanted: AbsenceWanted,
 ): Promise<Relief> {
-  const absence = operation(ctx, opId, null, known)
-  const answer = await onDay(ctx.env, key, (day) => day.declareAbsence(absence, wanted))
+  const answer = await onDay(env, key, (day) => day.declareAbsence(absence, wanted))
   return replyOrThrow(answer as Answer<Relief>)
 }
 

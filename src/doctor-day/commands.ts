@@ -1,4 +1,5 @@
-import type { Transition } from '../problem'
+import type { Alternative, Refusal, Refused } from './refused'
+import type { AbsenceOf } from './state/absences'
 import type {
   Appointment,
   Availability,
@@ -17,8 +18,8 @@ import type {
   Waiting,
   WaitlistPlace,
 } from './state/day'
-import type { SlotTimes, WorkingHours } from './state/slot-times'
-import type { WishCommands, WishRefusal, WishReplies } from './wish-commands'
+import type { WorkingHours } from './state/slot-times'
+import type { WishCommands, WishReplies } from './wish-commands'
 
 /** What a doctor’s day can be asked to do, what it answers, and how it refuses. */
 
@@ -54,11 +55,6 @@ export type UndoName = 'uncheck_in' | 'unserve'
 /** The slot that a caller wants: its number, its begin (epoch ms), or the clinic’s clock then, `10:30`. */
 export type Choice = { slot: number } | { startsAt: number } | { time: string }
 
-/** A free slot that the caller can have instead. */
-export interface Alternative extends SlotTimes {
-  slot: number
-}
-
 export interface Commands extends WishCommands {
   /** `isBackDated`: recorded afterwards, so the date may be over and the slot may have begun. */
   book: Booking & { opening: Opening; allowAnother: boolean; choice?: Choice; isBackDated?: boolean }
@@ -88,7 +84,9 @@ export interface Commands extends WishCommands {
     hours?: WorkingHours | null
   }
   /** The doctor is absent. The reply names the appointments that the absence affects. */
-  declare_absence: { opening: Opening; id: string; reason: string; moveTo: Opening | null }
+  declare_absence: AbsenceOf
+  /** The leave no longer covers this date. */
+  end_absence: { opening: Opening; leaveId: string }
   check_in: {
     clinicId: string
     checkInId: string
@@ -172,6 +170,7 @@ export interface Replies extends WishReplies<Refusal> {
   set_availability: Availability
   /** The booked appointments of the day whose visit has not taken place yet, by slot. */
   declare_absence: (Visit & { appointmentId: string; patientId: string; isCheckedIn: boolean })[]
+  end_absence: null
   check_in: CheckIn
   walk_in: CheckIn
   /** Null where no patient waits. */
@@ -188,55 +187,6 @@ export interface Replies extends WishReplies<Refusal> {
   lapse: null
 }
 export type ReplyTo<C extends Command> = Replies[C['type']]
-
-/** Why a day refuses; client.ts has the sentences. `moved`: the caller asks the day named in `movedTo`. */
-export type Refusal =
-  | WishRefusal
-  | 'not_found'
-  | 'date_over'
-  | 'day_over'
-  | 'doctor_absent'
-  | 'already_booked'
-  | 'already_cancelled'
-  | 'day_full'
-  | 'slot_taken'
-  | 'slot_begun'
-  | 'no_such_slot'
-  | 'break_taken'
-  | 'capacity_below_taken'
-  | 'hours_in_use'
-  | 'hold_over'
-  | 'no_offer'
-  | 'offer_over'
-  | 'wrong_patient'
-  | 'already_checked_in'
-  | 'wrong_date'
-  | 'illegal_step'
-  | 'too_late_to_undo'
-  | 'moving'
-  | 'moved'
-  | 'unavailable'
-  | 'newer_version'
-  | 'day_damaged'
-  | 'day_intact'
-  | 'day_log_full'
-  | 'key_log_full'
-  | 'waitlist_full'
-
-/** With `moved`, `movedTo` is the day to ask instead. With `wish_fulfilled`, `won` is the date that won. */
-export interface Refused {
-  ok: false
-  refused: Refusal
-  transition?: Transition
-  /** With `already_…` and `too_late_to_undo`: what has become of the appointment. */
-  status?: CheckIn['status'] | Appointment['status']
-  /** The date that was asked for or that the appointment has, and today at the clinic. */
-  dates?: { date: string; today: string }
-  movedTo?: MovedTo
-  won?: string
-  /** Where a chosen slot cannot be given: the nearest free ones. */
-  alternatives?: Alternative[]
-}
 
 /** A decision that is under way is not the operation’s final answer, and the day does not remember it. */
 export type Decision<Reply> = { ok: true; events: Event[]; reply: Reply; isUnderWay?: true } | Refused

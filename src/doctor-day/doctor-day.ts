@@ -3,16 +3,17 @@ import { logFailure } from '../lib/log'
 import { withTimeout } from '../lib/outage'
 import { MINUTE_MS, SECOND_MS } from '../lib/time'
 import { otherDays } from './client'
-import type { Answer, Command, Known, MoveWanted, Operation, Refused, ReplyTo, Via } from './commands'
+import type { Answer, Command, Known, MoveWanted, Operation, ReplyTo, Via } from './commands'
 import { guard } from './guard'
 import { mending } from './mending'
 import type { AbsenceWanted, Relief, Step } from './moving/requests'
 import { performEach } from './moving/steps'
 import { offerMsOf, operations } from './operations'
-import { COPY_WAIT_MS, copyReader } from './readers/copy'
+import { COPIED_AT_ONCE, COPY_WAIT_MS, copyReader } from './readers/copy'
 import { liveStream } from './readers/day-stream'
 import { countMessage } from './readers/followers'
 import type { Followed, Listener } from './readers/hints'
+import type { Refused } from './refused'
 import { refuse } from './rules/facts'
 import { nextDeadline } from './rules/rules'
 import type { Appointment, Day, Event, Recorded } from './state/day'
@@ -118,7 +119,7 @@ export class DoctorDay extends DurableObject<Env> {
   ): Promise<Answer<ReplyTo<C>>> {
     if (await this.#guard.check(operation, command)) return refuse('day_damaged')
     const answer = await this.#led(via, () => this.#others.perform(operation, command))
-    if (['set_availability', 'declare_absence'].includes(command.type)) await this.#copied()
+    if (COPIED_AT_ONCE.includes(command.type)) await this.#copied()
     return answer
   }
 

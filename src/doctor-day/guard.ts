@@ -1,6 +1,7 @@
 import { log, logFailure } from '../lib/log'
 import { isCorrupt } from '../lib/outage'
-import type { Command, Known, Operation, Refused } from './commands'
+import type { Command, Known, Operation } from './commands'
+import type { Refused } from './refused'
 import { refuse } from './rules/facts'
 import type { Day, DayIdentity } from './state/day'
 import { emptyDay } from './state/fold'
@@ -18,6 +19,7 @@ const GIVING: Command['type'][] = [
   'join_wish',
   'accept_offer',
   'set_availability',
+  'end_absence',
   'walk_in',
   'begin_move',
   'reserve',

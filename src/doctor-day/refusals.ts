@@ -1,6 +1,6 @@
 import { HOUR_MS, SECOND_MS } from '../lib/time'
 import { Problem } from '../problem'
-import type { Refusal, Refused } from './commands'
+import type { Refusal, Refused } from './refused'
 import { UNDO_MS } from './rules/queue'
 
 /** What a caller is told when a day refuses. */
@@ -14,6 +14,9 @@ export const CHANGE_PROBLEMS = [...DAY_PROBLEMS, 'day_log_full', 'key_log_full']
 
 /** How a day refuses to have something made on its date. */
 export const DATE_PROBLEMS = ['date_over'] as const
+
+/** Why a doctor takes no patients on a date. */
+export const OFF_PROBLEMS = ['doctor_absent', 'doctor_retired', 'on_leave', 'clinic_closed'] as const
 
 /** How a day refuses to give the slot that a caller chose. */
 export const SLOT_PROBLEMS = ['slot_taken', 'slot_begun', 'no_such_slot'] as const
@@ -66,6 +69,9 @@ const REFUSALS: Record<Exclude<Refusal, 'moved'>, string> = {
   date_over: 'This date is over at the clinic; send today’s date or a later one',
   day_over: 'The last slot of this day has begun, so none can come free; choose another date',
   doctor_absent: 'The doctor is not available on that date',
+  doctor_retired: 'The doctor has retired and takes no new patients; choose another doctor',
+  on_leave: 'The doctor is on leave on that date; choose another date or another doctor',
+  clinic_closed: 'The clinic is closed on that date; choose another date',
   already_booked: 'The patient is already booked that day; to book another visit, send allow_another: true',
   already_cancelled: 'The appointment is no longer booked',
   day_full: 'The doctor has no available slots on that date',

@@ -1,110 +1,61 @@
-import { and, asc, eq, gt, sql } from 'drizzle-orm'
+import { and, asc, eq, getTableColumns, gt, isNull } from 'drizzle-orm'
 import { today } from '../access/actions'
-import { audited } from '../audit/model'
 import type { Ctx } from '../context'
 import { decideOn, see } from '../doctor-day/client'
 import { problemOf } from '../doctor-day/refusals'
+import { setAtOf } from '../doctor-day/state/records'
 import type { HasMoved, Query, Seen } from '../doctor-day/state/views'
 import { dayKey } from '../doctor-day/storage/address'
 import { newId } from '../lib/crypto'
 import { cutPage, type Page } from '../lib/page'
-import { notFound, Problem } from '../problem'
+import { notFound } from '../problem'
 import { findDay } from './finding'
 import {
   type Availability,
-  type ChangeDoctor,
   type Doctor,
   days,
   defaultAvailability,
   doctors,
   type ListDoctors,
   type ListedDoctor,
-  type NewDoctor,
   type SetAvailability,
   toAvailability,
   toDoctor,
+  weeklyHours,
 } from './model'
-import { availabilityOn, changedTerms, opening, termsOfNewDays } from './terms'
+import { onDate } from './on-date'
+import { availabilityOn, isClosed, offOn, opening } from './terms'
+import { toWeeklyHours, type WeeklyHours } from './weekly-hours'
 import { toDayHours } from './working-hours'
 
-type DoctorRow = typeof doctors.$inferSelect
+/** What the actions here need of a Ctx: work that no caller waits for has nothing else. */
+type Asking = Pick<Ctx, 'db' | 'clinic' | 'now'>
 
-export async function addDoctor(ctx: Ctx, wanted: NewDoctor): Promise<Doctor> {
-  const id = newId()
-  const { name, code, specialty } = wanted
-  const { opId, results, reply } = await ctx.once.transact((op) => [
-    ctx.db
-      .insert(doctors)
-      .values({
-        id,
-        clinicId: ctx.clinic.id,
-        name,
-        code,
-        specialty,
-        ...termsOfNewDays(wanted),
-        createdAt: ctx.now,
-        opId: op,
-      })
-      .onConflictDoNothing(),
-    audited(ctx, 'doctor.added', id),
-    ctx.db
-      .select()
-      .from(doctors)
-      .where(and(eq(doctors.clinicId, ctx.clinic.id), eq(doctors.code, wanted.code))),
-    keepState(ctx, id),
-  ])
-  const [doctor] = results[2]
-  if (doctor?.opId !== opId)
-    throw new Problem('doctor_code_taken', 'A doctor with this code already exists; send another code')
-  return toDoctor(asKept(doctor, reply))
-}
+/** With what is valid on the date; without one, today. */
+export const fieldsOn = (date: string) => ({ ...getTableColumns(doctors), onDate: onDate(date) })
 
-/**
- * Days that are in use keep the terms that they started with. Only the request that claimed the key changes
- * anything: a late retry undoes no newer change.
- */
-export async function changeDoctor(ctx: Ctx, id: string, wanted: ChangeDoctor): Promise<Doctor> {
-  const { name, specialty } = wanted
-  const found = selectDoctor(ctx, id)
-  const { results, reply } = await ctx.once.transact(
-    (op) => [
-      ctx.db
-        .update(doctors)
-        .set({
-          ...(name !== undefined && { name }),
-          ...(specialty !== undefined && { specialty }),
-          ...changedTerms(wanted),
-        })
-        .where(and(eq(doctors.clinicId, ctx.clinic.id), eq(doctors.id, id), sql`${op} = ${ctx.once.opId}`)),
-      audited(ctx, 'doctor.changed', id),
-      found,
-      keepState(ctx, id),
-    ],
-    [found],
-  )
-  return toDoctor(asKept(firstOrNotFound(results[2]), reply))
-}
+export const selectDoctors = (ctx: Asking, date = today(ctx)) => ctx.db.select(fieldsOn(date)).from(doctors)
 
-/** What a change can change. The first answer shows it as it was then. */
-const keepState = (ctx: Ctx, id: string) =>
-  ctx.once.keep(sql`SELECT json_object('name', name, 'specialty', specialty, 'capacity', capacity,
-    'workingHours', json(working_hours)) FROM doctors WHERE clinic_id = ${ctx.clinic.id} AND id = ${id}`)
-
-const asKept = (doctor: DoctorRow, reply: string | null): DoctorRow =>
-  reply === null ? doctor : { ...doctor, ...JSON.parse(reply) }
+type DoctorOnDate = Awaited<ReturnType<typeof selectDoctors>>[number]
 
 /** With a date, the same query reads from D1’s copy of the days whether each doctor is present that day. */
 export async function listDoctors(ctx: Ctx, wanted: ListDoctors): Promise<Page<ListedDoctor>> {
-  const { date } = wanted
+  const { date, retired } = wanted
   const isAvailable = availabilityOn(ctx, date)
   const rows = await ctx.db
-    .select({ doctor: doctors, day: days })
+    .select({ doctor: fieldsOn(date ?? today(ctx)), day: days })
     .from(doctors)
     .leftJoin(
       days,
       and(eq(days.clinicId, doctors.clinicId), eq(days.doctorId, doctors.id), eq(days.date, date ?? '')),
     )
-    .where(and(eq(doctors.clinicId, ctx.clinic.id), gt(doctors.id, wanted.cursor?.[0] ?? '')))
+    .where(
+      and(
+        eq(doctors.clinicId, ctx.clinic.id),
+        gt(doctors.id, wanted.cursor?.[0] ?? ''),
+        retired === 'true' ? undefined : isNull(doctors.retiredAt),
+      ),
+    )
     .orderBy(asc(doctors.id))
     .limit(wanted.limit + 1)
   const listed = rows.map(({ doctor, day }) => ({
@@ -116,6 +67,20 @@ export async function listDoctors(ctx: Ctx, wanted: ListDoctors): Promise<Page<L
 
 export async function getDoctor(ctx: Ctx, id: string): Promise<Doctor> {
   return toDoctor(await requireDoctor(ctx, id))
+}
+
+/** By the date from which they are valid. */
+export async function listWeeklyHours(ctx: Ctx, id: string): Promise<WeeklyHours[]> {
+  const [found, versions] = await ctx.db.batch([
+    selectDoctor(ctx, id),
+    ctx.db
+      .select({ validFrom: weeklyHours.validFrom, week: weeklyHours.week })
+      .from(weeklyHours)
+      .where(and(eq(weeklyHours.clinicId, ctx.clinic.id), eq(weeklyHours.doctorId, id)))
+      .orderBy(asc(weeklyHours.validFrom)),
+  ])
+  firstOrNotFound(found)
+  return versions.map(toWeeklyHours)
 }
 
 /** The day owns its availability; D1’s copy follows. */
@@ -146,19 +111,18 @@ export async function getAvailability(
 ): Promise<Availability> {
   const date = on ?? today(ctx)
   const { doctor, seen: availability } = await seeDay(ctx, doctorId, date, { view: 'availability' })
-  return availability
-    ? toAvailability(doctorId, date, availability)
-    : defaultAvailability(opening(ctx, doctor, date))
+  if (!availability) return defaultAvailability(opening(ctx, doctor, date))
+  const shown = toAvailability(doctorId, date, availability)
+  const off = offOn(doctor, date)
+  const isOverruled = off && isClosed(off, { setAt: setAtOf(availability) })
+  return isOverruled ? { ...shown, is_present: false, notes: off.notes } : shown
 }
 
-export const selectDoctor = (ctx: Ctx, id: string) =>
-  ctx.db
-    .select()
-    .from(doctors)
-    .where(and(eq(doctors.clinicId, ctx.clinic.id), eq(doctors.id, id)))
+export const selectDoctor = (ctx: Asking, id: string, date = today(ctx)) =>
+  selectDoctors(ctx, date).where(and(eq(doctors.clinicId, ctx.clinic.id), eq(doctors.id, id)))
 
 /** What D1 knows of a day: a day that knows less was lost, and must not give its slots again. */
-export const selectKnown = (ctx: Ctx, doctorId: string, date: string) =>
+export const selectKnown = (ctx: Asking, doctorId: string, date: string) =>
   ctx.db
     .select({ version: days.version, head: days.head })
     .from(days)
@@ -167,7 +131,7 @@ export const selectKnown = (ctx: Ctx, doctorId: string, date: string) =>
 /** The doctor, and what D1 knows of the day: read before the day is asked, which can only know more. */
 export async function requireDay(ctx: Ctx, doctorId: string, date: string) {
   const [found, [known = null]] = await ctx.db.batch([
-    selectDoctor(ctx, doctorId),
+    selectDoctor(ctx, doctorId, date),
     selectKnown(ctx, doctorId, date),
   ])
   return { doctor: firstOrNotFound(found), known }
@@ -187,7 +151,7 @@ export async function seeDay<Q extends Query>(
   date: string,
   query: Q,
   at: number | null = null,
-): Promise<{ doctor: DoctorRow; seen: Exclude<Seen<Q>, HasMoved> }> {
+): Promise<{ doctor: DoctorOnDate; seen: Exclude<Seen<Q>, HasMoved> }> {
   const ask = () => see(ctx, dayKey(ctx.clinic.id, doctorId, date), query, at)
   const name = JSON.stringify([ctx.clinic.id, doctorId])
   const finding = requireDay(ctx, doctorId, date)
@@ -202,10 +166,10 @@ export async function seeDay<Q extends Query>(
   return { doctor, seen }
 }
 
-export const requireDoctor = async (ctx: Ctx, id: string): Promise<DoctorRow> =>
+export const requireDoctor = async (ctx: Ctx, id: string): Promise<DoctorOnDate> =>
   firstOrNotFound(await selectDoctor(ctx, id))
 
-function firstOrNotFound([doctor]: DoctorRow[]): DoctorRow {
+export function firstOrNotFound<Row>([doctor]: Row[]): Row {
   if (!doctor) throw notFound('Doctor')
   return doctor
 }

@@ -3,6 +3,7 @@ import type { Known } from '../doctor-day/commands'
 import type { Visit } from '../doctor-day/state/day'
 import { notFound, Problem } from '../problem'
 import { kindOf, type Row } from '../recorder/kind'
+import { ON_DATE_OF_SENT, type OnDate } from './on-date'
 import type { DoctorTerms } from './terms'
 
 /**
@@ -35,7 +36,8 @@ const isThere = (table: string) =>
     OR EXISTS (SELECT 1 FROM ${table}s WHERE clinic_id = sent.clinic AND id = sent.${table}))`
 
 const DOCTOR_AND_DAY = `doctors.id AS doctorId, doctors.capacity, capacity_by_hours AS capacityByHours,
-  working_hours AS workingHours, days.version, days.head`
+  working_hours AS workingHours, doctors.retired_at AS retiredAt, days.version, days.head,
+  ${ON_DATE_OF_SENT} AS onDate`
 
 type Ids = [patientId: string | null, doctorId: string | null, date: string | null, serviceId?: string | null]
 
@@ -98,6 +100,8 @@ interface FoundRow extends Row {
   capacity: number
   capacityByHours: number
   workingHours: string | null
+  retiredAt: number | null
+  onDate: string
   version: number | null
   head: string | null
   serviceId?: string | null
@@ -117,6 +121,8 @@ function foundIn(row: FoundRow | undefined): Found {
           capacity,
           capacityByHours: row.capacityByHours === 1,
           workingHours: workingHours === null ? null : JSON.parse(workingHours),
+          retiredAt: row.retiredAt,
+          onDate: JSON.parse(row.onDate) as OnDate,
         }
   return {
     patientId,

@@ -1,10 +1,19 @@
-import { integer, primaryKey, sqliteTable, text as textColumn, uniqueIndex } from 'drizzle-orm/sqlite-core'
+import { sql } from 'drizzle-orm'
+import {
+  index,
+  integer,
+  primaryKey,
+  sqliteTable,
+  text as textColumn,
+  uniqueIndex,
+} from 'drizzle-orm/sqlite-core'
 import * as v from 'valibot'
 import type { Availability as DayAvailability, Opening } from '../doctor-day/state/day'
 import { type WorkingHours as DayHours, SLOTS_MAX } from '../doctor-day/state/slot-times'
 import { cursor, limit } from '../lib/page'
 import { component, note, text } from '../lib/schema'
 import { DayDate, iso, LocalDate } from '../lib/time'
+import { SetWeeklyHours, toWeeklyHours, type Week, WeeklyHours, type WeeklyVersion } from './weekly-hours'
 import { toWorkingHours, WorkingHours } from './working-hours'
 
 export const SLOTS_DEFAULT = 10
@@ -26,11 +35,26 @@ export const doctors = sqliteTable(
     workingHours: textColumn('working_hours', { mode: 'json' }).$type<DayHours>(),
     createdAt: integer('created_at').notNull(),
     opId: textColumn('op_id').notNull(),
+    /** Since then the doctor takes no new patients; null: the doctor works. */
+    retiredAt: integer('retired_at'),
   },
   (t) => [
     uniqueIndex('doctors_code').on(t.clinicId, t.code),
     uniqueIndex('doctors_page').on(t.clinicId, t.id),
+    index('doctors_at_work').on(t.clinicId, t.id).where(sql`retired_at IS NULL`),
   ],
+)
+
+/** The versions of a doctor’s hours by weekday. On a date the newest one that is valid then counts. */
+export const weeklyHours = sqliteTable(
+  'weekly_hours',
+  {
+    clinicId: textColumn('clinic_id').notNull(),
+    doctorId: textColumn('doctor_id').notNull(),
+    validFrom: textColumn('valid_from').notNull(),
+    week: textColumn('week', { mode: 'json' }).$type<Week>().notNull(),
+  },
+  (t) => [primaryKey({ columns: [t.clinicId, t.doctorId, t.validFrom] })],
 )
 
 /**
@@ -58,6 +82,8 @@ export const days = sqliteTable(
     takenSlots: textColumn('taken_slots', { mode: 'json' }).$type<number[]>(),
     /** What the times of the slots follow from; null in rows older than this column. */
     terms: textColumn('terms', { mode: 'json' }).$type<{ timeZone: string; hours?: DayHours }>(),
+    /** When a caller has set the availability; null where none has, and in rows older than this column. */
+    setAt: integer('set_at'),
     state: textColumn('state').$type<'live' | 'archived' | 'loss_accepted'>().notNull().default('live'),
   },
   (t) => [primaryKey({ columns: [t.clinicId, t.doctorId, t.date] })],
@@ -78,6 +104,8 @@ export const NewDoctor = component('NewDoctor', {
   /** How many slots a day has. Default: as many as fit into the working hours, or 10 without hours. */
   capacity: v.optional(Capacity),
   working_hours: v.nullish(WorkingHours, null),
+  /** Where it is sent it counts instead of `working_hours`, on each day with as many slots as fit. */
+  weekly_hours: v.optional(SetWeeklyHours),
 })
 export type NewDoctor = v.InferOutput<typeof NewDoctor>
 
@@ -91,6 +119,8 @@ export const ChangeDoctor = v.pipe(
     specialty: v.optional(v.nullable(text(200))),
     capacity: v.optional(Capacity),
     working_hours: v.optional(v.nullable(WorkingHours)),
+    /** One more version, or another one for the same date. Null removes all versions. */
+    weekly_hours: v.optional(v.nullable(SetWeeklyHours)),
   }),
   v.check(
     (wanted) => Object.values(wanted).some((value) => value !== undefined),
@@ -100,16 +130,19 @@ export const ChangeDoctor = v.pipe(
 )
 export type ChangeDoctor = v.InferOutput<typeof ChangeDoctor>
 
-const doctorFields = {
+export const doctorFields = {
   id: v.string(),
   name: v.string(),
   code: v.string(),
   specialty: v.nullable(v.string()),
   capacity: v.number(),
   working_hours: v.nullable(WorkingHours),
+  weekly_hours: v.nullable(WeeklyHours),
   created_at: v.string(),
+  retired_at: v.nullable(v.string()),
 }
 
+/** `weekly_hours`: the version of today, or of the date that was asked for. */
 export const Doctor = component('Doctor', doctorFields)
 export type Doctor = v.InferOutput<typeof Doctor>
 
@@ -120,18 +153,25 @@ export const ListedDoctor = component('ListedDoctor', {
 })
 export type ListedDoctor = v.InferOutput<typeof ListedDoctor>
 
-export const toDoctor = (row: typeof doctors.$inferSelect): Doctor => ({
+/** `onDate`: what is valid on the date that is asked for. */
+export type DoctorRow = typeof doctors.$inferSelect & { onDate: { weekly: WeeklyVersion | null } }
+
+export const toDoctor = (row: DoctorRow): Doctor => ({
   id: row.id,
   name: row.name,
   code: row.code,
   specialty: row.specialty,
   capacity: row.capacity,
   working_hours: row.workingHours && toWorkingHours(row.workingHours),
+  weekly_hours: row.onDate.weekly && toWeeklyHours(row.onDate.weekly),
   created_at: iso(row.createdAt),
+  retired_at: row.retiredAt === null ? null : iso(row.retiredAt),
 })
 
 export const ListDoctors = v.object({
   date: v.optional(LocalDate),
+  /** `true`: those who have retired as well. */
+  retired: v.optional(v.picklist(['true', 'false'])),
   limit: limit(1_000),
   cursor: cursor(v.string()),
 })
@@ -181,12 +221,12 @@ export const toAvailability = (doctorId: string, date: string, day: DayAvailabil
 })
 
 /** The availability of a day for which none was set. */
-export const defaultAvailability = ({ doctorId, date, capacity, hours }: Opening): Availability => ({
+export const defaultAvailability = ({ doctorId, date, capacity, hours, off }: Opening): Availability => ({
   id: null,
   doctor_id: doctorId,
   date,
-  is_present: true,
-  notes: 'Available (default)',
+  is_present: off === undefined,
+  notes: off?.notes ?? 'Available (default)',
   capacity,
   ...(hours && { working_hours: toWorkingHours(hours) }),
   updated_by: null,

@@ -2,7 +2,8 @@ import * as v from 'valibot'
 import { needs } from '../access/permissions'
 import { CHANGE_PROBLEMS, DATE_PROBLEMS, DAY_PROBLEMS } from '../doctor-day/refusals'
 import { body, doc, noQuery, query, refuses, reply, replyPage, resource } from '../http/endpoint'
-import { addDoctor, changeDoctor, getAvailability, getDoctor, listDoctors, setAvailability } from './actions'
+import { getAvailability, getDoctor, listDoctors, listWeeklyHours, setAvailability } from './actions'
+import { addDoctor, changeDoctor } from './changes'
 import {
   Availability,
   ChangeDoctor,
@@ -13,6 +14,7 @@ import {
   OnDate,
   SetAvailability,
 } from './model'
+import { WeeklyHours } from './weekly-hours'
 
 export const doctors = resource()
   .post(
@@ -46,6 +48,14 @@ export const doctors = resource()
     body(ChangeDoctor),
     async (c) => reply(c, Doctor, await changeDoctor(c.var.ctx, c.req.param('id'), c.req.valid('json'))),
   )
+  .get(
+    '/:id/weekly-hours',
+    doc('List the versions of a doctor’s weekly hours', 200, v.array(WeeklyHours), []),
+    refuses('not_found'),
+    needs('doctors:read'),
+    noQuery(),
+    async (c) => reply(c, v.array(WeeklyHours), await listWeeklyHours(c.var.ctx, c.req.param('id'))),
+  )
   .post(
     '/:id/availability',
     doc('Set whether a doctor is present on a day, the working hours and the capacity', 200, Availability),
@@ -56,6 +66,7 @@ export const doctors = resource()
       'capacity_below_taken',
       'break_taken',
       'hours_in_use',
+      'doctor_retired',
     ),
     needs('doctors:write'),
     body(SetAvailability, 'contract'),

@@ -1,31 +1,60 @@
 import { today } from '../access/actions'
 import type { Ctx } from '../context'
-import type { Opening } from '../doctor-day/state/day'
+import { isOff } from '../doctor-day/rules/off'
+import type { Off, Opening } from '../doctor-day/state/day'
 import { closesAt, scheduleOf, slotsThatFit, usualSlots } from '../doctor-day/state/slot-times'
+import { newId } from '../lib/crypto'
 import { type ChangeDoctor, type days, type doctors, type NewDoctor, SLOTS_DEFAULT } from './model'
+import type { OnDate } from './on-date'
+import { hoursOf } from './weekly-hours'
 import { toDayHours } from './working-hours'
 
 /** How many slots the days of a doctor have, when they are, and until when they take patients. */
 
-type DoctorRow = typeof doctors.$inferSelect
+type DoctorFields = typeof doctors.$inferSelect
 
-/** What a doctor's days start with. */
-export type DoctorTerms = Pick<DoctorRow, 'id' | 'capacity' | 'capacityByHours' | 'workingHours'>
+/** What the day of a doctor on a date starts with. `onDate`: what is valid on that date. */
+export interface DoctorTerms
+  extends Pick<DoctorFields, 'id' | 'capacity' | 'capacityByHours' | 'workingHours' | 'retiredAt'> {
+  onDate: OnDate
+}
 type DayRow = typeof days.$inferSelect
 
-/** What a day of the doctor starts with. Clock changes alter how many slots fit into the hours of a date. */
-export function opening(ctx: Ctx, doctor: DoctorTerms, date: string): Opening {
+/**
+ * What a day of the doctor starts with. Clock changes alter how many slots fit into the hours of a date. A
+ * day off has the doctor’s usual terms, for the case that it is opened.
+ */
+export function opening(ctx: Pick<Ctx, 'clinic'>, doctor: DoctorTerms, date: string): Opening {
   const { timeZone } = ctx.clinic
-  const { workingHours: hours, capacity, capacityByHours } = doctor
+  const { weekly } = doctor.onDate
+  const ofWeekday = weekly && hoursOf(weekly.week, date)
+  const hours = ofWeekday ?? doctor.workingHours
+  const isByHours = ofWeekday !== null || doctor.capacityByHours
+  const off = offOn(doctor, date)
   return {
     clinicId: ctx.clinic.id,
     doctorId: doctor.id,
     date,
     timeZone,
-    capacity: hours && capacityByHours ? slotsThatFit(date, timeZone, hours) : capacity,
+    capacity: hours && isByHours ? slotsThatFit(date, timeZone, hours) : doctor.capacity,
     ...(hours && { hours }),
+    ...(off && { off }),
   }
 }
+
+/** Why the doctor takes no patients on a date; null where D1 knows no reason. */
+export function offOn({ id, retiredAt, onDate }: DoctorTerms, date: string): Off | null {
+  const { weekly, leave, closing } = onDate
+  if (retiredAt !== null) return { kind: 'retired', id, notes: 'Retired', since: retiredAt }
+  if (leave) return { kind: 'leave', ...leave }
+  if (closing) return { kind: 'closing', ...closing, notes: `Closed: ${closing.notes}` }
+  const isDayOff = weekly !== null && hoursOf(weekly.week, date) === null
+  return isDayOff ? { kind: 'day_off', id: newId(), notes: 'Day off (weekly hours)', since: 0 } : null
+}
+
+/** Whether a day that D1 has copied is closed for a reason that it does not know itself. */
+export const isClosed = (off: Off | null, day: Pick<DayRow, 'setAt'> | null): boolean =>
+  off !== null && isOff(off, { isUsed: day !== null, setAt: day?.setAt ?? null })
 
 /** A capacity in the request counts. Without one, the working hours decide, separately for each date. */
 export function termsOfNewDays({ capacity, working_hours }: Pick<NewDoctor, 'capacity' | 'working_hours'>) {
@@ -48,17 +77,19 @@ export function changedTerms({ capacity, working_hours }: ChangeDoctor) {
 export function availabilityOn(ctx: Ctx, date = '') {
   const here = today(ctx)
   const closings = new Map<string, number | null>()
-  const usualClosing = (doctor: DoctorRow): number | null => {
+  const usualClosing = (doctor: DoctorTerms): number | null => {
     // Many doctors of a clinic have the same hours, and the clocks of a date are slow to read.
-    const terms = JSON.stringify([doctor.workingHours, doctor.capacity, doctor.capacityByHours])
+    const { workingHours, capacity, capacityByHours, onDate } = doctor
+    const terms = JSON.stringify([workingHours, capacity, capacityByHours, onDate.weekly])
     const known = closings.get(terms)
     if (known !== undefined) return known
-    const { timeZone, capacity, hours = null } = opening(ctx, doctor, date)
-    const closing = closesAt(scheduleOf(date, timeZone, hours).timetable, capacity)
+    const { timeZone, hours, ...day } = opening(ctx, doctor, date)
+    const closing = closesAt(scheduleOf(date, timeZone, hours ?? null).timetable, day.capacity)
     closings.set(terms, closing)
     return closing
   }
-  return (doctor: DoctorRow, day: DayRow | null): boolean => {
+  return (doctor: DoctorTerms, day: DayRow | null): boolean => {
+    if (isClosed(offOn(doctor, date), day)) return false
     if (date !== here) return date > here && (day?.isPresent ?? true)
     const closing = day ? day.closesAt : usualClosing(doctor)
     return (day?.isPresent ?? true) && (closing === null || ctx.now < closing)

@@ -1,4 +1,4 @@
-import { and, asc, eq, gte, lte, sql } from 'drizzle-orm'
+import { and, asc, eq, gte, isNull, lte, sql } from 'drizzle-orm'
 import { today } from '../access/actions'
 import type { Ctx } from '../context'
 import { see } from '../doctor-day/client'
@@ -6,9 +6,10 @@ import { freeOf } from '../doctor-day/rules/free-slots'
 import type { Slots } from '../doctor-day/state/slot-times'
 import { scheduleOf, timesOf } from '../doctor-day/state/slot-times'
 import { dayKey } from '../doctor-day/storage/address'
-import { requireDoctor } from '../doctors/actions'
+import { requireDoctor, selectDoctors as selectAll } from '../doctors/actions'
 import { days, doctors } from '../doctors/model'
-import { opening } from '../doctors/terms'
+import { onDates } from '../doctors/on-date'
+import { type DoctorTerms, isClosed, offOn, opening } from '../doctors/terms'
 import { invalid } from '../http/failure'
 import { cutPage, type Page } from '../lib/page'
 import { requireService } from '../visit-kinds/actions'
@@ -24,7 +25,6 @@ import {
 
 /** Free slots over some dates, of one doctor or of many: from D1’s copy of the days. */
 
-type DoctorRow = typeof doctors.$inferSelect
 type DayRow = typeof days.$inferSelect
 
 /** More doctors than one search is for; `specialty` and `service` name fewer. */
@@ -80,19 +80,18 @@ function searchOf(ctx: Ctx, { from, to, limit, cursor }: AskSlots, span = 1): Se
 }
 
 const selectDoctors = (ctx: Ctx, specialty: string | undefined) =>
-  ctx.db
-    .select()
-    .from(doctors)
+  selectAll(ctx)
     .where(
       and(
         eq(doctors.clinicId, ctx.clinic.id),
+        isNull(doctors.retiredAt),
         specialty === undefined ? undefined : sql`lower(${doctors.specialty}) = lower(${specialty})`,
       ),
     )
     .orderBy(asc(doctors.id))
     .limit(DOCTORS_MAX + 1)
 
-async function searchSlots(ctx: Ctx, searched: DoctorRow[], search: Search): Promise<Page<FreeSlot>> {
+async function searchSlots(ctx: Ctx, searched: DoctorTerms[], search: Search): Promise<Page<FreeSlot>> {
   const { to, limit, cursor } = search
   const found: FreeSlot[] = []
   const slotsOf = freeSlotsOf(ctx, search.span)
@@ -100,9 +99,12 @@ async function searchSlots(ctx: Ctx, searched: DoctorRow[], search: Search): Pro
   while (from <= to && found.length <= limit && searched.length > 0) {
     const until = dateAfter(from, DATES_AT_ONCE - 1)
     const last = until < to ? until : to
-    const used = await usedDays(ctx, searched, from, last)
+    const ids = searched.map(({ id }) => id)
+    const [used, onDate] = await Promise.all([usedDays(ctx, ids, from, last), onDates(ctx, ids, from, last)])
     for (let date = from; date <= last && found.length <= limit; date = dateAfter(date, 1)) {
-      const here = searched.flatMap((doctor) => slotsOf(doctor, date, used.get(`${doctor.id}/${date}`)))
+      const here = searched.flatMap((doctor) =>
+        slotsOf({ ...doctor, onDate: onDate(doctor.id, date) }, date, used.get(`${doctor.id}/${date}`)),
+      )
       found.push(...here.sort(byTime).filter((slot) => !cursor || isAfter(slot, cursor)))
     }
     from = dateAfter(last, 1)
@@ -136,14 +138,15 @@ const isAfter = (slot: FreeSlot, cursor: NonNullable<AskSlots['cursor']>): boole
 /** What D1’s copy knows of a used day. */
 interface UsedDay extends Slots {
   isPresent: boolean
+  setAt: number | null
   taken: number[]
 }
 
 /** By doctor and date. A day that was copied before the copy had its slots is asked itself. */
-async function usedDays(ctx: Ctx, searched: DoctorRow[], from: string, to: string) {
+async function usedDays(ctx: Ctx, doctorIds: string[], from: string, to: string) {
   const rows = await ctx.db
     .select({ day: days })
-    .from(sql`json_each(${JSON.stringify(searched.map(({ id }) => id))}) AS searched`)
+    .from(sql`json_each(${JSON.stringify(doctorIds)}) AS searched`)
     .innerJoin(
       days,
       and(
@@ -160,27 +163,30 @@ async function usedDays(ctx: Ctx, searched: DoctorRow[], from: string, to: strin
 const nameOf = ({ doctorId, date }: DayRow): string => `${doctorId}/${date}`
 
 async function usedDay(ctx: Ctx, day: DayRow): Promise<UsedDay> {
-  const { doctorId, date, isPresent, capacity, takenSlots, terms } = day
+  const { doctorId, date, isPresent, capacity, takenSlots, terms, setAt } = day
   if (takenSlots && terms) {
     const { timetable } = scheduleOf(date, terms.timeZone, terms.hours ?? null)
-    return { isPresent, capacity, timetable, taken: takenSlots }
+    return { isPresent, setAt, capacity, timetable, taken: takenSlots }
   }
   const { seen } = await see(ctx, dayKey(ctx.clinic.id, doctorId, date), { view: 'slots' })
-  return seen ?? { isPresent, capacity: 0, timetable: null, taken: [] }
+  return { setAt, ...(seen ?? { isPresent, capacity: 0, timetable: null, taken: [] }) }
 }
 
 /** Many doctors of a clinic have the same hours, and the clocks of a date are slow to read. */
 function freeSlotsOf(ctx: Ctx, span: number) {
   const known = new Map<string, Slots>()
-  const unused = (doctor: DoctorRow, date: string): Slots => {
-    const { timeZone, capacity, hours = null } = opening(ctx, doctor, date)
+  const unused = (doctor: DoctorTerms, date: string): Slots => {
+    const { timeZone, capacity, hours } = opening(ctx, doctor, date)
     const name = JSON.stringify([date, capacity, hours])
-    const slots = known.get(name) ?? { capacity, timetable: scheduleOf(date, timeZone, hours).timetable }
+    const slots = known.get(name) ?? {
+      capacity,
+      timetable: scheduleOf(date, timeZone, hours ?? null).timetable,
+    }
     known.set(name, slots)
     return slots
   }
-  return (doctor: DoctorRow, date: string, used: UsedDay | undefined): FreeSlot[] => {
-    if (used && !used.isPresent) return []
+  return (doctor: DoctorTerms, date: string, used: UsedDay | undefined): FreeSlot[] => {
+    if (used?.isPresent === false || isClosed(offOn(doctor, date), used ?? null)) return []
     const slots = used ?? unused(doctor, date)
     return freeOf(slots, new Set(used?.taken), { at: ctx.now, span }).map((slot) => {
       const { startsAt, endsAt } = timesOf(slots.timetable, slot, span)

@@ -1,4 +1,5 @@
-import type { Command, CommandOf, Known, Operation, Refusal } from '../commands'
+import type { Command, CommandOf, Known, Operation } from '../commands'
+import type { Refusal } from '../refused'
 import type { Absence } from '../state/views'
 
 /** What is asked of a day about many appointments at once, and what it answers. */

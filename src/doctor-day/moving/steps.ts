@@ -1,6 +1,7 @@
-import type { Answer, Command, Refused, ReplyTo } from '../commands'
+import type { Answer, Command, ReplyTo } from '../commands'
 import type { Guard } from '../guard'
 import type { Operations } from '../operations'
+import type { Refused } from '../refused'
 import { refuse } from '../rules/facts'
 import type { Step } from './requests'
 

@@ -3,6 +3,7 @@ import { type RecorderEnv, record } from '../../recorder/client'
 import type { Kind } from '../../recorder/kind'
 import { inTurn } from '../rules/queue'
 import type { Day, Event, Recorded } from '../state/day'
+import { setAtOf } from '../state/records'
 import { closesAt } from '../state/slot-times'
 import { shown } from '../state/views'
 
@@ -18,7 +19,7 @@ export async function copyToD1(env: RecorderEnv, day: Day, events: Recorded[], h
   const terms = { timeZone, ...(hours && { hours }) }
   const figures = [
     ...[isPresent ? 1 : 0, day.capacity, day.slots.size, day.version, head, closing, nextPatient],
-    ...[taken, terms],
+    ...[taken, terms, setAtOf(day.availability)],
   ]
   const ofDay = [clinicId, doctorId, date, ...figures]
   const checkIns = checkInRowsOf(day, events)
@@ -35,13 +36,13 @@ const cells = (count: number) =>
 
 const DAYS = `
   INSERT INTO days (clinic_id, doctor_id, date, is_present, capacity, taken, version, head, closes_at,
-    next_patient, taken_slots, terms)
-  SELECT ${Array.from({ length: 12 }, (_, place) => figure(place)).join(', ')} FROM json_each(?1) WHERE true
+    next_patient, taken_slots, terms, set_at)
+  SELECT ${Array.from({ length: 13 }, (_, place) => figure(place)).join(', ')} FROM json_each(?1) WHERE true
   ON CONFLICT (clinic_id, doctor_id, date) DO UPDATE SET
     is_present = excluded.is_present, capacity = excluded.capacity, taken = excluded.taken,
     version = excluded.version, head = excluded.head,
     closes_at = excluded.closes_at, next_patient = excluded.next_patient,
-    taken_slots = excluded.taken_slots, terms = excluded.terms
+    taken_slots = excluded.taken_slots, terms = excluded.terms, set_at = excluded.set_at
   WHERE excluded.version >= days.version`
 
 /** Two days may write one appointment. `moves` decides first: the day that it moved to has the newer row. */

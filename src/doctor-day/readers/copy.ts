@@ -1,6 +1,7 @@
 import { withTimeout } from '../../lib/outage'
 import { SECOND_MS } from '../../lib/time'
 import type { RecorderEnv } from '../../recorder/client'
+import type { Command } from '../commands'
 import { backoff } from '../moving/backoff'
 import type { Day, Recorded } from '../state/day'
 import * as log from '../storage/log'
@@ -22,6 +23,9 @@ const PAUSE_MS = SECOND_MS / 2
 export const COPY_WAIT_MS = SECOND_MS
 
 const READER = 'copy'
+
+/** The next list of doctors has to show these. */
+export const COPIED_AT_ONCE: Command['type'][] = ['set_availability', 'declare_absence', 'end_absence']
 
 /** What the copy needs of the object: its storage, its day and its alarm. */
 interface CopyHost {

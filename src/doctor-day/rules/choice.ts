@@ -1,5 +1,6 @@
 import { instantAt } from '../../lib/time'
-import type { Alternative, Choice, Refused } from '../commands'
+import type { Choice } from '../commands'
+import type { Alternative, Refused } from '../refused'
 import type { Day, Opening } from '../state/day'
 import { beginOf, type Slots, slotBeginningAt, slotNumbers, timesOf } from '../state/slot-times'
 import { slotsOfPlace } from '../state/slots'

@@ -1,5 +1,5 @@
 import { localDate } from '../../lib/time'
-import type { Refused } from '../commands'
+import type { Refused } from '../refused'
 import type { Day, Opening } from '../state/day'
 
 /** Which dates can still be used. */

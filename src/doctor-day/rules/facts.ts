@@ -1,9 +1,11 @@
-import type { Commands, Moment, Refusal, Refused } from '../commands'
+import type { Commands, Moment } from '../commands'
+import type { Refusal, Refused } from '../refused'
 import type { Day, Event, Opening, Visit, Waiting } from '../state/day'
 import { type Slots, slotsThatFit, type WorkingHours } from '../state/slot-times'
 import { slotsOfPlace } from '../state/slots'
 import { dateRefusal, isOver } from './dates'
 import { hasBegun, placeAmong, standsUntil, type Timetable, untakenSlots } from './free-slots'
+import { absence, isAbsent } from './off'
 
 /** What several rules need to know about a day, and the answers and events that they share. */
 
@@ -25,6 +27,9 @@ const TRANSIENT: Refusal[] = [
   'key_log_full',
   'date_over',
   'wish_undecided',
+  'doctor_retired',
+  'on_leave',
+  'clinic_closed',
 ]
 
 /** The day does not have this appointment. If the appointment has moved, the day knows where it is. */
@@ -37,15 +42,23 @@ export function notOnDay(day: Day, appointmentId: string): Refused {
 export const isMoving = (day: Day, appointmentId: string): boolean =>
   [...day.moves.values()].some((move) => move.state === 'reserving' && move.appointmentId === appointmentId)
 
-export const isAbsent = (day: Day): boolean => day.availability?.isPresent === false
-
 /** Why no slot of the day can be given; null where one can. */
-export const closed = (day: Day, opening: Pick<Opening, 'date' | 'timeZone'>, at: number): Refused | null =>
-  dateRefusal(opening, at) ?? (isAbsent(day) ? refuse('doctor_absent') : null)
+export const closed = (
+  day: Day,
+  opening: Pick<Opening, 'date' | 'timeZone' | 'off'>,
+  at: number,
+): Refused | null => dateRefusal(opening, at) ?? absence(day, opening)
 
-/** The first write to a day records its clinic, doctor, date and terms. */
-export const opened = (day: Day, opening: Opening): Event[] =>
-  day.identity ? [] : [{ type: 'opened', ...opening }]
+/**
+ * The first write to a day records its clinic, doctor, date and terms. A day off stays one: the day itself
+ * says so from its first event on.
+ */
+export function opened(day: Day, { off, ...terms }: Opening): Event[] {
+  if (day.identity) return []
+  const first: Event = { type: 'opened', ...terms }
+  if (off?.kind !== 'day_off') return [first]
+  return [first, { type: 'availability_set', id: off.id, isPresent: false, notes: off.notes }]
+}
 
 /** What the same step changes of the day, beside the slots that it frees. */
 interface Changed {

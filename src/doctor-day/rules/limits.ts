@@ -1,4 +1,5 @@
-import type { Command, Refusal } from '../commands'
+import type { Command } from '../commands'
+import type { Refusal } from '../refused'
 import type { Day } from '../state/day'
 
 /**

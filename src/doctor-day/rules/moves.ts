@@ -1,4 +1,5 @@
-import type { Choice, Commands, Decision, Moment, MoveReply, Refused } from '../commands'
+import type { Choice, Commands, Decision, Moment, MoveReply } from '../commands'
+import type { Refused } from '../refused'
 import type { Appointment, Day, Event, Reservation } from '../state/day'
 import { bookingOf, reservationOf, visitOf } from '../state/records'
 import { timesOf } from '../state/slot-times'

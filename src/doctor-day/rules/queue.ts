@@ -1,5 +1,6 @@
 import { localDate, MINUTE_MS } from '../../lib/time'
-import type { Commands, Decision, Moment, Refused, StepName, UndoName } from '../commands'
+import type { Commands, Decision, Moment, StepName, UndoName } from '../commands'
+import type { Refused } from '../refused'
 import type { Appointment, CheckIn, Day, Event, EventOf, Priority } from '../state/day'
 import { checkInOf } from '../state/records'
 import { slotsOfPlace } from '../state/slots'

@@ -1,6 +1,7 @@
-import type { Command, Commands, Decision, Moment, Refusal, Refused, Replies, ReplyTo } from '../commands'
+import type { Command, Commands, Decision, Moment, Replies, ReplyTo } from '../commands'
+import type { Refusal, Refused } from '../refused'
 import type { Day } from '../state/day'
-import { declareAbsence } from './absence'
+import { declareAbsence, endAbsence } from './absence'
 import { beginClaim, endClaim, endPlace, joinWish, settleReport } from './claims'
 import { deadlineOf, refuse } from './facts'
 import { limitOf } from './limits'
@@ -25,6 +26,7 @@ const RULES: Rules = {
   stop_waiting: stopWaiting,
   set_availability: setAvailability,
   declare_absence: declareAbsence,
+  end_absence: endAbsence,
   check_in: checkIn,
   walk_in: walkIn,
   call_next: callNext,

@@ -1,4 +1,4 @@
-import type { Commands, Decision, Moment, Refused } from '../commands'
+import type { Commands, Decision, Moment } from '../commands'
 import type { Appointment, Availability, Day, Event, EventOf, Hold, Waiting } from '../state/day'
 import { appointmentOf, bookingOf, visitOf } from '../state/records'
 import { isSkipped, lastSlot, scheduleOf, timesOf } from '../state/slot-times'
@@ -9,7 +9,6 @@ import {
   changesSlotTimes,
   closed,
   deadlineOf,
-  isAbsent,
   isMoving,
   notOnDay,
   offeredSlot,
@@ -24,6 +23,7 @@ import {
   zoneOf,
 } from './facts'
 import { type Begun, hasBegun, slotsOf, standsUntil, untakenSlots } from './free-slots'
+import { absence } from './off'
 
 /** The slots of a day: booking, cancelling, holding, and their number. */
 
@@ -36,7 +36,7 @@ export function book(
 ): Decision<Appointment> {
   const { opening, patientId, allowAnother, choice, isBackDated, span } = command
   const { at } = moment
-  const refusal = isBackDated ? absent(day) : closed(day, opening, at)
+  const refusal = isBackDated ? absence(day, opening) : closed(day, opening, at)
   if (refusal) return refusal
   if (day.patients.has(patientId) && !allowAnother) return refuse('already_booked')
   const waiting = waitOf(day, patientId)
@@ -52,8 +52,6 @@ export function book(
     reply: appointmentOf(opening, { ...booked, at }, timesOf(timetable, slot, span)),
   }
 }
-
-const absent = (day: Day): Refused | null => (isAbsent(day) ? refuse('doctor_absent') : null)
 
 /** A patient who is booked waits no longer; what was offered and is not booked goes to the next who waits. */
 function insteadOfWaiting(
@@ -142,6 +140,7 @@ export function setAvailability(
   const { opening, isPresent, notes } = command
   const refusal = dateRefusal(opening, moment.at)
   if (refusal) return refusal
+  if (opening.off?.kind === 'retired') return refuse('doctor_retired')
   const [before, after] = [termsOf(day, opening), termsAfter(day, command)]
   if (day.slots.size > 0 && changesSlotTimes(before, after)) return refuse('hours_in_use')
   const id = day.availability?.id ?? command.id
@@ -152,7 +151,7 @@ export function setAvailability(
   return {
     ok: true,
     events: [
-      ...opened(day, opening),
+      ...opened(day, { ...opening, off: undefined }),
       { type: 'availability_set', id, isPresent, notes },
       ...termEvents(before, after),
       ...(isPresent ? offers(day, untakenSlots(day, slots), moment, { isPresent, slots }) : []),

@@ -1,13 +1,15 @@
-import type { Choice, Commands, Decision, Moment, Refused, Replies } from '../commands'
+import type { Choice, Commands, Decision, Moment, Replies } from '../commands'
+import type { Refused } from '../refused'
 import type { Appointment, Day, Event, EventOf, Waiting } from '../state/day'
 import { appointmentOf, bookingOf, visitOf } from '../state/records'
 import { timesOf } from '../state/slot-times'
 import type { Wish } from '../state/wish'
 import { chosenSlot, slotOfChoice } from './choice'
 import { dateRefusal } from './dates'
-import { closed, isAbsent, offeredSlots, offers, opened, refuse, waitOf } from './facts'
+import { closed, offeredSlots, offers, opened, refuse, waitOf } from './facts'
 import { allHaveBegun, freeSlot, hasBegun, slotsOf, standsUntil } from './free-slots'
 import { WAITLIST_MAX } from './limits'
+import { absence } from './off'
 
 /** The waitlist. The step that frees a slot also offers it to the first waiting patient. */
 
@@ -17,6 +19,9 @@ export function wait(day: Day, command: Commands['wait'], moment: Moment): Decis
   const { at, offerMs } = moment
   const refusal = dateRefusal(opening, at)
   if (refusal) return refusal
+  const away = absence(day, opening)
+  // A doctor who is absent or has a day off may come after all; of the others none is expected.
+  if (away && away.refused !== 'doctor_absent') return away
   if (day.patients.has(patientId) && !allowAnother) return refuse('already_booked')
   const known = waitOf(day, patientId)
   if (known) return { ok: true, events: [], reply: { ...known, place: placeOf(day, known), isNew: false } }
@@ -26,7 +31,7 @@ export function wait(day: Day, command: Commands['wait'], moment: Moment): Decis
   const wished = choice && wishFor(day, command, choice, at)
   if (wished && !wished.ok) return wished
   const free = wished ? wished.free : freeSlot(day, slots, { at, span })
-  const slot = isAbsent(day) ? null : free
+  const slot = away ? null : free
   const offer = slot ? { slot, deadline: standsUntil(slots.timetable, slot, at + offerMs) } : null
   const place = { patientId, ...visitOf(command), ...(wished && { wish: wished.slot }) }
   return {

@@ -13,11 +13,27 @@ export interface DayIdentity extends DoctorDate {
 }
 
 /** What a day starts with. It is stored in the log, so a later change of the doctor changes no used day. */
-export interface Opening extends DayIdentity {
+export interface FirstTerms extends DayIdentity {
   timeZone: string
   capacity: number
   /** The doctor’s working hours; absent where the doctor has none, and in logs older than this field. */
   hours?: WorkingHours
+}
+
+/** What D1 says about a day: the terms that an unused one would start with, and why it is closed, if it is. */
+export interface Opening extends FirstTerms {
+  off?: Off
+}
+
+/**
+ * Why a doctor takes no patients on a date, as D1 knows it. `id`: of the leave, the closing or the retirement;
+ * of a day off, for the availability that its first event sets. `since`: when it was decided (epoch ms).
+ */
+export interface Off {
+  kind: 'day_off' | 'leave' | 'closing' | 'retired'
+  id: string
+  notes: string
+  since: number
 }
 
 /** What a visit needs. Absent: one slot, no service. */
@@ -136,6 +152,8 @@ export interface Availability {
   notes: string | null
   capacity: number
   hours: WorkingHours | null
+  /** A leave has set it, at its begin or its end; absent where a caller has set it. */
+  leaveId?: string
   updatedBy: string
   updatedAt: number
 }
@@ -204,10 +222,11 @@ export interface Remains {
 type WaitEnd = 'accepted' | 'booked' | 'declined' | 'lapsed' | 'fulfilled' | 'left'
 
 export type Event =
-  | ({ type: 'opened' } & Opening)
+  | ({ type: 'opened' } & FirstTerms)
   | { type: 'capacity_set'; capacity: number }
   | { type: 'hours_set'; hours: WorkingHours | null }
-  | { type: 'availability_set'; id: string; isPresent: boolean; notes: string | null }
+  /** `leaveId`: set by the begin or the end of a leave. */
+  | { type: 'availability_set'; id: string; isPresent: boolean; notes: string | null; leaveId?: string }
   | ({ type: 'booked'; slot: number } & Booking)
   | { type: 'cancelled'; appointmentId: string; reason: string | null; waiting?: WaitlistPlace }
   | { type: 'absence_struck'; appointmentIds: string[] }

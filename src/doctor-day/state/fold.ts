@@ -59,9 +59,10 @@ const EFFECTS: Effects = {
   hours_set(day, { hours }) {
     Object.assign(day, scheduleOf(day.identity?.date ?? '', day.timeZone, hours))
   },
-  availability_set(day, { id, isPresent, notes, actor, at }) {
+  availability_set(day, { id, isPresent, notes, leaveId, actor, at }) {
     if (isPresent) day.affected.clear()
-    day.availability = { id, isPresent, notes, updatedBy: actor, updatedAt: at }
+    const ofLeave = leaveId === undefined ? {} : { leaveId }
+    day.availability = { id, isPresent, notes, ...ofLeave, updatedBy: actor, updatedAt: at }
   },
   booked(day, event) {
     const doctorDate = day.identity ?? { doctorId: '', date: '' }

@@ -75,3 +75,7 @@ export const hasMade = (day: Day, id: string): boolean =>
     ...[day.appointments, day.movedTo, day.holds, day.endedHolds],
     ...[day.waitlist, day.endedWaits, day.wishes],
   ].some((ids) => ids.has(id))
+
+/** When a caller has set the availability. What a leave has set is no decision about this date alone. */
+export const setAtOf = (availability: Day['availability']): number | null =>
+  availability && availability.leaveId === undefined ? availability.updatedAt : null

@@ -12,6 +12,7 @@ import type {
   Waiting,
   WaitlistPlace,
 } from './day'
+import { setAtOf } from './records'
 import { type Slots, type SlotTimes, slotNumbers, timesOf } from './slot-times'
 import type { Wish } from './wish'
 
@@ -164,6 +165,8 @@ export interface Ledger {
   remaining: number
   waiting: number
   version: number
+  /** When a caller has set the availability of the day; null where none has. */
+  setAt: number | null
   slots: LedgerSlot[]
 }
 
@@ -186,12 +189,16 @@ export function ledgerOf(day: Day): Ledger {
     remaining: day.capacity - day.slots.size,
     waiting: [...day.waitlist.values()].filter(({ offer }) => !offer).length,
     version: day.version,
+    setAt: setAtOf(day.availability),
     slots,
   }
 }
 
 /** The slots of a ledger that are free and can be given no more at an instant (epoch ms). */
-export function isOverIn({ date, timeZone }: Ledger, at: number): (slot: LedgerSlot) => boolean {
+export function isOverIn(
+  { date, timeZone }: Pick<Ledger, 'date' | 'timeZone'>,
+  at: number,
+): (slot: LedgerSlot) => boolean {
   const isPast = date < localDate(at, timeZone)
   return ({ occupant, startsAt }) =>
     !occupant && (isPast || (startsAt !== null && Date.parse(startsAt) <= at))
@@ -206,7 +213,7 @@ export interface Figures extends Omit<Ledger, 'slots'> {
 /** booked + held + offered + over + remaining = capacity. */
 export function figuresOf(day: Day, at: number): Figures {
   const { slots, remaining, ...ledger } = ledgerOf(day)
-  const over = slots.filter(isOverIn({ slots, remaining, ...ledger }, at)).length
+  const over = slots.filter(isOverIn(ledger, at)).length
   const queue = { waiting: 0, called: 0, served: 0, skipped: 0, no_show: 0 }
   for (const { status } of day.checkIns.values()) queue[status] += 1
   return { ...ledger, over, remaining: remaining - over, queue }

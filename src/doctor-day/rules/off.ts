@@ -1,0 +1,41 @@
+import type { Refusal, Refused } from '../refused'
+import type { Day, Off, Opening } from '../state/day'
+import { setAtOf } from '../state/records'
+
+/**
+ * Whether a day is closed for a reason that D1 knows: a day off, a leave, a day on which the clinic is closed,
+ * or the doctor’s retirement. The newest decision counts: an availability that was set for the date after the
+ * leave or the closing was decided opens the day.
+ */
+
+/** What of a day matters here. `setAt`: when a caller has set its availability; null where none has. */
+export interface OwnAvailability {
+  isUsed: boolean
+  setAt: number | null
+}
+
+/** A doctor who has retired takes no patients, whatever the day says. A day in use keeps its terms. */
+export function isOff({ kind, since }: Off, { isUsed, setAt }: OwnAvailability): boolean {
+  if (kind === 'retired') return true
+  return kind === 'day_off' ? !isUsed : setAt === null || setAt < since
+}
+
+export const ownAvailability = ({ identity, availability }: Day): OwnAvailability => ({
+  isUsed: identity !== null,
+  setAt: setAtOf(availability),
+})
+
+export const isAbsent = (day: Day): boolean => day.availability?.isPresent === false
+
+const REFUSALS = {
+  day_off: 'doctor_absent',
+  leave: 'on_leave',
+  closing: 'clinic_closed',
+  retired: 'doctor_retired',
+} as const satisfies Record<Off['kind'], Refusal>
+
+/** Why the doctor takes no patients on the day; null where the doctor does. */
+export function absence(day: Day, { off }: Pick<Opening, 'off'> = {}): Refused | null {
+  if (off && isOff(off, ownAvailability(day))) return { ok: false, refused: REFUSALS[off.kind] }
+  return isAbsent(day) ? { ok: false, refused: 'doctor_absent' } : null
+}

@@ -1,0 +1,20 @@
+import type { Opening } from './day'
+
+/** That a doctor is absent on a date, as a caller says it to the day. */
+export interface AbsenceOf {
+  opening: Opening
+  id: string
+  reason: string
+  /** The day to which the affected patients move; null: none moves. */
+  moveTo: Opening | null
+  leave?: LeaveOfDay
+}
+
+/** The leave that reaches the date. */
+interface LeaveOfDay {
+  id: string
+  /** When it was declared (epoch ms). */
+  since: number
+  /** The day does not begin later: the leave may have been cancelled while the call was on its way. */
+  until: number
+}

@@ -1,0 +1,124 @@
+import { and, eq, type SQL, sql } from 'drizzle-orm'
+import { today } from '../access/actions'
+import { audited } from '../audit/model'
+import type { Ctx } from '../context'
+import { newId } from '../lib/crypto'
+import type { Statement } from '../lib/db'
+import { Problem } from '../problem'
+import { firstOrNotFound, selectDoctor, selectDoctors } from './actions'
+import {
+  type ChangeDoctor,
+  type Doctor,
+  type DoctorRow,
+  doctors,
+  type NewDoctor,
+  toDoctor,
+  weeklyHours,
+} from './model'
+import { onDate } from './on-date'
+import { changedTerms, termsOfNewDays } from './terms'
+import { type SetWeeklyHours, toWeek, VERSIONS_MAX } from './weekly-hours'
+
+/** A doctor is added or changed, with the hours of new days. */
+
+export async function addDoctor(ctx: Ctx, wanted: NewDoctor): Promise<Doctor> {
+  const id = newId()
+  const { name, code, specialty, weekly_hours } = wanted
+  const { opId, results, reply } = await ctx.once.transact((op) => [
+    ctx.db
+      .insert(doctors)
+      .values({
+        id,
+        clinicId: ctx.clinic.id,
+        name,
+        code,
+        specialty,
+        ...termsOfNewDays(wanted),
+        createdAt: ctx.now,
+        opId: op,
+      })
+      .onConflictDoNothing(),
+    audited(ctx, 'doctor.added', id),
+    // Only the request that has added the doctor finds this id.
+    setWeek(ctx, id, weekly_hours, sql`true`),
+    selectDoctors(ctx).where(and(eq(doctors.clinicId, ctx.clinic.id), eq(doctors.code, wanted.code))),
+    keepState(ctx, id),
+  ])
+  const [doctor] = results[3]
+  if (doctor?.opId !== opId)
+    throw new Problem('doctor_code_taken', 'A doctor with this code already exists; send another code')
+  return toDoctor(asKept(doctor, reply))
+}
+
+/**
+ * Days that are in use keep the terms that they started with. Only the request that claimed the key changes
+ * anything: a late retry undoes no newer change.
+ */
+export async function changeDoctor(ctx: Ctx, id: string, wanted: ChangeDoctor): Promise<Doctor> {
+  const { name, specialty, weekly_hours } = wanted
+  const found = selectDoctor(ctx, id)
+  const { results, reply } = await ctx.once.transact(
+    (op) => {
+      const isFirst = sql`${op} = ${ctx.once.opId}`
+      return [
+        weekly_hours === null ? removeWeeks(ctx, id, isFirst) : setWeek(ctx, id, weekly_hours, isFirst),
+        removeOldWeeks(ctx, id),
+        ctx.db
+          .update(doctors)
+          .set({
+            name: name ?? sql`${doctors.name}`,
+            ...(specialty !== undefined && { specialty }),
+            ...changedTerms(wanted),
+          })
+          .where(and(eq(doctors.clinicId, ctx.clinic.id), eq(doctors.id, id), isFirst)),
+        audited(ctx, 'doctor.changed', id),
+        found,
+        keepState(ctx, id),
+      ]
+    },
+    [found],
+  )
+  return toDoctor(asKept(firstOrNotFound(results[4] as DoctorRow[]), reply))
+}
+
+/** Writes nothing where no weekly hours are sent. */
+function setWeek(ctx: Ctx, id: string, wanted: SetWeeklyHours | undefined, isFirst: SQL): Statement {
+  const { valid_from: validFrom = today(ctx) } = wanted ?? {}
+  const week = wanted ? JSON.stringify(toWeek(wanted)) : null
+  return ctx.db
+    .insert(weeklyHours)
+    .select(
+      sql`SELECT clinic_id, id, ${validFrom}, ${week} FROM doctors
+        WHERE clinic_id = ${ctx.clinic.id} AND id = ${id} AND ${week} IS NOT NULL AND ${isFirst}`,
+    )
+    .onConflictDoUpdate({
+      target: [weeklyHours.clinicId, weeklyHours.doctorId, weeklyHours.validFrom],
+      set: { week: sql`excluded.week` },
+    })
+}
+
+const isOf = (ctx: Ctx, id: string) =>
+  and(eq(weeklyHours.clinicId, ctx.clinic.id), eq(weeklyHours.doctorId, id))
+
+const removeWeeks = (ctx: Ctx, id: string, isFirst: SQL): Statement =>
+  ctx.db.delete(weeklyHours).where(and(isOf(ctx, id), isFirst))
+
+/** Keeps the newest versions. */
+const removeOldWeeks = (ctx: Ctx, id: string): Statement =>
+  ctx.db.delete(weeklyHours).where(
+    and(
+      isOf(ctx, id),
+      sql`${weeklyHours.validFrom} < (SELECT valid_from FROM weekly_hours
+        WHERE clinic_id = ${ctx.clinic.id} AND doctor_id = ${id}
+        ORDER BY valid_from DESC LIMIT 1 OFFSET ${VERSIONS_MAX - 1})`,
+    ),
+  )
+
+/** What a change can change. The first answer shows it as it was then. */
+const keepState = (ctx: Ctx, id: string) =>
+  ctx.once.keep(sql`SELECT json_object('name', name, 'specialty', specialty, 'capacity', capacity,
+    'workingHours', json(working_hours), 'retiredAt', retired_at, 'onDate', json(${onDate(today(ctx))}))
+    FROM doctors WHERE clinic_id = ${ctx.clinic.id} AND id = ${id}`)
+
+const asKept = (doctor: DoctorRow, reply: string | null): DoctorRow =>
+  reply === null ? doctor : { ...doctor, ...JSON.parse(reply) }
