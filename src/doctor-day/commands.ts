@@ -1,5 +1,5 @@
 import type { Transition } from '../problem'
-import type { AbsenceOf } from './state/absences'
+import type { AbsenceOf, OffRefusal } from './state/absences'
 import type {
   Appointment,
   Availability,
@@ -87,7 +87,6 @@ export interface Commands {
     capacity: number | null
     hours?: WorkingHours | null
   }
-  /** The doctor is absent. The reply names the appointments that the absence affects. */
   declare_absence: AbsenceOf
   /** The leave no longer covers this date. */
   end_absence: { opening: Opening; leaveId: string }
@@ -197,10 +196,7 @@ export type Refusal =
   | 'not_found'
   | 'date_over'
   | 'day_over'
-  | 'doctor_absent'
-  | 'doctor_retired'
-  | 'on_leave'
-  | 'clinic_closed'
+  | OffRefusal
   | 'already_booked'
   | 'already_cancelled'
   | 'day_full'
