@@ -10,7 +10,7 @@ import { moving } from './moving/moving'
 import type { AbsenceWanted, Relief, Step } from './moving/requests'
 import { performEach } from './moving/steps'
 import { offerMsOf, operations } from './operations'
-import { COPY_WAIT_MS, copyReader } from './readers/copy'
+import { COPY_WAIT_MS, copyReader, SHOWN_AT_ONCE } from './readers/copy'
 import { liveStream } from './readers/day-stream'
 import { countMessage } from './readers/followers'
 import type { Followed, Listener } from './readers/hints'
@@ -29,9 +29,6 @@ const COPY_GRACE_MS = 5 * SECOND_MS
 
 /** What is due on a day that is damaged, or that only a newer version can change, waits for an operator. */
 const OPERATOR_MS = MINUTE_MS
-
-/** The next list of doctors has to show these. */
-const SHOWN_AT_ONCE: Command['type'][] = ['set_availability', 'declare_absence', 'end_absence']
 
 /**
  * One doctor on one local date: the shell of storage, remote calls and the alarm. rules.ts decides what may

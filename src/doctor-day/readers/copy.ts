@@ -18,6 +18,9 @@ const COPY_MS_MAX = 30 * SECOND_MS
  */
 const PAUSE_MS = SECOND_MS / 2
 
+/** Commands of which the answer waits for the copy: the next list of doctors has to show them. */
+export const SHOWN_AT_ONCE: string[] = ['set_availability', 'declare_absence', 'end_absence']
+
 /** Setting availability waits this long for the copy, for the next list. */
 export const COPY_WAIT_MS = SECOND_MS
 
