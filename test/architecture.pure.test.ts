@@ -106,6 +106,7 @@ const isPure = (path: string) => PURE_FOLDERS.includes(parent(path)) || PURE_FIL
 /** They hold types and pure functions. */
 const PURE_HELP = [
   'doctor-day/commands.ts',
+  'doctor-day/refused.ts',
   'doctor-day/wish-commands.ts',
   'http/input/json-fault.ts',
   'problem.ts',

@@ -32,7 +32,7 @@ function cellOf(row: object, name: string): string {
 }
 
 /** A clinic that has a row in each of its lists, with texts that a spreadsheet could run. */
-async function openFullClinic(): Promise<FrontDesk> {
+async function openFullClinic(): Promise<FrontDesk & { leaveId: string }> {
   const desk = await openFrontDesk({ patients: 2, scopes: ['*', 'admin', 'clinics:*'] })
   const hours = { from: '09:00', to: '10:00', minutes_per_slot: 30 }
   await desk.post('/api/v1/doctors', { name: '=HYPERLINK("x")', code: '+1, "2"', working_hours: hours })
@@ -57,7 +57,10 @@ async function openFullClinic(): Promise<FrontDesk> {
       'Content-Type': 'text/csv',
     })
   await soon(async () => expect((await desk.get('/api/v1/appointments')).body).toHaveLength(1))
-  return desk
+  const dates = { from: '2040-05-01', to: '2040-05-02', reason: '=1+1' }
+  await desk.post('/api/v1/closings', dates)
+  const { body: leave } = await desk.post(`/api/v1/doctors/${desk.doctorId}/leave`, dates)
+  return { ...desk, leaveId: leave.leave_id }
 }
 
 const rowsOf = (body: object[] | { events?: object[]; jobs?: object[]; rows?: object[] }): object[] =>
@@ -115,7 +118,11 @@ test('every list says the same as CSV as it says as JSON, field by field', async
         : '?')
   const filled: string[] = []
   for (const { path } of found) {
-    const asked = path.replace('{doctor_id}', desk.doctorId).replace('{date}', DAY) + searchOf(path)
+    const filledIn = path
+      .replace('{leave_id}', desk.leaveId)
+      .replace(/\{(doctor_)?id\}/, desk.doctorId)
+      .replace('{date}', DAY)
+    const asked = filledIn + searchOf(path)
     // An import can go on between the two answers.
     const rows = await soon(() => sameInBoth(desk, asked))
     if (rows > 0) filled.push(path)

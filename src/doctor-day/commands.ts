@@ -83,7 +83,6 @@ export interface Commands extends WishCommands {
     capacity: number | null
     hours?: WorkingHours | null
   }
-  /** The doctor is absent. The reply names the appointments that the absence affects. */
   declare_absence: AbsenceOf
   /** The leave no longer covers this date. */
   end_absence: { opening: Opening; leaveId: string }

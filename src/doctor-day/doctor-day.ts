@@ -9,7 +9,7 @@ import { mending } from './mending'
 import type { AbsenceWanted, Relief, Step } from './moving/requests'
 import { performEach } from './moving/steps'
 import { offerMsOf, operations } from './operations'
-import { COPIED_AT_ONCE, COPY_WAIT_MS, copyReader } from './readers/copy'
+import { COPY_WAIT_MS, copyReader, SHOWN_AT_ONCE } from './readers/copy'
 import { liveStream } from './readers/day-stream'
 import { countMessage } from './readers/followers'
 import type { Followed, Listener } from './readers/hints'
@@ -119,7 +119,7 @@ export class DoctorDay extends DurableObject<Env> {
   ): Promise<Answer<ReplyTo<C>>> {
     if (await this.#guard.check(operation, command)) return refuse('day_damaged')
     const answer = await this.#led(via, () => this.#others.perform(operation, command))
-    if (COPIED_AT_ONCE.includes(command.type)) await this.#copied()
+    if (SHOWN_AT_ONCE.includes(command.type)) await this.#copied()
     return answer
   }
 

@@ -1,4 +1,5 @@
 import type { Transition } from '../problem'
+import type { OffRefusal } from './state/absences'
 import type { Appointment, CheckIn, MovedTo } from './state/day'
 import type { SlotTimes } from './state/slot-times'
 import type { WishRefusal } from './wish-commands'
@@ -14,10 +15,7 @@ export type Refusal =
   | 'not_found'
   | 'date_over'
   | 'day_over'
-  | 'doctor_absent'
-  | 'doctor_retired'
-  | 'on_leave'
-  | 'clinic_closed'
+  | OffRefusal
   | 'already_booked'
   | 'already_cancelled'
   | 'day_full'

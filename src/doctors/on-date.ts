@@ -29,7 +29,8 @@ const onDateText = (date: string): string => `json_object(
       AND +leaves.clinic_id = leave_days.clinic_id AND +leaves.kind = 'leave'
     WHERE leave_days.clinic_id = doctors.clinic_id AND leave_days.doctor_id = doctors.id
       AND leave_days.date = ${date} AND leave_days.state IN ${IN_FORCE} LIMIT 1)),
-  'closing', json((SELECT json_object('id', closings.id, 'notes', closings.reason, 'since', closings.created_at)
+  'closing', json((SELECT json_object('id', closings.id, 'notes', closings.reason,
+      'since', closings.created_at)
     FROM closings WHERE closings.clinic_id = doctors.clinic_id AND closings.date = ${date})))`
 
 /** For a statement of a lot, whose row names the date. */

@@ -2,6 +2,7 @@ import * as v from 'valibot'
 import { needs } from '../access/permissions'
 import { CHANGE_PROBLEMS, DATE_PROBLEMS, DAY_PROBLEMS } from '../doctor-day/refusals'
 import { body, doc, noQuery, query, refuses, reply, replyPage, resource } from '../http/endpoint'
+import { LIST_FORMS } from '../http/lists/form'
 import { getAvailability, getDoctor, listDoctors, listWeeklyHours, setAvailability } from './actions'
 import { addDoctor, changeDoctor } from './changes'
 import {
@@ -15,6 +16,8 @@ import {
   SetAvailability,
 } from './model'
 import { WeeklyHours } from './weekly-hours'
+
+const NoFilter = v.object({})
 
 export const doctors = resource()
   .post(
@@ -50,11 +53,14 @@ export const doctors = resource()
   )
   .get(
     '/:id/weekly-hours',
-    doc('List the versions of a doctor’s weekly hours', 200, v.array(WeeklyHours), []),
+    doc('List the versions of a doctor’s weekly hours', 200, v.array(WeeklyHours)),
     refuses('not_found'),
     needs('doctors:read'),
-    noQuery(),
-    async (c) => reply(c, v.array(WeeklyHours), await listWeeklyHours(c.var.ctx, c.req.param('id'))),
+    query(NoFilter, 'ours', LIST_FORMS),
+    async (c) => {
+      const rows = await listWeeklyHours(c.var.ctx, c.req.param('id'))
+      return replyPage(c, WeeklyHours, { rows, next: null })
+    },
   )
   .post(
     '/:id/availability',

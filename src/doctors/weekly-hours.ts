@@ -56,6 +56,6 @@ const weekOf = <Hours>(hours: (weekday: Weekday) => Hours): Record<Weekday, Hour
   sun: hours('sun'),
 })
 
-/** The hours of a date by its weekday in the calendar, whatever the clocks of a zone do then; null: a day off. */
+/** The hours of a date by its weekday in the calendar, whatever the clocks do then; null: a day off. */
 export const hoursOf = (week: Week, date: string): DayHours | null =>
   week[WEEKDAYS[new Date(`${date}T00:00:00Z`).getUTCDay()] ?? 'sun']

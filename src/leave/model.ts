@@ -21,8 +21,8 @@ interface MoveTo {
 }
 
 /**
- * The leave of a doctor, or the retirement, whose end is not known, or a closing of the clinic, which is of no
- * one doctor. `createdAt`: since when it counts. `actor`:
+ * The leave of a doctor, or the retirement, whose end is not known, or a closing of the clinic, which is of
+ * no one doctor. `createdAt`: since when it counts. `actor`:
  * the API key that has declared it; the events of the days name it.
  */
 export const leaves = sqliteTable(

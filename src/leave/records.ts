@@ -107,8 +107,8 @@ export async function listLeaveDates(
 }
 
 /**
- * The job of a leave looks after it. Call it before the leave is stored or changed, so that no crash leaves it
- * alone, and again afterwards with `isReady`: then the job begins at once.
+ * The job of a leave looks after it. Call it before the leave is stored or changed, so that no crash leaves
+ * it alone, and again afterwards with `isReady`: then the job begins at once.
  */
 export const watch = (ctx: Ctx, leaveId: string, isReady = false): Promise<void> =>
   ctx.env.LEAVE_JOB.getByName(leaveId).watch(ctx.clinic.id, isReady)

@@ -43,8 +43,8 @@ const failedDates = (ctx: Ctx, { leave_id }: LeavePath) =>
     AND state = 'failed'`
 
 /**
- * Ends the leave on a date and those after it, or on all that are not over. Patients who have moved stay where
- * they are. A leave that still has dates before stays as it was: it is only shorter.
+ * Ends the leave on a date and those after it, or on all that are not over. Patients who have moved stay
+ * where they are. A leave that still has dates before stays as it was: it is only shorter.
  */
 export async function cancelLeave(
   ctx: Ctx,

@@ -18,7 +18,7 @@ import { dateAfter } from '../slots/model'
 import { IS_TO_TELL, type LeaveRow, leaveDays, leaves, type Outcome } from './model'
 import { addUsedDays } from './used-days'
 
-/** What the job of a leave does: it tells the days, one after the other, and after a cancellation ends them. */
+/** What the job of a leave does: it tells the days, one after another, and ends them after a cancellation. */
 
 /** A date that cannot be told so often is shown as failed. Outages of D1 do not count. */
 const TRIES_MAX = 10

@@ -1,7 +1,6 @@
 import { withTimeout } from '../../lib/outage'
 import { SECOND_MS } from '../../lib/time'
 import type { RecorderEnv } from '../../recorder/client'
-import type { Command } from '../commands'
 import { backoff } from '../moving/backoff'
 import type { Day, Recorded } from '../state/day'
 import * as log from '../storage/log'
@@ -19,13 +18,13 @@ const COPY_MS_MAX = 30 * SECOND_MS
  */
 const PAUSE_MS = SECOND_MS / 2
 
+/** Commands of which the answer waits for the copy: the next list of doctors has to show them. */
+export const SHOWN_AT_ONCE: string[] = ['set_availability', 'declare_absence', 'end_absence']
+
 /** Setting availability waits this long for the copy, for the next list. */
 export const COPY_WAIT_MS = SECOND_MS
 
 const READER = 'copy'
-
-/** The next list of doctors has to show these. */
-export const COPIED_AT_ONCE: Command['type'][] = ['set_availability', 'declare_absence', 'end_absence']
 
 /** What the copy needs of the object: its storage, its day and its alarm. */
 interface CopyHost {

@@ -1,6 +1,9 @@
 import type { Opening } from './day'
 
-/** That a doctor is absent on a date, as a caller says it to the day. */
+/** Why a doctor takes no patients on a date. */
+export type OffRefusal = 'doctor_absent' | 'doctor_retired' | 'on_leave' | 'clinic_closed'
+
+/** That a doctor is absent on a date. The reply names the appointments that the absence affects. */
 export interface AbsenceOf {
   opening: Opening
   id: string

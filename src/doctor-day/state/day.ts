@@ -20,13 +20,13 @@ export interface FirstTerms extends DayIdentity {
   hours?: WorkingHours
 }
 
-/** What D1 says about a day: the terms that an unused one would start with, and why it is closed, if it is. */
+/** What D1 says about a day: the terms that an unused one would start with, and why it is closed. */
 export interface Opening extends FirstTerms {
   off?: Off
 }
 
 /**
- * Why a doctor takes no patients on a date, as D1 knows it. `id`: of the leave, the closing or the retirement;
+ * Why a doctor takes no patients on a date, as D1 knows it. `id`: of the leave, closing or retirement;
  * of a day off, for the availability that its first event sets. `since`: when it was decided (epoch ms).
  */
 export interface Off {
