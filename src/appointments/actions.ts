@@ -21,6 +21,7 @@ import {
   toAppointment,
   toHold,
 } from './model'
+import { textsOf } from './texts'
 import { type JoinWaitlist, type LeftWaitlist, toWaiting, type Waiting } from './waitlist'
 
 /** The Recorder finds patient and doctor and claims the key; then the day alone decides. */
@@ -42,7 +43,7 @@ export async function book(ctx: Ctx, wanted: BookAppointment): Promise<Appointme
     ...choiceOf(wanted),
     ...(wanted.back_dated && { isBackDated: true }),
   } as const
-  return toAppointment(await decideOn(ctx, day, opId, command, known))
+  return toAppointment(await decideOn(ctx, day, opId, command, known, textsOf(wanted)))
 }
 
 const OTHER_DAY = 'hold_id is of another doctor or date than doctor_id and date; send hold_id without them'
@@ -54,7 +55,7 @@ async function bookHeld(ctx: Ctx, wanted: BookAppointment, holdId: string): Prom
   if (doctor_id !== undefined && date !== undefined && day !== dayKey(ctx.clinic.id, doctor_id, date))
     throw invalid([{ field: 'hold_id', rule: 'value', message: OTHER_DAY }])
   const { opId, patientId } = await findPatient(ctx, wanted.patient_id)
-  const appointment = await decideOn(ctx, day, opId, {
+  const command = {
     type: 'book_held',
     clinicId: ctx.clinic.id,
     holdId,
@@ -62,8 +63,8 @@ async function bookHeld(ctx: Ctx, wanted: BookAppointment, holdId: string): Prom
     patientId,
     ...(wanted.time_slot != null && { timeSlot: wanted.time_slot }),
     allowAnother: allowsAnother(ctx, wanted),
-  })
-  return toAppointment(appointment)
+  } as const
+  return toAppointment(await decideOn(ctx, day, opId, command, undefined, textsOf(wanted)))
 }
 
 /** The same step frees the slot, or offers it to the first patient on the waitlist. */

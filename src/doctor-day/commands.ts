@@ -4,6 +4,7 @@ import type {
   Availability,
   Booking,
   CheckIn,
+  DayVersion,
   DoctorDate,
   Event,
   Hold,
@@ -17,7 +18,8 @@ import type {
   Waiting,
   WaitlistPlace,
 } from './state/day'
-import type { SlotTimes, WorkingHours } from './state/slot-times'
+import type { Alternative, WorkingHours } from './state/slot-times'
+import type { MarkedText, TextKind, Texts } from './state/texts'
 
 /** What a doctor’s day can be asked to do, what it answers, and how it refuses. */
 
@@ -26,6 +28,8 @@ export interface Moment {
   at: number
   actor: string
   offerMs: number
+  /** Of the texts that the operation brings. */
+  texts?: MarkedText[]
 }
 
 /** The newest event of a day in D1’s copy, and its hash (null in copies older than the hash). */
@@ -42,6 +46,8 @@ export interface Operation {
   isKeyed: boolean
   /** What D1 knows of the day; undefined where the caller has not asked D1. */
   known?: Known | null
+  /** What is written of the appointment that the command is about. */
+  texts?: Texts
 }
 
 /** `recall` calls a called patient once more. */
@@ -53,18 +59,16 @@ export type UndoName = 'uncheck_in' | 'unserve'
 /** The slot that a caller wants: its number, its begin (epoch ms), or the clinic’s clock then, `10:30`. */
 export type Choice = { slot: number } | { startsAt: number } | { time: string }
 
-/** A free slot that the caller can have instead. */
-export interface Alternative extends SlotTimes {
-  slot: number
-}
-
 export interface Commands {
   /** `isBackDated`: recorded afterwards, so the date may be over and the slot may have begun. */
   book: Booking & { opening: Opening; allowAnother: boolean; choice?: Choice; isBackDated?: boolean }
   /** Books the slot that the hold keeps. */
   book_held: Booking & { clinicId: string; holdId: string; allowAnother: boolean }
-  /** `waiting`: the patient’s place on another day’s waitlist instead. */
+  /** `reason` becomes a text. `waiting`: the patient’s place on another day’s waitlist instead. */
   cancel: { clinicId: string; appointmentId: string; reason: string | null; waiting?: WaitlistPlace }
+  /** The new texts come with the operation. */
+  set_texts: { clinicId: string; appointmentId: string; removed: TextKind[] }
+  erase_patient: { opening: Opening; patientId: string }
   hold: Visit & { opening: Opening; holdId: string; ttlMs: number; choice?: Choice }
   release_hold: { clinicId: string; holdId: string }
   /** With a choice the patient waits for that slot alone. */
@@ -163,6 +167,8 @@ export interface Replies {
   book: Appointment
   book_held: Appointment
   cancel: Appointment
+  set_texts: Appointment
+  erase_patient: { texts: number }
   hold: Hold
   release_hold: { id: string }
   wait: Waiting & { place: number; isNew: boolean }
@@ -237,11 +243,6 @@ export interface Refused {
 
 /** A decision that is under way is not the operation’s final answer, and the day does not remember it. */
 export type Decision<Reply> = { ok: true; events: Event[]; reply: Reply; isUnderWay?: true } | Refused
-
-/** What a day has decided so far: a list that waits for this version shows what the answer says. */
-export interface DayVersion extends DoctorDate {
-  version: number
-}
 
 /** `day` is not remembered with the answer. */
 export type Answer<Reply> = { ok: true; reply: Reply; day?: DayVersion } | Refused

@@ -12,14 +12,15 @@ import { performEach } from './moving/steps'
 import { operations } from './operations'
 import { copyReader } from './readers/copy'
 import { countMessage } from './readers/followers'
+import { sightOf } from './readers/sight'
 import { liveStream } from './readers/sockets'
 import { refuse } from './rules/facts'
 import { nextDeadline } from './rules/rules'
 import type { Appointment, Day, Event, Recorded } from './state/day'
-import { emptyDay, foldUntil } from './state/fold'
-import { isList, type Query, type Sight, view } from './state/views'
+import { isList, type Query, type Sight } from './state/views'
 import * as log from './storage/log'
 import * as replies from './storage/replies'
+import { textsToMove } from './storage/texts'
 import * as tickets from './storage/tickets'
 import type { Verdict } from './storage/verdict'
 
@@ -71,6 +72,7 @@ export class DoctorDay extends DurableObject<Env> {
   readonly #moving = moving({
     ...this.#host,
     check: (...asked) => this.#guard.check(...asked),
+    textsOf: (id) => textsToMove(this.#sql, this.#day, id),
     perform: (operation, command) => this.#operations.perform(operation, command),
     others: otherDays(this.env),
     later: (work) => this.ctx.waitUntil(work),
@@ -150,7 +152,7 @@ export class DoctorDay extends DurableObject<Env> {
     return this.#led(null, () => this.#moving.declareAbsence(operation, wanted))
   }
 
-  /** A view of the day, now or at an instant (epoch ms). To a caller of another clinic the day is unused. */
+  /** A view of the day, now or at an instant (epoch ms). */
   async see<Q extends Query>(
     clinicId: string,
     query: Q,
@@ -158,11 +160,7 @@ export class DoctorDay extends DurableObject<Env> {
     via: Via = null,
   ): Promise<Sight<Q> | Refused> {
     if (at === null && isList(query)) await this.#led(via, () => this.#moving.confirmCommitted())
-    return this.#led(via, () => {
-      const { version, identity } = this.#day
-      const day = at === null ? this.#day : foldUntil(log.readEvents(this.#sql), at)
-      return { seen: view(identity?.clinicId === clinicId ? day : emptyDay(), query), version }
-    })
+    return this.#led(via, () => sightOf(this.#sql, this.#day, clinicId, query, at))
   }
 
   /** Events after `since`, oldest first, of a damaged day too. The day’s address contains the clinic. */

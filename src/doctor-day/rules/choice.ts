@@ -1,7 +1,14 @@
 import { instantAt } from '../../lib/time'
-import type { Alternative, Choice, Refused } from '../commands'
+import type { Choice, Refused } from '../commands'
 import type { Day, Opening } from '../state/day'
-import { beginOf, type Slots, slotBeginningAt, slotNumbers, timesOf } from '../state/slot-times'
+import {
+  type Alternative,
+  beginOf,
+  type Slots,
+  slotBeginningAt,
+  slotNumbers,
+  timesOf,
+} from '../state/slot-times'
 import { slotsOfPlace } from '../state/slots'
 import { zoneOf } from './facts'
 import { type Begun, firstToGive, freeSlot, placeAmong, slotsOf, untakenSlots } from './free-slots'

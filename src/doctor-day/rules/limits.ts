@@ -27,6 +27,7 @@ const BEGINNING: Command['type'][] = [
   'begin_move',
   'reserve',
   'undo',
+  'set_texts',
 ]
 const REPEATABLE = ['requeue', 'recall']
 

@@ -1,10 +1,16 @@
 import type { Schedule, SlotTimes, WorkingHours } from './slot-times'
+import type { LivingText, TextEvent } from './texts'
 
 /** The nouns of a doctor’s day: its state, and the events that the state is computed from. */
 
 export interface DoctorDate {
   doctorId: string
   date: string
+}
+
+/** What a day has decided so far: a list that waits for this version shows what the answer says. */
+export interface DayVersion extends DoctorDate {
+  version: number
 }
 
 export interface DayIdentity extends DoctorDate {
@@ -171,6 +177,12 @@ export interface Day extends Schedule {
   endedReservations: Map<string, 'taken' | 'released'>
   /** By appointment: those that the doctor’s absence affects, until the doctor is set present again. */
   affected: Map<string, Affected>
+  /** By their numbers: the texts that exist beside the log. */
+  texts: Map<number, LivingText>
+  /** The number of the last text; 0 before the first. */
+  lastText: number
+  /** Patients for whom the day books nothing any more. */
+  erased: Set<string>
   /** How many events each API key has caused. */
   eventsOf: Map<string, number>
   /** A newer version of the service has written it: this one shows what it can read, and changes nothing. */
@@ -193,6 +205,7 @@ export type Event =
   | { type: 'hours_set'; hours: WorkingHours | null }
   | { type: 'availability_set'; id: string; isPresent: boolean; notes: string | null }
   | ({ type: 'booked'; slot: number } & Booking)
+  /** `reason`: only of an earlier version of the service; today it is a text. */
   | { type: 'cancelled'; appointmentId: string; reason: string | null; waiting?: WaitlistPlace }
   | { type: 'absence_struck'; appointmentIds: string[] }
   | { type: 'slot_changed'; appointmentId: string; slot: number }
@@ -219,6 +232,7 @@ export type Event =
   | { type: 'reservation_ended'; moveId: string }
   | { type: 'pointed'; appointmentId: string; to: MovedTo }
   | ({ type: 'rebuilt' } & Remains)
+  | TextEvent
   /** Written by a newer version of the service; `stored` is its JSON. This one never writes it. */
   | { type: 'unknown'; stored: string }
 

@@ -153,6 +153,16 @@ const EFFECTS: Effects = {
     day.lastPosition = Math.max(day.lastPosition, lastPosition, ...checkIns.map(({ position }) => position))
     for (const { appointmentId, ...movedTo } of movedAway) day.movedTo.set(appointmentId, movedTo)
   },
+  text_set(day, { textId, kind, mac, appointmentId }) {
+    day.texts.set(textId, { textId, kind, mac, appointmentId })
+    day.lastText = Math.max(day.lastText, textId)
+  },
+  text_ended(day, { textId }) {
+    day.texts.delete(textId)
+  },
+  patient_erased(day, { patientId }) {
+    day.erased.add(patientId)
+  },
   unknown(day) {
     day.isNewer = true
   },
@@ -200,6 +210,9 @@ export const emptyDay = (): Day => ({
   reservations: new Map(),
   endedReservations: new Map(),
   affected: new Map(),
+  texts: new Map(),
+  lastText: 0,
+  erased: new Set(),
   eventsOf: new Map(),
   isNewer: false,
 })

@@ -43,6 +43,9 @@ const UPCASTS: Record<Exclude<Event['type'], 'unknown'>, ((fields: Fields) => Fi
   reservation_ended: [],
   pointed: [],
   rebuilt: [asItIs],
+  text_set: [],
+  text_ended: [],
+  patient_erased: [],
 }
 
 /**

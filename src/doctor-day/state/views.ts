@@ -12,10 +12,12 @@ import type {
   WaitlistPlace,
 } from './day'
 import { type Slots, type SlotTimes, slotNumbers, timesOf } from './slot-times'
+import type { Texts } from './texts'
 
 /** The views of a doctor’s day, and what each of them shows. */
 export type Query =
-  | { view: 'appointment'; id: string }
+  /** `withTexts`: with what is written of it. */
+  | { view: 'appointment'; id: string; withTexts?: true }
   | { view: 'appointments' }
   | { view: 'availability' }
   | { view: 'arrivals' }
@@ -80,6 +82,7 @@ export const isList = ({ view }: Query): boolean => ['appointments', 'ledger', '
 export interface Sight<Q extends Query, S = Seen<Q>> {
   seen: S
   version: number
+  texts?: Texts
 }
 
 type Show = { [V in keyof Views]: (day: Day, query: Extract<Query, { view: V }>) => Views[V] }

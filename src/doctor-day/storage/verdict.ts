@@ -6,11 +6,14 @@ import { firstBroken, hashAt, headOf, readEvents, setHead, signedOf } from './lo
 import { isChanged, signAgain, signAll } from './replies'
 import { type Keyring, sealOf } from './seal'
 import { hasAllTables, isNewer, isOlder, isOpen, migrate, SIGNED_SINCE } from './tables'
+import { areTextsWhole } from './texts'
 
 /** Whether what a day stores is what the service has written. */
 
 export const DAMAGES = [
   'event_changed',
+  /** What is written of an appointment was changed or added, or removed without an event. */
+  'text_changed',
   /** Tables are gone. */
   'tables_missing',
   /** No secret of the deployment has signed the head of the log. */
@@ -76,14 +79,16 @@ export function verify({ sql, keys, name }: Stored, known: Known | null): Verdic
   if (!hasAllTables(sql) || isOlder(sql)) return { ok: false, head: null, count: 0, reason: 'tables_missing' }
   const head = headOf(sql)
   const facts = { head: head?.hash || null, count: head?.seq ?? 0 }
-  const badSeq = firstBroken(sql)
+  const day = emptyDay()
+  const badSeq = firstBroken(sql, (event) => evolve(day, event))
   if (badSeq !== null) return { ok: false, ...facts, reason: 'event_changed', badSeq }
   if (isNewer(sql)) return { ok: true, ...facts }
   const isOwn = head && sealOf(keys, signedOf(head), head.mac) !== 'none'
   const reason =
-    (!isOf(fold(readEvents(sql, 0, 1)).identity, name) && 'other_day') ||
+    (!isOf(day.identity, name) && 'other_day') ||
     (!isOwn && 'not_signed') ||
     (isChanged(sql, keys) && 'reply_changed') ||
+    (!areTextsWhole(sql, day) && 'text_changed') ||
     apart()
   return reason ? { ok: false, ...facts, reason } : { ok: true, ...facts }
 }
