@@ -79,16 +79,15 @@ export function verify({ sql, keys, name }: Stored, known: Known | null): Verdic
   if (!hasAllTables(sql) || isOlder(sql)) return { ok: false, head: null, count: 0, reason: 'tables_missing' }
   const head = headOf(sql)
   const facts = { head: head?.hash || null, count: head?.seq ?? 0 }
-  const day = emptyDay()
-  const badSeq = firstBroken(sql, (event) => evolve(day, event))
+  const badSeq = firstBroken(sql)
   if (badSeq !== null) return { ok: false, ...facts, reason: 'event_changed', badSeq }
   if (isNewer(sql)) return { ok: true, ...facts }
   const isOwn = head && sealOf(keys, signedOf(head), head.mac) !== 'none'
   const reason =
-    (!isOf(day.identity, name) && 'other_day') ||
+    (!isOf(fold(readEvents(sql, 0, 1)).identity, name) && 'other_day') ||
     (!isOwn && 'not_signed') ||
     (isChanged(sql, keys) && 'reply_changed') ||
-    (!areTextsWhole(sql, day) && 'text_changed') ||
+    (!areTextsWhole(sql, fold(readEvents(sql))) && 'text_changed') ||
     apart()
   return reason ? { ok: false, ...facts, reason } : { ok: true, ...facts }
 }
