@@ -10,6 +10,7 @@ import { pages, ready } from './console/routes'
 import type { App } from './context'
 import { clinicDays, days } from './days/routes'
 import { doctors } from './doctors/routes'
+import { erasing, erasureList } from './erasures/routes'
 import { hospitals } from './hospitals/routes'
 import { crossOrigin } from './http/cors'
 import { isDocumentation } from './http/endpoint'
@@ -43,7 +44,7 @@ const ABOUT: About = {
     },
     { name: 'Webhook events', paths: /^\/(webhook|events)/, description: 'Events that other systems send.' },
     { name: 'Hospitals', paths: /\/hospitals/, description: 'The hospital directory and its bulk imports.' },
-    { name: 'Patients', paths: /\/patients/, description: 'The patients of the clinic.' },
+    { name: 'Patients', paths: /\/(patients|erasures)/, description: 'The patients of the clinic.' },
     { name: 'Days', paths: /\/days\//, description: 'The state and the event log of a doctor’s day.' },
     { name: 'Doctors', paths: /^\/api\/v1\/doctors/, description: 'Doctors and their availability.' },
     {
@@ -97,6 +98,8 @@ const routes = new Hono<App>({ router })
   .route('/api/v1/keys', keys)
   .route('/api/v1/audit', audit)
   .route('/api/v1/patients', patients)
+  .route('/api/v1/patients', erasing)
+  .route('/api/v1/erasures', erasureList)
   .route('/api/v1/doctors', doctors)
   .route('/api/v1/doctors', doctorSlots)
   .route('/api/v1/slots', freeSlots)

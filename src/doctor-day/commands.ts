@@ -68,6 +68,7 @@ export interface Commands {
   cancel: { clinicId: string; appointmentId: string; reason: string | null; waiting?: WaitlistPlace }
   /** The new texts come with the operation. */
   set_texts: { clinicId: string; appointmentId: string; removed: TextKind[] }
+  /** Cancels what the patient has ahead. */
   erase_patient: { opening: Opening; patientId: string }
   hold: Visit & { opening: Opening; holdId: string; ttlMs: number; choice?: Choice }
   release_hold: { clinicId: string; holdId: string }
@@ -168,7 +169,7 @@ export interface Replies {
   book_held: Appointment
   cancel: Appointment
   set_texts: Appointment
-  erase_patient: { texts: number }
+  erase_patient: { texts: number; cancelled: number }
   hold: Hold
   release_hold: { id: string }
   wait: Waiting & { place: number; isNew: boolean }

@@ -220,6 +220,7 @@ export class DoctorDay extends DurableObject<Env> {
 
   #afterCommit(events: Recorded[], head: string, isCopied: boolean): void {
     if (events.length > 0) this.#copy.appended(events, head)
+    if (events.some(({ type }) => type === 'patient_erased')) this.#liveStream.forgetNames()
     this.#arm(nextDeadline(this.#day))
     if (isCopied) this.ctx.waitUntil(this.#catchUp())
     else if (this.#alarmAt === Number.POSITIVE_INFINITY)

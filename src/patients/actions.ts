@@ -1,4 +1,4 @@
-import { and, asc, desc, eq, not, sql } from 'drizzle-orm'
+import { and, asc, desc, eq, not, type SQL, sql } from 'drizzle-orm'
 import { today } from '../access/actions'
 import { audited } from '../audit/model'
 import type { Ctx } from '../context'
@@ -74,7 +74,7 @@ async function insertOrFind(ctx: Ctx, wanted: NewPatient, phone: string) {
           (SELECT coalesce(max(namesake) + 1, 0) FROM patients WHERE ${isNamed}), 1, NULL,
           ${birthDate}, ${ageAt}, ${language}, ${notes},
           ${contact_ok === undefined ? null : Number(contact_ok)},
-          ${hasIdentifiers ? JSON.stringify(identifiers) : null}
+          ${hasIdentifiers ? JSON.stringify(identifiers) : null}, NULL
         WHERE NOT EXISTS (SELECT 1 FROM patients WHERE ${isSame}) AND NOT EXISTS ${outdated} ${isFree}`)
       .onConflictDoNothing(),
     audited(ctx, 'patient.registered', id),
@@ -126,6 +126,25 @@ export const patientNames = (ctx: Ctx, ids: string[]): Promise<Map<string, strin
 export const ifUnowned = (ctx: Ctx, phone: string) =>
   sql<string | null>`CASE WHEN EXISTS (SELECT 1 FROM patients WHERE clinic_id = ${ctx.clinic.id}
     AND phone_owner = ${phone}) THEN NULL ELSE ${phone} END`
+
+/** A phone that its owner has left belongs to the first of those who share it. */
+export const passOn = (ctx: Ctx, phone: string, isFirst: SQL) =>
+  ctx.db
+    .update(patients)
+    .set({ phoneOwner: phone })
+    .where(
+      and(
+        eq(patients.clinicId, ctx.clinic.id),
+        eq(
+          patients.id,
+          sql`(SELECT q.id FROM patients q WHERE q.clinic_id = ${ctx.clinic.id} AND q.phone = ${phone}
+            ORDER BY q.created_at, q.id LIMIT 1)`,
+        ),
+        sql`NOT EXISTS (SELECT 1 FROM patients q
+          WHERE q.clinic_id = ${ctx.clinic.id} AND q.phone_owner = ${phone})`,
+        isFirst,
+      ),
+    )
 
 export function badPhone(phone: string): Problem {
   const message = `phone ${phoneFault(phone)}`

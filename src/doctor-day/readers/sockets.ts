@@ -43,6 +43,8 @@ interface LiveStream {
   catchUp(): Promise<void>
   /** When the alarm must run for the followers: at once where one of them is behind. */
   dueAt(): number
+  /** A patient was erased: names are read from D1 again. */
+  forgetNames(): void
   /** The log was started anew: each follower gets the whole queue again. */
   restart(): void
 }
@@ -143,6 +145,9 @@ export function liveStream({ ctx, env, day, events, wakeAt, watchAt }: StreamHos
       watchAt(Math.max(keysDueAt(), Date.now() + SECOND_MS))
     },
     dueAt: () => Math.min(dueAt(ctx, day().version), keysDueAt()),
+    forgetNames() {
+      names.clear()
+    },
     restart() {
       streamLog = null
       for (const [socket, follower] of openFollowers(ctx, Date.now()))

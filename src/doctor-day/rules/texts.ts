@@ -1,6 +1,8 @@
 import type { Commands, Decision, Moment } from '../commands'
 import type { Appointment, Day, Event } from '../state/day'
+import { slotsOfPlace } from '../state/slots'
 import type { LivingText, TextEnd } from '../state/texts'
+import { dateRefusal } from './dates'
 import { isMoving, notOnDay, offeredSlots, offers, opened, refuse, waitOf } from './facts'
 
 /** What is written of appointments: the rules see marks of the texts, and never the texts. */
@@ -27,38 +29,37 @@ export function setTexts(
 }
 
 /**
- * All texts of a patient end, and the day books nothing for the patient any more. What is under way decides
- * first on which of two days the appointment is.
+ * All texts of a patient end, the patient waits for nothing and has no visit ahead, and the day books nothing
+ * for the patient any more: a request that found the patient earlier may arrive later. While an appointment
+ * moves, two days decide where it is; so the erasure comes after that.
  */
 export function erasePatient(
   day: Day,
   { opening, patientId }: Commands['erase_patient'],
   moment: Moment,
-): Decision<{ texts: number }> {
-  const isOf = (one: Appointment | undefined) => one?.patientId === patientId
-  const isUnderWay = [...day.moves.values()].some(
-    ({ state, appointmentId }) => state === 'reserving' && isOf(day.appointments.get(appointmentId)),
+): Decision<{ texts: number; cancelled: number }> {
+  const own = [...day.appointments.values()].filter((one) => one.patientId === patientId)
+  const isComing = [...day.reservations.values()].some(
+    ({ appointment }) => appointment.patientId === patientId,
   )
-  const isComing = [...day.reservations.values()].some(({ appointment }) => isOf(appointment))
-  if (isUnderWay || isComing) return refuse('moving')
-  const texts = [...day.texts.values()].filter(({ appointmentId }) =>
-    isOf(day.appointments.get(appointmentId)),
-  )
-  const erased: Event[] = day.erased.has(patientId) ? [] : [{ type: 'patient_erased', patientId }]
+  if (isComing || own.some(({ id }) => isMoving(day, id))) return refuse('moving')
+  const texts = own.flatMap(({ id }) => textsOf(day, id))
+  const ahead = dateRefusal(opening, moment.at) ? [] : own.filter((one) => isAhead(day, one))
   const waiting = waitOf(day, patientId)
-  const left: Event[] = waiting ? [{ type: 'wait_ended', waitId: waiting.id, how: 'declined' }] : []
-  return {
-    ok: true,
-    events: [
-      ...opened(day, opening),
-      ...texts.map((text) => ended(text, 'erased')),
-      ...left,
-      ...erased,
-      ...offers(day, offeredSlots(waiting), moment, waiting && { leaving: waiting }),
-    ],
-    reply: { texts: texts.length },
-  }
+  const freed = [...ahead.flatMap(slotsOfPlace), ...offeredSlots(waiting)]
+  const events: Event[] = [
+    ...opened(day, opening),
+    ...texts.map((text) => ended(text, 'erased')),
+    ...ahead.map(({ id }): Event => ({ type: 'cancelled', appointmentId: id, reason: null })),
+    ...(waiting ? [{ type: 'wait_ended', waitId: waiting.id, how: 'declined' } as const] : []),
+    ...(day.erased.has(patientId) ? [] : [{ type: 'patient_erased', patientId } as const]),
+    ...offers(day, freed, moment, waiting && { leaving: waiting }),
+  ]
+  return { ok: true, events, reply: { texts: texts.length, cancelled: ahead.length } }
 }
+
+const isAhead = (day: Day, { id, status }: Appointment): boolean =>
+  status === 'booked' && !day.checkIns.has(id)
 
 /** With the events of a decision, what they do to texts: some bring texts, some leave them behind. */
 export function withTexts(day: Day, events: Event[], { texts: marked = [] }: Moment): Event[] {

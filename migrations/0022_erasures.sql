@@ -1,0 +1,16 @@
+CREATE TABLE `erasures` (
+	`clinic_id` text NOT NULL,
+	`patient_id` text NOT NULL,
+	`erased_at` integer NOT NULL,
+	`op_id` text NOT NULL,
+	`state` text NOT NULL,
+	`fields` text NOT NULL,
+	`staged_rows` integer NOT NULL,
+	`texts` integer NOT NULL,
+	`cancelled` integer NOT NULL,
+	`done_until` text,
+	PRIMARY KEY(`clinic_id`, `patient_id`)
+);
+--> statement-breakpoint
+CREATE INDEX `erasures_by_time` ON `erasures` (`clinic_id`,`erased_at`,`patient_id`);--> statement-breakpoint
+ALTER TABLE `patients` ADD `erasing_at` integer;

@@ -1,0 +1,107 @@
+import { and, eq, type SQL, sql } from 'drizzle-orm'
+import { audited } from '../audit/model'
+import type { Ctx } from '../context'
+import { stagedRows } from '../imports/model'
+import { FOLDING } from '../lib/folding'
+import { isPatient, passOn } from '../patients/actions'
+import { type PatientRow, patients } from '../patients/model'
+import { erasures } from './model'
+
+/**
+ * How the records of a patient leave D1. SQLite leaves deleted bytes in its file, but writes a row over itself
+ * where its length stays the same: so each text is overwritten first, by as many bytes, and deleted then.
+ */
+export const eraseRecords = (ctx: Ctx, before: PatientRow, op: SQL<string>, erasedAt: number) =>
+  [
+    overwriteStagedRows(ctx, before),
+    insertErasure(ctx, before, op, erasedAt),
+    audited(ctx, 'patient.erased', before.id),
+    overwritePatient(ctx, before.id),
+    ctx.db.delete(patients).where(isPatient(ctx, before.id)),
+    passOn(ctx, before.phone, sql`true`),
+  ] as const
+
+/** Directly after the statement whose rows it counts. */
+const insertErasure = (ctx: Ctx, before: PatientRow, op: SQL<string>, erasedAt: number) =>
+  ctx.db
+    .insert(erasures)
+    .select(
+      sql`SELECT ${ctx.clinic.id}, ${before.id}, ${erasedAt}, ${op}, 'erasing', ${JSON.stringify(fieldsOf(before))},
+        changes(), 0, 0, NULL`,
+    )
+    .onConflictDoUpdate({
+      target: [erasures.clinicId, erasures.patientId],
+      set: { opId: op, state: 'erasing', doneUntil: null },
+    })
+
+/** What the record said of the patient. */
+const fieldsOf = (row: PatientRow): string[] => {
+  const { name, phone, age, gender, email, birthDate, identifiers, language, notes, contactOk } = row
+  const said = {
+    ...{ name, phone, age, gender, email, birth_date: birthDate },
+    ...{ identifiers, language, notes, contact_ok: contactOk },
+  }
+  return Object.entries(said).flatMap(([field, value]) => (value === null ? [] : [field]))
+}
+
+const TEXTS = [
+  ...['name', 'name_folded', 'phone', 'phone_owner', 'gender', 'gender_folded'],
+  ...['email', 'birth_date', 'language', 'notes'],
+]
+
+const bytesOf = (column: string): string => `length(CAST(${column} AS BLOB))`
+
+/** As many zeros as the text has bytes. Null stays null. */
+const zeros = (column: string): string => `substr(hex(zeroblob(${bytesOf(column)})), 1, ${bytesOf(column)})`
+
+/** JSON of the same length that holds nothing. */
+const blank = (column: string, [open, close]: readonly [string, string]): string =>
+  `'${open}' || printf('%*s', ${bytesOf(column)} - ${open.length + close.length}, '') || '${close}'`
+
+const overwritePatient = (ctx: Ctx, id: string) =>
+  ctx.db.run(
+    sql`UPDATE patients SET ${sql.raw(
+      [
+        ...TEXTS.map((column) => `${column} = ${zeros(column)}`),
+        `identifiers = ${blank('identifiers', ['[', ']'])}`,
+        // As long a number: SQLite stores 0 and 1 in no byte, and others up to 127 in one.
+        'age = CASE WHEN age > 127 THEN 128 WHEN age > 1 THEN 2 ELSE age END',
+        'contact_ok = contact_ok * 0',
+      ].join(', '),
+    )} WHERE clinic_id = ${ctx.clinic.id} AND id = ${id}`,
+  )
+
+/**
+ * Rows of files: that which made the patient, those that mean the same patient, and those that broke a rule
+ * and have the name. Of these nothing else says whose they are.
+ */
+const overwriteStagedRows = (ctx: Ctx, { opId, id, phone, name, nameFolded }: PatientRow) => {
+  const isMade = sql`s.job_id = ${opId} AND s.job_id || printf('-%07d', s.row) = ${id}`
+  const isSame = sql`s.identity = ${`${phone}\n${nameFolded}`} AND s.status IS NOT NULL`
+  const isBad = sql`s.identity = '' AND lower(trim(s.cells->>'name')) = lower(${name})`
+  const ofClinic = sql`FROM imports j JOIN staged_rows s ON s.job_id = j.id
+    WHERE j.clinic_id = ${ctx.clinic.id} AND j.kind = 'patients'`
+  return ctx.db
+    .update(stagedRows)
+    .set({
+      cells: sql.raw(blank('cells', [`{"folding":${FOLDING}`, '}'])),
+      identity: sql.raw(zeros('identity')),
+      faults: sql.raw(blank('faults', ['[', ']'])),
+    })
+    .where(
+      sql`(job_id, row) IN (
+        SELECT s.job_id, s.row ${ofClinic} AND ${isMade}
+        UNION SELECT s.job_id, s.row ${ofClinic} AND ${isSame}
+        UNION SELECT s.job_id, s.row ${ofClinic} AND ${isBad})`,
+    )
+}
+
+export const selectErasure = (ctx: Ctx, id: string) =>
+  ctx.db
+    .select()
+    .from(erasures)
+    .where(and(eq(erasures.clinicId, ctx.clinic.id), eq(erasures.patientId, id)))
+
+/** No new request finds the patient from now on, for a minute: finding.ts. Null takes it back. */
+export const markErasing = (ctx: Ctx, id: string, at: number | null) =>
+  ctx.db.update(patients).set({ erasingAt: at }).where(isPatient(ctx, id))
