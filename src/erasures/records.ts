@@ -45,8 +45,22 @@ const fieldsOf = (row: PatientRow): string[] => {
 }
 
 const TEXTS = [
-  ...['name', 'name_folded', 'phone', 'phone_owner', 'gender', 'gender_folded'],
-  ...['email', 'birth_date', 'language', 'notes'],
+  ...([
+    ['name', 'name'],
+    ['nameFolded', 'name_folded'],
+    ['phone', 'phone'],
+    ['phoneOwner', 'phone_owner'],
+  ] as const),
+  ...([
+    ['gender', 'gender'],
+    ['genderFolded', 'gender_folded'],
+    ['email', 'email'],
+  ] as const),
+  ...([
+    ['birthDate', 'birth_date'],
+    ['language', 'language'],
+    ['notes', 'notes'],
+  ] as const),
 ]
 
 const bytesOf = (column: string): string => `length(CAST(${column} AS BLOB))`
@@ -59,17 +73,16 @@ const blank = (column: string, [open, close]: readonly [string, string]): string
   `'${open}' || printf('%*s', ${bytesOf(column)} - ${open.length + close.length}, '') || '${close}'`
 
 const overwritePatient = (ctx: Ctx, id: string) =>
-  ctx.db.run(
-    sql`UPDATE patients SET ${sql.raw(
-      [
-        ...TEXTS.map((column) => `${column} = ${zeros(column)}`),
-        `identifiers = ${blank('identifiers', ['[', ']'])}`,
-        // As long a number: SQLite stores 0 and 1 in no byte, and others up to 127 in one.
-        'age = CASE WHEN age > 127 THEN 128 WHEN age > 1 THEN 2 ELSE age END',
-        'contact_ok = contact_ok * 0',
-      ].join(', '),
-    )} WHERE clinic_id = ${ctx.clinic.id} AND id = ${id}`,
-  )
+  ctx.db
+    .update(patients)
+    .set({
+      ...Object.fromEntries(TEXTS.map(([field, column]) => [field, sql.raw(zeros(column))])),
+      identifiers: sql.raw(blank('identifiers', ['[', ']'])),
+      // As long a number: SQLite stores 0 and 1 in no byte, and others up to 127 in one.
+      age: sql`CASE WHEN age > 127 THEN 128 WHEN age > 1 THEN 2 ELSE age END`,
+      contactOk: sql`contact_ok * 0`,
+    })
+    .where(isPatient(ctx, id))
 
 /**
  * Rows of files: that which made the patient, those that mean the same patient, and those that broke a rule
