@@ -257,7 +257,7 @@ test('who was erased is listed, and a list is replayed on patients whom a backup
   expect((await desk.get(`${PATIENTS}/${id}`)).status).toBe(200)
   const told = list.map(({ patient_id, erased_at }: Record<string, string>) => ({ patient_id, erased_at }))
   const replayed = await desk.post('/api/v1/erasures/replay', { erasures: told })
-  expect([replayed.status, replayed.body]).toEqual([200, list])
+  expect([replayed.status, replayed.body]).toEqual([200, { erasures: list }])
   expect((await desk.get(`${PATIENTS}/${id}`)).status).toBe(404)
   expect(await everythingInD1(desk)).not.toMatch(TRACES)
   expect((await desk.get(`${APPOINTMENTS}/${body.id}`)).body.status).toBe('cancelled')

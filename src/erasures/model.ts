@@ -91,4 +91,6 @@ const REPLAYED_MAX = 100
 export const ReplayErasures = component('ReplayErasures', {
   erasures: list(v.object({ patient_id: text(100), erased_at: IsoInstant }), REPLAYED_MAX, 'erasure'),
 })
+export const ReplayedErasures = component('ReplayedErasures', { erasures: v.array(ErasedPatient) })
+
 export type ReplayErasures = v.InferOutput<typeof ReplayErasures>

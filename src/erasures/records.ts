@@ -8,8 +8,9 @@ import { type PatientRow, patients } from '../patients/model'
 import { erasures } from './model'
 
 /**
- * How the records of a patient leave D1. SQLite leaves deleted bytes in its file, but writes a row over itself
- * where its length stays the same: so each text is overwritten first, by as many bytes, and deleted then.
+ * How the records of a patient leave D1. SQLite leaves deleted bytes in its file, but writes a row over
+ * itself where its length stays the same: so each text is overwritten first, by as many bytes, and deleted
+ * then.
  */
 export const eraseRecords = (ctx: Ctx, before: PatientRow, op: SQL<string>, erasedAt: number) =>
   [
@@ -26,8 +27,8 @@ const insertErasure = (ctx: Ctx, before: PatientRow, op: SQL<string>, erasedAt: 
   ctx.db
     .insert(erasures)
     .select(
-      sql`SELECT ${ctx.clinic.id}, ${before.id}, ${erasedAt}, ${op}, 'erasing', ${JSON.stringify(fieldsOf(before))},
-        changes(), 0, 0, NULL`,
+      sql`SELECT ${ctx.clinic.id}, ${before.id}, ${erasedAt}, ${op}, 'erasing',
+        ${JSON.stringify(fieldsOf(before))}, changes(), 0, 0, NULL`,
     )
     .onConflictDoUpdate({
       target: [erasures.clinicId, erasures.patientId],

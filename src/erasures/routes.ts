@@ -2,7 +2,7 @@ import * as v from 'valibot'
 import { needs } from '../access/permissions'
 import { body, doc, query, refuses, reply, replyPage, resource } from '../http/endpoint'
 import { erasePatient, listErasures, replayErasures } from './actions'
-import { ErasedPatient, EraseQuery, Erasure, ListErasures, ReplayErasures } from './model'
+import { ErasedPatient, EraseQuery, Erasure, ListErasures, ReplayErasures, ReplayedErasures } from './model'
 
 export const erasing = resource().delete(
   '/:id',
@@ -30,8 +30,9 @@ export const erasureList = resource()
   )
   .post(
     '/replay',
-    doc('Erase again whom a restored backup has brought back', 200, v.array(ErasedPatient)),
+    doc('Erase again whom a restored backup has brought back', 200, ReplayedErasures),
     needs('patients:erase'),
     body(ReplayErasures),
-    async (c) => reply(c, v.array(ErasedPatient), await replayErasures(c.var.ctx, c.req.valid('json'))),
+    async (c) =>
+      reply(c, ReplayedErasures, { erasures: await replayErasures(c.var.ctx, c.req.valid('json')) }),
   )
