@@ -10,7 +10,7 @@ import { selectPatient } from '../patients/actions'
 import type { PatientRow } from '../patients/model'
 import { notFound, Problem } from '../problem'
 import { askedDaysOf } from '../recorder/client'
-import { countKept, eraseOn, eraseOnDays, selectAhead } from './days'
+import { countKept, eraseOn, selectAhead } from './days'
 import {
   type ErasedPatient,
   type EraseQuery,
@@ -22,11 +22,12 @@ import {
   toErasure,
 } from './model'
 import { eraseRecords, markErasing, selectErasure } from './records'
+import { eraseRemainder } from './remainder'
 
 /**
  * Erases a patient. New requests do not find the patient from the first step on; then D1 and the days say
  * whether a visit is ahead; then the records leave D1, in one transaction with the erasure; then each day
- * erases what is written of the visits. Whatever is interrupted, the same request goes on with it.
+ * erases what is written of the visits, and what other systems have sent goes. Whatever is interrupted, the same request goes on with it.
  */
 export async function erasePatient(ctx: Ctx, id: string, wanted: EraseQuery): Promise<Erasure> {
   const [[patient], [known]] = await ctx.db.batch([selectPatient(ctx, id), selectErasure(ctx, id)])
@@ -38,7 +39,7 @@ export async function erasePatient(ctx: Ctx, id: string, wanted: EraseQuery): Pr
 }
 
 async function finish(ctx: Ctx, begun: ErasureRow): Promise<Erasure> {
-  const { row, why } = await eraseOnDays(ctx, begun)
+  const { row, why } = await eraseRemainder(ctx, begun)
   const [counted] = await countKept(ctx, row.patientId)
   return toErasure(row, (counted?.count ?? 0) - row.cancelled, why)
 }
@@ -115,7 +116,7 @@ export async function replayErasures(ctx: Ctx, { erasures: told }: ReplayErasure
     if (patient) await ctx.db.batch([...eraseRecords(ctx, patient, sql`${ctx.once.opId}`, erasedAt)])
     const [row] = patient ? await selectErasure(ctx, id) : [known]
     replayed.push(
-      row ? toErased((await eraseOnDays(ctx, row)).row) : { patient_id: id, erased_at, state: 'erased' },
+      row ? toErased((await eraseRemainder(ctx, row)).row) : { patient_id: id, erased_at, state: 'erased' },
     )
   }
   return replayed

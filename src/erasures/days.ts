@@ -6,39 +6,32 @@ import type { Refusal } from '../doctor-day/commands'
 import { dayKey } from '../doctor-day/storage/address'
 import { doctors } from '../doctors/model'
 import { opening } from '../doctors/terms'
-import { type ErasureRow, erasures } from './model'
-import { selectErasure } from './records'
+import { type Done, type ErasureRow, FIRST, type Position } from './model'
 
 /** The days on which an erased patient had an appointment erase what is written of it. */
 
 /** Each is an object that has to wake. */
 const DAYS_AT_ONCE = 20
 
-/** Within the time limit of a request. What is left is done by the next request of the same erasure. */
-const WORK_MS_MAX = 5_000
-
 interface Visited {
   doctorId: string
   date: string
 }
 
-/** Goes on from where the erasure has come to. `why`: a day refused; the erasure waits for it. */
-export async function eraseOnDays(ctx: Ctx, begun: ErasureRow): Promise<{ row: ErasureRow; why?: Refusal }> {
-  const startedAt = Date.now()
-  let row = begun
-  while (row.state === 'erasing') {
-    const days = await selectVisited(ctx, row)
-    const answers = await Promise.all(days.map((day) => eraseOn(ctx, row, day)))
-    const refused = answers.find((answer) => !answer.ok)
-    if (refused && !refused.ok) return { row, why: refused.refused }
-    const sums = answers.map((answer) => (answer.ok ? answer.reply : { texts: 0, cancelled: 0 }))
-    row = await advance(ctx, row, days, {
-      texts: sums.reduce((sum, { texts }) => sum + texts, 0),
-      cancelled: sums.reduce((sum, { cancelled }) => sum + cancelled, 0),
-    })
-    if (Date.now() - startedAt > WORK_MS_MAX) break
+/** A step: the next days. `refused`: one of them cannot erase now, and the erasure waits for it. */
+export async function eraseSomeDays(ctx: Ctx, row: ErasureRow): Promise<Done | { refused: Refusal }> {
+  const [, ...last] = row.doneUntil ?? FIRST
+  const days = await selectVisited(ctx, row.patientId, last)
+  const answers = await Promise.all(days.map((day) => eraseOn(ctx, row, day)))
+  const sums = { texts: 0, cancelled: 0 }
+  for (const answer of answers) {
+    if (!answer.ok) return { refused: answer.refused }
+    sums.texts += answer.reply.texts
+    sums.cancelled += answer.reply.cancelled
   }
-  return { row }
+  const until = days.at(-1)
+  const isLast = days.length < DAYS_AT_ONCE || !until
+  return { sums, until: isLast ? null : ['days', until.date, until.doctorId] }
 }
 
 /** A retry finds the first reply of the day: nothing is counted twice. */
@@ -57,16 +50,16 @@ export async function eraseOn(ctx: Ctx, { patientId, opId }: ErasureRow, { docto
   })
 }
 
-const selectVisited = (ctx: Ctx, { patientId, doneUntil }: ErasureRow): Promise<Visited[]> =>
+const selectVisited = (ctx: Ctx, patientId: string, [date, doctorId]: Position): Promise<Visited[]> =>
   ctx.db
     .selectDistinct({ date: appointments.date, doctorId: appointments.doctorId })
     .from(appointments)
     .where(
       and(
         isOf(ctx, patientId),
-        doneUntil
-          ? sql`(${appointments.date}, ${appointments.doctorId}) > (${doneUntil[0]}, ${doneUntil[1]})`
-          : undefined,
+        date === undefined
+          ? undefined
+          : sql`(${appointments.date}, ${appointments.doctorId}) > (${date}, ${doctorId})`,
       ),
     )
     .orderBy(appointments.date, appointments.doctorId)
@@ -74,37 +67,6 @@ const selectVisited = (ctx: Ctx, { patientId, doneUntil }: ErasureRow): Promise<
 
 const isOf = (ctx: Ctx, patientId: string): SQL | undefined =>
   and(eq(appointments.clinicId, ctx.clinic.id), eq(appointments.patientId, patientId))
-
-/** Two requests of one erasure may work at once: the first to come this far counts. */
-async function advance(
-  ctx: Ctx,
-  row: ErasureRow,
-  days: Visited[],
-  sums: { texts: number; cancelled: number },
-) {
-  const last = days.at(-1)
-  const isDone = days.length < DAYS_AT_ONCE
-  const [, [now]] = await ctx.db.batch([
-    ctx.db
-      .update(erasures)
-      .set({
-        texts: sql`texts + ${sums.texts}`,
-        cancelled: sql`cancelled + ${sums.cancelled}`,
-        ...(last && { doneUntil: [last.date, last.doctorId] }),
-        ...(isDone && { state: 'erased' as const }),
-      })
-      .where(
-        and(
-          eq(erasures.clinicId, ctx.clinic.id),
-          eq(erasures.patientId, row.patientId),
-          eq(erasures.state, 'erasing'),
-          sql`done_until IS ${row.doneUntil ? JSON.stringify(row.doneUntil) : null}`,
-        ),
-      ),
-    selectErasure(ctx, row.patientId),
-  ])
-  return now ?? row
-}
 
 export const countKept = (ctx: Ctx, patientId: string) =>
   ctx.db.select({ count: sql<number>`count(*)` }).from(appointments).where(isOf(ctx, patientId))

@@ -4,11 +4,27 @@ import { cursor, limit } from '../lib/page'
 import { component, list, text } from '../lib/schema'
 import { IsoInstant, iso } from '../lib/time'
 
+/** What is erased after the record, in this order: each may take many steps. */
+export const PHASES = ['days', 'tests', 'events', 'files'] as const
+export type Phase = (typeof PHASES)[number]
+
+/** How far an erasure has come: the phase, and in it the last thing that was done. */
+export type Progress = [Phase, ...(string | number)[]]
+
+export const FIRST: Progress = ['days']
+export type Position = (string | number)[]
+
+/** What a step has done. `until`: where the next step of this phase begins; null: the phase is complete. */
+export interface Done {
+  sums: Partial<Record<'texts' | 'cancelled' | 'tests' | 'events' | 'stagedRows', number>>
+  until: Progress | null
+}
+
 /**
  * Patients who were erased. Nothing else is left of them but their id, in appointments and in the logs of
  * days. A restored backup has patients who were erased later, so this list outlives a restore.
  *
- * `doneUntil`: the last day whose texts were erased; the others follow in this order.
+ * `doneUntil` is NULL before the first step.
  */
 export const erasures = sqliteTable(
   'erasures',
@@ -23,11 +39,18 @@ export const erasures = sqliteTable(
     stagedRows: integer('staged_rows').notNull(),
     texts: integer('texts').notNull(),
     cancelled: integer('cancelled').notNull(),
-    doneUntil: textColumn('done_until', { mode: 'json' }).$type<[date: string, doctorId: string]>(),
+    doneUntil: textColumn('done_until', { mode: 'json' }).$type<Progress>(),
+    /** What test records and events call the patient, in lower case. Blank once the erasure is complete. */
+    calledBy: textColumn('called_by', { mode: 'json' }).$type<string[]>().notNull(),
+    tests: integer('tests').notNull(),
+    events: integer('events').notNull(),
+    /** The operation that registered the patient: a late retry of it registers nobody. */
+    madeBy: textColumn('made_by').notNull(),
   },
   (t) => [
     primaryKey({ columns: [t.clinicId, t.patientId] }),
     index('erasures_by_time').on(t.clinicId, t.erasedAt, t.patientId),
+    index('erasures_made_by').on(t.clinicId, t.madeBy),
   ],
 )
 
@@ -43,14 +66,21 @@ export const EraseQuery = v.object({
 })
 export type EraseQuery = v.InferOutput<typeof EraseQuery>
 
-/** `state`: `erasing` where some days could not be asked yet; then repeat the request. */
+/** `state`: `erasing` where some of the work is left; then repeat the request. */
 export const Erasure = component('Erasure', {
   patient_id: v.string(),
   erased_at: v.string(),
   state: v.picklist(['erasing', 'erased']),
   /** The code of the problem for which the erasure waits. */
   waits_for: v.optional(v.string()),
-  erased: v.object({ fields: v.array(v.string()), texts: v.number(), staged_rows: v.number() }),
+  /** `tests` and `events`: those that named the patient lost that name and what they said. */
+  erased: v.object({
+    fields: v.array(v.string()),
+    texts: v.number(),
+    staged_rows: v.number(),
+    tests: v.number(),
+    events: v.number(),
+  }),
   appointments_cancelled: v.number(),
   appointments_kept: v.number(),
 })
@@ -63,7 +93,13 @@ export const toErasure = (row: ErasureRow, kept: number, waitsFor?: string): Era
   erased_at: iso(row.erasedAt),
   state: row.state,
   ...(waitsFor && { waits_for: waitsFor }),
-  erased: { fields: row.fields, texts: row.texts, staged_rows: row.stagedRows },
+  erased: {
+    fields: row.fields,
+    texts: row.texts,
+    staged_rows: row.stagedRows,
+    tests: row.tests,
+    events: row.events,
+  },
   appointments_cancelled: row.cancelled,
   appointments_kept: kept,
 })

@@ -5,13 +5,10 @@ import { stagedRows } from '../imports/model'
 import { FOLDING } from '../lib/folding'
 import { isPatient, passOn } from '../patients/actions'
 import { type PatientRow, patients } from '../patients/model'
+import { blank, zeros } from './in-place'
 import { erasures } from './model'
 
-/**
- * How the records of a patient leave D1. SQLite leaves deleted bytes in its file, but writes a row over
- * itself where its length stays the same: so each text is overwritten first, by as many bytes, and deleted
- * then.
- */
+/** How the record of a patient leaves D1: each text is written over in place first, and deleted then. */
 export const eraseRecords = (ctx: Ctx, before: PatientRow, op: SQL<string>, erasedAt: number) =>
   [
     overwriteStagedRows(ctx, before),
@@ -28,12 +25,22 @@ const insertErasure = (ctx: Ctx, before: PatientRow, op: SQL<string>, erasedAt: 
     .insert(erasures)
     .select(
       sql`SELECT ${ctx.clinic.id}, ${before.id}, ${erasedAt}, ${op}, 'erasing',
-        ${JSON.stringify(fieldsOf(before))}, changes(), 0, 0, NULL`,
+        ${JSON.stringify(fieldsOf(before))}, changes(), 0, 0, NULL, ${calledBy(ctx, before)}, 0, 0,
+        ${before.opId}`,
     )
     .onConflictDoUpdate({
       target: [erasures.clinicId, erasures.patientId],
-      set: { opId: op, state: 'erasing', doneUntil: null },
+      set: { opId: op, state: 'erasing', doneUntil: null, calledBy: sql`excluded.called_by` },
     })
+
+/** Its id, and its identifiers but for those that another patient has in another system. */
+const calledBy = (ctx: Ctx, { id, identifiers }: PatientRow): SQL => sql`(
+  SELECT json_group_array(DISTINCT lower(value)) FROM json_each(${JSON.stringify([
+    id,
+    ...(identifiers ?? []).map(({ value }) => value),
+  ])}) told
+  WHERE NOT EXISTS (SELECT 1 FROM patient_identifiers
+    WHERE clinic_id = ${ctx.clinic.id} AND lower_value = lower(told.value) AND patient_id <> ${id}))`
 
 /** What the record said of the patient. */
 const fieldsOf = (row: PatientRow): string[] => {
@@ -64,21 +71,12 @@ const TEXTS = [
   ] as const),
 ]
 
-const bytesOf = (column: string): string => `length(CAST(${column} AS BLOB))`
-
-/** As many zeros as the text has bytes. Null stays null. */
-const zeros = (column: string): string => `substr(hex(zeroblob(${bytesOf(column)})), 1, ${bytesOf(column)})`
-
-/** JSON of the same length that holds nothing. */
-const blank = (column: string, [open, close]: readonly [string, string]): string =>
-  `'${open}' || printf('%*s', ${bytesOf(column)} - ${open.length + close.length}, '') || '${close}'`
-
 const overwritePatient = (ctx: Ctx, id: string) =>
   ctx.db
     .update(patients)
     .set({
       ...Object.fromEntries(TEXTS.map(([field, column]) => [field, sql.raw(zeros(column))])),
-      identifiers: sql.raw(blank('identifiers', ['[', ']'])),
+      identifiers: sql.raw(blank('identifiers', '[', ']')),
       // As long a number: SQLite stores 0 and 1 in no byte, and others up to 127 in one.
       age: sql`CASE WHEN age > 127 THEN 128 WHEN age > 1 THEN 2 ELSE age END`,
       contactOk: sql`contact_ok * 0`,
@@ -91,16 +89,18 @@ const overwritePatient = (ctx: Ctx, id: string) =>
  */
 const overwriteStagedRows = (ctx: Ctx, { opId, id, phone, name, nameFolded }: PatientRow) => {
   const isMade = sql`s.job_id = ${opId} AND s.job_id || printf('-%07d', s.row) = ${id}`
-  const isSame = sql`s.identity = ${`${phone}\n${nameFolded}`} AND s.status IS NOT NULL`
+  // The patient as the record says now, and as the row said that made the patient.
+  const isSame = sql`s.status IS NOT NULL AND s.identity IN (${`${phone}\n${nameFolded}`},
+    (SELECT m.identity FROM staged_rows m WHERE m.job_id = ${opId} AND m.job_id || printf('-%07d', m.row) = ${id}))`
   const isBad = sql`s.identity = '' AND lower(trim(s.cells->>'name')) = lower(${name})`
   const ofClinic = sql`FROM imports j JOIN staged_rows s ON s.job_id = j.id
     WHERE j.clinic_id = ${ctx.clinic.id} AND j.kind = 'patients'`
   return ctx.db
     .update(stagedRows)
     .set({
-      cells: sql.raw(blank('cells', [`{"folding":${FOLDING}`, '}'])),
+      cells: sql.raw(blank('cells', `{"folding":${FOLDING}`, '}')),
       identity: sql.raw(zeros('identity')),
-      faults: sql.raw(blank('faults', ['[', ']'])),
+      faults: sql.raw(blank('faults', '[', ']')),
     })
     .where(
       sql`(job_id, row) IN (

@@ -75,7 +75,8 @@ async function insertOrFind(ctx: Ctx, wanted: NewPatient, phone: string) {
           ${birthDate}, ${ageAt}, ${language}, ${notes},
           ${contact_ok === undefined ? null : Number(contact_ok)},
           ${hasIdentifiers ? JSON.stringify(identifiers) : null}, NULL
-        WHERE NOT EXISTS (SELECT 1 FROM patients WHERE ${isSame}) AND NOT EXISTS ${outdated} ${isFree}`)
+        WHERE NOT EXISTS (SELECT 1 FROM patients WHERE ${isSame}) AND NOT EXISTS ${outdated} ${isFree}
+          AND (${op} = ${ctx.once.opId} OR NOT ${isErased(ctx, op)})`)
       .onConflictDoNothing(),
     audited(ctx, 'patient.registered', id),
     ctx.db
@@ -93,6 +94,10 @@ async function insertOrFind(ctx: Ctx, wanted: NewPatient, phone: string) {
   const registered = { ...versioned, created, differs: differs(wanted, versioned.patient) }
   return { registered, outdated: results[3] }
 }
+
+/** A retry of the request that registered a patient who was erased since. */
+const isErased = (ctx: Ctx, op: SQL) =>
+  sql`EXISTS (SELECT 1 FROM erasures WHERE clinic_id = ${ctx.clinic.id} AND made_by = ${op})`
 
 /** Of several patients with the phone, the one who was registered first. */
 export async function findPatient(ctx: Ctx, wanted: FindPatient): Promise<Patient | null> {
@@ -153,6 +158,11 @@ export function badPhone(phone: string): Problem {
 
 /** Nothing was written: this only finds the words. */
 async function refuse(ctx: Ctx, { identifiers = [] }: NewPatient): Promise<never> {
+  const { opId, replayed } = await ctx.once.claim()
+  const { erased } = await ctx.db.get<{ erased: number }>(
+    sql`SELECT ${isErased(ctx, sql`${opId}`)} AS erased`,
+  )
+  if (replayed && erased) throw notFound('Patient')
   await refuseTaken(ctx, identifiers, NOBODY)
   throw new Problem(
     'phone_in_use',
