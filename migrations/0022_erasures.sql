@@ -17,5 +17,4 @@ CREATE TABLE `erasures` (
 );
 --> statement-breakpoint
 CREATE INDEX `erasures_by_time` ON `erasures` (`clinic_id`,`erased_at`,`patient_id`);--> statement-breakpoint
-CREATE INDEX `erasures_made_by` ON `erasures` (`clinic_id`,`made_by`);--> statement-breakpoint
-ALTER TABLE `patients` ADD `erasing_at` integer;
+CREATE INDEX `erasures_made_by` ON `erasures` (`clinic_id`,`made_by`);

@@ -38,7 +38,8 @@ const isThere = (table: string, more = '') =>
 const ERASING_MS = 60_000
 
 /** A patient who is being erased is found no more. */
-const STAYS = ` AND (erasing_at IS NULL OR erasing_at < sent.at - ${ERASING_MS})`
+const STAYS = ` AND NOT EXISTS (SELECT 1 FROM erasures e WHERE e.clinic_id = sent.clinic
+  AND e.patient_id = sent.patient AND e.erased_at >= sent.at - ${ERASING_MS})`
 
 const DOCTOR_AND_DAY = `doctors.id AS doctorId, doctors.capacity, capacity_by_hours AS capacityByHours,
   working_hours AS workingHours, days.version, days.head`

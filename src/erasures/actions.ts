@@ -5,7 +5,7 @@ import { caughtUp } from '../doctor-day/client'
 import { dayKey } from '../doctor-day/storage/address'
 import { logFailure } from '../lib/log'
 import { cutPage, type Page } from '../lib/page'
-import { instantOf, iso } from '../lib/time'
+import { instantOf } from '../lib/time'
 import { selectPatient } from '../patients/actions'
 import type { PatientRow } from '../patients/model'
 import { notFound, Problem } from '../problem'
@@ -19,9 +19,10 @@ import {
   erasures,
   type ListErasures,
   type ReplayErasures,
+  toErased,
   toErasure,
 } from './model'
-import { eraseRecords, markErasing, selectErasure } from './records'
+import { eraseRecords, hasTakenEffect, markErasing, selectErasure, unmarkErasing } from './records'
 import { eraseRemainder } from './remainder'
 
 /**
@@ -46,14 +47,14 @@ async function finish(ctx: Ctx, begun: ErasureRow): Promise<Erasure> {
 
 async function begin(ctx: Ctx, patient: PatientRow, mayCancel: boolean): Promise<ErasureRow | undefined> {
   const { id } = patient
-  await markErasing(ctx, id, ctx.now)
+  await markErasing(ctx, patient)
   // A request that found the patient before may be on its way to one of these days.
   const asked = await askedDaysOf(ctx.env, ctx.clinic.id, id)
   await Promise.all(asked.map((day) => waitForCopy(ctx, day)))
   const ahead = await selectAhead(ctx, id, today(ctx))
   const inTheWay = mayCancel ? ahead.filter(({ status }) => status === 'checked_in') : ahead
   if (inTheWay.length > 0) {
-    await markErasing(ctx, id, null)
+    await unmarkErasing(ctx, id)
     throw new Problem('appointments_ahead', mayCancel ? IN_THE_CLINIC : AHEAD, {
       appointments: inTheWay.map((one) => one.id),
     })
@@ -87,6 +88,7 @@ export async function listErasures(
     .where(
       and(
         eq(erasures.clinicId, ctx.clinic.id),
+        hasTakenEffect,
         since === undefined ? undefined : gte(erasures.erasedAt, Date.parse(instantOf(since))),
         cursor && sql`(${erasures.erasedAt}, ${erasures.patientId}) > (${cursor[0]}, ${cursor[1]})`,
       ),
@@ -96,12 +98,6 @@ export async function listErasures(
   const page = cutPage(rows, limit, ({ erasedAt, patientId }) => [erasedAt, patientId])
   return { ...page, rows: page.rows.map(toErased) }
 }
-
-const toErased = ({ patientId, erasedAt, state }: ErasureRow): ErasedPatient => ({
-  patient_id: patientId,
-  erased_at: iso(erasedAt),
-  state,
-})
 
 /**
  * Erases again whom a restored backup has brought back. What has been erased already stays so; a visit ahead

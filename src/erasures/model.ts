@@ -33,7 +33,8 @@ export const erasures = sqliteTable(
     patientId: textColumn('patient_id').notNull(),
     erasedAt: integer('erased_at').notNull(),
     opId: textColumn('op_id').notNull(),
-    state: textColumn('state', { enum: ['erasing', 'erased'] }).notNull(),
+    /** `begun`: visits ahead may still stop it. For a minute the patient can be booked for nothing. */
+    state: textColumn('state', { enum: ['begun', 'erasing', 'erased'] }).notNull(),
     /** The names of the fields that the record had. */
     fields: textColumn('fields', { mode: 'json' }).$type<string[]>().notNull(),
     stagedRows: integer('staged_rows').notNull(),
@@ -88,10 +89,12 @@ export type Erasure = v.InferOutput<typeof Erasure>
 
 export type ErasureRow = typeof erasures.$inferSelect
 
+const stateOf = ({ state }: ErasureRow) => (state === 'erased' ? state : 'erasing')
+
 export const toErasure = (row: ErasureRow, kept: number, waitsFor?: string): Erasure => ({
   patient_id: row.patientId,
   erased_at: iso(row.erasedAt),
-  state: row.state,
+  state: stateOf(row),
   ...(waitsFor && { waits_for: waitsFor }),
   erased: {
     fields: row.fields,
@@ -130,3 +133,9 @@ export const ReplayErasures = component('ReplayErasures', {
 export const ReplayedErasures = component('ReplayedErasures', { erasures: v.array(ErasedPatient) })
 
 export type ReplayErasures = v.InferOutput<typeof ReplayErasures>
+
+export const toErased = (row: ErasureRow): ErasedPatient => ({
+  patient_id: row.patientId,
+  erased_at: iso(row.erasedAt),
+  state: stateOf(row),
+})

@@ -1,4 +1,4 @@
-import { and, eq, type SQL, sql } from 'drizzle-orm'
+import { and, eq, ne, type SQL, sql } from 'drizzle-orm'
 import { audited } from '../audit/model'
 import type { Ctx } from '../context'
 import { stagedRows } from '../imports/model'
@@ -30,8 +30,13 @@ const insertErasure = (ctx: Ctx, before: PatientRow, op: SQL<string>, erasedAt: 
     )
     .onConflictDoUpdate({
       target: [erasures.clinicId, erasures.patientId],
-      set: { opId: op, state: 'erasing', doneUntil: null, calledBy: sql`excluded.called_by` },
+      set: {
+        ...{ opId: op, state: 'erasing', doneUntil: null, erasedAt },
+        ...{ fields: said('fields'), calledBy: said('called_by'), stagedRows: said('staged_rows') },
+      },
     })
+
+const said = (column: string) => sql.raw(`excluded.${column}`)
 
 /** Its id, and its identifiers but for those that another patient has in another system. */
 const calledBy = (ctx: Ctx, { id, identifiers }: PatientRow): SQL => sql`(
@@ -114,8 +119,40 @@ export const selectErasure = (ctx: Ctx, id: string) =>
   ctx.db
     .select()
     .from(erasures)
-    .where(and(eq(erasures.clinicId, ctx.clinic.id), eq(erasures.patientId, id)))
+    .where(and(isErasureOf(ctx, id), hasTakenEffect))
 
-/** No new request finds the patient from now on, for a minute: finding.ts. Null takes it back. */
-export const markErasing = (ctx: Ctx, id: string, at: number | null) =>
-  ctx.db.update(patients).set({ erasingAt: at }).where(isPatient(ctx, id))
+/** A row that is only a mark says that an erasure may come. */
+export const hasTakenEffect = ne(erasures.state, 'begun')
+
+const isErasureOf = (ctx: Ctx, id: string) =>
+  and(eq(erasures.clinicId, ctx.clinic.id), eq(erasures.patientId, id))
+
+/**
+ * No new request finds the patient from now on, for a minute: finding.ts. The mark is no column of the
+ * patient, whose row would grow, and so leave its bytes in the file.
+ */
+export const markErasing = (ctx: Ctx, { id, opId }: PatientRow) =>
+  ctx.db
+    .insert(erasures)
+    .values({
+      ...{ clinicId: ctx.clinic.id, patientId: id, erasedAt: ctx.now, opId: ctx.once.opId, state: 'begun' },
+      ...{
+        fields: [],
+        stagedRows: 0,
+        texts: 0,
+        cancelled: 0,
+        calledBy: [],
+        tests: 0,
+        events: 0,
+        madeBy: opId,
+      },
+    })
+    .onConflictDoUpdate({
+      target: [erasures.clinicId, erasures.patientId],
+      set: { erasedAt: ctx.now },
+      setWhere: eq(erasures.state, 'begun'),
+    })
+
+/** The visits ahead have stopped it. */
+export const unmarkErasing = (ctx: Ctx, id: string) =>
+  ctx.db.delete(erasures).where(and(isErasureOf(ctx, id), eq(erasures.state, 'begun')))

@@ -74,7 +74,7 @@ async function insertOrFind(ctx: Ctx, wanted: NewPatient, phone: string) {
           (SELECT coalesce(max(namesake) + 1, 0) FROM patients WHERE ${isNamed}), 1, NULL,
           ${birthDate}, ${ageAt}, ${language}, ${notes},
           ${contact_ok === undefined ? null : Number(contact_ok)},
-          ${hasIdentifiers ? JSON.stringify(identifiers) : null}, NULL
+          ${hasIdentifiers ? JSON.stringify(identifiers) : null}
         WHERE NOT EXISTS (SELECT 1 FROM patients WHERE ${isSame}) AND NOT EXISTS ${outdated} ${isFree}
           AND (${op} = ${ctx.once.opId} OR NOT ${isErased(ctx, op)})`)
       .onConflictDoNothing(),
@@ -97,7 +97,8 @@ async function insertOrFind(ctx: Ctx, wanted: NewPatient, phone: string) {
 
 /** A retry of the request that registered a patient who was erased since. */
 const isErased = (ctx: Ctx, op: SQL) =>
-  sql`EXISTS (SELECT 1 FROM erasures WHERE clinic_id = ${ctx.clinic.id} AND made_by = ${op})`
+  sql`EXISTS (SELECT 1 FROM erasures WHERE clinic_id = ${ctx.clinic.id} AND made_by = ${op}
+    AND state <> 'begun')`
 
 /** Of several patients with the phone, the one who was registered first. */
 export async function findPatient(ctx: Ctx, wanted: FindPatient): Promise<Patient | null> {

@@ -72,7 +72,7 @@ export const PATIENTS: Kind<PatientRow> = {
               FROM patients p WHERE p.clinic_id = ${clinicId} AND p.phone = t.phone
                 AND p.name_folded = t.folded), 0), 1, NULL,
             t.cells->>'birth_date', iif(${SAID_AGE} IS NULL, NULL, ${now}), t.cells->>'language',
-            t.cells->>'notes', t.cells->>'contact_ok', NULL, NULL
+            t.cells->>'notes', t.cells->>'contact_ok', NULL
           FROM (SELECT ${newRecordId('r')} AS id, r.job_id, r.row, r.cells, r.cells->>'phone' AS phone,
               r.cells->>'shared_phone' AS is_shared, r.cells->>'folded' AS folded,
               row_number() OVER (PARTITION BY r.cells->>'phone' ORDER BY r.row) AS place,

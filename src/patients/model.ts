@@ -52,8 +52,6 @@ export const patients = sqliteTable(
     contactOk: integer('contact_ok', { mode: 'boolean' }),
     /** NULL where there are none. */
     identifiers: textColumn('identifiers', { mode: 'json' }).$type<Identifier[]>(),
-    /** An erasure began: for a minute the patient can be booked for nothing. */
-    erasingAt: integer('erasing_at'),
   },
   (t) => [
     uniqueIndex('patients_identity').on(t.clinicId, t.phone, t.nameFolded, t.namesake),

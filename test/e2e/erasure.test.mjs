@@ -35,7 +35,11 @@ test('canaries', async (t) => {
       body: typeof body === 'object' ? JSON.stringify(body) : body,
     })
     const text = await answer.text()
-    return { status: answer.status, headers: answer.headers, body: text.startsWith('{') || text.startsWith('[') ? JSON.parse(text) : text }
+    return {
+      status: answer.status,
+      headers: answer.headers,
+      body: text.startsWith('{') || text.startsWith('[') ? JSON.parse(text) : text,
+    }
   }
   let keys = 0
   const keyed = () => ({ 'Idempotency-Key': `key-${(keys += 1)}` })
@@ -43,7 +47,10 @@ test('canaries', async (t) => {
     assert.ok(statuses.includes(answer.status), JSON.stringify([answer.status, answer.body]))
     return answer.body
   }
-  const doctor = expectStatus(await send('/api/v1/doctors', { name: 'Dr X', code: 'X-1', capacity: 20 }), 201).id
+  const doctor = expectStatus(
+    await send('/api/v1/doctors', { name: 'Dr X', code: 'X-1', capacity: 20 }),
+    201,
+  ).id
 
   // 1 registered by POST
   const person = {
@@ -94,16 +101,17 @@ test('canaries', async (t) => {
     }),
     200,
   )
-  for (const query of [`q=${told[0].word}`, `phone=${person.phone.slice(1)}`, `identifier=${mended.identifiers[0].value}`])
+  for (const query of [
+    `q=${told[0].word}`,
+    `phone=${person.phone.slice(1)}`,
+    `identifier=${mended.identifiers[0].value}`,
+  ])
     expectStatus(await call('GET', `/api/v1/patients?${query}`), 200)
   expectStatus(await send('/api/v1/patients/search', { q: canary('search') }), 200)
 
   // files
   const bulk = async (path, type, text) => {
-    const { job_id } = expectStatus(
-      await call('POST', path, text, { 'Content-Type': type, ...keyed() }),
-      202,
-    )
+    const { job_id } = expectStatus(await call('POST', path, text, { 'Content-Type': type, ...keyed() }), 202)
     await eventually(
       () => service.get(`${path.split('?')[0]}/${job_id}`),
       ({ body }) => body.status === 'completed',
@@ -144,7 +152,11 @@ test('canaries', async (t) => {
     ...others.slice(30),
   ]
   await bulk('/api/v1/patients/bulk?mode=partial', 'text/csv', csvOf(rows))
-  await bulk('/api/v1/patients/bulk?mode=partial', 'text/csv', csvOf([{ ...csvRow, notes: canary('csv again notes') }]))
+  await bulk(
+    '/api/v1/patients/bulk?mode=partial',
+    'text/csv',
+    csvOf([{ ...csvRow, notes: canary('csv again notes') }]),
+  )
   const ndRow = row('ndjson')
   await bulk(
     '/api/v1/patients/bulk?mode=partial',
@@ -152,14 +164,20 @@ test('canaries', async (t) => {
     [...others, ndRow].map((one) => JSON.stringify(one)).join('\n'),
   )
   expectStatus(
-    await call('POST', '/api/v1/patients/bulk', csvOf([{ ...ndRow, age: 999, notes: canary('strict bad') }]), {
-      'Content-Type': 'text/csv',
-      ...keyed(),
-    }),
+    await call(
+      'POST',
+      '/api/v1/patients/bulk',
+      csvOf([{ ...ndRow, age: 999, notes: canary('strict bad') }]),
+      {
+        'Content-Type': 'text/csv',
+        ...keyed(),
+      },
+    ),
     422,
     400,
   )
-  const found = async (phone) => expectStatus(await call('GET', `/api/v1/patients?phone=${phone.slice(1)}`), 200)[0].id
+  const found = async (phone) =>
+    expectStatus(await call('GET', `/api/v1/patients?phone=${phone.slice(1)}`), 200)[0].id
   const [second, third] = [await found(csvRow.phone), await found(ndRow.phone)]
 
   // visits
@@ -174,28 +192,64 @@ test('canaries', async (t) => {
   })
   const kept = expectStatus(await send('/api/v1/appointments', visit(first.id, soon, 'booked'), keyed()), 201)
   expectStatus(
-    await call('PATCH', `/api/v1/appointments/${kept.id}`, { reason: canary('new reason'), notes: canary('new visit notes') }, {
-      'Content-Type': 'application/json',
-      ...keyed(),
-    }),
+    await call(
+      'PATCH',
+      `/api/v1/appointments/${kept.id}`,
+      { reason: canary('new reason'), notes: canary('new visit notes') },
+      {
+        'Content-Type': 'application/json',
+        ...keyed(),
+      },
+    ),
     200,
   )
   const moved = expectStatus(await send('/api/v1/appointments', visit(second, soon, 'moved'), keyed()), 201)
   expectStatus(await send(`/api/v1/appointments/${moved.id}/reschedule`, { date: later }, keyed()), 200)
-  const cancelled = expectStatus(await send('/api/v1/appointments', visit(third, later, 'cancelled'), keyed()), 201)
-  expectStatus(await send(`/api/v1/appointments/${cancelled.id}/cancel`, { reason: canary('cancel reason') }, keyed()), 200)
-  const hold = expectStatus(await send('/api/v1/appointments/holds', { doctor_id: doctor, date: later, ttl_seconds: 60 }), 201)
+  const cancelled = expectStatus(
+    await send('/api/v1/appointments', visit(third, later, 'cancelled'), keyed()),
+    201,
+  )
   expectStatus(
-    await send('/api/v1/appointments', { patient_id: third, hold_id: hold.hold_id, reason: canary('held reason'), notes: canary('held notes') }, keyed()),
+    await send(`/api/v1/appointments/${cancelled.id}/cancel`, { reason: canary('cancel reason') }, keyed()),
+    200,
+  )
+  const hold = expectStatus(
+    await send('/api/v1/appointments/holds', { doctor_id: doctor, date: later, ttl_seconds: 60 }),
+    201,
+  )
+  expectStatus(
+    await send(
+      '/api/v1/appointments',
+      {
+        patient_id: third,
+        hold_id: hold.hold_id,
+        reason: canary('held reason'),
+        notes: canary('held notes'),
+      },
+      keyed(),
+    ),
     201,
   )
   for (let n = 0; n < 12; n += 1)
     expectStatus(
-      await send('/api/v1/appointments', { patient_id: await found(others[n].phone.replaceAll(' ', '')), doctor_id: doctor, date: n % 2 ? soon : later, reason: `Other ${n}` }, keyed()),
+      await send(
+        '/api/v1/appointments',
+        {
+          patient_id: await found(others[n].phone.replaceAll(' ', '')),
+          doctor_id: doctor,
+          date: n % 2 ? soon : later,
+          reason: `Other ${n}`,
+        },
+        keyed(),
+      ),
       201,
     )
   const walked = expectStatus(
-    await send('/api/v1/checkins/walk-in', { patient_id: second, doctor_id: doctor, reason: canary('walk-in reason') }, keyed()),
+    await send(
+      '/api/v1/checkins/walk-in',
+      { patient_id: second, doctor_id: doctor, reason: canary('walk-in reason') },
+      keyed(),
+    ),
     201,
   )
   expectStatus(await send(`/api/v1/checkins/doctors/${doctor}/queue/next`, { room: '1' }, keyed()), 200)
@@ -203,20 +257,36 @@ test('canaries', async (t) => {
 
   // tests and webhooks
   const mrn = person.identifiers[0].value
-  const test_ = (n, what) => ({ test_id: `t${n}`, patient_id: mrn, clinic_id: 'demo', test_type: 'blood', result: `${canary(what)} high` })
+  const test_ = (n, what) => ({
+    test_id: `t${n}`,
+    patient_id: mrn,
+    clinic_id: 'demo',
+    test_type: 'blood',
+    result: `${canary(what)} high`,
+  })
   expectStatus(await send('/tests', test_(1, 'test result'), keyed()), 201)
   expectStatus(await send('/tests', { ...test_(2, 'test result by id'), patient_id: first.id }, keyed()), 201)
   const testRow = test_(3, 'csv test result')
-  await bulk('/api/v1/tests/bulk', 'text/csv', `${Object.keys(testRow).join()}\n${Object.values(testRow).join()}`)
+  await bulk(
+    '/api/v1/tests/bulk',
+    'text/csv',
+    `${Object.keys(testRow).join()}\n${Object.values(testRow).join()}`,
+  )
   expectStatus(
-    await send('/webhook/appointments', {
-      event_type: 'scheduled',
-      appointment_id: 'ext-1',
-      patient_id: mrn,
-      timestamp: new Date().toISOString(),
-      notes: canary('event notes'),
-    }, keyed()),
-    200, 201, 202,
+    await send(
+      '/webhook/appointments',
+      {
+        event_type: 'scheduled',
+        appointment_id: 'ext-1',
+        patient_id: mrn,
+        timestamp: new Date().toISOString(),
+        notes: canary('event notes'),
+      },
+      keyed(),
+    ),
+    200,
+    201,
+    202,
   )
   t.diagnostic(`${told.length} canaries`)
 
@@ -232,12 +302,20 @@ test('canaries', async (t) => {
     const bytes = readFileSync(file).toString('latin1').toLowerCase()
     const hits = told.filter(({ word }) => bytes.includes(word.toLowerCase()))
     if (hits.length) {
-      console.log(file.replace(service.stateDir, ''), hits.map(({ place, word }) => `${place}:${word}x${bytes.split(word.toLowerCase()).length - 1}`).join(', '))
+      console.log(
+        file.replace(service.stateDir, ''),
+        hits
+          .map(({ place, word }) => `${place}:${word}x${bytes.split(word.toLowerCase()).length - 1}`)
+          .join(', '),
+      )
     }
   }
   const left = told.filter(({ word }) => logs.toLowerCase().includes(word.toLowerCase()))
   console.log('logs', left)
-  if (process.env.KEEP) { const { cpSync } = await import('node:fs'); cpSync(service.stateDir, process.env.KEEP, { recursive: true }) }
+  if (process.env.KEEP) {
+    const { cpSync } = await import('node:fs')
+    cpSync(service.stateDir, process.env.KEEP, { recursive: true })
+  }
 })
 
 const filesIn = (folder) =>
