@@ -68,7 +68,8 @@ async function restore() {
     const count = await replayErasures(UNPACKED, erased, secret)
     takeOver(secret)
     isRestored = true
-    console.log(`${STATE_DIR} is as it was at ${facts.created_at}, but for ${count} erased patients. ${NEXT}`)
+    const but = count > 0 ? `, without ${count} who were erased since` : ''
+    console.log(`${STATE_DIR} is as it was at ${facts.created_at}${but}. ${NEXT}`)
     if (!isKnown) console.log(UNKNOWN)
   } finally {
     rmSync(isRestored || !isNew ? UNPACKED : STATE_DIR, { recursive: true, force: true })
