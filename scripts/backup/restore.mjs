@@ -65,16 +65,20 @@ async function restore() {
       throw new Error('the backup belongs to another secret. Set DOCTORDAY_SECRET to that of its deployment.')
     if (!hasLocal(UNPACKED)) throw new Error('the backup holds no database.')
     for (const path of databasesIn(UNPACKED)) checkDatabase(path)
-    const count = await replayErasures(UNPACKED, erased, secret)
+    const replayed = await replayErasures(UNPACKED, erased, secret)
     takeOver(secret)
     isRestored = true
-    const but = count > 0 ? `, without ${count} who were erased since` : ''
+    const but = replayed.erased > 0 ? `, without ${replayed.erased} patients who are erased` : ''
     console.log(`${STATE_DIR} is as it was at ${facts.created_at}${but}. ${NEXT}`)
+    if (replayed.left > 0) console.log(`${replayed.left} ${UNFINISHED}`)
     if (!isKnown) console.log(UNKNOWN)
   } finally {
     rmSync(isRestored || !isNew ? UNPACKED : STATE_DIR, { recursive: true, force: true })
   }
 }
+
+const UNFINISHED = `erasures are not complete, because days of these patients are damaged. Repair those days, then erase
+the patients once more: the list of erasures names them.`
 
 const UNKNOWN = `Patients who were erased after the backup are there again. If a list of \`npm run erasures\` exists, restore
 once more with --replace --erasures LIST.`

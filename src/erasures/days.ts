@@ -43,7 +43,8 @@ export async function eraseOn(ctx: Ctx, { patientId, opId }: ErasureRow, { docto
   const [doctor] = terms
   if (!doctor) return { ok: true as const, reply: { texts: 0, cancelled: 0 } }
   const key = dayKey(ctx.clinic.id, doctorId, date)
-  return performOn(ctx, key, `erase:${opId}:${key}`, {
+  // A replay is one operation for many patients.
+  return performOn(ctx, key, `erase:${opId}:${patientId}:${key}`, {
     type: 'erase_patient',
     opening: opening(ctx, doctor, date),
     patientId,
