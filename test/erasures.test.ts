@@ -226,6 +226,121 @@ test('rows of files that made, meant or named the patient are blank, and those o
   expect(await everythingInD1(desk)).toContain('nils@example.com')
 })
 
+test('records of tests, events and rows of files that name the patient lose the patient and what they say', async () => {
+  const desk = await openFrontDesk()
+  const id = await register(desk)
+  const other = await desk.post(PATIENTS, {
+    name: 'Other',
+    phone: '+1 202 555 0175',
+    identifiers: [{ system: 'insurer', value: 'SHARED-1' }],
+  })
+  expect(other.status).toBe(201)
+  const etag = { 'If-Match': '"1"', 'Content-Type': 'application/json' }
+  const identifiers = [...GRETA.identifiers, { system: 'mrn', value: 'shared-1' }]
+  const changed = await desk.send('PATCH', `${PATIENTS}/${id}`, JSON.stringify({ identifiers }), etag)
+  expect(changed.status).toBe(200)
+  const birdOf = (patientId: string) => (patientId === 'SHARED-1' ? 'Heron' : 'Kanarie')
+  const record = (test_id: string, patient_id: string) => ({
+    ...{
+      test_id,
+      patient_id,
+      clinic_id: desk.clinicId,
+      test_type: 'blood',
+      result: `${birdOf(patient_id)} ${test_id}`,
+    },
+  })
+  const event = (appointment_id: string, patient_id: string) => ({
+    ...{ event_type: 'scheduled', appointment_id, patient_id, timestamp: '2040-01-01T10:00:00Z' },
+    notes: `${birdOf(patient_id)} ${appointment_id}`,
+  })
+  for (const [n, name] of ['KANARIE-77', 'kanarie-77', id, 'SHARED-1'].entries()) {
+    expect((await desk.post('/tests', record(`t${n}`, name))).status).toBe(201)
+    expect((await desk.post('/webhook/appointments', event(`e${n}`, name))).status).toBe(200)
+  }
+  const rows = [record('t8', 'KANARIE-77'), record('t9', 'SHARED-1')]
+  const upload = await desk.send(
+    'POST',
+    '/api/v1/tests/bulk',
+    rows.map((row) => JSON.stringify(row)).join('\n'),
+    {
+      'Idempotency-Key': 'file',
+      'Content-Type': 'application/x-ndjson',
+    },
+  )
+  const job = `/api/v1/tests/bulk/${upload.body.job_id}`
+  await expect.poll(async () => (await desk.get(job)).body.status).toBe('completed')
+  expect((await erase(desk, id)).body.erased).toMatchObject({ tests: 4, events: 3, staged_rows: 1 })
+  const { body: tests } = await desk.get(`/tests?clinic_id=${desk.clinicId}`)
+  const told = tests.map(({ test_id, patient_id, result }: Record<string, string>) => [
+    test_id,
+    patient_id,
+    result,
+  ])
+  expect(told).toEqual([
+    ['t0', '', ''],
+    ['t1', '', ''],
+    ['t2', '', ''],
+    ['t3', 'SHARED-1', 'Heron t3'],
+    ['t8', '', ''],
+    ['t9', 'SHARED-1', 'Heron t9'],
+  ])
+  const { events } = (await desk.get('/events')).body
+  expect(events.map(({ patient_id, notes }: Record<string, string>) => [patient_id, notes]).sort()).toEqual([
+    ['', null],
+    ['', null],
+    ['', null],
+    ['SHARED-1', 'Heron e3'],
+  ])
+  expect(await everythingInKv()).not.toMatch(TRACES)
+  expect(await everythingInD1(desk)).not.toMatch(TRACES)
+})
+
+test('an erasure that dies after its first effect is completed by the next request', async () => {
+  const desk = await openFrontDesk({ capacity: 4 })
+  const id = await register(desk)
+  const { body } = await book(desk, id, DAY)
+  await desk.post('/tests', {
+    ...{
+      test_id: 't',
+      patient_id: 'KANARIE-77',
+      clinic_id: desk.clinicId,
+      test_type: 'x',
+      result: 'Kanarie',
+    },
+  })
+  const day = vi.spyOn(env.DOCTOR_DAY, 'get').mockImplementation(() => {
+    throw new Error('unreachable')
+  })
+  expect(
+    (await erase(desk, id, '?cancel_ahead=true', { 'Idempotency-Key': 'k' })).status,
+  ).toBeGreaterThanOrEqual(500)
+  day.mockRestore()
+  expect((await desk.get(`${PATIENTS}/${id}`)).status).toBe(404)
+  expect((await desk.get('/api/v1/erasures')).body).toMatchObject([{ patient_id: id, state: 'erasing' }])
+  const again = await erase(desk, id, '?cancel_ahead=true', { 'Idempotency-Key': 'k' })
+  expect(again.body).toMatchObject({
+    state: 'erased',
+    appointments_cancelled: 1,
+    erased: { tests: 1, texts: 1 },
+  })
+  expect((await desk.get(`${APPOINTMENTS}/${body.id}`)).body).not.toHaveProperty('reason')
+  expect(await everythingInD1(desk)).not.toMatch(TRACES)
+})
+
+test('a late retry of the registration registers nobody, and a new registration is a new patient', async () => {
+  const desk = await openFrontDesk()
+  const key = { 'Idempotency-Key': 'register' }
+  const id = (await desk.post(PATIENTS, GRETA, key)).body.id
+  await erase(desk, id)
+  expect((await desk.post(PATIENTS, GRETA, key)).status).toBe(404)
+  expect((await desk.get(PATIENTS)).body.filter(({ name }: { name: string }) => name === GRETA.name)).toEqual(
+    [],
+  )
+  const anew = await desk.post(PATIENTS, GRETA, { 'Idempotency-Key': 'again' })
+  expect([anew.status, anew.body.id === id]).toEqual([201, false])
+  expect((await desk.get(`${PATIENTS}/${id}`)).status).toBe(404)
+})
+
 test('a retry gets the same answer, and a patient of another clinic is 404 and stays', async () => {
   const [desk, stranger] = [await openFrontDesk(), await openFrontDesk()]
   const id = await register(desk)
@@ -237,6 +352,23 @@ test('a retry gets the same answer, and a patient of another clinic is 404 and s
   expect((await erase(desk, id)).body).toEqual(first.body)
   const { body: audit } = await desk.get('/api/v1/audit')
   expect(audit.filter(({ action }: { action: string }) => action === 'patient.erased')).toHaveLength(1)
+})
+
+test('a replay erases each of several patients of one day', async () => {
+  const desk = await openFrontDesk({ capacity: 4 })
+  const [ids, visits]: [string[], string[]] = [[], []]
+  for (const n of [1, 2, 3]) {
+    const { body } = await desk.post(PATIENTS, { name: `Kanarie ${n}`, phone: `+1 202 555 018${n}` })
+    ids.push(body.id)
+    visits.push((await book(desk, body.id, DAY)).body.id)
+  }
+  const told = ids.map((patient_id) => ({ patient_id, erased_at: '2026-11-01T00:00:00.000Z' }))
+  const replayed = await desk.post('/api/v1/erasures/replay', { erasures: told })
+  expect(replayed.body.erasures).toEqual(told.map((one) => ({ ...one, state: 'erased' })))
+  for (const id of visits) {
+    const { body } = await desk.get(`${APPOINTMENTS}/${id}`)
+    expect([body.status, body.reason]).toEqual(['cancelled', undefined])
+  }
 })
 
 test('who was erased is listed, and a list is replayed on patients whom a backup has brought back', async () => {

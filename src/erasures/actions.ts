@@ -48,9 +48,7 @@ async function finish(ctx: Ctx, begun: ErasureRow): Promise<Erasure> {
 async function begin(ctx: Ctx, patient: PatientRow, mayCancel: boolean): Promise<ErasureRow | undefined> {
   const { id } = patient
   await markErasing(ctx, patient)
-  // A request that found the patient before may be on its way to one of these days.
-  const asked = await askedDaysOf(ctx.env, ctx.clinic.id, id)
-  await Promise.all(asked.map((day) => waitForCopy(ctx, day)))
+  const asked = await daysJustAsked(ctx, id)
   const ahead = await selectAhead(ctx, id, today(ctx))
   const inTheWay = mayCancel ? ahead.filter(({ status }) => status === 'checked_in') : ahead
   if (inTheWay.length > 0) {
@@ -70,6 +68,16 @@ async function begin(ctx: Ctx, patient: PatientRow, mayCancel: boolean): Promise
 
 const AHEAD = 'The patient has appointments ahead; cancel them, or send cancel_ahead=true'
 const IN_THE_CLINIC = 'The patient has checked in today; complete the visit, or undo the check-in'
+
+/**
+ * The days that were just asked to book the patient: D1’s copy has now what they have decided. A request that
+ * found the patient before may still be on its way to one of them.
+ */
+async function daysJustAsked(ctx: Ctx, id: string) {
+  const asked = await askedDaysOf(ctx.env, ctx.clinic.id, id)
+  await Promise.all(asked.map((day) => waitForCopy(ctx, day)))
+  return asked
+}
 
 async function waitForCopy(ctx: Ctx, { doctorId, date }: { doctorId: string; date: string }) {
   await caughtUp(ctx, dayKey(ctx.clinic.id, doctorId, date)).catch((error: unknown) =>
@@ -108,6 +116,7 @@ export async function replayErasures(ctx: Ctx, { erasures: told }: ReplayErasure
   const replayed: ErasedPatient[] = []
   for (const { patient_id: id, erased_at } of told) {
     const erasedAt = Date.parse(instantOf(erased_at))
+    await daysJustAsked(ctx, id)
     const [[patient], [known]] = await ctx.db.batch([selectPatient(ctx, id), selectErasure(ctx, id)])
     if (patient) await ctx.db.batch([...eraseRecords(ctx, patient, sql`${ctx.once.opId}`, erasedAt)])
     const [row] = patient ? await selectErasure(ctx, id) : [known]

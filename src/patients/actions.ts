@@ -159,16 +159,20 @@ export function badPhone(phone: string): Problem {
 
 /** Nothing was written: this only finds the words. */
 async function refuse(ctx: Ctx, { identifiers = [] }: NewPatient): Promise<never> {
-  const { opId, replayed } = await ctx.once.claim()
-  const { erased } = await ctx.db.get<{ erased: number }>(
-    sql`SELECT ${isErased(ctx, sql`${opId}`)} AS erased`,
-  )
-  if (replayed && erased) throw notFound('Patient')
+  if (ctx.once.key !== null) await refuseErased(ctx)
   await refuseTaken(ctx, identifiers, NOBODY)
   throw new Problem(
     'phone_in_use',
     'Another patient has this phone under another name; if they share it, send shared_phone: true',
   )
+}
+
+async function refuseErased(ctx: Ctx): Promise<void> {
+  const { opId } = await ctx.once.claim()
+  const { erased } = await ctx.db.get<{ erased: number }>(
+    sql`SELECT ${isErased(ctx, sql`${opId}`)} AS erased`,
+  )
+  if (erased) throw notFound('Patient')
 }
 
 /** The id of no patient. */
