@@ -124,6 +124,7 @@ test('every POST is tried here; check-ins, imports, resync, and what only reads 
     '/api/v1/sign-in',
     '/api/v1/clinics/{id}/resync',
     '/api/v1/clinics/{id}/days/repair',
+    '/api/v1/erasures/replay',
     '/api/v1/hospitals/bulk',
     '/tests/bulk',
     '/tests/bulk/{job_id}/rows',

@@ -27,8 +27,9 @@ import { eraseRemainder } from './remainder'
 
 /**
  * Erases a patient. New requests do not find the patient from the first step on; then D1 and the days say
- * whether a visit is ahead; then the records leave D1, in one transaction with the erasure; then each day
- * erases what is written of the visits, and what other systems have sent goes. Whatever is interrupted, the same request goes on with it.
+ * whether a visit is ahead; then the record leaves D1, in one transaction with the erasure; then each day
+ * erases what is written of the visits, and what other systems have sent goes. After an interruption the same
+ * request goes on with it.
  */
 export async function erasePatient(ctx: Ctx, id: string, wanted: EraseQuery): Promise<Erasure> {
   const [[patient], [known]] = await ctx.db.batch([selectPatient(ctx, id), selectErasure(ctx, id)])
