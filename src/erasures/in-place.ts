@@ -1,6 +1,6 @@
 /**
- * SQL that writes a text over itself. SQLite leaves deleted bytes in its file, but writes a row in place where
- * its length stays the same. So what is erased becomes as many bytes that say nothing.
+ * SQL that writes a text over itself. SQLite leaves deleted bytes in its file, but writes a row in place
+ * where its length stays the same. So what is erased becomes as many bytes that say nothing.
  */
 
 export const bytesOf = (text: string): string => `length(CAST(${text} AS BLOB))`

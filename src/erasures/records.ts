@@ -96,7 +96,8 @@ const overwriteStagedRows = (ctx: Ctx, { opId, id, phone, name, nameFolded }: Pa
   const isMade = sql`s.job_id = ${opId} AND s.job_id || printf('-%07d', s.row) = ${id}`
   // The patient as the record says now, and as the row said that made the patient.
   const isSame = sql`s.status IS NOT NULL AND s.identity IN (${`${phone}\n${nameFolded}`},
-    (SELECT m.identity FROM staged_rows m WHERE m.job_id = ${opId} AND m.job_id || printf('-%07d', m.row) = ${id}))`
+    (SELECT m.identity FROM staged_rows m
+      WHERE m.job_id = ${opId} AND m.job_id || printf('-%07d', m.row) = ${id}))`
   const isBad = sql`s.identity = '' AND lower(trim(s.cells->>'name')) = lower(${name})`
   const ofClinic = sql`FROM imports j JOIN staged_rows s ON s.job_id = j.id
     WHERE j.clinic_id = ${ctx.clinic.id} AND j.kind = 'patients'`

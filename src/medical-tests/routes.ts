@@ -1,6 +1,7 @@
 import * as v from 'valibot'
 import { needs } from '../access/permissions'
 import { body, doc, query, refuses, reply, replyTextPage, resource } from '../http/endpoint'
+import { replayWithout } from '../http/idempotency'
 import { importRoutes } from '../imports/routes'
 import { listMedicalTests, storeMedicalTest } from './actions'
 import { MEDICAL_TEST_WORDS, MEDICAL_TESTS } from './import'
@@ -13,7 +14,7 @@ export const medicalTests = resource()
     refuses('medical_test_exists', 'not_found'),
     needs('tests:write'),
     body(NewMedicalTest, 'contract'),
-    // No `replay`: KV would keep what the sender calls the patient, which an erasure could not find there.
+    replayWithout('patient_id'),
     async (c) => reply(c, StoredMedicalTest, await storeMedicalTest(c.var.ctx, c.req.valid('json')), 201),
   )
   .get(
