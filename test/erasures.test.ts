@@ -254,7 +254,10 @@ test('records of tests, events and rows of files that name the patient lose the 
     notes: `${birdOf(patient_id)} ${appointment_id}`,
   })
   for (const [n, name] of ['KANARIE-77', 'kanarie-77', id, 'SHARED-1'].entries()) {
-    expect((await desk.post('/tests', record(`t${n}`, name))).status).toBe(201)
+    const [test, key] = [record(`t${n}`, name), { 'Idempotency-Key': `test-${n}` }]
+    const stored = await desk.post('/tests', test, key)
+    expect([stored.status, stored.body.patient_id]).toEqual([201, name])
+    expect((await desk.post('/tests', test, key)).body).toEqual(stored.body)
     expect((await desk.post('/webhook/appointments', event(`e${n}`, name))).status).toBe(200)
   }
   const rows = [record('t8', 'KANARIE-77'), record('t9', 'SHARED-1')]
