@@ -7,5 +7,5 @@ export const SCOPES = [
   ...['appointments:read', 'appointments:write', 'checkins:read', 'checkins:write'],
   ...['tests:read', 'tests:write', 'webhooks:write', 'events:read'],
   ...['hospitals:read', 'hospitals:write', 'audit:read', 'service:read'],
-  ...['appointments:backdate', 'checkins:amend', 'clinics:*', 'admin', 'clinic:admin'],
+  ...['appointments:backdate', 'patients:erase', 'checkins:amend', 'clinics:*', 'admin', 'clinic:admin'],
 ]

@@ -13,6 +13,7 @@ import type { App } from './context'
 import { dashboard, dashboardByTicket } from './dashboard/routes'
 import { allDays, clinicDays, days } from './days/routes'
 import { doctors } from './doctors/routes'
+import { erasing, erasureList } from './erasures/routes'
 import { hospitals } from './hospitals/routes'
 import { crossOrigin } from './http/cors'
 import { isDocumentation } from './http/endpoint'
@@ -47,7 +48,7 @@ const ABOUT: About = {
     },
     { name: 'Webhook events', paths: /^\/(webhook|events)/, description: 'Events that other systems send.' },
     { name: 'Hospitals', paths: /\/hospitals/, description: 'The hospital directory and its bulk imports.' },
-    { name: 'Patients', paths: /\/patients/, description: 'The patients of the clinic.' },
+    { name: 'Patients', paths: /\/(patients|erasures)/, description: 'The patients of the clinic.' },
     {
       name: 'Days',
       paths: /\/days(\/|$)|\/ws\//,
@@ -108,6 +109,8 @@ const routes = new Hono<App>({ router })
   .route('/api/v1/keys', keys)
   .route('/api/v1/audit', audit)
   .route('/api/v1/patients', patients)
+  .route('/api/v1/patients', erasing)
+  .route('/api/v1/erasures', erasureList)
   .route('/api/v1/doctors', doctors)
   .route('/api/v1/doctors', leave)
   .route('/api/v1/doctors', doctorSlots)

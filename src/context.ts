@@ -1,4 +1,4 @@
-import type { DayVersion } from './doctor-day/commands'
+import type { DayVersion } from './doctor-day/state/day'
 import type { Db } from './lib/db'
 import type { Claim, Once } from './once'
 import type { ProblemCode } from './problem'

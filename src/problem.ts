@@ -17,6 +17,7 @@ export const PROBLEMS = {
   event_exists: { status: 409, title: 'Duplicate event', final: true },
   clinic_exists: { status: 409, title: 'The clinic already exists', final: true },
   doctor_code_taken: { status: 409, title: 'Another doctor has this code', final: true },
+  appointments_ahead: { status: 409, title: 'The patient has appointments ahead' },
   phone_in_use: { status: 409, title: 'Another patient has this phone number', final: true },
   identifier_in_use: { status: 409, title: 'Another patient has this identifier', final: true },
   key_shown_once: { status: 409, title: 'The secret was shown once and cannot be shown again', final: true },
@@ -142,6 +143,8 @@ export class Problem extends Error {
       transition?: Transition
       /** Free slots that the caller can have instead, as an answer shows them. */
       alternatives?: object[] | undefined
+      /** The ids of appointments that are in the way. */
+      appointments?: string[]
     } = {},
   ) {
     super(code)

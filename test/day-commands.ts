@@ -1,6 +1,7 @@
 import type { Command, Moment, StepName, UndoName } from '../src/doctor-day/commands'
 import { decide } from '../src/doctor-day/rules/rules'
-import type { Appointment, Day, Opening, Recorded } from '../src/doctor-day/state/day'
+import type { Appointment, Day, Opening } from '../src/doctor-day/state/day'
+import type { Recorded } from '../src/doctor-day/state/event'
 import { emptyDay, evolve } from '../src/doctor-day/state/fold'
 import type { WorkingHours } from '../src/doctor-day/state/slot-times'
 

@@ -1,7 +1,7 @@
 import { runInDurableObject } from 'cloudflare:test'
 import { afterEach, expect, test, vi } from 'vitest'
 import type { DoctorDay } from '../src/doctor-day/doctor-day'
-import type { Recorded } from '../src/doctor-day/state/day'
+import type { Recorded } from '../src/doctor-day/state/event'
 import { fold, foldUntil } from '../src/doctor-day/state/fold'
 import { DAY, inStorage, NOON, objectOf, openBusyDay, pathOf, verdictOf } from './busy-day'
 import { allPages, keyFor, openFrontDesk, times } from './clinic'

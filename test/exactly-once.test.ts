@@ -66,13 +66,13 @@ const TRIES: Try[] = [
   {
     path: '/api/v1/closings',
     first: () => ({ from: '2040-05-01', to: '2040-05-02', reason: 'a' }),
-    other: () => ({ from: '2040-05-01', to: '2040-05-03', reason: 'a' }),
+    other: () => ({ from: '2040-05-11', to: '2040-05-13', reason: 'a' }),
     unkeyed: 409,
   },
   {
     path: '/api/v1/doctors/{id}/leave',
     first: () => ({ from: '2040-06-01', to: '2040-06-02', reason: 'a' }),
-    other: () => ({ from: '2040-06-01', to: '2040-06-03', reason: 'a' }),
+    other: () => ({ from: '2040-06-11', to: '2040-06-13', reason: 'a' }),
     unkeyed: 409,
   },
   {
@@ -141,7 +141,10 @@ test('every POST is tried here; check-ins, imports, resync, and what only reads 
     '/api/v1/days/tickets',
     '/api/v1/ws/tickets',
     '/api/v1/clinics/{id}/resync',
+    '/api/v1/days/tickets',
+    '/api/v1/ws/tickets',
     '/api/v1/clinics/{id}/days/repair',
+    '/api/v1/erasures/replay',
     '/api/v1/hospitals/bulk',
     '/tests/bulk',
     '/tests/bulk/{job_id}/rows',

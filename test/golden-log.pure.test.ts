@@ -1,6 +1,7 @@
 import { expect, test } from 'vitest'
 import { decide, nextDeadline } from '../src/doctor-day/rules/rules'
-import type { Day, Recorded } from '../src/doctor-day/state/day'
+import type { Day } from '../src/doctor-day/state/day'
+import type { Recorded } from '../src/doctor-day/state/event'
 import { fold } from '../src/doctor-day/state/fold'
 import { readEvent, versionsOf, written } from '../src/doctor-day/state/versions'
 import LOG from './golden/day-log.json'

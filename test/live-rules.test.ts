@@ -10,7 +10,8 @@ import {
   messagesAfter,
   type StreamLog,
 } from '../src/doctor-day/readers/live'
-import type { CheckIn, Recorded } from '../src/doctor-day/state/day'
+import type { CheckIn } from '../src/doctor-day/state/day'
+import type { Recorded } from '../src/doctor-day/state/event'
 import { emptyDay, fold } from '../src/doctor-day/state/fold'
 import { view } from '../src/doctor-day/state/views'
 import { apply, arrive, book, hold, next, OPENING, say, step, undo, walkIn } from './day-commands'

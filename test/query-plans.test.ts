@@ -41,6 +41,7 @@ const LISTS: Record<string, string[]> = {
     'from=2040-03-14',
     'to=2040-03-15',
   ],
+  '/api/v1/erasures': [cursorOf(9, 'x'), 'since=2026-11-01T00:00:00Z'],
   '/api/v1/hospitals': [cursorOf('x')],
   '/api/v1/hospitals/jobs': [cursorOf('x')],
   '/api/v1/patients': [cursorOf('x'), 'q=ann+b', 'phone=0101', 'birth_date=1990-01-01', 'identifier=x'],

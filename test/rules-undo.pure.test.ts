@@ -1,7 +1,7 @@
 import { expect, test } from 'vitest'
 import type { Command } from '../src/doctor-day/commands'
 import { UNDO_MS } from '../src/doctor-day/rules/queue'
-import type { Event, Recorded } from '../src/doctor-day/state/day'
+import type { Event, Recorded } from '../src/doctor-day/state/event'
 import { emptyDay, fold } from '../src/doctor-day/state/fold'
 import { shown, view } from '../src/doctor-day/state/views'
 import * as desk from './day-commands'

@@ -4,17 +4,23 @@ import { join, resolve } from 'node:path'
 import { DatabaseSync } from 'node:sqlite'
 import { readPositionals } from '../command-line.mjs'
 import { STATE_DIR } from '../database.mjs'
+import { erasuresIn } from '../erased.mjs'
 import { hasLocal } from '../local-database.mjs'
 import { lockForWork } from '../lock.mjs'
 import { keepPrivate } from '../private.mjs'
 import { fail } from '../ready.mjs'
 import { existingSecret, markState, marksOf } from '../secret.mjs'
 import { readArchive } from './archive.mjs'
+import { listed, united } from './erasures.mjs'
+import { replayErasures } from './replay.mjs'
 
-const USAGE = `npm run restore -- FILE [--replace]
+const USAGE = `npm run restore -- FILE [--replace] [--erasures LIST]
 
 Makes the state of STATE_DIR from a file of \`npm run backup\`. No service may run on the folder. A state that is there
 already is refused, or with --replace kept beside the new one, in STATE_DIR/replaced-…
+
+Patients who were erased after the backup are erased again before the state is used: those whom the replaced state
+names, and those of LIST, a file of \`npm run erasures\`.
 
   STATE_DIR         the folder of the data (.wrangler/state), in the environment
   DOCTORDAY_SECRET  the secret of the deployment that made the backup, if no file beside STATE_DIR has it`
@@ -31,7 +37,10 @@ const NEXT = 'Start the service with the same STATE_DIR and secret: npm run serv
 const LOG = '-wal'
 
 async function restore() {
-  const [[file], { replace }] = readPositionals(USAGE, 1, { replace: { type: 'boolean' } })
+  const [[file], { replace, erasures }] = readPositionals(USAGE, 1, {
+    replace: { type: 'boolean' },
+    erasures: { type: 'string' },
+  })
   const secret = existingSecret(STATE_DIR)
   if (secret === undefined) throw new Error('the secret of its deployment is nowhere. Set DOCTORDAY_SECRET.')
   const isNew = !existsSync(STATE_DIR)
@@ -46,6 +55,8 @@ async function restore() {
   }
   if (existsSync(STATE) && !replace)
     throw new Error(`${STATE_DIR} has a state. Choose another STATE_DIR, or keep it aside with --replace.`)
+  const isKnown = existsSync(STATE) || erasures !== undefined
+  const erased = united(erasures === undefined ? [] : listed(resolve(erasures)), replacedErasures(erasures))
   rmSync(UNPACKED, { recursive: true, force: true })
   mkdirSync(UNPACKED, { mode: 0o700 })
   try {
@@ -54,11 +65,33 @@ async function restore() {
       throw new Error('the backup belongs to another secret. Set DOCTORDAY_SECRET to that of its deployment.')
     if (!hasLocal(UNPACKED)) throw new Error('the backup holds no database.')
     for (const path of databasesIn(UNPACKED)) checkDatabase(path)
+    const replayed = await replayErasures(UNPACKED, erased, secret)
     takeOver(secret)
     isRestored = true
-    console.log(`${STATE_DIR} is as it was at ${facts.created_at}. ${NEXT}`)
+    const but = replayed.erased > 0 ? `, without ${replayed.erased} patients who are erased` : ''
+    console.log(`${STATE_DIR} is as it was at ${facts.created_at}${but}. ${NEXT}`)
+    if (replayed.left > 0) console.log(`${replayed.left} ${UNFINISHED}`)
+    if (!isKnown) console.log(UNKNOWN)
   } finally {
     rmSync(isRestored || !isNew ? UNPACKED : STATE_DIR, { recursive: true, force: true })
+  }
+}
+
+const UNFINISHED = `erasures are not complete, because days of these patients are damaged. Repair those days, then erase
+the patients once more: the list of erasures names them.`
+
+const UNKNOWN = `Patients who were erased after the backup are there again. If a list of \`npm run erasures\` exists, restore
+once more with --replace --erasures LIST.`
+
+/** A state that is replaced because it is damaged may not tell any more: then a list has to. */
+function replacedErasures(list) {
+  try {
+    return erasuresIn(STATE_DIR)
+  } catch (error) {
+    if (list !== undefined) return []
+    throw new Error(
+      `the replaced state does not say who was erased (${error.message}). Give --erasures LIST.`,
+    )
   }
 }
 

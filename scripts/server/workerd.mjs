@@ -3,6 +3,7 @@ import { mkdirSync, readdirSync, readFileSync, rmSync } from 'node:fs'
 import { createRequire } from 'node:module'
 import { join } from 'node:path'
 import { rangesIn } from '../../src/server/ranges.ts'
+import { forgetErased } from '../erased.mjs'
 import { becomeHolder, lock } from '../lock.mjs'
 import { fail } from '../ready.mjs'
 import { ASSETS, FOLDERS, KV_FOLDER, SOCKET } from './config.mjs'
@@ -17,6 +18,7 @@ export function becomeWorkerd({ build, state, host, port }) {
   const at = (name) => join(state, FOLDERS[name])
   for (const name of Object.keys(FOLDERS)) mkdirSync(at(name), { recursive: true, mode: 0o700 })
   removeOldReplies(at('kv-files'))
+  withoutErased(state)
   becomeHolder(state, environmentOf(build), [
     WORKERD,
     'serve',
@@ -25,6 +27,15 @@ export function becomeWorkerd({ build, state, host, port }) {
     `--directory-path=${ASSETS}=${join(build, 'assets')}`,
     ...Object.keys(FOLDERS).map((name) => `--directory-path=${name}=${at(name)}`),
   ])
+}
+
+/** A start does not fail for it: the next one tries again. */
+function withoutErased(state) {
+  try {
+    forgetErased(state)
+  } catch (error) {
+    console.error(`Bytes of erased patients may still be in unused parts of the file of D1: ${error.message}`)
+  }
 }
 
 /** The environment overrides the settings of the build, and has the secret. */

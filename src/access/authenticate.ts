@@ -1,7 +1,7 @@
 import type { Context } from 'hono'
 import { createMiddleware } from 'hono/factory'
 import type { ActingClinic, App, Ctx } from '../context'
-import type { DayVersion } from '../doctor-day/commands'
+import type { DayVersion } from '../doctor-day/state/day'
 import { addHeader } from '../http/endpoint'
 import { DAY_VERSION, toDayVersion } from '../http/input/day-version'
 import { type Db, databaseOf } from '../lib/db'

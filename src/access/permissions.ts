@@ -30,10 +30,11 @@ export const SCOPES = {
 /** Scopes that reach beyond the usual work, or beyond one clinic; `*` never includes them. */
 export const GRANTED_BY_NAME = {
   'appointments:backdate': 'record a visit afterwards: book a date that is over, or a slot that has begun',
+  'patients:erase': 'erase patients for good',
   'checkins:amend': 'with checkins:write: undo a check-in or a completed visit of more than a minute ago',
   'clinics:*': 'read and store medical tests of any clinic; as an admin, open clinics and administer any',
   admin: 'all of clinic:admin; grant and revoke admin keys; copy and repair the days of the own clinic',
-  'clinic:admin': 'manage staff, API keys and settings of the own clinic; backdate and amend',
+  'clinic:admin': 'manage staff, API keys and settings of the own clinic; backdate, amend and erase',
 } as const
 
 export type Scope = keyof typeof SCOPES | keyof typeof GRANTED_BY_NAME
@@ -84,6 +85,7 @@ const INCLUDED_IN: Partial<Record<string, string[]>> = {
   'clinic:admin': ['admin'],
   'appointments:backdate': ['clinic:admin', 'admin'],
   'checkins:amend': ['clinic:admin', 'admin'],
+  'patients:erase': ['clinic:admin', 'admin'],
 }
 
 /** A key may use its own clinic, or with `clinics:*` any. Every other clinic is 404. */

@@ -38,7 +38,13 @@ export const ROLES = {
   ],
   lab: ['tests:read', 'tests:write'],
   /** All work of the clinic, its staff, its keys and its settings. */
-  manager: [...(Object.keys(SCOPES) as Scope[]), 'appointments:backdate', 'checkins:amend', 'clinic:admin'],
+  manager: [
+    ...(Object.keys(SCOPES) as Scope[]),
+    'appointments:backdate',
+    'checkins:amend',
+    'patients:erase',
+    'clinic:admin',
+  ],
 } as const satisfies Record<string, readonly Scope[]>
 
 export type Role = keyof typeof ROLES

@@ -23,6 +23,7 @@ import {
   toAppointment,
   toHold,
 } from './model'
+import { textsOf } from './texts'
 import {
   type JoinWaitlist,
   type LeftWaitlist,
@@ -52,7 +53,7 @@ export async function book(ctx: Ctx, wanted: BookAppointment): Promise<Appointme
     ...choiceOf(wanted),
     ...(wanted.back_dated && { isBackDated: true }),
   } as const
-  return toAppointment(await decideOn(ctx, day, opId, command, known))
+  return toAppointment(await decideOn(ctx, day, opId, command, known, textsOf(wanted)))
 }
 
 const OTHER_DAY = 'hold_id is of another doctor or date than doctor_id and date; send hold_id without them'
@@ -64,7 +65,7 @@ async function bookHeld(ctx: Ctx, wanted: BookAppointment, holdId: string): Prom
   if (doctor_id !== undefined && date !== undefined && day !== dayKey(ctx.clinic.id, doctor_id, date))
     throw invalid([{ field: 'hold_id', rule: 'value', message: OTHER_DAY }])
   const { opId, patientId } = await findPatient(ctx, wanted.patient_id)
-  const appointment = await decideOn(ctx, day, opId, {
+  const command = {
     type: 'book_held',
     clinicId: ctx.clinic.id,
     holdId,
@@ -72,8 +73,8 @@ async function bookHeld(ctx: Ctx, wanted: BookAppointment, holdId: string): Prom
     patientId,
     ...(wanted.time_slot != null && { timeSlot: wanted.time_slot }),
     allowAnother: allowsAnother(ctx, wanted),
-  })
-  return toAppointment(appointment)
+  } as const
+  return toAppointment(await decideOn(ctx, day, opId, command, undefined, textsOf(wanted)))
 }
 
 /** The same step frees the slot, or offers it to the first patient on the waitlist. */

@@ -5,7 +5,7 @@ import type { SlotTimes as DaySlotTimes } from '../doctor-day/state/slot-times'
 import type { ShownAppointment } from '../doctor-day/state/views'
 import { AtLeast } from '../http/input/day-version'
 import { cursor, limit } from '../lib/page'
-import { component, note, text } from '../lib/schema'
+import { component, lines, note, text } from '../lib/schema'
 import { DayDate, iso, LocalDate } from '../lib/time'
 import { AllowAnother, choiceFields, oneChoice, ServiceId } from './choice'
 
@@ -54,6 +54,11 @@ const TimeSlot = v.pipe(v.number(), v.integer(HOUR_RULE), v.minValue(0, HOUR_RUL
 const BESIDE_HOLD = 'is missing: a hold has both doctor_id and date, so send neither of them or both'
 const HOLD_CHOSE = 'cannot be sent with hold_id, because the hold has its slot and service; leave it out'
 
+/** Why the visit, for those who prepare it. */
+export const Reason = v.optional(lines(500))
+/** For the desk. */
+const Notes = v.optional(lines(2_000))
+
 /** Either doctor and date, or a hold, which has both. */
 export const BookAppointment = v.pipe(
   v.object({
@@ -70,6 +75,9 @@ export const BookAppointment = v.pipe(
     /** Means the same as the header Idempotency-Key. */
     idempotency_key: v.optional(v.string()),
     allow_another: AllowAnother,
+    // Without defaults: an earlier version knew neither, so they are in none of its fingerprints.
+    reason: Reason,
+    notes: Notes,
   }),
   v.rawCheck(({ dataset, addIssue }) => {
     const { hold_id, ...wanted } = dataset.value as Record<string, unknown>
@@ -111,6 +119,26 @@ export const Appointment = component('Appointment', {
   updated_at: v.string(),
 })
 export type Appointment = v.InferOutput<typeof Appointment>
+
+/** With what is written of the appointment; what is not there is left out. No list shows it. */
+export const AppointmentDetails = component('AppointmentDetails', {
+  ...Appointment.entries,
+  reason: v.optional(v.string()),
+  notes: v.optional(v.string()),
+  cancel_reason: v.optional(v.string()),
+})
+export type AppointmentDetails = v.InferOutput<typeof AppointmentDetails>
+
+/** Null removes a text; what is left out stays. */
+export const ChangeAppointment = v.pipe(
+  v.object({ reason: v.nullish(lines(500)), notes: v.nullish(lines(2_000)) }),
+  v.check(
+    (wanted) => Object.values(wanted).some((value) => value !== undefined),
+    'must contain at least one field to change',
+  ),
+  v.metadata({ ref: 'ChangeAppointment' }),
+)
+export type ChangeAppointment = v.InferOutput<typeof ChangeAppointment>
 
 /** `from` and `to` are dates, both included. */
 export const ListAppointments = v.pipe(

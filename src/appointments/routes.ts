@@ -15,7 +15,6 @@ import {
   acceptOffer,
   book,
   cancel,
-  getAppointment,
   getWish,
   holdSlot,
   joinWaitlist,
@@ -26,14 +25,17 @@ import {
 import { listAppointments, listDay, listWaitlist } from './lists'
 import {
   Appointment,
+  AppointmentDetails,
   BookAppointment,
   CancelAppointment,
+  ChangeAppointment,
   Hold,
   ListAppointments,
   NewHold,
   ReleasedHold,
   Reschedule,
 } from './model'
+import { changeAppointment, getDetails } from './texts'
 import {
   AskWaitlist,
   JoinedWaitlist,
@@ -92,11 +94,24 @@ export const appointments = resource()
   )
   .get(
     '/:id',
-    doc('Get an appointment', 200, Appointment),
+    doc('Get an appointment, with its reason and notes', 200, AppointmentDetails),
     refuses(...DAY_PROBLEMS, 'not_found'),
     needs('appointments:read'),
     noQuery('contract'),
-    async (c) => reply(c, Appointment, await getAppointment(c.var.ctx, c.req.param('id'))),
+    async (c) => reply(c, AppointmentDetails, await getDetails(c.var.ctx, c.req.param('id'))),
+  )
+  .patch(
+    '/:id',
+    doc('Change the reason and the notes of an appointment', 200, AppointmentDetails),
+    refuses(...CHANGE_PROBLEMS, 'not_found', 'moving'),
+    needs('appointments:write', 'appointments:read'),
+    body(ChangeAppointment),
+    async (c) =>
+      reply(
+        c,
+        AppointmentDetails,
+        await changeAppointment(c.var.ctx, c.req.param('id'), c.req.valid('json')),
+      ),
   )
   .post(
     '/:id/cancel',

@@ -1,6 +1,7 @@
 import { allowsAnother, today } from '../access/actions'
 import { mayUse } from '../access/permissions'
 import { dayOfAppointment, noRecord } from '../appointments/ids'
+import { textsOf } from '../appointments/texts'
 import type { Ctx } from '../context'
 import { decideOn, see } from '../doctor-day/client'
 import type { UndoName } from '../doctor-day/commands'
@@ -60,7 +61,8 @@ export async function walkIn(ctx: Ctx, wanted: WalkIn): Promise<CheckedIn> {
     priority: wanted.priority,
     allowAnother: allowsAnother(ctx, wanted),
   } as const
-  return toCheckedIn(await decideOn(ctx, day, opId, command, date === asked.date ? known : undefined))
+  const knownThen = date === asked.date ? known : undefined
+  return toCheckedIn(await decideOn(ctx, day, opId, command, knownThen, textsOf(wanted)))
 }
 
 /**

@@ -1,6 +1,7 @@
 import { index, integer, sqliteTable, text as textColumn } from 'drizzle-orm/sqlite-core'
 import * as v from 'valibot'
 import { AllowAnother, ServiceId } from '../appointments/choice'
+import { Reason } from '../appointments/model'
 import type { StepName } from '../doctor-day/commands'
 import type { CheckIn as DayCheckIn } from '../doctor-day/state/day'
 import { component, text } from '../lib/schema'
@@ -60,6 +61,7 @@ export const WalkIn = component('WalkIn', {
   priority: v.optional(Priority, 'normal'),
   /** A patient who has an appointment with the doctor today can be there for another visit. */
   allow_another: AllowAnother,
+  reason: Reason,
 })
 export type WalkIn = v.InferOutput<typeof WalkIn>
 

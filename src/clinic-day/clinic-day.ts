@@ -139,6 +139,7 @@ export class ClinicDay extends DurableObject<Env> {
         if (reader !== this.#reader) return
         const events = this.#events.get(doctorId) ?? []
         events.push(clinicEventOf(doctorId, day, event))
+        if (event.type === 'patient_erased') this.#stream.forgetNames()
         this.#events.set(doctorId, events)
       },
       onRead: ({ doctorId, log }) => reader === this.#reader && this.#isRead && this.#number(doctorId, log),

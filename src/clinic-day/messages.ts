@@ -1,6 +1,7 @@
 import { toAppointment, toHold, toSlotTimes } from '../appointments/model'
 import { lensOf, type View } from '../doctor-day/readers/live'
-import type { CheckIn, Day, Event, Hold, Occupant, Recorded, Waiting } from '../doctor-day/state/day'
+import type { CheckIn, Day, Hold, Occupant, Waiting } from '../doctor-day/state/day'
+import type { Event, Recorded } from '../doctor-day/state/event'
 import { type ShownAppointment, shown } from '../doctor-day/state/views'
 import { iso } from '../lib/time'
 import type { ClinicBoard, ClinicDesk, DeskDoctor, FollowedDoctor } from './model'

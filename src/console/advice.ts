@@ -64,6 +64,11 @@ export const ADVICE: Record<ProblemCode, Advice> = {
     action: 'Choose another code.',
     detail: 'Another doctor has this code',
   },
+  appointments_ahead: {
+    cause: 'The patient who is to be erased has visits today or later.',
+    action: 'Cancel the appointments that the answer names, or send cancel_ahead=true.',
+    detail: 'The patient has appointments ahead; cancel them, or send cancel_ahead=true',
+  },
   phone_in_use: {
     cause: 'Another patient has this phone number.',
     action: 'Check the name. If two patients share the phone, send shared_phone: true.',

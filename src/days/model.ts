@@ -1,6 +1,6 @@
 import * as v from 'valibot'
 import { slotTimes, toSlotTimes } from '../appointments/model'
-import type { Recorded } from '../doctor-day/state/day'
+import type { Recorded } from '../doctor-day/state/event'
 import { type Ledger as DayLedger, isOverIn } from '../doctor-day/state/views'
 import { DAMAGES, type Verdict as LogVerdict } from '../doctor-day/storage/verdict'
 import { cursor, limit, PAGE_MAX } from '../lib/page'
@@ -102,7 +102,8 @@ export type DayEvent = v.InferOutput<typeof DayEvent>
 export function toDayEvent({ seq, at, actor, ...event }: Recorded, staffId: string | null): DayEvent {
   const { type, ...data }: Record<string, unknown> =
     event.type === 'unknown' ? JSON.parse(event.stored) : event
-  const shown = inSnakeCase(data) as Record<string, unknown>
+  // Cancellations of an earlier version hold their reason.
+  const shown = inSnakeCase('reason' in data ? { ...data, reason: null } : data) as Record<string, unknown>
   return { seq, at: iso(at), actor, staff_id: staffId, type: String(type), data: shown }
 }
 

@@ -9,6 +9,7 @@ import { FOLLOW_HEADER, type FollowRequest } from './readers/followers'
 import { problemOf, STREAM_REFUSALS } from './refusals'
 import type { Refused } from './refused'
 import type { Appointment, MovedTo } from './state/day'
+import type { Texts } from './state/texts'
 import type { HasMoved, Query, Seen, Sight } from './state/views'
 import { type DayKey, dayKey } from './storage/address'
 
@@ -83,28 +84,29 @@ export const operation = (
   id: string,
   via: string | null = null,
   known?: Known | null,
+  texts?: Texts,
 ): Operation => ({
   id: via ? `${id}:${via}` : id,
   actor: ctx.actor.keyId,
   isKeyed: ctx.once.key !== null,
   ...(known !== undefined && !via && { known }),
+  ...(texts && { texts }),
 })
 
-/**
- * Lets the day decide. Where the appointment has moved, the day that it moved to decides. `known`: what D1
- * knows of the day, from the batch that the request makes anyway.
- */
+/** Lets the day decide, or the day that the appointment has moved to. `known`: what D1 knows of the day. */
 export const performOn = <C extends Command>(
   ctx: Ctx,
   key: DayKey,
   opId: string,
   command: C,
   known?: Known | null,
+  texts?: Texts,
 ): Promise<Answer<ReplyTo<C>>> =>
   reach(
     ctx,
     key,
-    (day, via) => day.perform(operation(ctx, opId, via, known), command, via) as Promise<Answer<ReplyTo<C>>>,
+    (day, via) =>
+      day.perform(operation(ctx, opId, via, known, texts), command, via) as Promise<Answer<ReplyTo<C>>>,
     (answer) => (answer.ok ? undefined : answer.movedTo),
   ).then((answer) => withDay(ctx, answer))
 
@@ -155,8 +157,9 @@ export async function decideOn<C extends Command>(
   opId: string,
   command: C,
   known?: Known | null,
+  texts?: Texts,
 ): Promise<ReplyTo<C>> {
-  return replyOrThrow(await performOn(ctx, key, opId, command, known))
+  return replyOrThrow(await performOn(ctx, key, opId, command, known, texts))
 }
 
 export function replyOrThrow<Reply>(answer: Answer<Reply>): Reply {

@@ -1,12 +1,12 @@
-import type { Alternative, Refusal, Refused } from './refused'
+import type { Refusal, Refused } from './refused'
 import type { AbsenceOf } from './state/absences'
 import type {
   Appointment,
   Availability,
   Booking,
   CheckIn,
+  DayVersion,
   DoctorDate,
-  Event,
   Hold,
   Move,
   MovedTo,
@@ -18,7 +18,9 @@ import type {
   Waiting,
   WaitlistPlace,
 } from './state/day'
-import type { WorkingHours } from './state/slot-times'
+import type { Event } from './state/event'
+import type { Alternative, WorkingHours } from './state/slot-times'
+import type { MarkedText, TextKind, Texts } from './state/texts'
 import type { WishCommands, WishReplies } from './wish-commands'
 
 /** What a doctor’s day can be asked to do, what it answers, and how it refuses. */
@@ -28,6 +30,8 @@ export interface Moment {
   at: number
   actor: string
   offerMs: number
+  /** Of the texts that the operation brings. */
+  texts?: MarkedText[]
 }
 
 /** The newest event of a day in D1’s copy, and its hash (null in copies older than the hash). */
@@ -44,6 +48,8 @@ export interface Operation {
   isKeyed: boolean
   /** What D1 knows of the day; undefined where the caller has not asked D1. */
   known?: Known | null
+  /** What is written of the appointment that the command is about. */
+  texts?: Texts
 }
 
 /** `recall` calls a called patient once more. */
@@ -60,8 +66,12 @@ export interface Commands extends WishCommands {
   book: Booking & { opening: Opening; allowAnother: boolean; choice?: Choice; isBackDated?: boolean }
   /** Books the slot that the hold keeps. */
   book_held: Booking & { clinicId: string; holdId: string; allowAnother: boolean }
-  /** `waiting`: the patient’s place on another day’s waitlist instead. */
+  /** `reason` becomes a text. `waiting`: the patient’s place on another day’s waitlist instead. */
   cancel: { clinicId: string; appointmentId: string; reason: string | null; waiting?: WaitlistPlace }
+  /** The new texts come with the operation. */
+  set_texts: { clinicId: string; appointmentId: string; removed: TextKind[] }
+  /** Cancels what the patient has ahead. */
+  erase_patient: { opening: Opening; patientId: string }
   hold: Visit & { opening: Opening; holdId: string; ttlMs: number; choice?: Choice }
   release_hold: { clinicId: string; holdId: string }
   /** With a choice the patient waits for that slot alone. */
@@ -161,6 +171,8 @@ export interface Replies extends WishReplies<Refusal> {
   book: Appointment
   book_held: Appointment
   cancel: Appointment
+  set_texts: Appointment
+  erase_patient: { texts: number; cancelled: number }
   hold: Hold
   release_hold: { id: string }
   wait: Waiting & { place: number; isNew: boolean }
@@ -189,11 +201,6 @@ export type ReplyTo<C extends Command> = Replies[C['type']]
 
 /** A decision that is under way is not the operation’s final answer, and the day does not remember it. */
 export type Decision<Reply> = { ok: true; events: Event[]; reply: Reply; isUnderWay?: true } | Refused
-
-/** What a day has decided so far: a list that waits for this version shows what the answer says. */
-export interface DayVersion extends DoctorDate {
-  version: number
-}
 
 /** `day` is not remembered with the answer. */
 export type Answer<Reply> = { ok: true; reply: Reply; day?: DayVersion } | Refused

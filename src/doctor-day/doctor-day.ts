@@ -13,14 +13,16 @@ import { COPY_WAIT_MS, copyReader, SHOWN_AT_ONCE } from './readers/copy'
 import { liveStream } from './readers/day-stream'
 import { countMessage } from './readers/followers'
 import type { Followed, Listener } from './readers/hints'
+import { sightOf } from './readers/sight'
 import type { Refused } from './refused'
 import { refuse } from './rules/facts'
 import { nextDeadline } from './rules/rules'
-import type { Appointment, Day, Event, Recorded } from './state/day'
-import { emptyDay, foldUntil } from './state/fold'
-import { isList, type Query, type Sight, view } from './state/views'
+import type { Appointment, Day } from './state/day'
+import type { Event, Recorded } from './state/event'
+import { isList, type Query, type Sight } from './state/views'
 import * as log from './storage/log'
 import * as replies from './storage/replies'
+import { textsToMove } from './storage/texts'
 import * as tickets from './storage/tickets'
 import type { Verdict } from './storage/verdict'
 import { amongDays } from './wishing/among-days'
@@ -68,6 +70,7 @@ export class DoctorDay extends DurableObject<Env> {
   readonly #others = amongDays({
     ...this.#host,
     check: (...asked) => this.#guard.check(...asked),
+    textsOf: (id) => textsToMove(this.#sql, this.#day, id),
     perform: (operation, command) => this.#operations.perform(operation, command),
     others: otherDays(this.env),
     later: (work) => this.ctx.waitUntil(work),
@@ -146,7 +149,7 @@ export class DoctorDay extends DurableObject<Env> {
     return this.#led(null, () => this.#others.moves.declareAbsence(operation, wanted))
   }
 
-  /** A view of the day, now or at an instant (epoch ms). To a caller of another clinic the day is unused. */
+  /** A view of the day, now or at an instant (epoch ms). */
   async see<Q extends Query>(
     clinicId: string,
     query: Q,
@@ -154,11 +157,7 @@ export class DoctorDay extends DurableObject<Env> {
     via: Via = null,
   ): Promise<Sight<Q> | Refused> {
     if (at === null && isList(query)) await this.#led(via, () => this.#others.moves.confirmCommitted())
-    return this.#led(via, () => {
-      const { version, identity } = this.#day
-      const day = at === null ? this.#day : foldUntil(log.readEvents(this.#sql), at)
-      return { seen: view(identity?.clinicId === clinicId ? day : emptyDay(), query), version }
-    })
+    return this.#led(via, () => sightOf(this.#sql, this.#day, clinicId, query, at))
   }
 
   /** Events after `since`, oldest first, of a damaged day too. The day’s address contains the clinic. */
@@ -222,6 +221,7 @@ export class DoctorDay extends DurableObject<Env> {
 
   #afterCommit(events: Recorded[], head: string, isCopied: boolean): void {
     if (events.length > 0) this.#copy.appended(events, head)
+    if (events.some(({ type }) => type === 'patient_erased')) this.#liveStream.forgetNames()
     this.#arm(nextDeadline(this.#day))
     if (isCopied) this.ctx.waitUntil(this.#catchUp())
     else if (this.#alarmAt === Number.POSITIVE_INFINITY)

@@ -5,12 +5,14 @@ import type { Guard } from './guard'
 import type { Refused } from './refused'
 import { isTransient, refuse } from './rules/facts'
 import { decide, nextDeadline } from './rules/rules'
-import type { Event, Recorded } from './state/day'
+import type { Event, Recorded } from './state/event'
 import { evolve } from './state/fold'
 import { hasMade } from './state/records'
+import type { Texts } from './state/texts'
 import { newIdOn, withNewId } from './storage/address'
 import * as replies from './storage/replies'
 import { createTables } from './storage/tables'
+import { type SealedText, seal, storeTexts } from './storage/texts'
 import type { Stored } from './storage/verdict'
 
 /** The actor of events that the day appends because time has passed. */
@@ -59,14 +61,17 @@ export function operations(host: OperationsHost): Operations {
     if (known !== null) return withVersion(known)
     const now = Date.now()
     lapse(now)
-    const decision = decide(guard.day(), withId(command), { at: now, actor: operation.actor, offerMs })
+    const sealed = seal(textsOf(operation, command), guard.day().lastText)
+    const texts = sealed.map(({ textId, kind, mac }) => ({ textId, kind, mac }))
+    const moment = { at: now, actor: operation.actor, offerMs, texts }
+    const decision = decide(guard.day(), withId(command), moment)
     const answer: Answer<ReplyTo<C>> = decision.ok ? { ok: true, reply: decision.reply } : decision
     const events = toRecorded(decision.ok ? decision.events : [], operation.actor, now)
     const isFinal = !(decision.ok && decision.isUnderWay)
     const isRemembered =
       isFinal && (events.length > 0 || (operation.isKeyed && mayRemember(command, decision)))
     if (isRemembered && events.length === 0 && replies.isFull(stored.sql)) return refuse('day_log_full')
-    commit(events, isRemembered ? [operation.id, JSON.stringify(answer)] : null, now)
+    commit(events, isRemembered ? [operation.id, JSON.stringify(answer)] : null, now, sealed)
     return withVersion(answer)
   }
 
@@ -105,6 +110,7 @@ export function operations(host: OperationsHost): Operations {
     events: Recorded[],
     remembered: replies.Remembered | null,
     at: number,
+    sealed: SealedText[] = [],
     isCopied = events.length > 0,
   ): void {
     if (events.length === 0 && !remembered) return
@@ -113,6 +119,7 @@ export function operations(host: OperationsHost): Operations {
       storage.transactionSync(() => {
         if (!guard.isOpen()) createTables(stored.sql)
         head = replies.record(stored, events, remembered, at)
+        storeTexts(stored.sql, events, sealed)
         if (events.length > 0) host.beforeCommit(at)
       })
     } catch (error) {
@@ -138,7 +145,7 @@ export function operations(host: OperationsHost): Operations {
   function begin(operation: Operation, events: Event[]): void {
     const now = Date.now()
     const remembered: replies.Remembered = [operation.id, JSON.stringify(events.length)]
-    commit(toRecorded(events, operation.actor, now), remembered, now, false)
+    commit(toRecorded(events, operation.actor, now), remembered, now, [], false)
   }
 
   function sweep(now: number): number {
@@ -150,4 +157,10 @@ export function operations(host: OperationsHost): Operations {
   }
 
   return { perform, recall, lapse, begin, sweep }
+}
+
+/** The reason of a cancellation is a text, and stands in no event. */
+function textsOf({ texts }: Operation, command: Command): Texts {
+  const isCancelled = command.type === 'cancel' && command.reason !== null
+  return { ...texts, ...(isCancelled && { cancel_reason: command.reason ?? '' }) }
 }

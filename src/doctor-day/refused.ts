@@ -1,13 +1,8 @@
 import type { Transition } from '../problem'
 import type { OffRefusal } from './state/absences'
 import type { Appointment, CheckIn, MovedTo } from './state/day'
-import type { SlotTimes } from './state/slot-times'
+import type { Alternative } from './state/slot-times'
 import type { WishRefusal } from './wish-commands'
-
-/** A free slot that the caller can have instead. */
-export interface Alternative extends SlotTimes {
-  slot: number
-}
 
 /** Why a day refuses; client.ts has the sentences. `moved`: the caller asks the day named in `movedTo`. */
 export type Refusal =

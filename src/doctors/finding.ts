@@ -31,9 +31,16 @@ interface Queue extends Found {
   name: string | null
 }
 
-const isThere = (table: string) =>
+const isThere = (table: string, more = '') =>
   `(sent.${table} IS NULL
-    OR EXISTS (SELECT 1 FROM ${table}s WHERE clinic_id = sent.clinic AND id = sent.${table}))`
+    OR EXISTS (SELECT 1 FROM ${table}s WHERE clinic_id = sent.clinic AND id = sent.${table}${more}))`
+
+/** An erasure that has begun ends or is given up within this time. */
+const ERASING_MS = 60_000
+
+/** A patient who is being erased is found no more. */
+const STAYS = ` AND NOT EXISTS (SELECT 1 FROM erasures e WHERE e.clinic_id = sent.clinic
+  AND e.patient_id = sent.patient AND e.erased_at >= sent.at - ${ERASING_MS})`
 
 const DOCTOR_AND_DAY = `doctors.id AS doctorId, doctors.capacity, capacity_by_hours AS capacityByHours,
   working_hours AS workingHours, doctors.retired_at AS retiredAt, days.version, days.head,
@@ -46,14 +53,14 @@ export const FIND = kindOf<Ids, Found>({
   columns: ['patient', 'doctor', 'date', 'service'],
   onlyReads: true,
   asksDay: true,
-  found: `${isThere('patient')} AND ${isThere('doctor')} AND ${isThere('service')}`,
+  found: `${isThere('patient', STAYS)} AND ${isThere('doctor')} AND ${isThere('service')}`,
   statements: ({ sent }) => [
     `SELECT asked AS op, patients.id AS patientId, ${DOCTOR_AND_DAY}, services.id AS serviceId,
        services.slots AS serviceSlots, services.doctors AS serviceDoctors,
        services.retired_at AS serviceRetiredAt
      FROM ${sent}
        LEFT JOIN services ON services.clinic_id = clinic AND services.id = sent.service
-       LEFT JOIN patients ON patients.clinic_id = clinic AND patients.id = sent.patient
+       LEFT JOIN patients ON patients.clinic_id = clinic AND patients.id = sent.patient${STAYS}
        LEFT JOIN doctors ON doctors.clinic_id = clinic AND doctors.id = sent.doctor
        LEFT JOIN days ON days.clinic_id = clinic AND days.doctor_id = sent.doctor AND days.date = sent.date`,
   ],

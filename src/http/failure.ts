@@ -24,6 +24,7 @@ export function failure(error: Error, c: Context<App>): Response {
     ...(problem.more.faultsLeftOut && { more_errors: problem.more.faultsLeftOut }),
     ...problem.more.transition,
     ...(problem.more.alternatives && { alternatives: problem.more.alternatives }),
+    ...(problem.more.appointments && { appointments: problem.more.appointments }),
     ...(c.get('tellsErrorType') && { error_type: errorTypeOf(problem) }),
   }
   if (status === 401) c.header('WWW-Authenticate', 'Bearer')

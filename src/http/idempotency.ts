@@ -76,20 +76,40 @@ export function requiredKey(c: Context<App>): string {
  * for byte. KV is eventually consistent and may not be reachable, so a miss proves nothing, and a key that
  * was never written is its slowest read: the action starts at the same time, and the first to know answers.
  */
-export const replay = createMiddleware<App>(async (c, next) => {
-  const { key } = c.var.ctx.once
-  if (key === null) return next()
-  const kept = findReply(c, key)
-  const acted = next().then(() => null)
-  const first = await Promise.race([kept.then((reply) => reply ?? acted), acted])
-  if (first) {
-    // It finds that the key is claimed, and changes nothing.
-    c.var.ctx.later(acted)
-    return replayed(c, first)
-  }
-  if (isFinal(c)) keepReply(c, key)
-  else if (c.res.status >= 500) await replaceBy(c, await withTimeout(kept, KV_MS_MAX).catch(() => null))
-})
+export const replay = replaying((body) => body)
+
+/**
+ * As `replay`, for a reply that repeats a field of the request: KV keeps the reply without it, and a retry,
+ * which has the same fingerprint, says it again. So KV has nothing that an erasure could not find there.
+ */
+export const replayWithout = (field: string) =>
+  replaying((body, c) => {
+    const input = c.req.valid('json' as never) as Record<string, unknown>
+    const told = JSON.parse(body) as Record<string, unknown>
+    if (!(field in told)) return body
+    const turned = JSON.stringify({ ...told, [field]: told[field] === HIDDEN ? input[field] : HIDDEN })
+    return body.endsWith('\n') ? `${turned}\n` : turned
+  })
+
+const HIDDEN = null
+
+/** `turn` makes of a reply what KV keeps, and of what KV keeps the reply. */
+function replaying(turn: (body: string, c: Context<App>) => string) {
+  return createMiddleware<App>(async (c, next) => {
+    const { key } = c.var.ctx.once
+    if (key === null) return next()
+    const kept = findReply(c, key).then((reply) => reply && { ...reply, body: turn(reply.body, c) })
+    const acted = next().then(() => null)
+    const first = await Promise.race([kept.then((reply) => reply ?? acted), acted])
+    if (first) {
+      // It finds that the key is claimed, and changes nothing.
+      c.var.ctx.later(acted)
+      return replayed(c, first)
+    }
+    if (isFinal(c)) keepReply(c, key, (body) => turn(body, c))
+    else if (c.res.status >= 500) await replaceBy(c, await withTimeout(kept, KV_MS_MAX).catch(() => null))
+  })
+}
 
 /** Longer than this, a caller whose action has failed does not wait for KV. */
 const KV_MS_MAX = 200
@@ -145,13 +165,18 @@ const ENDS_EARLY_MS = 5 * SECOND_MS
  * Keeps only the reply of the request that claimed the key. A replayed reply would start a new TTL and so
  * outlive its key. A dry run claims no key, because its reply is true at that moment only.
  */
-function keepReply(c: Context<App>, key: string): void {
+function keepReply(c: Context<App>, key: string, turn = (body: string) => body): void {
   const { claim, ctx } = c.var
-  if (claim && !claim.replayed) ctx.later(storeReply(c, key, claim))
+  if (claim && !claim.replayed) ctx.later(storeReply(c, key, claim, turn))
 }
 
 /** If this fails, the next retry has to ask D1. */
-async function storeReply(c: Context<App>, key: string, claim: Claim): Promise<void> {
+async function storeReply(
+  c: Context<App>,
+  key: string,
+  claim: Claim,
+  turn: (body: string) => string,
+): Promise<void> {
   const reply = c.res.clone()
   const day = c.get('day')
   const { fingerprint, claimedAt, expiresAt } = claim
@@ -160,7 +185,7 @@ async function storeReply(c: Context<App>, key: string, claim: Claim): Promise<v
     expiresAt,
     status: reply.status,
     contentType: reply.headers.get('Content-Type') ?? '',
-    body: await reply.text(),
+    body: turn(await reply.text()),
     ...(day && { day: toDayVersion(day) }),
   }
   const ttlSeconds = Math.ceil((expiresAt - claimedAt) / SECOND_MS)

@@ -149,6 +149,9 @@ const PROBLEM = toJsonSchema(
         v.description('Where a chosen slot cannot be given: the nearest free slots, nearest first'),
       ),
     ),
+    appointments: v.optional(
+      v.pipe(v.array(v.string()), v.description('With appointments_ahead: the ids of the appointments')),
+    ),
     errors: v.optional(
       v.array(
         v.strictObject({

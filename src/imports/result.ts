@@ -78,7 +78,9 @@ function selectRows(ctx: Ctx, job: Job, { kind, created }: RowWords, status?: SQ
     status,
     shown(ctx, kind, job),
   )
-  const [name, title] = [sql.raw(`'${kind.title}'`), sql`${cells}->>${sql.raw(`'${kind.title}'`)}`]
+  const name = sql.raw(`'${kind.title}'`)
+  // A row whose record was erased has no cells any more.
+  const title = sql`coalesce(${cells}->>${name}, '')`
   return ({ after, limit }) => sql`
     SELECT ${row} AS seq, CASE ${stagedRows.status}
       WHEN 'created' THEN json_object('row', ${row}, ${name}, ${title}, 'status', ${created})

@@ -1,7 +1,7 @@
 import * as v from 'valibot'
 import { needs } from '../access/permissions'
 import { body, doc, query, refuses, reply, replyTextPage, resource } from '../http/endpoint'
-import { replay } from '../http/idempotency'
+import { replayWithout } from '../http/idempotency'
 import { importRoutes } from '../imports/routes'
 import { listMedicalTests, storeMedicalTest } from './actions'
 import { MEDICAL_TEST_WORDS, MEDICAL_TESTS } from './import'
@@ -14,7 +14,7 @@ export const medicalTests = resource()
     refuses('medical_test_exists', 'not_found'),
     needs('tests:write'),
     body(NewMedicalTest, 'contract'),
-    replay,
+    replayWithout('patient_id'),
     async (c) => reply(c, StoredMedicalTest, await storeMedicalTest(c.var.ctx, c.req.valid('json')), 201),
   )
   .get(

@@ -1,4 +1,4 @@
-import { and, asc, desc, eq, not, sql } from 'drizzle-orm'
+import { and, asc, desc, eq, not, type SQL, sql } from 'drizzle-orm'
 import { today } from '../access/actions'
 import { audited } from '../audit/model'
 import type { Ctx } from '../context'
@@ -91,7 +91,7 @@ async function insertOrFind(ctx: Ctx, wanted: NewPatient, phone: string) {
           ${contact_ok === undefined ? null : Number(contact_ok)},
           ${hasIdentifiers ? JSON.stringify(identifiers) : null}
         WHERE NOT EXISTS (SELECT 1 FROM patients WHERE ${isSame}) AND NOT EXISTS ${outdated} ${isFree}
-          AND ${ctx.once.isUnanswered(op)}`)
+          AND ${ctx.once.isUnanswered(op)} AND (${op} = ${ctx.once.opId} OR NOT ${isErased(ctx, op)})`)
       .onConflictDoNothing(),
     audited(ctx, 'patient.registered', op),
     ctx.once.keep(sql`SELECT id FROM ${found}`, sql`changes() = 0 AND NOT EXISTS ${outdated}`),
@@ -99,6 +99,8 @@ async function insertOrFind(ctx: Ctx, wanted: NewPatient, phone: string) {
     outdated,
   ])
   const [earlier] = replayed ? await selectPatient(ctx, reply ?? opId) : []
+  // Who was known then has been erased since.
+  if (replayed && reply !== null && !earlier) throw notFound('Patient')
   const patient = earlier ?? results[3][0]
   if (!patient) return { outdated: results[4] }
   const versioned = toVersioned(patient, today(ctx))
@@ -106,6 +108,11 @@ async function insertOrFind(ctx: Ctx, wanted: NewPatient, phone: string) {
   const registered = { ...versioned, created, differs: differs(wanted, versioned.patient) }
   return { registered, outdated: earlier ? [] : results[4] }
 }
+
+/** A retry of the request that registered a patient who was erased since. */
+const isErased = (ctx: Ctx, op: SQL) =>
+  sql`EXISTS (SELECT 1 FROM erasures WHERE clinic_id = ${ctx.clinic.id} AND made_by = ${op}
+    AND state <> 'begun')`
 
 /** Of several patients with the phone, the one who was registered first. */
 export async function findPatient(ctx: Ctx, wanted: FindPatient): Promise<Patient | null> {
@@ -140,6 +147,25 @@ export const ifUnowned = (ctx: Ctx, phone: string) =>
   sql<string | null>`CASE WHEN EXISTS (SELECT 1 FROM patients WHERE clinic_id = ${ctx.clinic.id}
     AND phone_owner = ${phone}) THEN NULL ELSE ${phone} END`
 
+/** A phone that its owner has left belongs to the first of those who share it. */
+export const passOn = (ctx: Ctx, phone: string, isFirst: SQL) =>
+  ctx.db
+    .update(patients)
+    .set({ phoneOwner: phone })
+    .where(
+      and(
+        eq(patients.clinicId, ctx.clinic.id),
+        eq(
+          patients.id,
+          sql`(SELECT q.id FROM patients q WHERE q.clinic_id = ${ctx.clinic.id} AND q.phone = ${phone}
+            ORDER BY q.created_at, q.id LIMIT 1)`,
+        ),
+        sql`NOT EXISTS (SELECT 1 FROM patients q
+          WHERE q.clinic_id = ${ctx.clinic.id} AND q.phone_owner = ${phone})`,
+        isFirst,
+      ),
+    )
+
 export function badPhone(phone: string): Problem {
   const message = `phone ${phoneFault(phone)}`
   return invalid([{ field: 'phone', rule: 'phone', message }])
@@ -147,11 +173,20 @@ export function badPhone(phone: string): Problem {
 
 /** Nothing was written: this only finds the words. */
 async function refuse(ctx: Ctx, { identifiers = [] }: NewPatient): Promise<never> {
+  if (ctx.once.key !== null) await refuseErased(ctx)
   await refuseTaken(ctx, identifiers, NOBODY)
   throw new Problem(
     'phone_in_use',
     'Another patient has this phone under another name; if they share it, send shared_phone: true',
   )
+}
+
+async function refuseErased(ctx: Ctx): Promise<void> {
+  const { opId } = await ctx.once.claim()
+  const { erased } = await ctx.db.get<{ erased: number }>(
+    sql`SELECT ${isErased(ctx, sql`${opId}`)} AS erased`,
+  )
+  if (erased) throw notFound('Patient')
 }
 
 /** The id of no patient. */

@@ -6,7 +6,7 @@ import { invalid } from '../http/failure'
 import { FOLDING, foldName } from '../lib/folding'
 import { toE164 } from '../lib/phone'
 import { notFound, Problem } from '../problem'
-import { badPhone, ifUnowned, isPatient, refuseTaken, selectPatient } from './actions'
+import { badPhone, ifUnowned, isPatient, passOn, refuseTaken, selectPatient } from './actions'
 import { birthFault, storedAge } from './birth'
 import { contradicts, foldGender, refold, saidOf, selectOutdated } from './identity'
 import { type ChangePatient, etagOf, type PatientRow, patients, toVersioned, type Versioned } from './model'
@@ -144,22 +144,3 @@ function isTaken(ctx: Ctx, before: PatientRow, after: Person, isShared: boolean)
   const condition = isMoved && !isShared ? hasPhone : isAlike
   return sql`EXISTS (SELECT 1 FROM patients q WHERE ${condition} AND q.id <> ${before.id})`
 }
-
-/** A phone that its owner has left belongs to the first of those who share it. */
-const passOn = (ctx: Ctx, phone: string, isFirst: SQL) =>
-  ctx.db
-    .update(patients)
-    .set({ phoneOwner: phone })
-    .where(
-      and(
-        eq(patients.clinicId, ctx.clinic.id),
-        eq(
-          patients.id,
-          sql`(SELECT q.id FROM patients q WHERE q.clinic_id = ${ctx.clinic.id} AND q.phone = ${phone}
-            ORDER BY q.created_at, q.id LIMIT 1)`,
-        ),
-        sql`NOT EXISTS (SELECT 1 FROM patients q
-          WHERE q.clinic_id = ${ctx.clinic.id} AND q.phone_owner = ${phone})`,
-        isFirst,
-      ),
-    )

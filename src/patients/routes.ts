@@ -36,7 +36,8 @@ export const patients = resource()
       [201, 200],
       v.union([KnownPatient, Patient, RegisteredPatient]),
     ),
-    refuses('phone_in_use', 'identifier_in_use'),
+    // Not found: the request has registered a patient who was erased since.
+    refuses('phone_in_use', 'identifier_in_use', 'not_found'),
     needs('patients:write'),
     body(NewPatient, 'contract'),
     async (c) => {

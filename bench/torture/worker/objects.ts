@@ -1,6 +1,7 @@
 import type { Answer, Command, MoveWanted, Operation, ReplyTo } from '../../../src/doctor-day/commands'
 import type { AbsenceWanted, Relief, Step } from '../../../src/doctor-day/moving/requests'
-import type { Appointment, Opening, Recorded } from '../../../src/doctor-day/state/day'
+import type { Appointment, Opening } from '../../../src/doctor-day/state/day'
+import type { Recorded } from '../../../src/doctor-day/state/event'
 import { append } from '../../../src/doctor-day/storage/log'
 import { createTables } from '../../../src/doctor-day/storage/tables'
 import {

@@ -56,7 +56,8 @@ export function moving(source: MoveHost): Moving {
     known: Known | null | undefined,
   ): Promise<Answer<Appointment>> {
     const { moveId, appointmentId, opening } = reserve
-    const reserving = { ...operation, id: moveId, isKeyed: true, known }
+    const texts = source.textsOf(appointmentId)
+    const reserving = { ...operation, id: moveId, isKeyed: true, known, texts }
     const answer = await settleEarlier([appointmentId], keyOf(opening))
       .then(() => others.perform(keyOf(opening), reserving, reserve))
       .catch(unreachable)

@@ -100,7 +100,13 @@ export function relocation(source: MoveHost, inFlight: Set<string>, settles: Set
     { to, known }: Target,
   ) {
     const steps = moving.map(({ operation, reserve }) => ({
-      operation: { ...operation, id: reserve.moveId, isKeyed: true, known },
+      operation: {
+        ...operation,
+        id: reserve.moveId,
+        isKeyed: true,
+        known,
+        texts: source.textsOf(reserve.appointmentId),
+      },
       command: reserve,
     }))
     const ids = moving.map(({ reserve }) => reserve.appointmentId)

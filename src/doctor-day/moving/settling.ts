@@ -4,6 +4,7 @@ import type { OtherDays } from '../client'
 import type { Answer, Command, Operation, ReplyTo } from '../commands'
 import type { Guard } from '../guard'
 import type { Day, Move, Reservation } from '../state/day'
+import type { Texts } from '../state/texts'
 import { dayKeyOf } from '../storage/address'
 import { backoff } from './backoff'
 import { keyOf, operationOf } from './ending'
@@ -25,6 +26,8 @@ export interface MoveHost {
   check: Guard['check']
   perform<C extends Command>(operation: Operation, command: C): Answer<ReplyTo<C>>
   others: OtherDays
+  /** What is written of an appointment of this day: it moves along. */
+  textsOf(appointmentId: string): Texts
   wakeAt(instant: number): void
   /** Lets work continue after the answer. */
   later(work: Promise<unknown>): void

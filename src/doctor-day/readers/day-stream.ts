@@ -1,4 +1,5 @@
-import type { Day, Recorded } from '../state/day'
+import type { Day } from '../state/day'
+import type { Recorded } from '../state/event'
 import { dayKey } from '../storage/address'
 import { type HintEnv, type Hints, hints } from './hints'
 import { appendEvents, emptyStreamLog, lensOf, messagesAfter, type StreamLog } from './live'

@@ -1,4 +1,5 @@
-import type { Day, DayIdentity, Recorded } from '../state/day'
+import type { Day, DayIdentity } from '../state/day'
+import type { Recorded } from '../state/event'
 import * as log from '../storage/log'
 
 /**

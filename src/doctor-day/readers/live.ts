@@ -1,5 +1,6 @@
 import { iso } from '../../lib/time'
-import type { CheckIn, Day, DoctorDate, Event, Recorded } from '../state/day'
+import type { CheckIn, Day, DoctorDate } from '../state/day'
+import type { Event, Recorded } from '../state/event'
 import { emptyDay, evolve } from '../state/fold'
 
 /** The messages of a day’s live stream: one for each event of its log, so their numbers have no gap. */

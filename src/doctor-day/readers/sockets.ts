@@ -60,6 +60,8 @@ export interface LiveStream extends Pick<Revocations, 'closeRevoked'> {
   catchUp(): Promise<void>
   /** When the alarm must run for the followers: at once where one of them is behind. */
   dueAt(): number
+  /** A patient was erased: names are read from D1 again. */
+  forgetNames(): void
   /** The numbers begin anew: each follower gets a snapshot. */
   restart(): void
 }
@@ -131,6 +133,7 @@ export function streamTo({ ctx, env, source, addressOf, wakeAt, watchAt }: Strea
     catchUp,
     closeRevoked: keys.closeRevoked,
     dueAt: () => Math.min(dueAt(ctx, source.version()), keys.dueAt()),
+    forgetNames: () => names.clear(),
     restart() {
       source.forget()
       for (const [socket, follower] of openFollowers(ctx, Date.now()))

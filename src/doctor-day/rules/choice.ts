@@ -1,8 +1,15 @@
 import { instantAt } from '../../lib/time'
 import type { Choice } from '../commands'
-import type { Alternative, Refused } from '../refused'
+import type { Refused } from '../refused'
 import type { Day, Opening } from '../state/day'
-import { beginOf, type Slots, slotBeginningAt, slotNumbers, timesOf } from '../state/slot-times'
+import {
+  type Alternative,
+  beginOf,
+  type Slots,
+  slotBeginningAt,
+  slotNumbers,
+  timesOf,
+} from '../state/slot-times'
 import { slotsOfPlace } from '../state/slots'
 import { zoneOf } from './facts'
 import { type Begun, firstToGive, freeSlot, placeAmong, slotsOf, untakenSlots } from './free-slots'

@@ -1,5 +1,6 @@
 import type { Commands, Decision, Moment, Replies } from '../commands'
-import type { Day, Event } from '../state/day'
+import type { Day } from '../state/day'
+import type { Event } from '../state/event'
 import { opened, refuse, waitOf } from './facts'
 import { bookOffered, endedPlace, offerRefusal, overOrNotFound, wait, wishFulfilled } from './waitlist'
 

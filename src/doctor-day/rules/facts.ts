@@ -1,6 +1,7 @@
 import type { Commands, Moment } from '../commands'
 import type { Refusal, Refused } from '../refused'
-import type { Day, Event, Opening, Visit, Waiting } from '../state/day'
+import type { Day, Opening, Visit, Waiting } from '../state/day'
+import type { Event } from '../state/event'
 import { type Slots, slotsThatFit, type WorkingHours } from '../state/slot-times'
 import { slotsOfPlace } from '../state/slots'
 import { dateRefusal, isOver } from './dates'

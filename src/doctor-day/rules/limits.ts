@@ -31,6 +31,7 @@ const BEGINNING: Command['type'][] = [
   'make_wish',
   'join_wish',
   'begin_claim',
+  'set_texts',
 ]
 const REPEATABLE = ['requeue', 'recall']
 

@@ -1,6 +1,7 @@
 import type { Choice, Commands, Decision, Moment, MoveReply } from '../commands'
 import type { Refused } from '../refused'
-import type { Appointment, Day, Event, Reservation } from '../state/day'
+import type { Appointment, Day, Reservation } from '../state/day'
+import type { Event } from '../state/event'
 import { bookingOf, reservationOf, visitOf } from '../state/records'
 import { timesOf } from '../state/slot-times'
 import { slotsOfPlace } from '../state/slots'

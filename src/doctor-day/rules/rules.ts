@@ -8,6 +8,7 @@ import { limitOf } from './limits'
 import { beginMove, confirmMove, endMove, point, releaseMove, reserve, settleMove } from './moves'
 import { callNext, checkIn, step, undo, walkIn } from './queue'
 import { book, bookHeld, cancel, hold, lapse, releaseHold, setAvailability } from './slots'
+import { erasePatient, setTexts, withTexts } from './texts'
 import { acceptOffer, stopWaiting, wait } from './waitlist'
 import { claimWish, makeWish, placeWish, reportWish, toldWish } from './wishes'
 
@@ -19,6 +20,8 @@ const RULES: Rules = {
   book,
   book_held: bookHeld,
   cancel,
+  set_texts: setTexts,
+  erase_patient: erasePatient,
   hold,
   release_hold: releaseHold,
   wait,
@@ -63,10 +66,19 @@ export function decide<C extends Command>(day: Day, command: C, moment: Moment):
   if (!belongs(day, command)) return refuse('not_found')
   const limit = limitOf(day, command, moment.actor)
   if (limit) return refuse(limit)
+  if (isForErased(day, command)) return refuse('not_found')
   const rule = RULES[command.type] as (day: Day, command: C, moment: Moment) => Decision<ReplyTo<C>>
   const decision = rule(day, command, moment)
-  return decision.ok ? decision : withStatus(day, command, decision)
+  if (!decision.ok) return withStatus(day, command, decision)
+  return { ...decision, events: withTexts(day, decision.events, moment) }
 }
+
+/** A request that found the patient before the erasure began may arrive after it. */
+function isForErased(day: Day, command: Command): boolean {
+  return BOOKING.includes(command.type) && 'patientId' in command && day.erased.has(command.patientId)
+}
+
+const BOOKING: Command['type'][] = ['book', 'book_held', 'wait', 'walk_in', 'reserve']
 
 /** So that the caller learns what has become of the appointment: cancelled, completed, not come. */
 function withStatus(day: Day, command: Command, refused: Refused): Refused {

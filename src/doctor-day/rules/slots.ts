@@ -1,5 +1,6 @@
 import type { Commands, Decision, Moment } from '../commands'
-import type { Appointment, Availability, Day, Event, EventOf, Hold, Waiting } from '../state/day'
+import type { Appointment, Availability, Day, Hold, Waiting } from '../state/day'
+import type { Event, EventOf } from '../state/event'
 import { appointmentOf, bookingOf, visitOf } from '../state/records'
 import { isSkipped, lastSlot, scheduleOf, timesOf } from '../state/slot-times'
 import { slotsOfPlace } from '../state/slots'
@@ -87,7 +88,7 @@ export function bookHeld(day: Day, command: Commands['book_held'], moment: Momen
 }
 
 export function cancel(day: Day, command: Commands['cancel'], moment: Moment): Decision<Appointment> {
-  const { appointmentId, reason, waiting } = command
+  const { appointmentId, waiting } = command
   const appointment = day.appointments.get(appointmentId)
   if (!appointment) return notOnDay(day, appointmentId)
   if (isMoving(day, appointmentId)) return refuse('moving')
@@ -96,7 +97,7 @@ export function cancel(day: Day, command: Commands['cancel'], moment: Moment): D
   return {
     ok: true,
     events: [
-      { type: 'cancelled', appointmentId, reason, ...(waiting && { waiting }) },
+      { type: 'cancelled', appointmentId, reason: null, ...(waiting && { waiting }) },
       ...offers(day, slotsOfPlace(appointment), moment),
     ],
     reply: { ...appointment, status: 'cancelled', updatedAt: moment.at },

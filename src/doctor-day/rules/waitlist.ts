@@ -1,6 +1,7 @@
 import type { Choice, Commands, Decision, Moment, Replies } from '../commands'
 import type { Refused } from '../refused'
-import type { Appointment, Day, Event, EventOf, Waiting } from '../state/day'
+import type { Appointment, Day, Waiting } from '../state/day'
+import type { Event, EventOf } from '../state/event'
 import { appointmentOf, bookingOf, visitOf } from '../state/records'
 import { timesOf } from '../state/slot-times'
 import type { Wish } from '../state/wish'

@@ -1,5 +1,6 @@
 import type { Commands, Decision, Moment, Replies } from '../commands'
-import type { Day, Event } from '../state/day'
+import type { Day } from '../state/day'
+import type { Event } from '../state/event'
 import { visitOf } from '../state/records'
 import { isOpenWish, type PlaceAnswer, type Wish } from '../state/wish'
 import type { ClaimVerdict } from '../wish-commands'

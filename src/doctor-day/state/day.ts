@@ -1,11 +1,17 @@
 import type { Schedule, SlotTimes, WorkingHours } from './slot-times'
-import type { Claim, PartOfWish, Wish, WishEvent, WishReport } from './wish'
+import type { LivingText } from './texts'
+import type { Claim, PartOfWish, Wish, WishReport } from './wish'
 
-/** The nouns of a doctor’s day: its state, and the events that the state is computed from. */
+/** The nouns of a doctor’s day: its state. The events that it is computed from are in event.ts. */
 
 export interface DoctorDate {
   doctorId: string
   date: string
+}
+
+/** What a day has decided so far: a list that waits for this version shows what the answer says. */
+export interface DayVersion extends DoctorDate {
+  version: number
 }
 
 export interface DayIdentity extends DoctorDate {
@@ -202,6 +208,12 @@ export interface Day extends Schedule {
   endedReservations: Map<string, 'taken' | 'released'>
   /** By appointment: those that the doctor’s absence affects, until the doctor is set present again. */
   affected: Map<string, Affected>
+  /** By their numbers: the texts that exist beside the log. */
+  texts: Map<number, LivingText>
+  /** The number of the last text; 0 before the first. */
+  lastText: number
+  /** Patients for whom the day books nothing any more. */
+  erased: Set<string>
   /** How many events each API key has caused. */
   eventsOf: Map<string, number>
   /** A newer version of the service has written it: this one shows what it can read, and changes nothing. */
@@ -217,48 +229,3 @@ export interface Remains {
   /** Appointments that had moved to other days. */
   movedAway: (MovedTo & { appointmentId: string })[]
 }
-
-/** `fulfilled`, `left`: the wish that the place was part of has ended. */
-type WaitEnd = 'accepted' | 'booked' | 'declined' | 'lapsed' | 'fulfilled' | 'left'
-
-export type Event =
-  | ({ type: 'opened' } & FirstTerms)
-  | { type: 'capacity_set'; capacity: number }
-  | { type: 'hours_set'; hours: WorkingHours | null }
-  /** `leaveId`: set by the begin or the end of a leave. */
-  | { type: 'availability_set'; id: string; isPresent: boolean; notes: string | null; leaveId?: string }
-  | ({ type: 'booked'; slot: number } & Booking)
-  | { type: 'cancelled'; appointmentId: string; reason: string | null; waiting?: WaitlistPlace }
-  | { type: 'absence_struck'; appointmentIds: string[] }
-  | { type: 'slot_changed'; appointmentId: string; slot: number }
-  | ({ type: 'held'; holdId: string; slot: number; expiresAt: number } & Visit)
-  | { type: 'hold_ended'; holdId: string; how: 'booked' | 'released' | 'expired' }
-  | ({ type: 'waitlisted'; waitId: string; patientId: string; wish?: number } & Visit)
-  | { type: 'offered'; waitId: string; slot: number; deadline: number }
-  | { type: 'wait_ended'; waitId: string; how: WaitEnd }
-  | { type: 'checked_in'; checkInId: string; appointmentId: string; position: number; priority: Priority }
-  /** Holds what the copy in D1 has to keep of the check-in. */
-  | { type: 'unchecked_in'; appointmentId: string; checkInId: string; position: number; checkedInAt: number }
-  | { type: 'called'; appointmentId: string; room: string }
-  | { type: 'served'; appointmentId: string }
-  | { type: 'unserved'; appointmentId: string }
-  | { type: 'skipped'; appointmentId: string }
-  | { type: 'requeued'; appointmentId: string }
-  | { type: 'no_show'; appointmentId: string }
-  | { type: 'move_began'; moveId: string; appointmentId: string; to: Opening }
-  | { type: 'moved_out'; moveId: string; appointmentId: string; to: DoctorDate; slot: number }
-  | { type: 'move_aborted'; moveId: string; appointmentId: string; why: string }
-  | { type: 'move_settled'; moveId: string }
-  | ({ type: 'reserved'; moveId: string; slot: number; from: DoctorDate } & Transfer)
-  | { type: 'moved_in'; moveId: string; appointmentId: string }
-  | { type: 'reservation_ended'; moveId: string }
-  | { type: 'pointed'; appointmentId: string; to: MovedTo }
-  | WishEvent
-  | ({ type: 'rebuilt' } & Remains)
-  /** Written by a newer version of the service; `stored` is its JSON. This one never writes it. */
-  | { type: 'unknown'; stored: string }
-
-export type EventOf<Type extends Event['type']> = Extract<Event, { type: Type }>
-
-/** An event in the log, with its number, its time (epoch ms) and the API key that caused it. */
-export type Recorded<E extends Event = Event> = E & { seq: number; at: number; actor: string }

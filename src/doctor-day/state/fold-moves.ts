@@ -1,4 +1,5 @@
-import type { Day, EventOf, Move, Recorded } from './day'
+import type { Day, Move } from './day'
+import type { EventOf, Recorded } from './event'
 import { reservationOf } from './records'
 import { timesOf } from './slot-times'
 import { countPatient, forgetPatient, free, take } from './slots'

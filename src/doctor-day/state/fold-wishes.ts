@@ -1,4 +1,5 @@
-import type { Day, EventOf, Recorded, Waiting } from './day'
+import type { Day, Waiting } from './day'
+import type { EventOf, Recorded } from './event'
 import { visitOf } from './records'
 import type { Wish, WishEvent, WishReport } from './wish'
 

@@ -1,4 +1,5 @@
-import type { Appointment, CheckIn, Day, Event, EventOf, Opening, Recorded } from './day'
+import type { Appointment, CheckIn, Day, Opening } from './day'
+import type { Event, EventOf, Recorded } from './event'
 import { MOVE_EFFECTS } from './fold-moves'
 import { leaveWish, WISH_EFFECTS } from './fold-wishes'
 import { appointmentOf, checkInOf, visitOf } from './records'
@@ -157,6 +158,16 @@ const EFFECTS: Effects = {
     day.lastPosition = Math.max(day.lastPosition, lastPosition, ...checkIns.map(({ position }) => position))
     for (const { appointmentId, ...movedTo } of movedAway) day.movedTo.set(appointmentId, movedTo)
   },
+  text_set(day, { textId, kind, mac, appointmentId }) {
+    day.texts.set(textId, { textId, kind, mac, appointmentId })
+    day.lastText = Math.max(day.lastText, textId)
+  },
+  text_ended(day, { textId }) {
+    day.texts.delete(textId)
+  },
+  patient_erased(day, { patientId }) {
+    day.erased.add(patientId)
+  },
   unknown(day) {
     day.isNewer = true
   },
@@ -208,6 +219,9 @@ export const emptyDay = (): Day => ({
   reservations: new Map(),
   endedReservations: new Map(),
   affected: new Map(),
+  texts: new Map(),
+  lastText: 0,
+  erased: new Set(),
   eventsOf: new Map(),
   isNewer: false,
 })

@@ -1,4 +1,5 @@
-import type { Appointment, Booking, CheckIn, Day, DoctorDate, EventOf, Reservation, Visit } from './day'
+import type { Appointment, Booking, CheckIn, Day, DoctorDate, Reservation, Visit } from './day'
+import type { EventOf } from './event'
 import type { SlotTimes } from './slot-times'
 
 /** The records that events create. The rules reply with the same records, so a reply matches the fold. */

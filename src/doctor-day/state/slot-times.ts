@@ -25,6 +25,11 @@ export interface SlotTimes {
   endsAt: string | null
 }
 
+/** A free slot that a caller can have instead. */
+export interface Alternative extends SlotTimes {
+  slot: number
+}
+
 /**
  * What the time zone database says about a day (epoch ms), read once: the times of a slot are then additions.
  * Plain data, as all of a day’s state.

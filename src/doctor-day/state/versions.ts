@@ -1,4 +1,5 @@
-import type { Event, EventOf, Visit } from './day'
+import type { Visit } from './day'
+import type { Event, EventOf } from './event'
 
 /**
  * Each kind of event has a version. A stored event of an earlier version is read as the current one. A kind
@@ -56,6 +57,9 @@ const UPCASTS: Record<Exclude<Event['type'], 'unknown'>, ((fields: Fields) => Fi
   wish_over: [],
   wish_reported: [],
   rebuilt: [asItIs],
+  text_set: [],
+  text_ended: [],
+  patient_erased: [],
 }
 
 /**

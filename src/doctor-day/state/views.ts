@@ -14,11 +14,13 @@ import type {
 } from './day'
 import { setAtOf } from './records'
 import { type Slots, type SlotTimes, slotNumbers, timesOf } from './slot-times'
+import type { Texts } from './texts'
 import type { Wish } from './wish'
 
 /** The views of a doctor’s day, and what each of them shows. */
 export type Query =
-  | { view: 'appointment'; id: string }
+  /** `withTexts`: with what is written of it. */
+  | { view: 'appointment'; id: string; withTexts?: true }
   | { view: 'appointments' }
   | { view: 'availability' }
   | { view: 'arrivals' }
@@ -93,6 +95,7 @@ export const isList = ({ view }: Query): boolean =>
 export interface Sight<Q extends Query, S = Seen<Q>> {
   seen: S
   version: number
+  texts?: Texts
 }
 
 type Show = { [V in keyof Views]: (day: Day, query: Extract<Query, { view: V }>) => Views[V] }

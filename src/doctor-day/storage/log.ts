@@ -1,6 +1,6 @@
 import { sha256 } from '../../lib/crypto'
 import type { Known } from '../commands'
-import type { Recorded } from '../state/day'
+import type { Recorded } from '../state/event'
 import { readEvent, written } from '../state/versions'
 import { type Keyring, signatureOf } from './seal'
 

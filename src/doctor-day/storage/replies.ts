@@ -1,5 +1,6 @@
 import { DAY_MS, endOf } from '../../lib/time'
-import type { Day, Recorded } from '../state/day'
+import type { Day } from '../state/day'
+import type { Recorded } from '../state/event'
 import { append, headOf, setHead } from './log'
 import { type Keyring, sealOf, signatureOf } from './seal'
 import { isOpen } from './tables'

@@ -6,11 +6,14 @@ import { firstBroken, hashAt, headOf, readEvents, setHead, signedOf } from './lo
 import { isChanged, signAgain, signAll } from './replies'
 import { type Keyring, sealOf } from './seal'
 import { hasAllTables, isNewer, isOlder, isOpen, migrate, SIGNED_SINCE } from './tables'
+import { areTextsWhole } from './texts'
 
 /** Whether what a day stores is what the service has written. */
 
 export const DAMAGES = [
   'event_changed',
+  /** What is written of an appointment was changed or added, or removed without an event. */
+  'text_changed',
   /** Tables are gone. */
   'tables_missing',
   /** No secret of the deployment has signed the head of the log. */
@@ -84,6 +87,7 @@ export function verify({ sql, keys, name }: Stored, known: Known | null): Verdic
     (!isOf(fold(readEvents(sql, 0, 1)).identity, name) && 'other_day') ||
     (!isOwn && 'not_signed') ||
     (isChanged(sql, keys) && 'reply_changed') ||
+    (!areTextsWhole(sql, fold(readEvents(sql))) && 'text_changed') ||
     apart()
   return reason ? { ok: false, ...facts, reason } : { ok: true, ...facts }
 }

@@ -1,0 +1,40 @@
+import type { Ctx } from '../context'
+import { decideOn, see } from '../doctor-day/client'
+import type { Texts } from '../doctor-day/state/texts'
+import { dayOfAppointment, noRecord } from './ids'
+import { type AppointmentDetails, type ChangeAppointment, toAppointment } from './model'
+
+/** What is written of an appointment: only its day has it, and no reply that is kept contains it. */
+
+/** What a request says of the visit that it books. */
+export function textsOf({ reason, notes }: { reason?: string | undefined; notes?: string | undefined }) {
+  const texts: Texts = { ...(reason !== undefined && { reason }), ...(notes !== undefined && { notes }) }
+  return Object.keys(texts).length > 0 ? texts : undefined
+}
+
+export async function getDetails(ctx: Ctx, id: string): Promise<AppointmentDetails> {
+  const asked = { view: 'appointment', id, withTexts: true } as const
+  const { seen, texts } = await see(ctx, await dayOfAppointment(ctx, id), asked)
+  if (!seen) throw noRecord()
+  return { ...toAppointment(seen), ...texts }
+}
+
+/** A retry gets the appointment as it is now: the reply that the day remembers has no texts. */
+export async function changeAppointment(
+  ctx: Ctx,
+  id: string,
+  { reason, notes }: ChangeAppointment,
+): Promise<AppointmentDetails> {
+  const day = await dayOfAppointment(ctx, id)
+  const { opId } = await ctx.once.claim()
+  const removed = Object.entries({ reason, notes }).flatMap(([kind, value]) => (value === null ? [kind] : []))
+  const command = {
+    type: 'set_texts',
+    clinicId: ctx.clinic.id,
+    appointmentId: id,
+    removed: removed as (keyof Texts)[],
+  } as const
+  const texts = textsOf({ reason: reason ?? undefined, notes: notes ?? undefined })
+  await decideOn(ctx, day, opId, command, undefined, texts)
+  return getDetails(ctx, id)
+}

@@ -1,0 +1,103 @@
+import type { Commands, Decision, Moment } from '../commands'
+import type { Appointment, Day } from '../state/day'
+import type { Event } from '../state/event'
+import { slotsOfPlace } from '../state/slots'
+import type { LivingText, TextEnd } from '../state/texts'
+import { dateRefusal } from './dates'
+import { isMoving, notOnDay, offeredSlots, offers, opened, refuse, waitOf } from './facts'
+
+/** What is written of appointments: the rules see marks of the texts, and never the texts. */
+
+/** The marks of the new texts come with the moment. What is neither new nor removed stays. */
+export function setTexts(
+  day: Day,
+  { appointmentId, removed }: Commands['set_texts'],
+  { texts: marked = [] }: Moment,
+): Decision<Appointment> {
+  const appointment = day.appointments.get(appointmentId)
+  if (!appointment) return notOnDay(day, appointmentId)
+  if (isMoving(day, appointmentId)) return refuse('moving')
+  return {
+    ok: true,
+    events: [
+      ...textsOf(day, appointmentId)
+        .filter(({ kind }) => removed.includes(kind))
+        .map((text) => ended(text, 'removed')),
+      ...set(day, appointmentId, marked),
+    ],
+    reply: appointment,
+  }
+}
+
+/**
+ * All texts of a patient end, the patient waits for nothing and has no visit ahead, and the day books nothing
+ * for the patient any more: a request that found the patient earlier may arrive later. While an appointment
+ * moves, two days decide where it is; so the erasure comes after that.
+ */
+export function erasePatient(
+  day: Day,
+  { opening, patientId }: Commands['erase_patient'],
+  moment: Moment,
+): Decision<{ texts: number; cancelled: number }> {
+  const own = [...day.appointments.values()].filter((one) => one.patientId === patientId)
+  const isComing = [...day.reservations.values()].some(
+    ({ appointment }) => appointment.patientId === patientId,
+  )
+  if (isComing || own.some(({ id }) => isMoving(day, id))) return refuse('moving')
+  const texts = own.flatMap(({ id }) => textsOf(day, id))
+  const ahead = dateRefusal(opening, moment.at) ? [] : own.filter((one) => isAhead(day, one))
+  const waiting = waitOf(day, patientId)
+  const freed = [...ahead.flatMap(slotsOfPlace), ...offeredSlots(waiting)]
+  const events: Event[] = [
+    ...opened(day, opening),
+    ...texts.map((text) => ended(text, 'erased')),
+    ...ahead.map(({ id }): Event => ({ type: 'cancelled', appointmentId: id, reason: null })),
+    ...(waiting ? [{ type: 'wait_ended', waitId: waiting.id, how: 'declined' } as const] : []),
+    ...(day.erased.has(patientId) ? [] : [{ type: 'patient_erased', patientId } as const]),
+    ...offers(day, freed, moment, waiting && { leaving: waiting }),
+  ]
+  return { ok: true, events, reply: { texts: texts.length, cancelled: ahead.length } }
+}
+
+const isAhead = (day: Day, { id, status }: Appointment): boolean =>
+  status === 'booked' && !day.checkIns.has(id)
+
+/** With the events of a decision, what they do to texts: some bring texts, some leave them behind. */
+export function withTexts(day: Day, events: Event[], { texts: marked = [] }: Moment): Event[] {
+  const more = events.flatMap((event): Event[] => {
+    switch (event.type) {
+      case 'booked':
+      case 'cancelled':
+      case 'reserved':
+        return set(day, event.appointmentId, marked)
+      case 'moved_out':
+        return textsOf(day, event.appointmentId).map((text) => ended(text, 'moved'))
+      case 'reservation_ended': {
+        const { appointment } = day.reservations.get(event.moveId) ?? {}
+        return appointment ? textsOf(day, appointment.id).map((text) => ended(text, 'released')) : []
+      }
+      default:
+        return []
+    }
+  })
+  return more.length > 0 ? [...events, ...more] : events
+}
+
+export const textsOf = (day: Day, appointmentId: string): LivingText[] =>
+  day.texts.size === 0 ? [] : [...day.texts.values()].filter((text) => text.appointmentId === appointmentId)
+
+/** A new text replaces the one of its kind. */
+function set(day: Day, appointmentId: string, marked: NonNullable<Moment['texts']>): Event[] {
+  const before = textsOf(day, appointmentId)
+  return marked.flatMap((text): Event[] => [
+    ...before.filter(({ kind }) => kind === text.kind).map((earlier) => ended(earlier, 'replaced')),
+    { type: 'text_set', appointmentId, ...text },
+  ])
+}
+
+const ended = ({ appointmentId, textId }: LivingText, why: TextEnd): Event => ({
+  type: 'text_ended',
+  appointmentId,
+  textId,
+  why,
+})

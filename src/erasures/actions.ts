@@ -1,0 +1,129 @@
+import { and, asc, eq, gte, sql } from 'drizzle-orm'
+import { today } from '../access/actions'
+import type { Ctx } from '../context'
+import { caughtUp } from '../doctor-day/client'
+import { dayKey } from '../doctor-day/storage/address'
+import { logFailure } from '../lib/log'
+import { cutPage, type Page } from '../lib/page'
+import { instantOf } from '../lib/time'
+import { selectPatient } from '../patients/actions'
+import type { PatientRow } from '../patients/model'
+import { notFound, Problem } from '../problem'
+import { askedDaysOf } from '../recorder/client'
+import { countKept, eraseOn, selectAhead } from './days'
+import {
+  type ErasedPatient,
+  type EraseQuery,
+  type Erasure,
+  type ErasureRow,
+  erasures,
+  type ListErasures,
+  type ReplayErasures,
+  toErased,
+  toErasure,
+} from './model'
+import { eraseRecords, hasTakenEffect, markErasing, selectErasure, unmarkErasing } from './records'
+import { eraseRemainder } from './remainder'
+
+/**
+ * Erases a patient. New requests do not find the patient from the first step on; then D1 and the days say
+ * whether a visit is ahead; then the record leaves D1, in one transaction with the erasure; then each day
+ * erases what is written of the visits, and what other systems have sent goes. After an interruption the same
+ * request goes on with it.
+ */
+export async function erasePatient(ctx: Ctx, id: string, wanted: EraseQuery): Promise<Erasure> {
+  const [[patient], [known]] = await ctx.db.batch([selectPatient(ctx, id), selectErasure(ctx, id)])
+  if (!patient && !known) throw notFound('Patient')
+  if (!patient) await ctx.once.claim()
+  const begun = patient ? await begin(ctx, patient, wanted.cancel_ahead) : known
+  if (!begun) throw notFound('Patient')
+  return finish(ctx, begun)
+}
+
+async function finish(ctx: Ctx, begun: ErasureRow): Promise<Erasure> {
+  const { row, why } = await eraseRemainder(ctx, begun)
+  const [counted] = await countKept(ctx, row.patientId)
+  return toErasure(row, (counted?.count ?? 0) - row.cancelled, why)
+}
+
+async function begin(ctx: Ctx, patient: PatientRow, mayCancel: boolean): Promise<ErasureRow | undefined> {
+  const { id } = patient
+  await markErasing(ctx, patient)
+  const asked = await daysJustAsked(ctx, id)
+  const ahead = await selectAhead(ctx, id, today(ctx))
+  const inTheWay = mayCancel ? ahead.filter(({ status }) => status === 'checked_in') : ahead
+  if (inTheWay.length > 0) {
+    await unmarkErasing(ctx, id)
+    throw new Problem('appointments_ahead', mayCancel ? IN_THE_CLINIC : AHEAD, {
+      appointments: inTheWay.map((one) => one.id),
+    })
+  }
+  const { results } = await ctx.once.transact((op) => [
+    ...eraseRecords(ctx, patient, op, ctx.now),
+    selectErasure(ctx, id),
+  ])
+  const [row] = results.at(-1) as ErasureRow[]
+  if (row) await Promise.all(asked.map((day) => eraseOn(ctx, row, day)))
+  return row
+}
+
+const AHEAD = 'The patient has appointments ahead; cancel them, or send cancel_ahead=true'
+const IN_THE_CLINIC = 'The patient has checked in today; complete the visit, or undo the check-in'
+
+/**
+ * The days that were just asked to book the patient: D1’s copy has now what they have decided. A request that
+ * found the patient before may still be on its way to one of them.
+ */
+async function daysJustAsked(ctx: Ctx, id: string) {
+  const asked = await askedDaysOf(ctx.env, ctx.clinic.id, id)
+  await Promise.all(asked.map((day) => waitForCopy(ctx, day)))
+  return asked
+}
+
+async function waitForCopy(ctx: Ctx, { doctorId, date }: { doctorId: string; date: string }) {
+  await caughtUp(ctx, dayKey(ctx.clinic.id, doctorId, date)).catch((error: unknown) =>
+    logFailure('copy_not_awaited', error),
+  )
+}
+
+/** By the time of the erasure. */
+export async function listErasures(
+  ctx: Ctx,
+  { since, limit, cursor }: ListErasures,
+): Promise<Page<ErasedPatient>> {
+  const rows = await ctx.db
+    .select()
+    .from(erasures)
+    .where(
+      and(
+        eq(erasures.clinicId, ctx.clinic.id),
+        hasTakenEffect,
+        since === undefined ? undefined : gte(erasures.erasedAt, Date.parse(instantOf(since))),
+        cursor && sql`(${erasures.erasedAt}, ${erasures.patientId}) > (${cursor[0]}, ${cursor[1]})`,
+      ),
+    )
+    .orderBy(asc(erasures.erasedAt), asc(erasures.patientId))
+    .limit(limit + 1)
+  const page = cutPage(rows, limit, ({ erasedAt, patientId }) => [erasedAt, patientId])
+  return { ...page, rows: page.rows.map(toErased) }
+}
+
+/**
+ * Erases again whom a restored backup has brought back. What has been erased already stays so; a visit ahead
+ * is cancelled, because the patient was erased before the restore.
+ */
+export async function replayErasures(ctx: Ctx, { erasures: told }: ReplayErasures): Promise<ErasedPatient[]> {
+  await ctx.once.claim()
+  const replayed: ErasedPatient[] = []
+  for (const { patient_id: id, erased_at } of told) {
+    const erasedAt = Date.parse(instantOf(erased_at))
+    await daysJustAsked(ctx, id)
+    const [[patient], [known]] = await ctx.db.batch([selectPatient(ctx, id), selectErasure(ctx, id)])
+    if (patient) await ctx.db.batch([...eraseRecords(ctx, patient, sql`${ctx.once.opId}`, erasedAt)])
+    const [row] = patient ? await selectErasure(ctx, id) : [known]
+    replayed.push(
+      row ? toErased((await eraseRemainder(ctx, row)).row) : { patient_id: id, erased_at, state: 'erased' },
+    )
+  }
+  return replayed
+}

@@ -1,0 +1,400 @@
+import { env } from 'cloudflare:workers'
+import { afterEach, expect, test, vi } from 'vitest'
+import { dayKey } from '../src/doctor-day/storage/address'
+import { DAY, type FrontDesk, openFrontDesk as openDesk } from './clinic'
+
+const PATIENTS = '/api/v1/patients'
+const APPOINTMENTS = '/api/v1/appointments'
+const PAST = '2040-03-10'
+const GRETA = {
+  name: 'Greta Garbo-Kanarie',
+  phone: '+1 202 555 0171',
+  email: 'greta.kanarie@example.com',
+  birth_date: '1957-03-02',
+  gender: 'female-kanarie',
+  language: 'sv',
+  notes: 'Kanarie likes the window',
+  contact_ok: true,
+  identifiers: [{ system: 'mrn', value: 'KANARIE-77' }],
+}
+const TRACES = /kanarie|2025550171|1957-03-02/i
+
+const openFrontDesk = (more: Parameters<typeof openDesk>[0] = {}) =>
+  openDesk({ scopes: ['*', 'patients:erase'], ...more })
+
+afterEach(() => {
+  vi.useRealTimers()
+})
+
+const register = async (desk: FrontDesk) => (await desk.post(PATIENTS, GRETA)).body.id as string
+const erase = (desk: FrontDesk, id: string, query = '', headers = {}) =>
+  desk.send('DELETE', `${PATIENTS}/${id}${query}`, undefined, headers)
+const book = (desk: FrontDesk, patient_id: string, date: string, more = {}) =>
+  desk.post(APPOINTMENTS, { patient_id, doctor_id: desk.doctorId, date, reason: 'Kanarie coughs', ...more })
+const verdict = async (desk: FrontDesk, date: string) =>
+  (await desk.get(`/api/v1/doctors/${desk.doctorId}/days/${date}/verify`)).body.ok
+
+/** Every row of D1 that is of the clinic, or of no clinic in particular. */
+async function everythingInD1(desk: FrontDesk): Promise<string> {
+  const { results: tables } = await env.DB.prepare(
+    `SELECT name FROM sqlite_master WHERE type = 'table' AND sql NOT LIKE '%VIRTUAL%'
+       AND name NOT LIKE 'patients_search%' AND name NOT LIKE '\\_cf%' ESCAPE '\\'`,
+  ).all<{ name: string }>()
+  const rows = await Promise.all(tables.map(({ name }) => env.DB.prepare(`SELECT * FROM "${name}"`).all()))
+  const ofClinic = (row: Record<string, unknown>) =>
+    [undefined, desk.clinicId].includes(row.clinic_id as string)
+  return JSON.stringify(rows.map(({ results }) => results.filter(ofClinic)))
+}
+
+async function everythingInKv(): Promise<string> {
+  const { keys } = await env.REPLIES.list()
+  return JSON.stringify(await Promise.all(keys.map(({ name }) => env.REPLIES.get(name))))
+}
+
+test('an erased patient is nowhere any more: not by id, phone, name, identifier, in lists or in D1', async () => {
+  const desk = await openFrontDesk()
+  const id = await register(desk)
+  await desk.send('PATCH', `${PATIENTS}/${id}`, JSON.stringify({ notes: 'Kanarie moved' }), {
+    'Content-Type': 'application/json',
+    'If-Match': '"1"',
+    'Idempotency-Key': 'change',
+  })
+  const erased = await erase(desk, id)
+  expect(erased.body).toMatchObject({ patient_id: id, state: 'erased', appointments_kept: 0 })
+  expect(erased.body.erased.fields.sort()).toEqual(
+    [
+      'birth_date',
+      'contact_ok',
+      'email',
+      'gender',
+      'identifiers',
+      'language',
+      'name',
+      'notes',
+      'phone',
+    ].sort(),
+  )
+  expect(erased.status).toBe(200)
+  expect((await desk.get(`${PATIENTS}/${id}`)).status).toBe(404)
+  for (const search of [
+    'q=Kanarie',
+    'q=gr',
+    'phone=2025550171',
+    'identifier=KANARIE-77',
+    'birth_date=1957-03-02',
+  ])
+    expect([search, (await desk.get(`${PATIENTS}?${search}`)).body]).toEqual([search, []])
+  expect((await book(desk, id, DAY)).status).toBe(404)
+  expect(await everythingInD1(desk)).not.toMatch(TRACES)
+  expect(await everythingInKv()).not.toMatch(TRACES)
+  const again = await desk.post(PATIENTS, GRETA)
+  expect([again.status, again.body.id === id]).toEqual([201, false])
+})
+
+test('what is written of past visits is erased on each day, the visits stay, and every chain verifies', async () => {
+  vi.useFakeTimers({ now: new Date(`${PAST}T12:00:00Z`), toFake: ['Date'] })
+  const desk = await openFrontDesk({ capacity: 4 })
+  const id = await register(desk)
+  const ids = []
+  for (const date of [PAST, '2040-03-11', '2040-03-12'])
+    ids.push((await book(desk, id, date, { notes: 'Kanarie notes' })).body.id)
+  await desk.post(`${APPOINTMENTS}/${ids[0]}/cancel`, { reason: 'Kanarie cancels' })
+  const other = await desk.book({ date: PAST, reason: 'Stays' })
+  vi.setSystemTime(new Date(`${DAY}T12:00:00Z`))
+  const erased = await erase(desk, id)
+  expect(erased.body).toMatchObject({ erased: { texts: 7 }, appointments_kept: 3, appointments_cancelled: 0 })
+  for (const date of [PAST, '2040-03-11', '2040-03-12'])
+    expect([date, await verdict(desk, date)]).toEqual([date, true])
+  for (const one of ids) {
+    const { body } = await desk.get(`${APPOINTMENTS}/${one}`)
+    expect(body.patient_id).toBe(id)
+    expect(JSON.stringify(body)).not.toMatch(TRACES)
+  }
+  expect((await desk.get(`${APPOINTMENTS}/${other.body.id}`)).body.reason).toBe('Stays')
+})
+
+test('visits ahead stop the erasure and are named; the patient stays, and can be booked again at once', async () => {
+  const desk = await openFrontDesk({ capacity: 4 })
+  const id = await register(desk)
+  const { body } = await book(desk, id, DAY)
+  const refused = await erase(desk, id)
+  expect([refused.status, refused.body.error]).toEqual([409, 'The patient has appointments ahead'])
+  expect(refused.body.appointments).toEqual([body.id])
+  expect((await desk.get(`${PATIENTS}/${id}`)).body.name).toBe(GRETA.name)
+  expect((await book(desk, id, '2040-03-15')).status).toBe(201)
+  expect((await desk.get(`${APPOINTMENTS}/${body.id}`)).body.reason).toBe('Kanarie coughs')
+})
+
+test('with cancel_ahead they are cancelled, and their slots are offered to those who wait', async () => {
+  const desk = await openFrontDesk({ patients: 1, capacity: 1 })
+  const id = await register(desk)
+  const { body } = await book(desk, id, DAY)
+  const place = { doctor_id: desk.doctorId, date: DAY }
+  const waiting = await desk.post(`${APPOINTMENTS}/waitlist`, { ...place, patient_id: desk.patientIds[0] })
+  const erased = await erase(desk, id, '?cancel_ahead=true')
+  expect(erased.body).toMatchObject({ state: 'erased', appointments_cancelled: 1, appointments_kept: 0 })
+  expect((await desk.get(`${APPOINTMENTS}/${body.id}`)).body.status).toBe('cancelled')
+  const accepted = await desk.post(`${APPOINTMENTS}/waitlist/${waiting.body.id}/accept`)
+  expect(accepted.status).toBe(201)
+  expect(await verdict(desk, DAY)).toBe(true)
+})
+
+test('a patient who has checked in today is not erased, and one who waits for a slot waits no more', async () => {
+  vi.useFakeTimers({ now: new Date(`${DAY}T12:00:00Z`), toFake: ['Date'] })
+  const desk = await openFrontDesk({ patients: 1, capacity: 1 })
+  const id = await register(desk)
+  const { body } = await book(desk, id, DAY)
+  await desk.post('/api/v1/checkins', { appointment_id: body.id, patient_id: id })
+  const refused = await erase(desk, id, '?cancel_ahead=true')
+  expect([refused.status, refused.body.appointments]).toEqual([409, [body.id]])
+  const waits = await desk.post(PATIENTS, { name: 'Waits', phone: '+1 202 555 0172' })
+  const place = { doctor_id: desk.doctorId, date: DAY }
+  await desk.post(`${APPOINTMENTS}/waitlist`, { ...place, patient_id: waits.body.id })
+  expect((await erase(desk, waits.body.id)).status).toBe(200)
+  expect((await desk.get(`${APPOINTMENTS}/waitlist?doctor_id=${desk.doctorId}&date=${DAY}`)).body).toEqual([])
+})
+
+test('a booking that found the patient before the erasure and arrives after it books nothing', async () => {
+  const desk = await openFrontDesk({ capacity: 4 })
+  const id = await register(desk)
+  const other = await desk.post(PATIENTS, { name: 'Other', phone: '+1 202 555 0173' })
+  await book(desk, other.body.id, DAY)
+  // As the Recorder remembers a request that has found the patient and is on its way to the day.
+  await desk.post(APPOINTMENTS, { patient_id: id, doctor_id: desk.doctorId, date: DAY, slot: 99 })
+  expect((await erase(desk, id)).status).toBe(200)
+  const late = await env.DOCTOR_DAY.getByName(dayKey(desk.clinicId, desk.doctorId, DAY)).perform(
+    { id: 'late', actor: 'key', isKeyed: false },
+    {
+      type: 'book',
+      opening: { clinicId: desk.clinicId, doctorId: desk.doctorId, date: DAY, timeZone: 'UTC', capacity: 4 },
+      appointmentId: 'new',
+      patientId: id,
+      allowAnother: false,
+    },
+  )
+  expect(late).toMatchObject({ ok: false, refused: 'not_found' })
+})
+
+test('of bookings and an erasure at once none leaves a visit of the erased patient ahead', async () => {
+  const desk = await openFrontDesk({ capacity: 30 })
+  for (const round of [1, 2, 3, 4, 5]) {
+    const { body } = await desk.post(PATIENTS, { ...GRETA, identifiers: [], name: `Greta ${round}` })
+    const dates = ['2040-04-01', '2040-04-02', '2040-04-03']
+    const all = [
+      ...dates.map((date) => book(desk, body.id, date)),
+      erase(desk, body.id, '?cancel_ahead=true'),
+    ]
+    const answers = await Promise.all(all)
+    expect(answers.at(-1)?.status).toBe(200)
+    for (const date of dates) {
+      const { body: list } = await desk.get(
+        `${APPOINTMENTS}/doctors/${desk.doctorId}/appointments?date=${date}`,
+      )
+      expect(list.filter((one: { patient_id: string }) => one.patient_id === body.id)).toEqual([])
+    }
+  }
+})
+
+test('rows of files that made, meant or named the patient are blank, and those of others are not', async () => {
+  const desk = await openFrontDesk()
+  const csv = [
+    'name,phone,email,notes,age',
+    'Greta Garbo-Kanarie,2025550171,greta.kanarie@example.com,Kanarie notes,44',
+    'Greta Garbo-Kanarie,+1 (202) 555-0171,greta.kanarie@example.com,,44',
+    'Greta Garbo-Kanarie,2025550171,,Kanarie notes,444',
+    'Nils,2025550174,nils@example.com,,50',
+  ].join('\n')
+  const upload = (key: string) =>
+    desk.send('POST', '/api/v1/patients/bulk?mode=partial', csv, {
+      'Idempotency-Key': key,
+      'Content-Type': 'text/csv',
+    })
+  const first = await upload('one')
+  const done = (job: string) =>
+    expect.poll(async () => (await desk.get(`/api/v1/patients/bulk/${job}`)).body.status).toBe('completed')
+  await done(first.body.job_id)
+  const second = await upload('two')
+  await done(second.body.job_id)
+  const [patient] = (await desk.get(`${PATIENTS}?phone=2025550171`)).body
+  const erased = await erase(desk, patient.id)
+  expect(erased.body.erased.staged_rows).toBe(6)
+  expect(await everythingInD1(desk)).not.toMatch(TRACES)
+  for (const end of ['failed.csv', 'succeeded.csv', '']) {
+    const { status, body } = await desk.get(`/api/v1/patients/bulk/${first.body.job_id}${end && `/${end}`}`)
+    expect([end, status, JSON.stringify(body).match(TRACES)]).toEqual([end, 200, null])
+  }
+  expect(await everythingInD1(desk)).toContain('nils@example.com')
+})
+
+test('records of tests, events and rows of files that name the patient lose the patient and what they say', async () => {
+  const desk = await openFrontDesk()
+  const id = await register(desk)
+  const other = await desk.post(PATIENTS, {
+    name: 'Other',
+    phone: '+1 202 555 0175',
+    identifiers: [{ system: 'insurer', value: 'SHARED-1' }],
+  })
+  expect(other.status).toBe(201)
+  const etag = { 'If-Match': '"1"', 'Content-Type': 'application/json' }
+  const identifiers = [...GRETA.identifiers, { system: 'mrn', value: 'shared-1' }]
+  const changed = await desk.send('PATCH', `${PATIENTS}/${id}`, JSON.stringify({ identifiers }), etag)
+  expect(changed.status).toBe(200)
+  const birdOf = (patientId: string) => (patientId === 'SHARED-1' ? 'Heron' : 'Kanarie')
+  const record = (test_id: string, patient_id: string) => ({
+    ...{
+      test_id,
+      patient_id,
+      clinic_id: desk.clinicId,
+      test_type: 'blood',
+      result: `${birdOf(patient_id)} ${test_id}`,
+    },
+  })
+  const event = (appointment_id: string, patient_id: string) => ({
+    ...{ event_type: 'scheduled', appointment_id, patient_id, timestamp: '2040-01-01T10:00:00Z' },
+    notes: `${birdOf(patient_id)} ${appointment_id}`,
+  })
+  for (const [n, name] of ['KANARIE-77', 'kanarie-77', id, 'SHARED-1'].entries()) {
+    const [test, key] = [record(`t${n}`, name), { 'Idempotency-Key': `test-${n}` }]
+    const stored = await desk.post('/tests', test, key)
+    expect([stored.status, stored.body.patient_id]).toEqual([201, name])
+    expect((await desk.post('/tests', test, key)).body).toEqual(stored.body)
+    expect((await desk.post('/webhook/appointments', event(`e${n}`, name))).status).toBe(200)
+  }
+  const rows = [record('t8', 'KANARIE-77'), record('t9', 'SHARED-1')]
+  const upload = await desk.send(
+    'POST',
+    '/api/v1/tests/bulk',
+    rows.map((row) => JSON.stringify(row)).join('\n'),
+    {
+      'Idempotency-Key': 'file',
+      'Content-Type': 'application/x-ndjson',
+    },
+  )
+  const job = `/api/v1/tests/bulk/${upload.body.job_id}`
+  await expect.poll(async () => (await desk.get(job)).body.status).toBe('completed')
+  expect((await erase(desk, id)).body.erased).toMatchObject({ tests: 4, events: 3, staged_rows: 1 })
+  const { body: tests } = await desk.get(`/tests?clinic_id=${desk.clinicId}`)
+  const told = tests.map(({ test_id, patient_id, result }: Record<string, string>) => [
+    test_id,
+    patient_id,
+    result,
+  ])
+  expect(told).toEqual([
+    ['t0', '', ''],
+    ['t1', '', ''],
+    ['t2', '', ''],
+    ['t3', 'SHARED-1', 'Heron t3'],
+    ['t8', '', ''],
+    ['t9', 'SHARED-1', 'Heron t9'],
+  ])
+  const { events } = (await desk.get('/events')).body
+  expect(events.map(({ patient_id, notes }: Record<string, string>) => [patient_id, notes]).sort()).toEqual([
+    ['', null],
+    ['', null],
+    ['', null],
+    ['SHARED-1', 'Heron e3'],
+  ])
+  expect(await everythingInKv()).not.toMatch(TRACES)
+  expect(await everythingInD1(desk)).not.toMatch(TRACES)
+})
+
+test('an erasure that dies after its first effect is completed by the next request', async () => {
+  const desk = await openFrontDesk({ capacity: 4 })
+  const id = await register(desk)
+  const { body } = await book(desk, id, DAY)
+  await desk.post('/tests', {
+    ...{
+      test_id: 't',
+      patient_id: 'KANARIE-77',
+      clinic_id: desk.clinicId,
+      test_type: 'x',
+      result: 'Kanarie',
+    },
+  })
+  const day = vi.spyOn(env.DOCTOR_DAY, 'get').mockImplementation(() => {
+    throw new Error('unreachable')
+  })
+  expect(
+    (await erase(desk, id, '?cancel_ahead=true', { 'Idempotency-Key': 'k' })).status,
+  ).toBeGreaterThanOrEqual(500)
+  day.mockRestore()
+  expect((await desk.get(`${PATIENTS}/${id}`)).status).toBe(404)
+  expect((await desk.get('/api/v1/erasures')).body).toMatchObject([{ patient_id: id, state: 'erasing' }])
+  const again = await erase(desk, id, '?cancel_ahead=true', { 'Idempotency-Key': 'k' })
+  expect(again.body).toMatchObject({
+    state: 'erased',
+    appointments_cancelled: 1,
+    erased: { tests: 1, texts: 1 },
+  })
+  expect((await desk.get(`${APPOINTMENTS}/${body.id}`)).body).not.toHaveProperty('reason')
+  expect(await everythingInD1(desk)).not.toMatch(TRACES)
+})
+
+test('a late retry of the registration registers nobody, and a new registration is a new patient', async () => {
+  const desk = await openFrontDesk()
+  const key = { 'Idempotency-Key': 'register' }
+  const id = (await desk.post(PATIENTS, GRETA, key)).body.id
+  await erase(desk, id)
+  expect((await desk.post(PATIENTS, GRETA, key)).status).toBe(404)
+  expect((await desk.get(PATIENTS)).body.filter(({ name }: { name: string }) => name === GRETA.name)).toEqual(
+    [],
+  )
+  const anew = await desk.post(PATIENTS, GRETA, { 'Idempotency-Key': 'again' })
+  expect([anew.status, anew.body.id === id]).toEqual([201, false])
+  expect((await desk.get(`${PATIENTS}/${id}`)).status).toBe(404)
+})
+
+test('a retry gets the same answer, and a patient of another clinic is 404 and stays', async () => {
+  const [desk, stranger] = [await openFrontDesk(), await openFrontDesk()]
+  const id = await register(desk)
+  expect((await erase(stranger, id)).status).toBe(404)
+  expect((await desk.get(`${PATIENTS}/${id}`)).status).toBe(200)
+  const first = await erase(desk, id, '', { 'Idempotency-Key': 'k' })
+  const again = await erase(desk, id, '', { 'Idempotency-Key': 'k' })
+  expect([again.status, again.body]).toEqual([200, first.body])
+  expect((await erase(desk, id)).body).toEqual(first.body)
+  const { body: audit } = await desk.get('/api/v1/audit')
+  expect(audit.filter(({ action }: { action: string }) => action === 'patient.erased')).toHaveLength(1)
+})
+
+test('a replay erases each of several patients of one day', async () => {
+  const desk = await openFrontDesk({ capacity: 4 })
+  const [ids, visits]: [string[], string[]] = [[], []]
+  for (const n of [1, 2, 3]) {
+    const { body } = await desk.post(PATIENTS, { name: `Kanarie ${n}`, phone: `+1 202 555 018${n}` })
+    ids.push(body.id)
+    visits.push((await book(desk, body.id, DAY)).body.id)
+  }
+  const told = ids.map((patient_id) => ({ patient_id, erased_at: '2026-11-01T00:00:00.000Z' }))
+  const replayed = await desk.post('/api/v1/erasures/replay', { erasures: told })
+  expect(replayed.body.erasures).toEqual(told.map((one) => ({ ...one, state: 'erased' })))
+  for (const id of visits) {
+    const { body } = await desk.get(`${APPOINTMENTS}/${id}`)
+    expect([body.status, body.reason]).toEqual(['cancelled', undefined])
+  }
+})
+
+test('who was erased is listed, and a list is replayed on patients whom a backup has brought back', async () => {
+  const desk = await openFrontDesk({ capacity: 4 })
+  const id = await register(desk)
+  const { body } = await book(desk, id, DAY)
+  const [before] = (await env.DB.prepare('SELECT * FROM patients WHERE id = ?').bind(id).all()).results
+  await erase(desk, id, '?cancel_ahead=true')
+  const { body: list } = await desk.get('/api/v1/erasures')
+  expect(list).toMatchObject([{ patient_id: id, state: 'erased' }])
+  const columns = Object.keys(before ?? {})
+  await env.DB.batch([
+    env.DB.prepare('DELETE FROM erasures WHERE patient_id = ?').bind(id),
+    env.DB.prepare(`INSERT INTO patients (${columns.join()}) VALUES (${columns.map(() => '?').join()})`).bind(
+      ...Object.values(before ?? {}),
+    ),
+  ])
+  expect((await desk.get(`${PATIENTS}/${id}`)).status).toBe(200)
+  const told = list.map(({ patient_id, erased_at }: Record<string, string>) => ({ patient_id, erased_at }))
+  const replayed = await desk.post('/api/v1/erasures/replay', { erasures: told })
+  expect([replayed.status, replayed.body]).toEqual([200, { erasures: list }])
+  expect((await desk.get(`${PATIENTS}/${id}`)).status).toBe(404)
+  expect(await everythingInD1(desk)).not.toMatch(TRACES)
+  expect((await desk.get(`${APPOINTMENTS}/${body.id}`)).body.status).toBe('cancelled')
+  expect((await desk.get('/api/v1/erasures?since=2100-01-01T00:00:00Z')).body).toEqual([])
+})
