@@ -80,7 +80,7 @@ test('OPTIONS names the methods of a path, without a key', async () => {
   const options = await stranger.send('OPTIONS', '/api/v1/doctors/x')
   expect([options.status, options.headers.get('Allow'), options.text]).toEqual([
     204,
-    'GET, HEAD, OPTIONS, PATCH',
+    'DELETE, GET, HEAD, OPTIONS, PATCH',
     '',
   ])
 })
