@@ -3,8 +3,8 @@ import type { Appointment, Day } from '../state/day'
 import type { Event } from '../state/event'
 import { slotsOfPlace } from '../state/slots'
 import type { LivingText, TextEnd } from '../state/texts'
-import { dateRefusal } from './dates'
 import { isMoving, notOnDay, offeredSlots, offers, opened, refuse, waitOf } from './facts'
+import { dateRefusal } from './off'
 
 /** What is written of appointments: the rules see marks of the texts, and never the texts. */
 
