@@ -4,9 +4,9 @@ import type { Day, Off, Opening } from '../state/day'
 import { setAtOf } from '../state/records'
 
 /**
- * Which dates can still be used, and whether a day is closed for a reason that D1 knows: a day off, a leave, a
- * closing of the clinic, or the doctor’s retirement. The newest decision counts: an availability that was set
- * for the date after the leave or the closing was decided opens the day.
+ * Which dates can still be used, and whether a day is closed for a reason that D1 knows: a day off, a leave,
+ * a closing of the clinic, or the doctor’s retirement. The newest decision counts: an availability that was
+ * set for the date after the leave or the closing was decided opens the day.
  */
 
 /** What of a day matters here. `setAt`: when a caller has set its availability; null where none has. */
