@@ -19,14 +19,14 @@ export const eraseRecords = (ctx: Ctx, before: PatientRow, op: SQL<string>, eras
     passOn(ctx, before.phone, sql`true`),
   ] as const
 
-/** Directly after the statement whose rows it counts. */
+/** Directly after the statement whose rows it counts. Of two requests at once, one finds the patient. */
 const insertErasure = (ctx: Ctx, before: PatientRow, op: SQL<string>, erasedAt: number) =>
   ctx.db
     .insert(erasures)
     .select(
       sql`SELECT ${ctx.clinic.id}, ${before.id}, ${erasedAt}, ${op}, 'erasing',
         ${JSON.stringify(fieldsOf(before))}, changes(), 0, 0, NULL, ${calledBy(ctx, before)}, 0, 0,
-        ${before.opId}`,
+        ${before.opId} FROM patients WHERE ${isPatient(ctx, before.id)}`,
     )
     .onConflictDoUpdate({
       target: [erasures.clinicId, erasures.patientId],
