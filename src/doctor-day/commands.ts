@@ -17,6 +17,7 @@ import type {
   Waiting,
   WaitlistPlace,
 } from './state/day'
+import type { Aliases, Person } from './state/person'
 import type { SlotTimes, WorkingHours } from './state/slot-times'
 
 /** What a doctor’s day can be asked to do, what it answers, and how it refuses. */
@@ -60,22 +61,23 @@ export interface Alternative extends SlotTimes {
 
 export interface Commands {
   /** `isBackDated`: recorded afterwards, so the date may be over and the slot may have begun. */
-  book: Booking & { opening: Opening; allowAnother: boolean; choice?: Choice; isBackDated?: boolean }
+  book: Booking &
+    Aliases & { opening: Opening; allowAnother: boolean; choice?: Choice; isBackDated?: boolean }
   /** Books the slot that the hold keeps. */
-  book_held: Booking & { clinicId: string; holdId: string; allowAnother: boolean }
+  book_held: Booking & Aliases & { clinicId: string; holdId: string; allowAnother: boolean }
   /** `waiting`: the patient’s place on another day’s waitlist instead. */
   cancel: { clinicId: string; appointmentId: string; reason: string | null; waiting?: WaitlistPlace }
   hold: Visit & { opening: Opening; holdId: string; ttlMs: number; choice?: Choice }
   release_hold: { clinicId: string; holdId: string }
   /** With a choice the patient waits for that slot alone. */
-  wait: Visit & {
-    opening: Opening
-    waitId: string
-    patientId: string
-    allowAnother: boolean
-    choice?: Choice
-  }
-  accept_offer: { clinicId: string; waitId: string; appointmentId: string }
+  wait: Visit &
+    Person & {
+      opening: Opening
+      waitId: string
+      allowAnother: boolean
+      choice?: Choice
+    }
+  accept_offer: Aliases & { clinicId: string; waitId: string; appointmentId: string }
   stop_waiting: { clinicId: string; waitId: string }
   /** `capacity`: null leaves it as it is. `hours`: null removes them; without it they stay as they are. */
   set_availability: {
@@ -88,27 +90,26 @@ export interface Commands {
   }
   /** The doctor is absent. The reply names the appointments that the absence affects. */
   declare_absence: { opening: Opening; id: string; reason: string; moveTo: Opening | null }
-  check_in: {
+  check_in: Person & {
     clinicId: string
     checkInId: string
     appointmentId: string
-    patientId: string
     priority: Priority
   }
-  walk_in: Visit & {
-    opening: Opening
-    appointmentId: string
-    checkInId: string
-    patientId: string
-    priority: Priority
-    allowAnother: boolean
-  }
+  walk_in: Visit &
+    Person & {
+      opening: Opening
+      appointmentId: string
+      checkInId: string
+      priority: Priority
+      allowAnother: boolean
+    }
   call_next: { opening: Opening; room: string }
   step: { clinicId: string; appointmentId: string; step: StepName }
   /** `mayAmend`: the API key may undo what happened longer ago than `UNDO_MS`. */
   undo: { clinicId: string; appointmentId: string; undo: UndoName; mayAmend: boolean }
   /** Sent to the day that has the appointment: that day coordinates the move, or changes the slot itself. */
-  begin_move: {
+  begin_move: Aliases & {
     clinicId: string
     appointmentId: string
     moveId: string
@@ -128,13 +129,14 @@ export interface Commands {
   /** The other day has acknowledged the end. */
   settle_move: { clinicId: string; moveId: string }
   /** Sent to the day that the appointment is to move to. */
-  reserve: Transfer & {
-    opening: Opening
-    moveId: string
-    from: DoctorDate
-    allowAnother: boolean
-    choice?: Choice
-  }
+  reserve: Transfer &
+    Aliases & {
+      opening: Opening
+      moveId: string
+      from: DoctorDate
+      allowAnother: boolean
+      choice?: Choice
+    }
   confirm_move: { clinicId: string; moveId: string }
   /** May name a move that this day does not know; the day then refuses a late `reserve` of that move. */
   release_move: { opening: Opening; moveId: string }

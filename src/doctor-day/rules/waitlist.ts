@@ -1,10 +1,11 @@
 import type { Choice, Commands, Decision, Moment, Refused, Replies } from '../commands'
-import type { Appointment, Day, EventOf, Waiting } from '../state/day'
+import type { Appointment, Day, Event, EventOf, Waiting } from '../state/day'
+import { aliasesOf } from '../state/person'
 import { appointmentOf, bookingOf, visitOf } from '../state/records'
 import { timesOf } from '../state/slot-times'
 import { chosenSlot, slotOfChoice } from './choice'
 import { dateRefusal } from './dates'
-import { closed, isAbsent, offeredSlots, offers, opened, refuse, waitOf } from './facts'
+import { closed, isAbsent, isBooked, offeredSlots, offers, opened, refuse, waitsOf } from './facts'
 import { allHaveBegun, freeSlot, hasBegun, slotsOf, standsUntil } from './free-slots'
 import { WAITLIST_MAX } from './limits'
 
@@ -12,12 +13,12 @@ import { WAITLIST_MAX } from './limits'
 
 /** A patient who waits already keeps the place. If a slot is free, the patient gets an offer at once. */
 export function wait(day: Day, command: Commands['wait'], moment: Moment): Decision<Replies['wait']> {
-  const { opening, waitId, patientId, allowAnother, choice, span } = command
+  const { opening, waitId, patientId, choice, span } = command
   const { at, offerMs } = moment
   const refusal = dateRefusal(opening, at)
   if (refusal) return refusal
-  if (day.patients.has(patientId) && !allowAnother) return refuse('already_booked')
-  const known = waitOf(day, patientId)
+  if (isBooked(day, command)) return refuse('already_booked')
+  const [known] = waitsOf(day, command)
   if (known) return { ok: true, events: [], reply: { ...known, place: placeOf(day, known), isNew: false } }
   if (day.waitlist.size >= WAITLIST_MAX) return refuse('waitlist_full')
   const slots = slotsOf(day, opening)
@@ -58,12 +59,14 @@ function wishFor(
   return slot !== null && free.refused === 'slot_taken' ? { ok: true, slot, free: null } : free
 }
 
+/** Ends each other place that the patient has here under another id too: one visit was wanted. */
 export function acceptOffer(
   day: Day,
   command: Commands['accept_offer'],
-  { at }: Moment,
+  moment: Moment,
 ): Decision<Appointment> {
   const { waitId, appointmentId } = command
+  const { at } = moment
   const waiting = day.waitlist.get(waitId)
   if (!waiting || !day.identity) return overOrNotFound(day, waitId)
   if (!waiting.offer) return refuse(allHaveBegun(day, at) ? 'day_over' : 'no_offer')
@@ -71,11 +74,19 @@ export function acceptOffer(
   if (refusal) return refusal
   const { slot } = waiting.offer
   if (hasBegun(day.timetable, slot, at)) return refuse('offer_over')
-  const booking = bookingOf({ appointmentId, patientId: waiting.patientId, ...visitOf(waiting) })
+  const { patientId } = waiting
+  const leaving = waitsOf(day, { patientId, ...aliasesOf(command) }).filter(({ id }) => id !== waitId)
+  const ended = leaving.map(({ id }): Event => ({ type: 'wait_ended', waitId: id, how: 'booked' }))
+  const booking = bookingOf({ appointmentId, patientId, ...visitOf(waiting) })
   const booked: EventOf<'booked'> = { type: 'booked', ...booking, slot }
   return {
     ok: true,
-    events: [{ type: 'wait_ended', waitId, how: 'accepted' }, booked],
+    events: [
+      { type: 'wait_ended', waitId, how: 'accepted' },
+      booked,
+      ...ended,
+      ...offers(day, offeredSlots(leaving), moment, { leaving }),
+    ],
     reply: appointmentOf(day.identity, { ...booked, at }, timesOf(day.timetable, slot, waiting.span)),
   }
 }
@@ -90,7 +101,10 @@ export function stopWaiting(
   if (!waiting) return overOrNotFound(day, waitId)
   return {
     ok: true,
-    events: [{ type: 'wait_ended', waitId, how: 'declined' }, ...offers(day, offeredSlots(waiting), moment)],
+    events: [
+      { type: 'wait_ended', waitId, how: 'declined' },
+      ...offers(day, offeredSlots([waiting]), moment),
+    ],
     reply: { id: waitId },
   }
 }

@@ -1,3 +1,4 @@
+import type { Aliases } from './person'
 import type { Schedule, SlotTimes, WorkingHours } from './slot-times'
 
 /** The nouns of a doctor’s day: its state, and the events that the state is computed from. */
@@ -84,8 +85,11 @@ export interface Transfer extends Booking {
   moves: number
 }
 
-/** A slot reserved for an appointment that moves to this day; the day `from` decides whether it comes. */
-export interface Reservation {
+/**
+ * A slot reserved for an appointment that moves to this day; the day `from` decides whether it comes.
+ * `alsoKnownAs`: by which other ids the patient may wait here.
+ */
+export interface Reservation extends Aliases {
   id: string
   from: DoctorDate
   appointment: Appointment
@@ -214,7 +218,7 @@ export type Event =
   | { type: 'moved_out'; moveId: string; appointmentId: string; to: DoctorDate; slot: number }
   | { type: 'move_aborted'; moveId: string; appointmentId: string; why: string }
   | { type: 'move_settled'; moveId: string }
-  | ({ type: 'reserved'; moveId: string; slot: number; from: DoctorDate } & Transfer)
+  | ({ type: 'reserved'; moveId: string; slot: number; from: DoctorDate } & Transfer & Aliases)
   | { type: 'moved_in'; moveId: string; appointmentId: string }
   | { type: 'reservation_ended'; moveId: string }
   | { type: 'pointed'; appointmentId: string; to: MovedTo }

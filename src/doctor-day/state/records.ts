@@ -1,4 +1,5 @@
 import type { Appointment, Booking, CheckIn, Day, DoctorDate, EventOf, Reservation, Visit } from './day'
+import { aliasesOf } from './person'
 import type { SlotTimes } from './slot-times'
 
 /** The records that events create. The rules reply with the same records, so a reply matches the fold. */
@@ -62,6 +63,7 @@ export const reservationOf = (
 ): Reservation => ({
   id: event.moveId,
   from: event.from,
+  ...aliasesOf(event),
   appointment: {
     ...appointmentOf(doctorDate, { ...event, type: 'booked' }, times),
     createdAt: event.createdAt,
