@@ -6,9 +6,11 @@ import { appointments } from './appointments/routes'
 import { audit } from './audit/routes'
 import { feedByToken, feeds, visitCalendars } from './calendar/routes'
 import { checkins } from './checkins/routes'
+import { clinicLive, clinicLiveByTicket } from './clinic-day/routes'
 import { pages, ready } from './console/routes'
 import type { App } from './context'
-import { clinicDays, days } from './days/routes'
+import { dashboard, dashboardByTicket } from './dashboard/routes'
+import { allDays, clinicDays, days } from './days/routes'
 import { doctors } from './doctors/routes'
 import { hospitals } from './hospitals/routes'
 import { crossOrigin } from './http/cors'
@@ -44,7 +46,11 @@ const ABOUT: About = {
     { name: 'Webhook events', paths: /^\/(webhook|events)/, description: 'Events that other systems send.' },
     { name: 'Hospitals', paths: /\/hospitals/, description: 'The hospital directory and its bulk imports.' },
     { name: 'Patients', paths: /\/patients/, description: 'The patients of the clinic.' },
-    { name: 'Days', paths: /\/days\//, description: 'The state and the event log of a doctor’s day.' },
+    {
+      name: 'Days',
+      paths: /\/days(\/|$)|\/ws\//,
+      description: 'The state and the event log of a doctor’s day, and all days of the clinic at once.',
+    },
     { name: 'Doctors', paths: /^\/api\/v1\/doctors/, description: 'Doctors and their availability.' },
     {
       name: 'Appointments',
@@ -82,6 +88,8 @@ const routes = new Hono<App>({ router })
   .route('/api/v1/checkins/doctors/:doctor_id/queue', liveByTicket)
   .route('/api/v1/doctors', feedByToken)
   .route('/api/v1/sign-in', signIns)
+  .route('/api/v1/days', clinicLiveByTicket)
+  .route('/api/v1/ws', dashboardByTicket)
   .use(authenticate)
   .use(soundPath)
   .route('/ready', ready)
@@ -104,6 +112,9 @@ const routes = new Hono<App>({ router })
   .route('/api/v1/doctors', feeds)
   .route('/api/v1/doctors/:doctor_id/days', days)
   .route('/api/v1/doctors/:doctor_id/days', dayLists)
+  .route('/api/v1/days', allDays)
+  .route('/api/v1/days', clinicLive)
+  .route('/api/v1/ws', dashboard)
   .route('/api/v1/appointments', appointments)
   .route('/api/v1/appointments', visitCalendars)
   .route('/api/v1/checkins', checkins)

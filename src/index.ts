@@ -14,6 +14,8 @@ export default {
   fetch: (request, env, ctx) => api.fetch(request, env, ctx),
   queue: consumerOf({ hospitals: HOSPITALS, patients: PATIENTS, tests: MEDICAL_TESTS }),
 } satisfies ExportedHandler<Env>
+export { ClinicDay } from './clinic-day/clinic-day'
+export { Dashboard } from './dashboard/dashboard'
 export { DoctorDay } from './doctor-day/doctor-day'
 export { BulkJob } from './imports/work/bulk-job'
 export { UpstreamGate } from './upstream/gate'

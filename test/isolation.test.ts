@@ -246,6 +246,9 @@ test('lists hold nothing of another clinic', async () => {
   expect((await other.get('/api/v1/patients')).body).toMatchObject([{ id: other.patientIds[0] }])
   const { body: found } = await other.post('/api/v1/patients/search', { q: 'patient' })
   expect(found).toMatchObject([{ id: other.patientIds[0] }])
+  expect((await other.get(`/api/v1/days?date=${DAY}`)).body).toMatchObject([
+    { doctor_id: other.doctorId, figures: { booked: 0, version: 0 } },
+  ])
   expect((await other.get('/api/v1/hospitals/jobs')).body).toEqual({ total_jobs: 0, jobs: [] })
   expect((await other.get('/api/v1/patients/bulk')).body).toEqual({ total_jobs: 0, jobs: [] })
   expect((await other.get('/api/v1/tests/bulk/jobs')).body).toEqual({ total_jobs: 0, jobs: [] })

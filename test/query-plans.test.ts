@@ -1,4 +1,6 @@
 import { afterEach, expect, test, vi } from 'vitest'
+import { USED_DAYS } from '../src/clinic-day/used-days'
+import { PATIENTS } from '../src/dashboard/patients'
 import { COPY, COPY_WITH_CHECK_INS } from '../src/doctor-day/readers/copied-rows'
 import { FIND, FIND_NEW_DAY, FIND_QUEUE } from '../src/doctors/finding'
 import { MEDICAL_TEST } from '../src/medical-tests/actions'
@@ -29,6 +31,7 @@ const LISTS: Record<string, string[]> = {
   '/api/v1/slots': [cursorOf('2040-03-14', 'x', 'x', 1), 'from=2040-03-14&to=2040-03-16', 'specialty=x'],
   '/api/v1/audit': [cursorOf(9), 'clinic_id=x'],
   '/api/v1/doctors': [cursorOf('x'), 'date=2040-03-14'],
+  '/api/v1/days': [cursorOf('x'), 'date=2040-03-14'],
   '/api/v1/appointments': [
     cursorOf('2040-03-14', 'x'),
     'status=completed',
@@ -90,6 +93,21 @@ test.each([
     expect(await planOf(query)).toEqual([expect.stringContaining(`USING INDEX ${index} (`)])
   },
 )
+
+test('the days that were used on a date are found through the doctors of the clinic alone', async () => {
+  const steps = await planOf(USED_DAYS)
+  expect(steps).toEqual([
+    expect.stringContaining('doctors USING INDEX doctors_page (clinic_id=?)'),
+    expect.stringContaining(
+      'days USING INDEX sqlite_autoindex_days_1 (clinic_id=? AND doctor_id=? AND date=?)',
+    ),
+  ])
+})
+
+test('the patients of a dashboard are found by their ids alone', async () => {
+  const steps = await planOf(PATIENTS)
+  expect(steps[0]).toContain('patients USING INDEX sqlite_autoindex_patients_1 (id=?)')
+})
 
 const KINDS = [CLAIM, COPY, COPY_WITH_CHECK_INS, FIND, FIND_NEW_DAY, FIND_QUEUE, MEDICAL_TEST, WEBHOOK_EVENT]
 

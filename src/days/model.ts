@@ -1,11 +1,11 @@
 import * as v from 'valibot'
 import { slotTimes, toSlotTimes } from '../appointments/model'
 import type { Recorded } from '../doctor-day/state/day'
-import type { Absence as DayAbsence, Ledger as DayLedger } from '../doctor-day/state/views'
+import { type Absence as DayAbsence, type Ledger as DayLedger, isOverIn } from '../doctor-day/state/views'
 import { DAMAGES, type Verdict as LogVerdict } from '../doctor-day/storage/verdict'
 import { cursor, limit, PAGE_MAX } from '../lib/page'
 import { component, lines, text } from '../lib/schema'
-import { DayDate, IsoInstant, iso, LocalDate, localDate } from '../lib/time'
+import { DayDate, IsoInstant, iso, LocalDate } from '../lib/time'
 
 /** One doctor on one local date. */
 export const DayPath = v.object({ doctor_id: text(100), date: LocalDate })
@@ -53,9 +53,7 @@ const STATES = { appointment: 'booked', hold: 'held', offer: 'offered', reservat
 
 /** The day as it looked at an instant (epoch ms). */
 export function toLedger({ timeZone, isPresent, slots, ...ledger }: DayLedger, at: number): Ledger {
-  const isPast = ledger.date < localDate(at, timeZone)
-  const isOver = ({ occupant, startsAt }: DayLedger['slots'][number]) =>
-    !occupant && (isPast || (startsAt !== null && Date.parse(startsAt) <= at))
+  const isOver = isOverIn({ timeZone, isPresent, slots, ...ledger }, at)
   const stateOf = (slot: DayLedger['slots'][number]) => {
     if (slot.occupant) return STATES[slot.occupant.kind]
     return isOver(slot) ? 'over' : 'free'

@@ -33,6 +33,7 @@ import {
   ResyncedClinic,
   Verdict,
 } from './model'
+import { DayOfClinic, ListDays, listDays } from './overview'
 import { repairDay } from './repair'
 import { resyncClinic } from './resync'
 
@@ -89,6 +90,15 @@ export const days = resource()
     replay,
     async (c) => reply(c, Resync, await resyncDay(c.var.ctx, c.req.valid('param')), 202),
   )
+
+/** The days of all doctors of the own clinic. */
+export const allDays = resource().get(
+  '/',
+  doc('List the doctors of the clinic with the figures of their day', 200, v.array(DayOfClinic)),
+  needs('appointments:read'),
+  query(ListDays),
+  async (c) => replyPage(c, DayOfClinic, await listDays(c.var.ctx, c.req.valid('query'))),
+)
 
 /** What an administrator does to the days of the own clinic, or with `clinics:*` of any. */
 export const clinicDays = resource()

@@ -1,6 +1,6 @@
 import type { Ctx } from '../context'
 import { logFailure } from '../lib/log'
-import { isCorrupt, withTimeout } from '../lib/outage'
+import { isCorrupt, onObject, withTimeout } from '../lib/outage'
 import { SECOND_MS } from '../lib/time'
 import { Problem } from '../problem'
 import type { Answer, Command, Known, MoveWanted, Operation, Refused, ReplyTo } from './commands'
@@ -13,34 +13,24 @@ import { type DayKey, dayKey } from './storage/address'
 
 /** How all code outside a doctor’s day calls it. */
 
-const TRIES_MAX = 3
-const PAUSE_MS = 50
-
 /** A move waits for two calls of this length at most, within the time limit of the caller’s request. */
 const OTHER_DAY_MS_MAX = 3 * SECOND_MS
 
 /** The object as its callers see it: each method returns a promise of a structured clone. */
 export type RemoteDay = ReturnType<Env['DOCTOR_DAY']['get']>
 
-/**
- * Calls the object that owns a day. A reset breaks the stub, so each try uses a new one. A retry is safe
- * because an operation carries its id. An overloaded object gets no retry.
- */
+/** Calls the object that owns a day. A retry is safe because an operation carries its id. */
 export async function onDay<Reply>(
   env: Pick<Env, 'DOCTOR_DAY'>,
   key: DayKey,
   call: (day: RemoteDay) => Reply,
 ): Promise<Awaited<Reply>> {
-  const namespace = env.DOCTOR_DAY
-  for (let attempt = 1; ; attempt += 1) {
-    try {
-      return await call(namespace.get(namespace.idFromName(key)))
-    } catch (error) {
-      if (isOfOtherVersion(error)) throw problemOf({ ok: false, refused: 'newer_version' })
-      if (isCorrupt(error)) throw damaged(error, key)
-      if (attempt === TRIES_MAX || !isRetryable(error)) throw error
-      await scheduler.wait(PAUSE_MS * attempt * (0.5 + Math.random()))
-    }
+  try {
+    return await onObject(env.DOCTOR_DAY, key, call)
+  } catch (error) {
+    if (isOfOtherVersion(error)) throw problemOf({ ok: false, refused: 'newer_version' })
+    if (isCorrupt(error)) throw damaged(error, key)
+    throw error
   }
 }
 
@@ -72,11 +62,6 @@ export const otherDays = (env: Pick<Env, 'DOCTOR_DAY'>) => ({
     ).then((sight) => seenOrThrow(sight).seen),
 })
 export type OtherDays = ReturnType<typeof otherDays>
-
-function isRetryable(error: unknown): boolean {
-  const flags = error as { retryable?: boolean; durableObjectReset?: boolean; overloaded?: boolean }
-  return Boolean(flags.retryable || flags.durableObjectReset) && !flags.overloaded
-}
 
 /** While a deployment replaces another, an older object can be asked for a method or a view that it lacks. */
 const isOfOtherVersion = (error: unknown): boolean =>
@@ -227,17 +212,23 @@ async function reach<Reply>(
   }
 }
 
-/**
- * Opens a socket, not yet accepted, on which the day sends its events to an admitted follower. A remote call
- * cannot carry a socket; a request can.
- */
-export async function openStream(
+/** Opens a socket, not yet accepted, on which the day sends its events to an admitted follower. */
+export const openStream = (
   env: Pick<Env, 'DOCTOR_DAY'>,
   key: DayKey,
   wanted: FollowRequest,
+): Promise<WebSocket> =>
+  socketOf((headers) => onDay(env, key, (day) => day.fetch(FOLLOW_URL, { headers })), wanted)
+
+export const FOLLOW_URL = 'https://day/live'
+
+/** The socket that an object opens. A remote call cannot carry a socket; a request can. */
+export async function socketOf(
+  open: (headers: Record<string, string>) => Promise<Response>,
+  wanted: object,
 ): Promise<WebSocket> {
-  const headers = { Upgrade: 'websocket', [FOLLOW_HEADER]: encodeURIComponent(JSON.stringify(wanted)) }
-  const answer = await onDay(env, key, (day) => day.fetch('https://day/live', { headers }))
+  const facts = encodeURIComponent(JSON.stringify(wanted))
+  const answer = await open({ Upgrade: 'websocket', [FOLLOW_HEADER]: facts })
   if (answer.webSocket) return answer.webSocket
   const code = (await answer.text()) as keyof typeof STREAM_REFUSALS
   throw new Problem(code, STREAM_REFUSALS[code], {

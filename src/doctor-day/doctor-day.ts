@@ -9,10 +9,11 @@ import { mending } from './mending'
 import { moving } from './moving/moving'
 import type { AbsenceWanted, Relief, Step } from './moving/requests'
 import { performEach } from './moving/steps'
-import { operations } from './operations'
-import { copyReader } from './readers/copy'
+import { offerMsOf, operations } from './operations'
+import { COPY_WAIT_MS, copyReader } from './readers/copy'
+import { liveStream } from './readers/day-stream'
 import { countMessage } from './readers/followers'
-import { liveStream } from './readers/sockets'
+import type { Followed, Listener } from './readers/hints'
 import { refuse } from './rules/facts'
 import { nextDeadline } from './rules/rules'
 import type { Appointment, Day, Event, Recorded } from './state/day'
@@ -26,13 +27,8 @@ import type { Verdict } from './storage/verdict'
 /** When the copy to D1 right after a write fails, or its isolate dies, the alarm runs this much later. */
 const COPY_GRACE_MS = 5 * SECOND_MS
 
-/** Setting availability waits this long for the copy, for the next list. */
-const COPY_WAIT_MS = SECOND_MS
-
 /** What is due on a day that is damaged, or that only a newer version can change, waits for an operator. */
 const OPERATOR_MS = MINUTE_MS
-
-const OFFER_SECONDS_DEFAULT = 15 * 60
 
 /**
  * One doctor on one local date: the shell of storage, remote calls and the alarm. rules.ts decides what may
@@ -56,7 +52,7 @@ export class DoctorDay extends DurableObject<Env> {
     storage: this.ctx.storage,
     stored: this.#stored,
     guard: this.#guard,
-    offerMs: (Number(this.env.WAITLIST_OFFER_SECONDS) || OFFER_SECONDS_DEFAULT) * SECOND_MS,
+    offerMs: offerMsOf(this.env),
     beforeCommit: (at) => this.#arm(at + COPY_GRACE_MS),
     // The rollback may have undone the alarm as well.
     afterRollback: this.#forgetAlarm,
@@ -170,6 +166,11 @@ export class DoctorDay extends DurableObject<Env> {
     return this.#mending.history(since, max)
   }
 
+  /** As `history`, for an object that follows this day, and hints of later events. */
+  follow(since: number, max: number, listener: Listener): Followed | Refused {
+    return this.#guard.use(() => this.#liveStream.follow(since, max, listener))
+  }
+
   /** `known`: what D1 knows of the day. */
   verify(known: Known | null = null): Verdict {
     return this.#mending.verdict(known)
@@ -196,8 +197,7 @@ export class DoctorDay extends DurableObject<Env> {
   }
 
   issueTicket(operation: Operation, ticket: tickets.HashedTicket): tickets.IssueOutcome | Refused {
-    const issue = () => tickets.issue(this.#sql, operation, ticket, Date.now())
-    return this.#guard.use(() => this.ctx.storage.transactionSync(issue))
+    return this.#guard.use(() => tickets.issue(this.ctx.storage, operation, ticket, Date.now()))
   }
 
   /** Ends what is due, then runs the readers. Never throws: Cloudflare drops an alarm after seven throws. */

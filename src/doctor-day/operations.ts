@@ -1,4 +1,5 @@
 import { log } from '../lib/log'
+import { SECOND_MS } from '../lib/time'
 import type { Answer, Command, Decision, Operation, Refused, ReplyTo } from './commands'
 import type { Guard } from './guard'
 import { isTransient, refuse } from './rules/facts'
@@ -13,6 +14,11 @@ import type { Stored } from './storage/verdict'
 
 /** The actor of events that the day appends because time has passed. */
 const CLOCK = 'clock'
+
+const OFFER_SECONDS_DEFAULT = 15 * 60
+
+export const offerMsOf = ({ WAITLIST_OFFER_SECONDS }: Pick<Env, 'WAITLIST_OFFER_SECONDS'>): number =>
+  (Number(WAITLIST_OFFER_SECONDS) || OFFER_SECONDS_DEFAULT) * SECOND_MS
 
 /** What the operations of a day need of its object. */
 interface OperationsHost {

@@ -51,3 +51,30 @@ export async function withTimeout<Result>(work: Promise<Result>, limitMs: number
   })
   return Promise.race([work, late]).finally(() => clearTimeout(timer))
 }
+
+const TRIES_MAX = 3
+const PAUSE_MS = 50
+
+/**
+ * Calls the object with this name. A reset breaks the stub, so each try uses a new one. Every call must be
+ * safe to repeat. An overloaded object gets no retry.
+ */
+export async function onObject<Class extends Rpc.DurableObjectBranded | undefined, Reply>(
+  namespace: DurableObjectNamespace<Class>,
+  name: string,
+  call: (object: DurableObjectStub<Class>) => Reply,
+): Promise<Awaited<Reply>> {
+  for (let attempt = 1; ; attempt += 1) {
+    try {
+      return await call(namespace.get(namespace.idFromName(name)))
+    } catch (error) {
+      if (attempt === TRIES_MAX || !isRetryable(error)) throw error
+      await scheduler.wait(PAUSE_MS * attempt * (0.5 + Math.random()))
+    }
+  }
+}
+
+function isRetryable(error: unknown): boolean {
+  const flags = error as { retryable?: boolean; durableObjectReset?: boolean; overloaded?: boolean }
+  return Boolean(flags.retryable || flags.durableObjectReset) && !flags.overloaded
+}

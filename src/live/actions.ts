@@ -2,6 +2,7 @@ import { today } from '../access/actions'
 import type { Ctx } from '../context'
 import { notRefused, onDay, openStream, operation } from '../doctor-day/client'
 import { dayKey } from '../doctor-day/storage/address'
+import type { IssueOutcome } from '../doctor-day/storage/tickets'
 import { requireDoctor } from '../doctors/actions'
 import { findDoctor } from '../doctors/finding'
 import { sha256 } from '../lib/crypto'
@@ -36,7 +37,7 @@ export async function followByTicket(
   return openStream(env, key, { ticket: sha256(ticket), doctorId, date, view, since: sinceOf(since) })
 }
 
-const NOT_VALID =
+export const NOT_VALID =
   'This ticket is not valid now for this doctor, date and view; send it as issued, or get a new one'
 
 /**
@@ -53,11 +54,16 @@ export async function issueTicket(ctx: Ctx, doctorId: string, wanted: NewTicket)
   const issued = notRefused(
     await onDay(ctx.env, day, (object) => object.issueTicket(operation(ctx, opId), wantedTicket)),
   )
-  if (issued === 'key_shown_once') throw new Problem(issued, REFUSED[issued])
-  if (issued !== 'issued') throw new Problem('live_full', REFUSED[issued.full], issued)
   const query = new URLSearchParams({ date, ticket })
   const url = `/api/v1/checkins/doctors/${encodeURIComponent(doctorId)}/queue/live?${query}`
-  return { ticket, url, view, date, expires_at: iso(expiresAt) }
+  return shownTicket(issued, { ticket, url, view, date }, expiresAt)
+}
+
+/** The ticket, if the object has issued it. */
+export function shownTicket<Shown extends object>(issued: IssueOutcome, shown: Shown, expiresAt: number) {
+  if (issued === 'key_shown_once') throw new Problem(issued, REFUSED[issued])
+  if (issued !== 'issued') throw new Problem('live_full', REFUSED[issued.full], issued)
+  return { ...shown, expires_at: iso(expiresAt) }
 }
 
 const REFUSED = {

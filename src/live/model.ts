@@ -6,7 +6,7 @@ import { LocalDate } from '../lib/time'
 
 /** `desk` is for the staff, with names; `board` is for a screen in the waiting room. */
 const VIEWS: View[] = ['desk', 'board']
-const WantedView = v.picklist(VIEWS)
+export const WantedView = v.picklist(VIEWS)
 
 /** For a screen in a waiting room: no ids, no times of arrival. `initials` is null unless configured. */
 export const BoardEntry = component('BoardEntry', {

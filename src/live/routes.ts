@@ -1,10 +1,9 @@
 import { needs } from '../access/permissions'
 import { body, doc, path, query, refuses, reply, resource } from '../http/endpoint'
 import { answerLive, headOpensNothing, sendsEvents } from '../http/event-stream'
-import { checked, parse } from '../http/failure'
-import { fieldsOf } from '../http/input/fields'
-import { checkQuery } from '../http/url'
+import { parse } from '../http/failure'
 import { followByTicket, followQueue, issueTicket } from './actions'
+import { askedByTicket, resumed } from './asked'
 import { Follow, FollowPath, LiveMessage, NewTicket, Ticket } from './model'
 
 /** One stream in two protocols, neither of which is JSON. */
@@ -18,14 +17,6 @@ const STREAM = {
   lastEventId: 'The same as `since`, and it overrides `since`. Browsers send this header by themselves.',
 }
 const SOCKET = { 101: { description: 'The same messages on a WebSocket' } }
-
-type StreamRequest = { req: { raw: Request; header(name: string): string | undefined } }
-
-/** A browser that reconnects repeats its first URL; the header names the last message that it received. */
-const resumed = (c: StreamRequest, wanted: Follow): Follow => ({
-  ...wanted,
-  since: c.req.header('Last-Event-ID') ?? wanted.since,
-})
 
 export const live = resource()
   .get(
@@ -59,14 +50,10 @@ export const live = resource()
     },
   )
 
-const FOLLOW_FIELDS = fieldsOf(Follow)
-
 /** Runs before `authenticate`: the day checks a caller with a ticket; every other caller needs a key. */
 export const liveByTicket = resource().get('/live', async (c, next) => {
-  if (c.req.query('ticket') === undefined || c.req.method === 'HEAD') return next()
-  checkQuery(c.req.url, FOLLOW_FIELDS)
-  const { input } = checked(Follow, FOLLOW_FIELDS, c.req.query(), 'ours')
-  const wanted = resumed(c, input)
+  const wanted = askedByTicket(c)
+  if (!wanted) return next()
   const { doctor_id } = parse(FollowPath, c.req.param())
   return answerLive(c.req.raw, await followByTicket(c.env, doctor_id, wanted))
 })

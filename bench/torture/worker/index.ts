@@ -54,5 +54,7 @@ const copyOf = ({ id, body, attempts, timestamp }: Message): Message => ({
   retry() {},
 })
 
+export { ClinicDay } from '../../../src/clinic-day/clinic-day'
+export { Dashboard } from '../../../src/dashboard/dashboard'
 export { UpstreamGate } from '../../../src/upstream/gate'
 export { BulkJob, DoctorDay, Recorder } from './objects'

@@ -18,6 +18,9 @@ const COPY_MS_MAX = 30 * SECOND_MS
  */
 const PAUSE_MS = SECOND_MS / 2
 
+/** Setting availability waits this long for the copy, for the next list. */
+export const COPY_WAIT_MS = SECOND_MS
+
 const READER = 'copy'
 
 /** What the copy needs of the object: its storage, its day and its alarm. */

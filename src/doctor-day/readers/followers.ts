@@ -35,11 +35,18 @@ export const RECONNECT = 'Reconnect with the last seq as since'
 /** The header of the Worker’s own request to the day, which carries nothing of the caller’s request. */
 export const FOLLOW_HEADER = 'X-Doctorday-Follow'
 
-/** `since`: the last event that the follower has. The Worker has checked a key; the day checks a ticket. */
+/**
+ * `since`: the last event that the follower has. The Worker has checked a key; the object checks a ticket.
+ * `date`: for an object that does not know it.
+ */
 export type FollowRequest = { since: number | null } & (
-  | { clinicId: string; keyId: string; view: View }
-  | PresentedTicket
+  | { clinicId: string; keyId: string; view: View; date?: string }
+  | PresentedTicket<View>
 )
+
+/** What the Worker asks for. */
+export const followRequestOf = (request: Request): FollowRequest =>
+  JSON.parse(decodeURIComponent(request.headers.get(FOLLOW_HEADER) ?? ''))
 
 /**
  * Stored with the socket. `keyId`: the key that opened the stream or issued its ticket. `ticket`: the hash of

@@ -2,86 +2,86 @@ import { logFailure } from '../../lib/log'
 import { withTimeout } from '../../lib/outage'
 import { SECOND_MS } from '../../lib/time'
 import { backoff } from '../moving/backoff'
-import type { Day, Recorded } from '../state/day'
-import { redeem, voidTickets } from '../storage/tickets'
+import { type PresentedTicket, redeem } from '../storage/tickets'
 import {
   CLOSE_CODES,
   CONNECTION_MS_MAX,
   close,
-  FOLLOW_HEADER,
   type Follower,
   type FollowRequest,
+  followRequestOf,
   openFollowers,
   RECONNECT,
   replacedBy,
   secondsUntilRoom,
 } from './followers'
-import { keyWatch } from './key-watch'
-import { appendEvents, emptyStreamLog, lensOf, messagesAfter, type StreamLog } from './live'
+import type { View } from './live'
+import { type Revocations, revocations } from './revoked'
 
 /** A person waits at the screen, so a slower query for names is abandoned and retried. */
 const NAMES_MS_MAX = 3 * SECOND_MS
 
+/** What an object tells its followers. */
+export interface Source {
+  /** Whose followers may hear it; null while there is nothing to hear. */
+  clinicId(): string | null
+  /** The number of the last message. */
+  version(): number
+  /** Reads what is new. */
+  read(): void
+  /** What a follower gets who has all up to `seq`, as far as the names of its patients are known. */
+  messagesAfter(seq: number | null, view: View, names: ReadonlyMap<string, string>): Messages
+  /** Called while there are no followers, and after a pass that may have left it half read. */
+  forget(): void
+}
+
+/** `unnamed`: the patients whose names are missing for the rest. */
+export interface Messages {
+  messages: { seq: number }[]
+  unnamed: string[]
+}
+
 /** What the live stream needs of the object. */
-interface StreamHost {
+export interface StreamHost {
   ctx: DurableObjectState
-  env: Env
-  day(): Day
-  events(after: number): Iterable<Recorded>
-  /** Does nothing on an unused day: its first event wakes the stream. */
+  env: Pick<Env, 'DB'>
+  source: Source
+  /** The name that an object has which a ticket of this clinic opens, as the caller asks for it. */
+  addressOf(clinicId: string, asked: PresentedTicket<View>): string
   wakeAt(instant: number): void
-  /** Sets the alarm on an unused day too, whose followers’ keys may be revoked. */
+  /** Sets the alarm also where nothing has happened yet: the keys of followers may be revoked. */
   watchAt(instant: number): void
 }
 
-interface LiveStream {
+export interface LiveStream extends Pick<Revocations, 'closeRevoked'> {
   /** Admits a follower, or answers with the code of a problem. */
   open(request: Request): Promise<Response>
-  /** Closes the streams of revoked keys. Never throws. */
-  closeRevoked(): Promise<void>
   /** Sends each follower the events that it has not received. Never throws. */
   catchUp(): Promise<void>
   /** When the alarm must run for the followers: at once where one of them is behind. */
   dueAt(): number
-  /** The log was started anew: each follower gets the whole queue again. */
+  /** The numbers begin anew: each follower gets a snapshot. */
   restart(): void
 }
 
 /**
- * Streams the log to the followers of the day. There is no `await` between reading the last number sent to a
- * socket and storing the new one, so two passes cannot send one event twice or leave one out.
+ * Streams a source to the followers of its object. There is no `await` between reading the last number sent
+ * to a socket and storing the new one, so two passes cannot send one event twice or leave one out.
  */
-export function liveStream({ ctx, env, day, events, wakeAt, watchAt }: StreamHost): LiveStream {
+export function streamTo({ ctx, env, source, addressOf, wakeAt, watchAt }: StreamHost): LiveStream {
   ctx.setWebSocketAutoResponse(new WebSocketRequestResponsePair('ping', 'pong'))
-  const showsInitials = env.BOARD_INITIALS === 'true'
   const names = new Map<string, string>()
-  let streamLog: StreamLog | null = null
   let isLoadingNames = false
   const { postpone, reset } = backoff('live_failed', ctx.id.name, wakeAt)
-  const keys = keyWatch(env.DB, ctx.id.name)
-
-  /** What is revoked stays so: its tickets open nothing any more, even while D1 cannot be asked. */
-  async function revokedOf(keyIds: string[]): Promise<string[]> {
-    const revoked = await keys.revokedOf(keyIds)
-    voidTickets(ctx.storage.sql, revoked, Date.now())
-    return revoked
-  }
-
-  const keysDueAt = () => keys.dueAt(openFollowers(ctx, Date.now()).map(([, { keyId }]) => keyId))
+  const keys = revocations(ctx, env.DB, watchAt)
 
   /** Sends what it can, and returns the patients whose names are missing for the rest. */
   function deliver(): string[] {
     const followers = openFollowers(ctx, Date.now())
     if (followers.length === 0) return []
-    const current = streamLog ?? emptyStreamLog()
-    appendEvents(current, events(current.day.version))
-    streamLog = current
+    source.read()
     wakeAt(Math.min(...followers.map(([, { until }]) => until)))
-    const unnamed = followers.flatMap(([socket, follower]) => {
-      const lens = lensOf(follower.view, current.day.identity, showsInitials)
-      return send(socket, follower, current, lens, names)
-    })
-    return [...new Set(unnamed)]
+    return [...new Set(followers.flatMap(([socket, follower]) => send(socket, follower, source, names)))]
   }
 
   /** One pass at a time loads names, until none is missing. Followers without names do not wait for it. */
@@ -89,7 +89,7 @@ export function liveStream({ ctx, env, day, events, wakeAt, watchAt }: StreamHos
     isLoadingNames = true
     try {
       for (let missing = unnamed; missing.length > 0; missing = deliver()) {
-        const query = namesOf(env.DB, day().identity?.clinicId ?? '', missing)
+        const query = namesOf(env.DB, source.clinicId() ?? '', missing)
         const found = await withTimeout(query, NAMES_MS_MAX)
         // A patient who is not found gets an empty name, as in the list of the queue.
         for (const id of missing) names.set(id, found.get(id) ?? '')
@@ -99,11 +99,10 @@ export function liveStream({ ctx, env, day, events, wakeAt, watchAt }: StreamHos
     }
   }
 
-  /** The stream log stays in memory only while the day has followers. */
   async function catchUp(): Promise<void> {
     try {
       if (ctx.getWebSockets().length === 0) {
-        streamLog = null
+        source.forget()
         if (!isLoadingNames) reset()
         return
       }
@@ -113,38 +112,27 @@ export function liveStream({ ctx, env, day, events, wakeAt, watchAt }: StreamHos
       if (unnamed.length > 0 && !isLoadingNames) await loadNames(unnamed)
       if (!isLoadingNames) reset()
     } catch (error) {
-      // This pass may have left the stream log half updated, so the next one reads it from the start.
-      streamLog = null
+      source.forget()
       postpone(error)
     }
   }
 
   return {
     async open(request) {
-      const asked = JSON.parse(decodeURIComponent(request.headers.get(FOLLOW_HEADER) ?? '')) as FollowRequest
-      const admitted = admittedBy(ctx, asked)
-      if (!admitted || (await revokedOf([admitted.keyId])).length > 0) return refusal('unauthenticated')
-      const answer = admit(ctx, day(), { ...admitted, seq: asked.since, messages: 0 })
-      watchAt(keysDueAt())
+      const asked = followRequestOf(request)
+      const admitted = admittedBy(ctx, asked, addressOf)
+      if (!admitted || (await keys.isRevoked(admitted.keyId))) return refusal('unauthenticated')
+      const follower = { ...admitted, seq: asked.since, messages: 0 }
+      const answer = admit(ctx, source.clinicId(), follower)
+      watchAt(keys.dueAt())
       ctx.waitUntil(catchUp())
       return answer
     },
     catchUp,
-    async closeRevoked() {
-      const followers = openFollowers(ctx, Date.now())
-      if (followers.length === 0) return
-      try {
-        const revoked = await revokedOf(followers.map(([, { keyId }]) => keyId))
-        for (const [socket, { keyId }] of followers)
-          if (revoked.includes(keyId)) close(socket, CLOSE_CODES.revoked, 'The API key is no longer valid')
-      } catch (error) {
-        logFailure('keys_not_asked', error, { day: ctx.id.name })
-      }
-      watchAt(Math.max(keysDueAt(), Date.now() + SECOND_MS))
-    },
-    dueAt: () => Math.min(dueAt(ctx, day().version), keysDueAt()),
+    closeRevoked: keys.closeRevoked,
+    dueAt: () => Math.min(dueAt(ctx, source.version()), keys.dueAt()),
     restart() {
-      streamLog = null
+      source.forget()
       for (const [socket, follower] of openFollowers(ctx, Date.now()))
         socket.serializeAttachment({ ...follower, seq: null })
     },
@@ -160,17 +148,26 @@ function dueAt(ctx: DurableObjectState, version: number): number {
 type Admitted = Omit<Follower, 'until' | 'seq' | 'messages'>
 
 /** Null where the ticket opens nothing here. */
-function admittedBy(ctx: DurableObjectState, asked: FollowRequest): Admitted | null {
+export function admittedBy(
+  ctx: DurableObjectState,
+  asked: FollowRequest,
+  addressOf: StreamHost['addressOf'],
+): Admitted | null {
   if (!('ticket' in asked))
     return { clinicId: asked.clinicId, keyId: asked.keyId, view: asked.view, ticket: null }
-  const redeemed = redeem(ctx.storage.sql, ctx.id.name, asked, Date.now())
+  const redeemed = redeem<View>(ctx.storage.sql, asked, Date.now())
+  if (redeemed && addressOf(redeemed.clinicId, asked) !== ctx.id.name) return null
   return redeemed && { ...redeemed, ticket: asked.ticket }
 }
 
-/** Accepts the socket. The next pass sends the first messages. */
-function admit(ctx: DurableObjectState, { identity }: Day, admitted: Omit<Follower, 'until'>): Response {
+/** Accepts the socket, if there is room. The next pass sends the first messages. */
+export function admit<F extends Follower>(
+  ctx: DurableObjectState,
+  clinicId: string | null,
+  admitted: Omit<F, 'until'>,
+): Response {
   const now = Date.now()
-  if (identity && identity.clinicId !== admitted.clinicId) return refusal('not_found')
+  if (clinicId !== null && clinicId !== admitted.clinicId) return refusal('not_found')
   const followers = openFollowers(ctx, now)
   const replaced = replacedBy(followers, admitted.ticket)
   const others = followers.filter((follower) => follower !== replaced)
@@ -179,8 +176,7 @@ function admit(ctx: DurableObjectState, { identity }: Day, admitted: Omit<Follow
   if (replaced) close(replaced[0], CLOSE_CODES.replaced, 'A newer stream of this ticket')
   const { 0: theirs, 1: ours } = new WebSocketPair()
   ctx.acceptWebSocket(ours)
-  const follower: Follower = { ...admitted, until: now + CONNECTION_MS_MAX }
-  ours.serializeAttachment(follower)
+  ours.serializeAttachment({ ...admitted, until: now + CONNECTION_MS_MAX })
   return new Response(null, { status: 101, webSocket: theirs })
 }
 
@@ -188,14 +184,13 @@ function admit(ctx: DurableObjectState, { identity }: Day, admitted: Omit<Follow
 function send(
   socket: WebSocket,
   follower: Follower,
-  streamLog: StreamLog,
-  lens: ReturnType<typeof lensOf>,
+  source: Source,
   names: ReadonlyMap<string, string>,
 ): string[] {
-  const { identity } = streamLog.day
-  if (identity && identity.clinicId !== follower.clinicId)
+  const clinicId = source.clinicId()
+  if (clinicId !== null && clinicId !== follower.clinicId)
     return close(socket, CLOSE_CODES.failed, 'Not found')
-  const { messages, unnamed } = messagesAfter(streamLog, follower.seq, lens, names)
+  const { messages, unnamed } = source.messagesAfter(follower.seq, follower.view, names)
   try {
     for (const message of messages) socket.send(JSON.stringify(message))
     const last = messages.at(-1)
@@ -207,7 +202,7 @@ function send(
   }
 }
 
-const refusal = (code: 'unauthenticated' | 'not_found' | 'live_full', headers: HeadersInit = {}) =>
+export const refusal = (code: 'unauthenticated' | 'not_found' | 'live_full', headers: HeadersInit = {}) =>
   new Response(code, { status: 400, headers })
 
 /**

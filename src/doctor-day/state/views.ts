@@ -1,3 +1,4 @@
+import { localDate } from '../../lib/time'
 import type {
   Appointment,
   AppointmentStatus,
@@ -22,6 +23,7 @@ export type Query =
   | { view: 'waitlist' }
   | { view: 'ledger' }
   | { view: 'slots' }
+  | { view: 'figures'; at: number }
   | { view: 'line'; id: string }
   | { view: 'move'; id: string }
   | { view: 'committed'; ids: string[] }
@@ -63,6 +65,8 @@ interface Views {
   ledger: Ledger | null
   /** What the free slots of the day follow from; null on an unused day. */
   slots: (Slots & { isPresent: boolean; taken: number[] }) | null
+  /** Null on an unused day. */
+  figures: Figures | null
   /** All check-ins on the day of this appointment; null where this appointment is not checked in. */
   line: CheckIn[] | HasMoved | null
   /** The state of a move to another day; null where the move is settled or unknown. */
@@ -74,7 +78,8 @@ interface Views {
 export type Seen<Q extends Query> = Views[Q['view']]
 
 /** Lists show an appointment as soon as its move to this day was answered: before this day hears of it. */
-export const isList = ({ view }: Query): boolean => ['appointments', 'ledger', 'waitlist'].includes(view)
+export const isList = ({ view }: Query): boolean =>
+  ['appointments', 'ledger', 'figures', 'waitlist'].includes(view)
 
 /** What a view shows, and how many events the day has. */
 export interface Sight<Q extends Query, S = Seen<Q>> {
@@ -100,6 +105,7 @@ const SHOW: Show = {
   ledger: (day) => day.identity && ledgerOf(day),
   slots: ({ identity, availability, capacity, timetable, slots }) =>
     identity && { isPresent: availability?.isPresent ?? true, capacity, timetable, taken: [...slots.keys()] },
+  figures: (day, { at }) => day.identity && figuresOf(day, at),
   line: (day, { id }) => (day.checkIns.has(id) ? arrivals(day) : movedAway(day, id)),
   move: (day, { id }) => day.moves.get(id)?.state ?? null,
   committed: ({ moves }, { ids }) => ids.filter((id) => moves.get(id)?.state === 'committed'),
@@ -163,6 +169,28 @@ export function ledgerOf(day: Day): Ledger {
     version: day.version,
     slots,
   }
+}
+
+/** The slots of a ledger that are free and can be given no more at an instant (epoch ms). */
+export function isOverIn({ date, timeZone }: Ledger, at: number): (slot: LedgerSlot) => boolean {
+  const isPast = date < localDate(at, timeZone)
+  return ({ occupant, startsAt }) =>
+    !occupant && (isPast || (startsAt !== null && Date.parse(startsAt) <= at))
+}
+
+/** A ledger in numbers, and how many patients have which place in the queue. */
+export interface Figures extends Omit<Ledger, 'slots'> {
+  over: number
+  queue: Record<CheckIn['status'], number>
+}
+
+/** booked + held + offered + over + remaining = capacity. */
+export function figuresOf(day: Day, at: number): Figures {
+  const { slots, remaining, ...ledger } = ledgerOf(day)
+  const over = slots.filter(isOverIn({ slots, remaining, ...ledger }, at)).length
+  const queue = { waiting: 0, called: 0, served: 0, skipped: 0, no_show: 0 }
+  for (const { status } of day.checkIns.values()) queue[status] += 1
+  return { ...ledger, over, remaining: remaining - over, queue }
 }
 
 /** Booked, and the visit has not taken place yet. */

@@ -12,6 +12,14 @@ const UUID_V8 = /^([0-9a-f]{8})-([0-9a-f]{4})-8([0-9a-f]{3})-([89ab][0-9a-f]{3})
 export const dayKey = (clinicId: string, doctorId: string, date: string): DayKey =>
   sha256(JSON.stringify([clinicId, doctorId, date])).slice(0, KEY_DIGITS)
 
+/** The name of the object that follows all days of a clinic on one date; no day has this name. */
+export const clinicDayKey = (clinicId: string, date: string): string =>
+  sha256(JSON.stringify({ clinicId, date })).slice(0, KEY_DIGITS)
+
+/** The name of the object that holds the old dashboards of a clinic. */
+export const dashboardKey = (clinicId: string): string =>
+  sha256(JSON.stringify({ clinicId })).slice(0, KEY_DIGITS)
+
 const NUMBER_BITS = 18n
 const MAC_BITS = 24n
 const MAC_BYTES = Number(MAC_BITS) / 8

@@ -1,9 +1,7 @@
 import { DAY_MS, SECOND_MS } from '../../lib/time'
-import type { View } from '../readers/live'
-import { dayKey } from './address'
 
 /**
- * Tickets let a browser follow this one day for a short time, without an API key. They are not part of the
+ * Tickets let a browser follow one object for a short time, without an API key. They are not part of a day's
  * log, and the first ticket creates their table: a ticket changes neither the version nor the hash chain of
  * a day, and an unused day stays unused.
  */
@@ -21,11 +19,11 @@ export const TICKETS_PER_KEY_MAX = 500
 /** As long as an Idempotency-Key is valid, so that a retry learns that its ticket was shown already. */
 const REMEMBERED_MS = DAY_MS
 
-/** `hash` is SHA-256 of the ticket, which only its holder has. */
+/** `hash` is SHA-256 of the ticket, which only its holder has. `view`: what the ticket shows. */
 export interface HashedTicket {
   hash: string
   clinicId: string
-  view: View
+  view: string
   expiresAt: number
 }
 
@@ -37,14 +35,24 @@ type TicketRow = {
   op_id: string
   actor: string
   clinic_id: string
-  view: View
+  view: string
   expires_at: number
 }
 
-/** Call it within a transaction. Idempotent: the same ticket for the same operation is issued once. */
-export function issue(
+/** Idempotent: the same ticket for the same operation is issued once. */
+export const issue = (
+  storage: DurableObjectStorage,
+  operation: Issuer,
+  ticket: HashedTicket,
+  now: number,
+): IssueOutcome => storage.transactionSync(() => issueIn(storage.sql, operation, ticket, now))
+
+/** The operation that issues a ticket, and its API key. */
+type Issuer = { id: string; actor: string }
+
+function issueIn(
   sql: SqlStorage,
-  operation: { id: string; actor: string },
+  operation: Issuer,
   { hash, clinicId, view, expiresAt }: HashedTicket,
   now: number,
 ): IssueOutcome {
@@ -86,32 +94,35 @@ export function voidTickets(sql: SqlStorage, keyIds: string[], now: number): voi
 }
 
 /** The hash of the ticket that a caller sent, and the day and view that the caller wants. */
-export interface PresentedTicket {
+export interface PresentedTicket<Seen extends string = string> {
   ticket: string
+  /** Empty for what is of no one doctor. */
   doctorId: string
+  /** Empty for what is of no one date. */
   date: string
   /** Undefined: the view that the ticket was issued for. */
-  view: View | undefined
+  view: Seen | undefined
 }
 
 /**
- * The clinic and view that the ticket opens, and the key that issued it; or null. The look-up key is
- * a digest, so the time it takes reveals nothing about any ticket. On a day without tickets this writes
- * nothing.
+ * The clinic and view that the ticket opens, and the key that issued it; or null. The caller compares the
+ * address. The look-up key is a digest, so the time it takes reveals nothing about any ticket. Where there
+ * are no tickets this writes nothing.
  */
-export function redeem(
+export function redeem<Seen extends string>(
   sql: SqlStorage,
-  day: string | undefined,
-  { ticket, doctorId, date, view }: PresentedTicket,
+  { ticket, view }: Pick<PresentedTicket<Seen>, 'ticket' | 'view'>,
   now: number,
-): { clinicId: string; keyId: string; view: View } | null {
+): { clinicId: string; keyId: string; view: Seen } | null {
   if (!hasTickets(sql)) return null
   const [found] = sql
     .exec<TicketRow>('SELECT * FROM tickets WHERE hash = ? AND expires_at > ?', ticket, now)
     .toArray()
-  if (!found || dayKey(found.clinic_id, doctorId, date) !== day) return null
+  if (!found) return null
   const isWider = view === 'desk' && found.view === 'board'
-  return isWider ? null : { clinicId: found.clinic_id, keyId: found.actor, view: view ?? found.view }
+  return isWider
+    ? null
+    : { clinicId: found.clinic_id, keyId: found.actor, view: view ?? (found.view as Seen) }
 }
 
 const hasTickets = (sql: SqlStorage): boolean =>

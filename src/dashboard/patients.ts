@@ -1,0 +1,44 @@
+import { withTimeout } from '../lib/outage'
+import { MINUTE_MS, SECOND_MS } from '../lib/time'
+import type { DashboardPatient } from './model'
+import { type Patients, patientsOf } from './picture'
+
+/** A person waits at the screen. */
+const PATIENTS_MS_MAX = 3 * SECOND_MS
+
+/** A patient who was changed or erased is shown as before for at most so long. */
+const KNOWN_MS = MINUTE_MS / 2
+
+/** The plus keeps SQLite from using an index of the clinic, with which it would read all of its patients. */
+export const PATIENTS = `
+  SELECT id, name, phone, age, gender FROM patients
+  WHERE +clinic_id = ?1 AND id IN (SELECT value FROM json_each(?2))`
+
+/** The patients of the dates that dashboards show, in memory while they do. */
+export function knownPatients(database: D1Database) {
+  const known = new Map<string, DashboardPatient>()
+  const readAt = new Map<string, number>()
+
+  return {
+    known: known as Patients,
+    /** Those of the days that were not read, or not lately. */
+    missing(days: Parameters<typeof patientsOf>[0]): string[] {
+      const since = performance.now() - KNOWN_MS
+      return patientsOf(days).filter((id) => (readAt.get(id) ?? Number.NEGATIVE_INFINITY) < since)
+    },
+    /** One query for any number of them. */
+    async load(clinicId: string, ids: string[]): Promise<void> {
+      const query = database.prepare(PATIENTS).bind(clinicId, JSON.stringify(ids))
+      const { results } = await withTimeout(query.all<DashboardPatient>(), PATIENTS_MS_MAX)
+      for (const id of ids) {
+        known.delete(id)
+        readAt.set(id, performance.now())
+      }
+      for (const patient of results) known.set(patient.id, patient)
+    },
+    forget() {
+      known.clear()
+      readAt.clear()
+    },
+  }
+}
