@@ -1,6 +1,6 @@
 import { api } from './api'
 import { COPY, COPY_WITH_CHECK_INS } from './doctor-day/readers/copied-rows'
-import { FIND, FIND_NEW_DAY, FIND_QUEUE } from './doctors/finding'
+import { FIND, FIND_NEW_DAY, FIND_PERSON, FIND_QUEUE } from './doctors/finding'
 import { HOSPITALS } from './hospitals/import'
 import { consumerOf } from './imports/work/consumer'
 import { MEDICAL_TEST } from './medical-tests/actions'
@@ -27,6 +27,7 @@ export class Recorder extends recorderOf(
   COPY_WITH_CHECK_INS,
   FIND,
   FIND_NEW_DAY,
+  FIND_PERSON,
   FIND_QUEUE,
   MEDICAL_TEST,
   WEBHOOK_EVENT,

@@ -4,7 +4,7 @@ import type { Ctx } from '../context'
 import { decideOn, moveOn, replyOrThrow, see } from '../doctor-day/client'
 import { dayKey, NEW_ID } from '../doctor-day/storage/address'
 import { requireDay } from '../doctors/actions'
-import { findDay, findNewDay, findPatient, findPatientAndDay } from '../doctors/finding'
+import { findDay, findNewDay, findOtherDay, findPatient, findPatientAndDay } from '../doctors/finding'
 import { opening } from '../doctors/terms'
 import { invalid } from '../http/failure'
 import { SECOND_MS } from '../lib/time'
@@ -29,13 +29,13 @@ export async function book(ctx: Ctx, wanted: BookAppointment): Promise<Appointme
   if (hold_id !== undefined) return bookHeld(ctx, wanted, hold_id)
   if (wanted.back_dated) requireScopes(ctx, ['appointments:backdate'], 'back_dated')
   const wantedDay = { patient_id, doctor_id, date, service_id: wanted.service_id }
-  const { patientId, doctor, opId, known, visit } = await findPatientAndDay(ctx, wantedDay)
+  const { patient, doctor, opId, known, visit } = await findPatientAndDay(ctx, wantedDay)
   const day = dayKey(ctx.clinic.id, doctor.id, date)
   const command = {
     type: 'book',
     opening: opening(ctx, doctor, date),
     appointmentId: NEW_ID,
-    patientId,
+    ...patient,
     ...(time_slot != null && { timeSlot: time_slot }),
     allowAnother: allowsAnother(ctx, wanted),
     ...visit,
@@ -53,13 +53,13 @@ async function bookHeld(ctx: Ctx, wanted: BookAppointment, holdId: string): Prom
   const { doctor_id, date } = wanted
   if (doctor_id !== undefined && date !== undefined && day !== dayKey(ctx.clinic.id, doctor_id, date))
     throw invalid([{ field: 'hold_id', rule: 'value', message: OTHER_DAY }])
-  const { opId, patientId } = await findPatient(ctx, wanted.patient_id)
+  const { opId, patient } = await findPatient(ctx, wanted.patient_id)
   const appointment = await decideOn(ctx, day, opId, {
     type: 'book_held',
     clinicId: ctx.clinic.id,
     holdId,
     appointmentId: NEW_ID,
-    patientId,
+    ...patient,
     ...(wanted.time_slot != null && { timeSlot: wanted.time_slot }),
     allowAnother: allowsAnother(ctx, wanted),
   })
@@ -82,12 +82,13 @@ export async function cancel(ctx: Ctx, id: string, { reason }: CancelAppointment
 /** The appointment keeps its id, and it keeps its slot until the other day has reserved one. */
 export async function reschedule(ctx: Ctx, id: string, wanted: Reschedule): Promise<Appointment> {
   const day = await dayOfAppointment(ctx, id)
-  const { opId, doctor, known } = await findTarget(ctx, id, wanted)
+  const { opId, doctor, known, aliases } = await findTarget(ctx, id, wanted)
   const moved = await moveOn(ctx, day, opId, {
     type: 'begin_move',
     clinicId: ctx.clinic.id,
     appointmentId: id,
     to: opening(ctx, doctor, wanted.date),
+    ...aliases,
     allowAnother: allowsAnother(ctx, wanted),
     ...choiceOf(wanted),
     known,
@@ -100,14 +101,14 @@ export async function reschedule(ctx: Ctx, id: string, wanted: Reschedule): Prom
  * while the day is asked: the copy may lack the appointment, or not know yet where it has moved.
  */
 async function findTarget(ctx: Ctx, id: string, { doctor_id, date }: Reschedule) {
-  if (doctor_id !== undefined) return findDay(ctx, doctor_id, date)
+  if (doctor_id !== undefined) return findOtherDay(ctx, id, doctor_id, date)
   const [{ doctor_id: doctorId }, guess] = await Promise.all([
     getAppointment(ctx, id),
     findNewDay(ctx, id, date),
   ])
-  const { opId, doctor, known } = guess
-  if (doctor?.id === doctorId) return { opId, doctor, known }
-  return { opId, ...(await requireDay(ctx, doctorId, date)) }
+  const { opId, doctor, known, aliases } = guess
+  if (doctor?.id === doctorId) return { opId, doctor, known, aliases }
+  return { opId, aliases, ...(await requireDay(ctx, doctorId, date)) }
 }
 
 export async function holdSlot(ctx: Ctx, wanted: NewHold): Promise<Hold> {
@@ -139,13 +140,13 @@ export async function joinWaitlist(
   ctx: Ctx,
   wanted: JoinWaitlist,
 ): Promise<{ waiting: Waiting; isNew: boolean }> {
-  const { patientId, doctor, opId, known, visit } = await findPatientAndDay(ctx, wanted)
+  const { patient, doctor, opId, known, visit } = await findPatientAndDay(ctx, wanted)
   const day = dayKey(ctx.clinic.id, doctor.id, wanted.date)
   const command = {
     type: 'wait',
     opening: opening(ctx, doctor, wanted.date),
     waitId: NEW_ID,
-    patientId,
+    ...patient,
     ...visit,
     allowAnother: allowsAnother(ctx, wanted),
     ...choiceOf(wanted),

@@ -9,10 +9,15 @@ const PATIENTS_MS_MAX = 3 * SECOND_MS
 /** A patient who was changed or erased is shown as before for at most so long. */
 const KNOWN_MS = MINUTE_MS / 2
 
-/** The plus keeps SQLite from using an index of the clinic, with which it would read all of its patients. */
+/**
+ * Of a record that was merged into another one, what that one says. The plus keeps SQLite from using an index
+ * of the clinic, with which it would read all of its patients.
+ */
 export const PATIENTS = `
-  SELECT id, name, phone, age, gender FROM patients
-  WHERE +clinic_id = ?1 AND id IN (SELECT value FROM json_each(?2))`
+  SELECT asked.value AS id, name, phone, age, gender FROM json_each(?2) AS asked
+    LEFT JOIN merged_patients AS merged ON merged.clinic_id = ?1 AND merged.old_id = asked.value
+    CROSS JOIN patients ON patients.id = coalesce(merged.survivor_id, asked.value)
+      AND +patients.clinic_id = ?1`
 
 /** The patients of the dates that dashboards show, in memory while they do. */
 export function knownPatients(database: D1Database) {

@@ -8,6 +8,7 @@ import { selectDoctor, selectKnown } from '../doctors/actions'
 import { opening } from '../doctors/terms'
 import { invalid } from '../http/failure'
 import { newId } from '../lib/crypto'
+import { aliasesIn, selectAliases } from '../merges/person'
 import { notFound } from '../problem'
 import { type Absence, type DayPath, type DeclareAbsence, type MoveOutcome, toAbsence } from './model'
 
@@ -22,10 +23,10 @@ export async function declareAbsence(ctx: Ctx, day: DayPath, wanted: DeclareAbse
   if (move_to && toDoctorId === doctor_id && toDate === date) throw sameDay()
   const finding = [selectDoctor(ctx, doctor_id), selectDoctor(ctx, toDoctorId)] as const
   const { opId, results } = await ctx.once.transact(
-    () => [...finding, selectKnown(ctx, doctor_id, date), selectKnown(ctx, toDoctorId, toDate)],
+    () => [...finding, selectKnown(ctx, doctor_id, date), selectKnown(ctx, toDoctorId, toDate), selectAliases(ctx, doctor_id, date)],
     finding,
   )
-  const [[doctor], [toDoctor], [known = null], [toKnown = null]] = results
+  const [[doctor], [toDoctor], [known = null], [toKnown = null], aliases] = results
   if (!doctor || !toDoctor) throw notFound('Doctor')
   const { absence, ends } = await declareOn(ctx, dayKey(ctx.clinic.id, doctor_id, date), opId, known, {
     type: 'declare_absence',
@@ -34,6 +35,7 @@ export async function declareAbsence(ctx: Ctx, day: DayPath, wanted: DeclareAbse
     reason,
     moveTo: move_to ? opening(ctx, toDoctor, toDate) : null,
     known: toKnown,
+    aliases: aliasesIn(aliases),
   })
   const outcomes = ends.map(({ appointmentId, end }) => [appointmentId, outcomeOf(end)] as const)
   return toAbsence(day, absence, new Map(outcomes))

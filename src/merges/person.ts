@@ -1,0 +1,47 @@
+import { and, eq, type SQL, sql } from 'drizzle-orm'
+import type { Ctx } from '../context'
+import type { KnownAliases } from '../doctor-day/moving/requests'
+import { mergedPatients, survivorOf } from './model'
+
+/** By which ids one person is known. */
+
+/**
+ * All ids of a person, the one of the record in use first: whichever of them is asked for, one query by
+ * index finds them. An id that no patient has is alone.
+ */
+export async function idsOfPerson(ctx: Ctx, id: string): Promise<string[]> {
+  const { survivor, others } = await ctx.db.get<{ survivor: string; others: string }>(
+    sql`SELECT survivor, ${othersOf(ctx.clinic.id, sql`survivor`)} AS others
+      FROM (SELECT ${survivorOf(ctx.clinic.id, sql`${id}`)} AS survivor)`,
+  )
+  return [survivor, ...(JSON.parse(others) as string[])]
+}
+
+/** As JSON, the ids of the records that were merged into this one. */
+const othersOf = (clinicId: string, survivor: SQL): SQL => sql`(SELECT json_group_array(m.old_id)
+  FROM merged_patients m WHERE m.clinic_id = ${clinicId} AND m.survivor_id = ${survivor})`
+
+/** The merge by which this record was merged into another one. */
+export const selectMerge = (ctx: Ctx, oldId: string) =>
+  ctx.db
+    .select()
+    .from(mergedPatients)
+    .where(and(eq(mergedPatients.clinicId, ctx.clinic.id), eq(mergedPatients.oldId, oldId)))
+
+/** Of the patients who have appointments on a doctor’s day, in D1’s copy: those who have several ids. */
+export const selectAliases = (ctx: Ctx, doctorId: string, date: string) =>
+  ctx.db.all<{ id: string; survivor: string; others: string }>(sql`
+    SELECT id, survivor, others FROM (
+      SELECT id, survivor, ${othersOf(ctx.clinic.id, sql`survivor`)} AS others FROM (
+        SELECT a.patient_id AS id, ${survivorOf(ctx.clinic.id, sql`a.patient_id`)} AS survivor
+        FROM appointments a
+        WHERE a.clinic_id = ${ctx.clinic.id} AND a.doctor_id = ${doctorId} AND a.date = ${date}))
+    WHERE others <> '[]'`)
+
+export const aliasesIn = (rows: Awaited<ReturnType<typeof selectAliases>>): KnownAliases =>
+  Object.fromEntries(
+    rows.map(({ id, survivor, others }) => [
+      id,
+      [survivor, ...(JSON.parse(others) as string[])].filter((other) => other !== id),
+    ]),
+  )
