@@ -25,6 +25,7 @@ import { requireSecret } from './http/secret'
 import { soundHost, soundPath } from './http/url'
 import { live, liveByTicket } from './live/routes'
 import { medicalTestImports, medicalTests } from './medical-tests/routes'
+import { merges } from './merges/routes'
 import { patients } from './patients/routes'
 import { notFound } from './problem'
 import { dayLists, reports } from './reports/routes'
@@ -105,6 +106,7 @@ const routes = new Hono<App>({ router })
   .route('/api/v1/keys', keys)
   .route('/api/v1/audit', audit)
   .route('/api/v1/patients', patients)
+  .route('/api/v1/patients', merges)
   .route('/api/v1/doctors', doctors)
   .route('/api/v1/doctors', doctorSlots)
   .route('/api/v1/slots', freeSlots)

@@ -10,9 +10,16 @@ import { invalid } from '../http/failure'
 import { logFailure } from '../lib/log'
 import { cutPage, type Page } from '../lib/page'
 import { askedInstant } from '../lib/time'
+import { idsOfPerson } from '../merges/person'
 import { Problem } from '../problem'
 import { askedDaysOf } from '../recorder/client'
-import { type Appointment, appointments, type ListAppointments, toAppointment } from './model'
+import {
+  type Appointment,
+  type AppointmentRow,
+  appointments,
+  type ListAppointments,
+  toAppointment,
+} from './model'
 import { type AskWaitlist, toWaiting, type WaitingPlace } from './waitlist'
 
 /** Lists of appointments: of one day, which the day itself knows, and across days, from D1’s copy. */
@@ -34,12 +41,35 @@ export async function listDay(ctx: Ctx, doctorId: string, date = today(ctx)): Pr
 export async function listAppointments(ctx: Ctx, wanted: ListAppointments): Promise<Page<Appointment>> {
   const { patient_id, at_least } = wanted
   if (at_least) await Promise.all(at_least.map((day) => waitFor(ctx, day)))
-  const asked = patient_id === undefined ? [] : askedDaysOf(ctx.env, ctx.clinic.id, patient_id)
-  const [rows, days] = await Promise.all([selectAppointments(ctx, wanted), asked])
-  if (days.length > 0) await Promise.all(days.map((day) => waitIfPossible(ctx, day)))
-  const current = days.length > 0 ? await selectAppointments(ctx, wanted) : rows
+  const current =
+    patient_id === undefined
+      ? await selectAppointments(ctx, wanted)
+      : await selectOfPerson(ctx, wanted, patient_id)
   return cutPage(current.map(toAppointment), wanted.limit, (row) => [row.date, row.id])
 }
+
+/** Most patients have one id: all are asked for it at once, and for other ids only where there are some. */
+async function selectOfPerson(ctx: Ctx, wanted: ListAppointments, patientId: string) {
+  const daysOf = (id: string) => askedDaysOf(ctx.env, ctx.clinic.id, id)
+  const [rows, days, ids] = await Promise.all([
+    selectAppointments(ctx, wanted),
+    daysOf(patientId),
+    idsOfPerson(ctx, patientId),
+  ])
+  const others = ids.filter((id) => id !== patientId)
+  const asked = [...days, ...(await Promise.all(others.map(daysOf))).flat()]
+  if (asked.length === 0 && others.length === 0) return rows
+  await Promise.all(asked.map((day) => waitIfPossible(ctx, day)))
+  const own = selectAppointments(ctx, wanted)
+  const ofOthers = others.map((id) => selectAppointments(ctx, { ...wanted, patient_id: id }))
+  return (await ctx.db.batch([own, ...ofOthers])).flat().sort(byDate)
+}
+
+/** As SQLite sorts: dates and ids are ASCII. */
+const byDate = (one: AppointmentRow, other: AppointmentRow): number =>
+  one.date === other.date ? compare(one.id, other.id) : compare(one.date, other.date)
+
+const compare = (one: string, other: string): number => (one < other ? -1 : 1)
 
 /** Waits until D1 has what the caller has seen of a day. */
 async function waitFor(ctx: Ctx, { doctorId, date, version }: DayVersion): Promise<void> {

@@ -91,7 +91,8 @@ export const ADVICE: Record<ProblemCode, Advice> = {
   },
   merge_final: {
     cause: 'A merge can be undone for 30 days.',
-    action: 'If they are two people after all, register the other one with shared_phone: true and a birth date.',
+    action:
+      'If they are two people after all, register the other one with shared_phone: true and a birth date.',
     detail: 'The merge is more than 30 days old, so it cannot be undone',
   },
   same_patient: {

@@ -23,7 +23,12 @@ export async function declareAbsence(ctx: Ctx, day: DayPath, wanted: DeclareAbse
   if (move_to && toDoctorId === doctor_id && toDate === date) throw sameDay()
   const finding = [selectDoctor(ctx, doctor_id), selectDoctor(ctx, toDoctorId)] as const
   const { opId, results } = await ctx.once.transact(
-    () => [...finding, selectKnown(ctx, doctor_id, date), selectKnown(ctx, toDoctorId, toDate), selectAliases(ctx, doctor_id, date)],
+    () => [
+      ...finding,
+      selectKnown(ctx, doctor_id, date),
+      selectKnown(ctx, toDoctorId, toDate),
+      selectAliases(ctx, doctor_id, date),
+    ],
     finding,
   )
   const [[doctor], [toDoctor], [known = null], [toKnown = null], aliases] = results

@@ -150,7 +150,16 @@ interface FoundRow extends Row {
 
 function foundIn(row: FoundRow | undefined): Found {
   if (!row) return { patientId: null, ids: [], doctor: null, known: null, service: null }
-  const { patientId, survivor = null, others = '[]', doctorId: id, capacity, workingHours, version, head } = row
+  const {
+    patientId,
+    survivor = null,
+    others = '[]',
+    doctorId: id,
+    capacity,
+    workingHours,
+    version,
+    head,
+  } = row
   const doctor =
     id === null
       ? null

@@ -2,16 +2,20 @@ import { and, eq, type SQL, sql } from 'drizzle-orm'
 import { audited } from '../audit/model'
 import type { Ctx } from '../context'
 import { selectPatient } from '../patients/actions'
+import { patients } from '../patients/model'
 import { notFound, Problem } from '../problem'
 import {
   type Merge,
+  type MergedRecord,
   type MergePatient,
   mergedPatients,
   PERSON_IDS_MAX,
+  survivorOf,
   toMerge,
   UNDO_MS,
   type UndoneMerge,
 } from './model'
+import { alreadyMerged } from './person'
 
 /** What one transaction decides before it writes. The first request keeps it, and a retry gets it again. */
 interface Verdict {
@@ -41,12 +45,10 @@ export async function mergePatient(ctx: Ctx, oldId: string, { into }: MergePatie
     (op) => [
       selectVerdict(ctx, verdict),
       ctx.once.keep(verdict),
-      ctx.db
-        .insert(mergedPatients)
-        .select(
-          sql`SELECT ${ctx.clinic.id}, ${oldId}, ${into}, ${into}, ${ctx.now}, ${op}
+      ctx.db.insert(mergedPatients).select(
+        sql`SELECT ${ctx.clinic.id}, ${oldId}, ${into}, ${into}, ${ctx.now}, ${op}
             WHERE ${decides(ctx, op, verdict, 'merged')}`,
-        ),
+      ),
       audited(ctx, 'patient.merged', oldId),
       ctx.db
         .update(mergedPatients)
@@ -65,7 +67,8 @@ export async function mergePatient(ctx: Ctx, oldId: string, { into }: MergePatie
   )
   const { is, survivor, at } = told(reply, results[0])
   if (is === 'merged') return toMerge({ oldId, intoId: into, mergedAt: at })
-  if (is === 'old_merged' || is === 'into_merged') throw alreadyMerged(is, survivor ?? '')
+  if (is === 'old_merged' || is === 'into_merged')
+    throw alreadyMerged(survivor ?? '', is === 'old_merged' ? 'This patient' : 'The patient in into')
   throw is === 'too_many_merged' ? new Problem(is, TOO_MANY) : notFound('Patient')
 }
 
@@ -103,6 +106,29 @@ export async function undoMerge(ctx: Ctx, oldId: string): Promise<UndoneMerge> {
   if (is === 'undone') return { patient_id: oldId, was_merged_into: survivor ?? '' }
   if (is === 'not_merged') throw new Problem(is, NOT_MERGED)
   throw is === 'merge_final' ? new Problem(is, FINAL) : notFound('Patient')
+}
+
+/** The records that were merged into the one in use of this patient, the latest first. */
+export async function listMerges(ctx: Ctx, id: string): Promise<MergedRecord[]> {
+  const [[patient], rows] = await ctx.db.batch([
+    selectPatient(ctx, id),
+    ctx.db
+      .select({ merge: mergedPatients, old: patients })
+      .from(mergedPatients)
+      .crossJoin(patients)
+      .where(
+        sql`${mergedPatients.clinicId} = ${ctx.clinic.id}
+          AND ${mergedPatients.survivorId} = ${survivorOf(ctx.clinic.id, sql`${id}`)}
+          AND ${patients.id} = ${mergedPatients.oldId} AND +${patients.clinicId} = ${ctx.clinic.id}`,
+      ),
+  ])
+  if (!patient) throw notFound('Patient')
+  return rows
+    .sort((one, other) => other.merge.mergedAt - one.merge.mergedAt)
+    .map(({ merge, old: { name, phone, birthDate } }) => ({
+      ...toMerge(merge),
+      ...{ name, phone, birth_date: birthDate },
+    }))
 }
 
 const told = (kept: string | null, [row]: { verdict: string }[]): Verdict =>
@@ -150,13 +176,6 @@ const mergedBelow = (ctx: Ctx, id: string): SQL => sql`(
         WHERE clinic_id = ${ctx.clinic.id} AND old_id = ${id})
       AND m.into_id = below.id)
   SELECT id FROM below WHERE id <> ${id})`
-
-/** Names the record in use, so that the caller can go on with it. */
-export const alreadyMerged = (which: 'old_merged' | 'into_merged', survivor: string): Problem =>
-  new Problem(
-    'patient_merged',
-    `${which === 'old_merged' ? 'This patient' : 'The patient in into'} was merged into ${survivor}; use that id`,
-  )
 
 const SAME = 'into is the same patient; send the id of the other record, which is to stay'
 const TOO_MANY = `A person may have at most ${PERSON_IDS_MAX} records; undo a merge first`

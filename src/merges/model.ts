@@ -1,8 +1,10 @@
 import { type SQL, sql } from 'drizzle-orm'
 import { index, integer, primaryKey, sqliteTable, text as textColumn } from 'drizzle-orm/sqlite-core'
 import * as v from 'valibot'
+import { limit } from '../lib/page'
 import { component, text } from '../lib/schema'
 import { DAY_MS, iso } from '../lib/time'
+import { Patient } from '../patients/model'
 
 /**
  * Records that were merged into others, because both are of one person. Nothing else is written: the old
@@ -67,3 +69,25 @@ export const toMerge = ({
 
 export const UndoneMerge = component('UndoneMerge', { patient_id: v.string(), was_merged_into: v.string() })
 export type UndoneMerge = v.InferOutput<typeof UndoneMerge>
+
+/** A record that was merged into the one that was asked for, with what it says. */
+export const MergedRecord = component('MergedRecord', {
+  ...Merge.entries,
+  name: v.string(),
+  phone: v.string(),
+  birth_date: v.nullable(v.string()),
+})
+export type MergedRecord = v.InferOutput<typeof MergedRecord>
+
+/** `score`: from 50 to 100. `agrees`: what the two records have in common; a name may do so nearly. */
+export const Duplicate = component('Duplicate', {
+  score: v.number(),
+  agrees: v.array(v.picklist(['phone', 'name', 'birth_date'])),
+  ...Patient.entries,
+})
+export type Duplicate = v.InferOutput<typeof Duplicate>
+
+export const AskDuplicates = v.object({ limit: limit(10) })
+export type AskDuplicates = v.InferOutput<typeof AskDuplicates>
+
+export const AskMerges = v.object({})

@@ -1,6 +1,7 @@
 import { and, eq, type SQL, sql } from 'drizzle-orm'
 import type { Ctx } from '../context'
 import type { KnownAliases } from '../doctor-day/moving/requests'
+import { Problem } from '../problem'
 import { mergedPatients, survivorOf } from './model'
 
 /** By which ids one person is known. */
@@ -45,3 +46,7 @@ export const aliasesIn = (rows: Awaited<ReturnType<typeof selectAliases>>): Know
       [survivor, ...(JSON.parse(others) as string[])].filter((other) => other !== id),
     ]),
   )
+
+/** Names the record in use, so that the caller can go on with it. */
+export const alreadyMerged = (survivorId: string, which = 'This patient'): Problem =>
+  new Problem('patient_merged', `${which} was merged into ${survivorId}; use that id`)
