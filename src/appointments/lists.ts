@@ -10,16 +10,10 @@ import { invalid } from '../http/failure'
 import { logFailure } from '../lib/log'
 import { cutPage, type Page } from '../lib/page'
 import { askedInstant } from '../lib/time'
-import { idsOfPerson } from '../merges/person'
+import { idsIn, selectIds } from '../merges/person'
 import { Problem } from '../problem'
 import { askedDaysOf } from '../recorder/client'
-import {
-  type Appointment,
-  type AppointmentRow,
-  appointments,
-  type ListAppointments,
-  toAppointment,
-} from './model'
+import { type Appointment, appointments, type ListAppointments, toAppointment } from './model'
 import { type AskWaitlist, toWaiting, type WaitingPlace } from './waitlist'
 
 /** Lists of appointments: of one day, which the day itself knows, and across days, from D1’s copy. */
@@ -51,12 +45,11 @@ export async function listAppointments(ctx: Ctx, wanted: ListAppointments): Prom
 /** Most patients have one id: all are asked for it at once, and for other ids only where there are some. */
 async function selectOfPerson(ctx: Ctx, wanted: ListAppointments, patientId: string) {
   const daysOf = (id: string) => askedDaysOf(ctx.env, ctx.clinic.id, id)
-  const [rows, days, ids] = await Promise.all([
-    selectAppointments(ctx, wanted),
+  const [[rows, found], days] = await Promise.all([
+    ctx.db.batch([selectAppointments(ctx, wanted), selectIds(ctx, patientId)]),
     daysOf(patientId),
-    idsOfPerson(ctx, patientId),
   ])
-  const others = ids.filter((id) => id !== patientId)
+  const others = idsIn(found).filter((id) => id !== patientId)
   const asked = [...days, ...(await Promise.all(others.map(daysOf))).flat()]
   if (asked.length === 0 && others.length === 0) return rows
   await Promise.all(asked.map((day) => waitIfPossible(ctx, day)))
@@ -64,6 +57,8 @@ async function selectOfPerson(ctx: Ctx, wanted: ListAppointments, patientId: str
   const ofOthers = others.map((id) => selectAppointments(ctx, { ...wanted, patient_id: id }))
   return (await ctx.db.batch([own, ...ofOthers])).flat().sort(byDate)
 }
+
+type AppointmentRow = typeof appointments.$inferSelect
 
 /** As SQLite sorts: dates and ids are ASCII. */
 const byDate = (one: AppointmentRow, other: AppointmentRow): number =>

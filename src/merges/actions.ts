@@ -113,7 +113,7 @@ export async function listMerges(ctx: Ctx, id: string): Promise<MergedRecord[]> 
   const [[patient], rows] = await ctx.db.batch([
     selectPatient(ctx, id),
     ctx.db
-      .select({ merge: mergedPatients, old: patients })
+      .select(MERGED_RECORD)
       .from(mergedPatients)
       .crossJoin(patients)
       .where(
@@ -124,12 +124,16 @@ export async function listMerges(ctx: Ctx, id: string): Promise<MergedRecord[]> 
   ])
   if (!patient) throw notFound('Patient')
   return rows
-    .sort((one, other) => other.merge.mergedAt - one.merge.mergedAt)
-    .map(({ merge, old: { name, phone, birthDate } }) => ({
+    .sort((one, other) => other.mergedAt - one.mergedAt)
+    .map(({ name, phone, birthDate, ...merge }) => ({
       ...toMerge(merge),
       ...{ name, phone, birth_date: birthDate },
     }))
 }
+
+const { oldId, intoId, mergedAt } = mergedPatients
+const { name, phone, birthDate } = patients
+const MERGED_RECORD = { oldId, intoId, mergedAt, name, phone, birthDate }
 
 const told = (kept: string | null, [row]: { verdict: string }[]): Verdict =>
   JSON.parse(kept ?? row?.verdict ?? '{}')

@@ -10,13 +10,17 @@ import { mergedPatients, survivorOf } from './model'
  * All ids of a person, the one of the record in use first: whichever of them is asked for, one query by
  * index finds them. An id that no patient has is alone.
  */
-export async function idsOfPerson(ctx: Ctx, id: string): Promise<string[]> {
-  const { survivor, others } = await ctx.db.get<{ survivor: string; others: string }>(
+export const idsOfPerson = async (ctx: Ctx, id: string): Promise<string[]> => idsIn(await selectIds(ctx, id))
+
+/** For a batch with other queries. */
+export const selectIds = (ctx: Ctx, id: string) =>
+  ctx.db.all<{ survivor: string; others: string }>(
     sql`SELECT survivor, ${othersOf(ctx.clinic.id, sql`survivor`)} AS others
       FROM (SELECT ${survivorOf(ctx.clinic.id, sql`${id}`)} AS survivor)`,
   )
-  return [survivor, ...(JSON.parse(others) as string[])]
-}
+
+export const idsIn = (rows: Awaited<ReturnType<typeof selectIds>>): string[] =>
+  rows.flatMap(({ survivor, others }) => [survivor, ...(JSON.parse(others) as string[])])
 
 /** As JSON, the ids of the records that were merged into this one. */
 const othersOf = (clinicId: string, survivor: SQL): SQL => sql`(SELECT json_group_array(m.old_id)

@@ -112,10 +112,13 @@ export async function getPatient(ctx: Ctx, id: string): Promise<Versioned & { me
 
 const inUse = alias(patients, 'in_use')
 
-/** Of each record the one in use: itself, or the one that it was merged into. */
+/**
+ * Of each record the one in use: itself, or the one that it was merged into. In a batch, drizzle takes two
+ * columns of one name for one.
+ */
 const selectInUse = (ctx: Ctx, which: SQL | undefined) =>
   ctx.db
-    .select({ inUse, opId: patients.opId })
+    .select({ inUse, opId: sql<string>`${patients.opId}`.as('own_op') })
     .from(patients)
     .innerJoin(
       inUse,
