@@ -1,7 +1,8 @@
 import type { Ctx } from '../context'
 import type { Known } from '../doctor-day/commands'
 import type { Visit } from '../doctor-day/state/day'
-import { type Aliases, aliasesOf, type Person } from '../doctor-day/state/person'
+import { aliasesOf, type Person } from '../doctor-day/state/person'
+import { aliasesAmong, idsFound, joinMerged, type PersonRow, person } from '../merges/finding'
 import { notFound, Problem } from '../problem'
 import { kindOf, type Row } from '../recorder/kind'
 import type { DoctorTerms } from './terms'
@@ -40,15 +41,6 @@ const isThere = (table: string) =>
 
 const DOCTOR_AND_DAY = `doctors.id AS doctorId, doctors.capacity, capacity_by_hours AS capacityByHours,
   working_hours AS workingHours, days.version, days.head`
-
-/** Joins the row by which a patient was merged into another one. */
-const joinMerged = (patient: string) =>
-  `LEFT JOIN merged_patients AS merged ON merged.clinic_id = clinic AND merged.old_id = ${patient}`
-
-/** After `joinMerged`: the record in use, and as JSON the ids of those that were merged into it. */
-const person = (patient: string) => `coalesce(merged.survivor_id, ${patient}) AS survivor,
-  (SELECT json_group_array(aliases.old_id) FROM merged_patients AS aliases
-   WHERE aliases.clinic_id = clinic AND aliases.survivor_id = coalesce(merged.survivor_id, ${patient})) AS others`
 
 const ASKED_PATIENT = 'coalesce(sent.patient, appointments.patient_id)'
 
@@ -119,23 +111,8 @@ export const FIND_NEW_DAY = kindOf<[appointmentId: string, date: string], Found>
   result: ([found]) => foundIn(found?.[0] as FoundRow | undefined),
 })
 
-/** By which ids a patient is known; an unknown id by itself. */
-export const FIND_PERSON = kindOf<[patientId: string], Found>({
-  name: 'find_person',
-  columns: ['patient'],
-  onlyReads: true,
-  statements: ({ sent }) => [
-    `SELECT asked AS op, NULL AS patientId, NULL AS doctorId, NULL AS version, ${person('sent.patient')}
-     FROM ${sent} ${joinMerged('sent.patient')}`,
-  ],
-  result: ([found]) => foundIn(found?.[0] as FoundRow | undefined),
-})
-
-interface FoundRow extends Row {
+interface FoundRow extends Row, Partial<PersonRow> {
   patientId: string | null
-  survivor?: string | null
-  /** A JSON array. */
-  others?: string
   doctorId: string | null
   capacity: number
   capacityByHours: number
@@ -170,8 +147,8 @@ function foundIn(row: FoundRow | undefined): Found {
           workingHours: workingHours === null ? null : JSON.parse(workingHours),
         }
   return {
-    patientId: patientId && survivor,
-    ids: survivor === null ? [] : [survivor, ...(JSON.parse(others) as string[])],
+    patientId: patientId && (row.survivor ?? null),
+    ids: idsFound(row),
     doctor,
     known: version === null ? null : { version, head },
     service: serviceIn(row),
@@ -202,22 +179,13 @@ export async function findDay(ctx: Ctx, doctorId: string, date: string, serviceI
 export async function findOtherDay(ctx: Ctx, appointmentId: string, doctorId: string, date: string) {
   const { opId, result } = await ctx.once.record(FIND, null, doctorId, date, null, appointmentId)
   const doctor = required(result.doctor, 'Doctor')
-  return { opId, doctor, known: result.known, aliases: aliasesIn(result) }
+  return { opId, doctor, known: result.known, aliases: aliasesAmong(result.ids) }
 }
 
 /** Finds the doctor of an appointment where D1’s copy has it, with the day, and claims the key. */
 export async function findNewDay(ctx: Ctx, appointmentId: string, date: string) {
   const { opId, result } = await ctx.once.record(FIND_NEW_DAY, appointmentId, date)
-  return { opId, doctor: result.doctor, known: result.known, aliases: aliasesIn(result) }
-}
-
-/** Of a patient with one id there are none. The log of a day may name any of several. */
-const aliasesIn = ({ ids }: Found): Aliases => aliasesOf({ alsoKnownAs: ids.length > 1 ? ids : [] })
-
-/** Finds by which ids a patient is known, if by several, and claims the key. */
-export async function findAliases(ctx: Ctx, patientId: string) {
-  const { opId, result } = await ctx.once.record(FIND_PERSON, patientId)
-  return { opId, aliases: aliasesIn(result) }
+  return { opId, doctor: result.doctor, known: result.known, aliases: aliasesAmong(result.ids) }
 }
 
 /** As `findDay`, with the patient whose turn it is next, as far as D1 knows. */

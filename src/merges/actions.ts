@@ -140,7 +140,7 @@ const told = (kept: string | null, [row]: { verdict: string }[]): Verdict =>
 
 /** In a batch, in which the first statement that writes makes the verdict another one. */
 const selectVerdict = (ctx: Ctx, verdict: SQL) =>
-  ctx.db.all<{ verdict: string }>(sql`SELECT (${verdict}) AS verdict`)
+  ctx.db.select({ verdict: sql<string>`verdict` }).from(sql`(SELECT (${verdict}) AS verdict)`)
 
 /** A retry decides nothing: it gets what the first request has kept. */
 const decides = (ctx: Ctx, op: SQL<string>, verdict: SQL, is: Verdict['is']): SQL =>

@@ -14,16 +14,17 @@ export const idsOfPerson = async (ctx: Ctx, id: string): Promise<string[]> => id
 
 /** For a batch with other queries. */
 export const selectIds = (ctx: Ctx, id: string) =>
-  ctx.db.all<{ survivor: string; others: string }>(
-    sql`SELECT survivor, ${othersOf(ctx.clinic.id, sql`survivor`)} AS others
-      FROM (SELECT ${survivorOf(ctx.clinic.id, sql`${id}`)} AS survivor)`,
-  )
+  ctx.db
+    .select({ survivor: SURVIVOR, others: othersOf(ctx.clinic.id, SURVIVOR) })
+    .from(sql`(SELECT ${survivorOf(ctx.clinic.id, sql`${id}`)} AS survivor)`)
+
+const SURVIVOR = sql<string>`survivor`
 
 export const idsIn = (rows: Awaited<ReturnType<typeof selectIds>>): string[] =>
   rows.flatMap(({ survivor, others }) => [survivor, ...(JSON.parse(others) as string[])])
 
 /** As JSON, the ids of the records that were merged into this one. */
-const othersOf = (clinicId: string, survivor: SQL): SQL => sql`(SELECT json_group_array(m.old_id)
+const othersOf = (clinicId: string, survivor: SQL) => sql<string>`(SELECT json_group_array(m.old_id)
   FROM merged_patients m WHERE m.clinic_id = ${clinicId} AND m.survivor_id = ${survivor})`
 
 /** The merge by which this record was merged into another one. */
@@ -35,13 +36,13 @@ export const selectMerge = (ctx: Ctx, oldId: string) =>
 
 /** Of the patients who have appointments on a doctor’s day, in D1’s copy: those who have several ids. */
 export const selectAliases = (ctx: Ctx, doctorId: string, date: string) =>
-  ctx.db.all<{ id: string; survivor: string; others: string }>(sql`
-    SELECT id, survivor, others FROM (
-      SELECT id, survivor, ${othersOf(ctx.clinic.id, sql`survivor`)} AS others FROM (
-        SELECT a.patient_id AS id, ${survivorOf(ctx.clinic.id, sql`a.patient_id`)} AS survivor
-        FROM appointments a
-        WHERE a.clinic_id = ${ctx.clinic.id} AND a.doctor_id = ${doctorId} AND a.date = ${date}))
-    WHERE others <> '[]'`)
+  ctx.db
+    .select({ id: sql<string>`id`, survivor: SURVIVOR, others: sql<string>`others` })
+    .from(sql`(SELECT id, survivor, ${othersOf(ctx.clinic.id, SURVIVOR)} AS others FROM (
+      SELECT a.patient_id AS id, ${survivorOf(ctx.clinic.id, sql`a.patient_id`)} AS survivor
+      FROM appointments a
+      WHERE a.clinic_id = ${ctx.clinic.id} AND a.doctor_id = ${doctorId} AND a.date = ${date}))`)
+    .where(sql`others <> '[]'`)
 
 export const aliasesIn = (rows: Awaited<ReturnType<typeof selectAliases>>): KnownAliases =>
   Object.fromEntries(
