@@ -2,12 +2,14 @@ import { allowsAnother } from '../access/actions'
 import { requireScopes } from '../access/permissions'
 import type { Ctx } from '../context'
 import { decideOn, moveOn, replyOrThrow, see } from '../doctor-day/client'
+import type { Aliases } from '../doctor-day/state/person'
 import { dayKey, NEW_ID } from '../doctor-day/storage/address'
 import { requireDay } from '../doctors/actions'
 import { findDay, findNewDay, findOtherDay, findPatient, findPatientAndDay } from '../doctors/finding'
 import { opening } from '../doctors/terms'
 import { invalid } from '../http/failure'
 import { SECOND_MS } from '../lib/time'
+import { findAliases } from '../merges/finding'
 import { choiceOf } from './choice'
 import { dayOf, dayOfAppointment, noRecord } from './ids'
 import {
@@ -155,14 +157,20 @@ export async function joinWaitlist(
   return { waiting: toWaiting(waiting), isNew: waiting.isNew }
 }
 
+/** Ends the other places of the patient on the waitlist: there are some where two records were merged. */
 export async function acceptOffer(ctx: Ctx, waitId: string): Promise<Appointment> {
   const day = dayOf(ctx, waitId)
-  const { opId } = await ctx.once.claim()
+  const { seen } = await see(ctx, day, { view: 'waitlist' })
+  const { patientId = null } = seen.find(({ id }) => id === waitId) ?? {}
+  // A place that is over may be the place of a retry.
+  const { opId, aliases = {} }: { opId: string; aliases?: Aliases } =
+    patientId === null ? await ctx.once.claim() : await findAliases(ctx, patientId)
   const appointment = await decideOn(ctx, day, opId, {
     type: 'accept_offer',
     clinicId: ctx.clinic.id,
     waitId,
     appointmentId: NEW_ID,
+    ...aliases,
   })
   return toAppointment(appointment)
 }

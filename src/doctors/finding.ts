@@ -127,16 +127,7 @@ interface FoundRow extends Row, Partial<PersonRow> {
 
 function foundIn(row: FoundRow | undefined): Found {
   if (!row) return { patientId: null, ids: [], doctor: null, known: null, service: null }
-  const {
-    patientId,
-    survivor = null,
-    others = '[]',
-    doctorId: id,
-    capacity,
-    workingHours,
-    version,
-    head,
-  } = row
+  const { patientId, doctorId: id, capacity, workingHours, version, head } = row
   const doctor =
     id === null
       ? null

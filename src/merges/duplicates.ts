@@ -8,7 +8,7 @@ import { meantBy } from '../patients/search'
 import { likeness, SCORE_MIN } from './likeness'
 import { type AskDuplicates, type Duplicate, mergedPatients } from './model'
 
-/** Of the patients with the same phone, of those with the same words in the name, of those born on the day. */
+/** Of those with the same phone, of those with the same words in the name, of those born on the same day. */
 const CANDIDATES_MAX = 100
 
 /**
