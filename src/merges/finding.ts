@@ -11,7 +11,8 @@ export const joinMerged = (patient: string) =>
 /** After `joinMerged`: the record in use, and as JSON the ids of those that were merged into it. */
 export const person = (patient: string) => `coalesce(merged.survivor_id, ${patient}) AS survivor,
   (SELECT json_group_array(aliases.old_id) FROM merged_patients AS aliases
-   WHERE aliases.clinic_id = clinic AND aliases.survivor_id = coalesce(merged.survivor_id, ${patient})) AS others`
+   WHERE aliases.clinic_id = clinic
+     AND aliases.survivor_id = coalesce(merged.survivor_id, ${patient})) AS others`
 
 export interface PersonRow {
   survivor: string | null
