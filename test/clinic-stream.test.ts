@@ -62,9 +62,13 @@ async function arrive(desk: Clinic, doctor: number, patient: number): Promise<st
 /** What the messages add up to: the records of every doctor. */
 function foldedDesk(follower: Pick<Follower, 'messages'>) {
   const doctors = new Map<string, Map<string, unknown>>()
-  const put = (one: { doctor: { id: string } } & Record<string, unknown>, gone: string[] = []) => {
+  const put = (
+    one: { doctor: { id: string }; removed?: number } & Record<string, unknown>,
+    gone: string[] = [],
+  ) => {
     const records = doctors.get(one.doctor.id) ?? new Map<string, unknown>()
     doctors.set(one.doctor.id, records)
+    if (one.removed) records.delete(`queue ${one.removed}`)
     for (const id of gone) for (const kind of KINDS_OF_RECORDS) records.delete(`${kind} ${id}`)
     for (const kind of KINDS_OF_RECORDS)
       for (const record of one[kind] as { id?: string; hold_id?: string; position?: number }[])
@@ -190,6 +194,37 @@ test.each(KINDS)(
     await Promise.all([board.cut(), again.cut()])
   },
 )
+
+test('a check-in and a completed visit that are undone are told to the desk and to the board', async () => {
+  const desk = await openClinicOf(2, 2)
+  const staff = await follow('WebSocket', livePath(), withKey(desk))
+  const board = await follow('WebSocket', livePath({ view: 'board' }), withKey(desk))
+  await Promise.all([started(staff), started(board)])
+  const [kept, undone] = [await arrive(desk, 0, 0), await arrive(desk, 1, 1)]
+  await next(desk, '1')
+  await step(desk, kept, 'serve')
+  expect((await step(desk, kept, 'unserve')).status).toBe(200)
+  expect((await step(desk, undone, 'uncheck-in')).status).toBe(200)
+  const told = (message: ClinicDesk | ClinicBoard) => ('event' in message ? message.event : '')
+  await soon(() => {
+    expect(deskOf(staff).map(told)).toContain('unchecked_in')
+    expect(boardOf(board).map(told)).toContain('unchecked_in')
+  })
+  expect(deskOf(staff).find((message) => told(message) === 'unchecked_in')).toMatchObject({
+    appointments: [{ id: undone, status: 'booked' }],
+    ...{ removed: 1, queue: [], gone: [] },
+  })
+  expect(deskOf(staff).find((message) => told(message) === 'unserved')).toMatchObject({
+    queue: [{ appointment_id: kept, status: 'called' }],
+  })
+  expect(boardOf(board).find((message) => told(message) === 'unchecked_in')).toMatchObject({
+    ...{ doctor: 'D0', entries: [], removed: 1 },
+  })
+  expect(boardOf(board).find((message) => told(message) === 'unserved')).toMatchObject({
+    ...{ doctor: 'GH', entries: [{ position: 1, status: 'called' }] },
+  })
+  await Promise.all([staff.cut(), board.cut()])
+})
 
 test('the board shows initials where the service is set up to', async () => {
   env.BOARD_INITIALS = 'true'
@@ -511,7 +546,7 @@ function lifeOf(desk: Clinic, random: (below: number) => number): () => Promise<
   }
 }
 const SEEDS = [3, 5, 11, 17]
-const STEPS = ['serve', 'skip', 'requeue', 'no-show', 'recall']
+const STEPS = ['serve', 'skip', 'requeue', 'no-show', 'recall', 'unserve', 'uncheck-in']
 
 test.each(SEEDS.slice(0, rounds(1, 4)).flatMap((seed) => KINDS.map((kind) => [kind, seed] as const)))(
   '%s, seed %i: while objects are reset, hints lost and connections cut, the stream is the logs of all days',

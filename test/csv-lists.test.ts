@@ -115,7 +115,8 @@ test('every list says the same as CSV as it says as JSON, field by field', async
         : '?')
   const filled: string[] = []
   for (const { path } of found) {
-    const asked = path.replace('{doctor_id}', desk.doctorId).replace('{date}', DAY) + searchOf(path)
+    const named = path.replace('{id}', desk.patientIds[0] ?? '').replace('{doctor_id}', desk.doctorId)
+    const asked = named.replace('{date}', DAY) + searchOf(path)
     // An import can go on between the two answers.
     const rows = await soon(() => sameInBoth(desk, asked))
     if (rows > 0) filled.push(path)

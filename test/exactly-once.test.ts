@@ -119,6 +119,8 @@ test('every POST is tried here; check-ins, imports, resync, and what only reads 
     '/api/v1/checkins/{appointment_id}/unserve',
     '/api/v1/doctors/{doctor_id}/days/{date}/resync',
     '/api/v1/doctors/{id}/feed',
+    '/api/v1/days/tickets',
+    '/api/v1/ws/tickets',
     '/api/v1/staff/{id}/keys',
     '/api/v1/staff/{id}/sign-in-links',
     '/api/v1/sign-in',

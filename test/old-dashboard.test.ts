@@ -230,6 +230,9 @@ test('a rush is shown in at most four pictures a second, and the last of them is
 
 test('a key that may not read patients sees names and no phone; so does a ticket that it issues', async () => {
   const desk = await openDesk()
+  const born = { birth_date: `${Number(DAY.slice(0, 4)) - 34}${DAY.slice(4)}` }
+  const path = `/api/v1/patients/${desk.patientIds[0]}`
+  expect((await desk.send('PATCH', path, JSON.stringify(born), { 'If-Match': '"1"' })).status).toBe(200)
   await desk.book({ date: DAY })
   const narrow = await keyFor(desk.clinicId, ['checkins:read', 'appointments:read'])
   const screens: Screen[] = []
@@ -245,7 +248,7 @@ test('a key that may not read patients sees names and no phone; so does a ticket
   await Promise.all(screens.map((screen) => total(screen, 1)))
   const patients = screens.map((screen) => shownTo(screen)?.doctors[0]?.appointments[0]?.patient)
   const named = { id: desk.patientIds[0], name: 'Patient 0', phone: null, age: null, gender: null }
-  const whole = { ...named, phone: '+12025550000' }
+  const whole = { ...named, phone: '+12025550000', age: 34 }
   expect(patients).toEqual([named, named, whole, whole])
   for (const screen of screens) screen.cut()
 })

@@ -25,6 +25,8 @@ export interface ClinicEvent extends Records {
   figures: Figures
   /** The records of these ids are no longer on the day. */
   gone: string[]
+  /** The position of the check-in that the event has undone. */
+  removed: number | null
 }
 
 type Figures = Pick<DeskDoctor, 'is_present' | 'capacity' | 'booked' | 'held' | 'offered' | 'waiting'>
@@ -44,10 +46,19 @@ export function clinicEventOf(doctorId: string, day: Day, event: Recorded): Clin
   const gone = (ids ?? []).filter((id) => !left.has(id))
   // A booking says nothing about the queue, though its patient may have checked in by then.
   const queue = ids === null || QUEUE_EVENTS.includes(type) ? records.queue : []
-  return { doctorId, seq, at, event: type, figures: figuresOf(day), ...records, queue, gone }
+  const removed = event.type === 'unchecked_in' ? event.position : null
+  return { doctorId, seq, at, event: type, figures: figuresOf(day), ...records, queue, gone, removed }
 }
 
-const QUEUE_EVENTS: Event['type'][] = ['checked_in', 'called', 'served', 'skipped', 'requeued', 'no_show']
+const QUEUE_EVENTS: Event['type'][] = [
+  'checked_in',
+  'called',
+  'served',
+  'unserved',
+  'skipped',
+  'requeued',
+  'no_show',
+]
 
 /** The ids of the records that an event changes; null: any. */
 function touchedBy(event: Event): string[] | null {
@@ -134,7 +145,8 @@ export function snapshotOf(days: { doctorId: string; day: Day }[], seq: number, 
 
 export function messageOf(found: ClinicEvent, seq: number, setting: Setting): Rendered {
   const doctor = setting.doctorOf(found.doctorId)
-  const isOfQueue = found.queue.length > 0
+  const isOfQueue = found.queue.length > 0 || found.removed !== null
+  const removed = found.removed !== null && { removed: found.removed }
   return render([found], setting, (show) =>
     setting.view === 'board'
       ? {
@@ -143,6 +155,7 @@ export function messageOf(found: ClinicEvent, seq: number, setting: Setting): Re
           event: isOfQueue ? found.event : 'other',
           doctor: isOfQueue ? doctor.code : null,
           entries: show.board(found),
+          ...removed,
         }
       : {
           type: 'event',
@@ -154,6 +167,7 @@ export function messageOf(found: ClinicEvent, seq: number, setting: Setting): Re
           ...found.figures,
           ...show.desk(found.doctorId, found),
           gone: found.gone,
+          ...removed,
         },
   )
 }

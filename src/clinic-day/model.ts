@@ -66,6 +66,8 @@ const ClinicDesk = v.variant('type', [
     ...figures,
     ...records,
     gone: v.array(v.string()),
+    /** The position of a check-in that was undone and is in the doctor’s queue no more. */
+    removed: v.optional(v.number()),
   }),
 ])
 export type ClinicDesk = v.InferOutput<typeof ClinicDesk>
@@ -84,6 +86,7 @@ const ClinicBoard = v.variant('type', [
     /** Null where the event is not about a queue. */
     doctor: v.nullable(v.string()),
     entries: v.array(BoardEntry),
+    removed: v.optional(v.number()),
   }),
 ])
 export type ClinicBoard = v.InferOutput<typeof ClinicBoard>

@@ -1,5 +1,6 @@
 import { withTimeout } from '../lib/outage'
-import { MINUTE_MS, SECOND_MS } from '../lib/time'
+import { localDate, MINUTE_MS, SECOND_MS } from '../lib/time'
+import { ageOf } from '../patients/model'
 import type { DashboardPatient } from './model'
 import { type Patients, patientsOf } from './picture'
 
@@ -14,10 +15,19 @@ const KNOWN_MS = MINUTE_MS / 2
  * of the clinic, with which it would read all of its patients.
  */
 export const PATIENTS = `
-  SELECT asked.value AS id, name, phone, age, gender FROM json_each(?2) AS asked
+  SELECT asked.value AS id, patients.name, phone, age, birth_date AS birthDate, gender,
+    (SELECT time_zone FROM clinics WHERE clinics.id = ?1) AS timeZone
+  FROM json_each(?2) AS asked
     LEFT JOIN merged_patients AS merged ON merged.clinic_id = ?1 AND merged.old_id = asked.value
     CROSS JOIN patients ON patients.id = coalesce(merged.survivor_id, asked.value)
       AND +patients.clinic_id = ?1`
+
+type Row = DashboardPatient & { birthDate: string | null; timeZone: string }
+
+const shownOf = ({ id, name, phone, gender, timeZone, ...born }: Row): DashboardPatient => ({
+  ...{ id, name, phone, gender },
+  age: ageOf(born, localDate(Date.now(), timeZone)),
+})
 
 /** The patients of the dates that dashboards show, in memory while they do. */
 export function knownPatients(database: D1Database) {
@@ -34,12 +44,12 @@ export function knownPatients(database: D1Database) {
     /** One query for any number of them. */
     async load(clinicId: string, ids: string[]): Promise<void> {
       const query = database.prepare(PATIENTS).bind(clinicId, JSON.stringify(ids))
-      const { results } = await withTimeout(query.all<DashboardPatient>(), PATIENTS_MS_MAX)
+      const { results } = await withTimeout(query.all<Row>(), PATIENTS_MS_MAX)
       for (const id of ids) {
         known.delete(id)
         readAt.set(id, performance.now())
       }
-      for (const patient of results) known.set(patient.id, patient)
+      for (const row of results) known.set(row.id, shownOf(row))
     },
     forget() {
       known.clear()

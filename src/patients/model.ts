@@ -226,10 +226,14 @@ export const etagOf = (version: number): string => `"${version}"`
 export type PatientRow = typeof patients.$inferSelect
 
 /** `today`: the date at the clinic. An age without a birth date is as it was said. */
+export const ageOf = ({ age, birthDate }: Pick<PatientRow, 'age' | 'birthDate'>, today: string) =>
+  birthDate === null ? age : yearsBetween(birthDate, today)
+
+/** `today`: the date at the clinic. */
 export const toPatient = (row: PatientRow, today: string): Patient => ({
   id: row.id,
   name: row.name,
-  age: row.birthDate === null ? row.age : yearsBetween(row.birthDate, today),
+  age: ageOf(row, today),
   gender: row.gender,
   phone: row.phone,
   email: row.email,

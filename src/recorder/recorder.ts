@@ -45,7 +45,7 @@ export const recorderOf = (...kinds: Kind[]) => {
   return class extends DurableObject<Env> {
     readonly #waiting = waiting<Item>(LIMITS)
     readonly #asked = askedDays()
-    /** When the batch under way was sent, in epoch milliseconds; null where none is. */
+    /** When the batch under way was sent, on the clock that never jumps; null where none is. */
     #sentAt: number | null = null
 
     /** Never throws. While a deployment replaces another, a newer Worker may send an unknown kind. */
@@ -54,7 +54,7 @@ export const recorderOf = (...kinds: Kind[]) => {
       if (!kind) return { failed: 'outage' }
       if (kind.asksDay) this.#asked.note(entry.row, Date.now())
       return new Promise((tell) => {
-        const item = { clinicId: entry.clinicId, bytes: sizeOf(entry), entry, since: Date.now(), tell }
+        const item = { clinicId: entry.clinicId, bytes: sizeOf(entry), entry, since: performance.now(), tell }
         if (!this.#waiting.add(item)) tell({ failed: 'busy' })
         else if (this.#isFree()) this.ctx.waitUntil(this.#sendAll())
       })
@@ -67,17 +67,17 @@ export const recorderOf = (...kinds: Kind[]) => {
 
     /** A batch that the platform has lost must not hold up the lane for good. */
     #isFree(): boolean {
-      return this.#sentAt === null || Date.now() - this.#sentAt > LOST_AFTER_MS
+      return this.#sentAt === null || performance.now() - this.#sentAt > LOST_AFTER_MS
     }
 
     async #sendAll(): Promise<void> {
       for (let lot = this.#waiting.take(); lot.length > 0; lot = this.#waiting.take()) {
-        const sentAt = Date.now()
+        const sentAt = performance.now()
         this.#sentAt = sentAt
         await this.#send(lot, sentAt)
         if (this.#sentAt !== sentAt) return
         // Where D1 runs in this thread, no request is read from its socket between lots that follow at once.
-        if (Date.now() - sentAt >= LONG_LOT_MS) await scheduler.wait(0)
+        if (performance.now() - sentAt >= LONG_LOT_MS) await scheduler.wait(0)
       }
       this.#sentAt = null
     }
