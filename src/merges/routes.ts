@@ -9,8 +9,8 @@ import { AskDuplicates, AskMerges, Duplicate, Merge, MergedRecord, MergePatient,
 
 const merging = documents({
   description:
-    'Both ids keep answering. Appointments and places on waitlists of both are of the record in `into` from ' +
-    'now on, and each keeps the `patient_id` that it was made with. For 30 days `unmerge` undoes it.',
+    'Both ids keep answering. Appointments and places on waitlists of both are of the record in `into` ' +
+    'from now on, and each keeps the `patient_id` that it was made with. For 30 days `unmerge` undoes it.',
 })
 
 export const merges = resource()
