@@ -69,6 +69,17 @@ test('pages show each patient once, wherever the records of a patient stand', as
   }
 })
 
+test('a registration that is retried after the merge makes nobody, and answers with the record in use', async () => {
+  const clinic = await openClinic()
+  const kept = await register(clinic, ...KING)
+  const sent = { name: ADA[0], phone: ADA[1] }
+  const first = await clinic.post(PATIENTS, sent, { 'Idempotency-Key': 'r' })
+  await merge(clinic, first.body.id, kept)
+  const again = await clinic.post(PATIENTS, sent, { 'Idempotency-Key': 'r' })
+  expect(again).toMatchObject({ status: 201, body: { id: kept, name: KING[0] } })
+  expect(await listed(clinic)).toEqual([kept])
+})
+
 test('registering the old record again answers 200 with the one that stays, and says what differs', async () => {
   const { clinic, old, kept } = await openTwice()
   await merge(clinic, old, kept)
@@ -95,7 +106,7 @@ test('an old record can be neither changed nor merged again nor merged into; eac
   const third = await register(clinic, 'Third', '+12025550303')
   await merge(clinic, old, kept)
   for (const reply of [
-    await change(clinic, old, { age: 40 }),
+    await change(clinic, old, { email: 'ada@example.com' }),
     await merge(clinic, old, third),
     await merge(clinic, third, old),
     await merge(clinic, kept, old),
@@ -104,6 +115,8 @@ test('an old record can be neither changed nor merged again nor merged into; eac
     expect(reply.body.detail).toContain(kept)
   }
   expect((await clinic.get(`${PATIENTS}/${third}`)).body).toMatchObject({ id: third, name: 'Third' })
+  await unmerge(clinic, old)
+  expect((await clinic.get(`${PATIENTS}/${old}`)).body.email).toBeNull()
 })
 
 test('a patient cannot be merged into itself, into nobody, or with fields that do not exist', async () => {
