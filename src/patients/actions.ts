@@ -34,9 +34,9 @@ interface Registered extends Versioned {
 
 /**
  * The same name on the same phone is the same patient, however it is written (`foldName`): then the existing
- * patient is returned, unchanged, and `created` is false; of a record that was merged, the one in use. Another name on a known phone is refused unless the
- * request has `shared_phone`. With it, the same name with another age, birth date or gender is another
- * patient too. A new patient cannot have the identifier of another one.
+ * patient is returned, unchanged, and `created` is false; of a record that was merged, the one in use. Another
+ * name on a known phone is refused unless the request has `shared_phone`. With it, the same name with another
+ * age, birth date or gender is another patient too. A new patient cannot have the identifier of another one.
  */
 export async function registerPatient(ctx: Ctx, wanted: NewPatient): Promise<Registered> {
   const phone = toE164(wanted.phone, ctx.clinic.country)
@@ -172,7 +172,7 @@ export async function refuseTaken(ctx: Ctx, identifiers: Identifier[], ownId: st
 const OF_ANOTHER =
   'Another patient has one of these identifiers; look that patient up, or correct the identifier'
 const OF_MERGED =
-  'A record that was merged into this one has one of these identifiers, and it finds this patient; leave it out'
+  'A record that was merged into this one has one of these identifiers, so it is found; leave it out'
 
 /** Those of the ids that are patients of the clinic, each with the record in use, in one query. */
 export async function patientsById(ctx: Ctx, ids: string[]): Promise<Map<string, PatientRow>> {
