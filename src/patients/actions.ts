@@ -34,7 +34,7 @@ interface Registered extends Versioned {
 
 /**
  * The same name on the same phone is the same patient, however it is written (`foldName`): then the existing
- * patient is returned, unchanged, and `created` is false; of a record that was merged, the one in use. Another
+ * patient is returned, unchanged, and `created` is false. Of a merged record it is the one in use. Another
  * name on a known phone is refused unless the request has `shared_phone`. With it, the same name with another
  * age, birth date or gender is another patient too. A new patient cannot have the identifier of another one.
  */
