@@ -92,7 +92,7 @@ export async function listPatients(ctx: Ctx, wanted: ListPatients): Promise<Page
 }
 
 /**
- * Of a record that was merged the one in use is shown, so that an old name or phone finds the patient. Each is
+ * Of a merged record the one in use is shown, so that an old name or phone finds the patient. Each is
  * shown once: in its own place if it fits itself, or else in that of the first old record that fits.
  */
 async function inUse(
