@@ -8,4 +8,5 @@ CREATE TABLE `merged_patients` (
 	PRIMARY KEY(`clinic_id`, `old_id`)
 );
 --> statement-breakpoint
-CREATE INDEX `merged_patients_by_survivor` ON `merged_patients` (`clinic_id`,`survivor_id`,`old_id`);
+CREATE INDEX `merged_patients_by_survivor` ON `merged_patients` (`clinic_id`,`survivor_id`,`old_id`);--> statement-breakpoint
+ALTER TABLE `erasures` ADD `also_known_as` text DEFAULT '[]' NOT NULL;

@@ -2,6 +2,7 @@ import type { Ctx } from '../context'
 import type { Known } from '../doctor-day/commands'
 import type { Visit } from '../doctor-day/state/day'
 import { aliasesOf, type Person } from '../doctor-day/state/person'
+import { ERASING_MS } from '../erasures/model'
 import { aliasesAmong, idsFound, joinMerged, type PersonRow, person } from '../merges/finding'
 import { notFound, Problem } from '../problem'
 import { kindOf, type Row } from '../recorder/kind'
@@ -39,9 +40,6 @@ interface Queue extends Pick<Found, 'patientId' | 'doctor' | 'known'> {
 const isThere = (table: string, more = '') =>
   `(sent.${table} IS NULL
     OR EXISTS (SELECT 1 FROM ${table}s WHERE clinic_id = sent.clinic AND id = sent.${table}${more}))`
-
-/** An erasure that has begun ends or is given up within this time. */
-const ERASING_MS = 60_000
 
 /** A patient who is being erased is found no more. */
 const STAYS = ` AND NOT EXISTS (SELECT 1 FROM erasures e WHERE e.clinic_id = sent.clinic

@@ -1,7 +1,8 @@
 import { and, eq, type SQL, sql } from 'drizzle-orm'
 import { audited } from '../audit/model'
 import type { Ctx } from '../context'
-import { selectPatient } from '../patients/actions'
+import { ERASING_MS } from '../erasures/model'
+import { isPatient, selectPatient } from '../patients/actions'
 import { patients } from '../patients/model'
 import { notFound, Problem } from '../problem'
 import {
@@ -40,7 +41,7 @@ interface Verdict {
 export async function mergePatient(ctx: Ctx, oldId: string, { into }: MergePatient): Promise<Merge> {
   if (into === oldId) throw new Problem('same_patient', SAME)
   const verdict = mergeVerdict(ctx, oldId, into)
-  const found = [selectPatient(ctx, oldId), selectPatient(ctx, into)]
+  const found = [selectStaying(ctx, oldId), selectStaying(ctx, into)]
   const { results, reply } = await ctx.once.transact(
     (op) => [
       selectVerdict(ctx, verdict),
@@ -100,7 +101,7 @@ export async function undoMerge(ctx: Ctx, oldId: string): Promise<UndoneMerge> {
         audited(ctx, 'patient.unmerged', oldId),
       ]
     },
-    [selectPatient(ctx, oldId)],
+    [selectStaying(ctx, oldId)],
   )
   const { is, survivor } = told(reply, results[0])
   if (is === 'undone') return { patient_id: oldId, was_merged_into: survivor ?? '' }
@@ -169,7 +170,20 @@ function undoVerdict(ctx: Ctx, oldId: string): SQL {
       ELSE 'undone' END, 'survivor', (SELECT into_id ${own}), 'at', ${ctx.now})`
 }
 
-const isThere = (ctx: Ctx, id: string): SQL => sql`EXISTS ${selectPatient(ctx, id)}`
+const isThere = (ctx: Ctx, id: string): SQL => sql`EXISTS ${selectStaying(ctx, id)}`
+
+/** A patient who is being erased is found no more, as in doctors/finding.ts. */
+const selectStaying = (ctx: Ctx, id: string) =>
+  ctx.db
+    .select({ id: patients.id })
+    .from(patients)
+    .where(
+      and(
+        isPatient(ctx, id),
+        sql`NOT EXISTS (SELECT 1 FROM erasures e WHERE e.clinic_id = ${ctx.clinic.id} AND e.patient_id = ${id}
+          AND e.erased_at >= ${ctx.now - ERASING_MS})`,
+      ),
+    )
 
 /** The records that were merged into this one, and those merged into these: `survivor_id` names no middle. */
 const mergedBelow = (ctx: Ctx, id: string): SQL => sql`(
