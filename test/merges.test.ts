@@ -80,6 +80,17 @@ test('a registration that is retried after the merge makes nobody, and answers w
   expect(await listed(clinic)).toEqual([kept])
 })
 
+test('a registration that found a merged record gets its first answer again, and after the undo the record itself', async () => {
+  const { clinic, old, kept } = await openTwice()
+  await merge(clinic, old, kept)
+  const again = () => clinic.post(PATIENTS, { name: ADA[0], phone: ADA[1] }, { 'Idempotency-Key': 'r' })
+  const first = await again()
+  expect(first).toMatchObject({ status: 200, body: { id: kept, differs: ['name', 'phone'] } })
+  expect((await again()).text).toBe(first.text)
+  await unmerge(clinic, old)
+  expect(await again()).toMatchObject({ status: 200, body: { id: old, differs: [] } })
+})
+
 test('registering the old record again answers 200 with the one that stays, and says what differs', async () => {
   const { clinic, old, kept } = await openTwice()
   await merge(clinic, old, kept)

@@ -93,7 +93,7 @@ async function insertOrFind(ctx: Ctx, wanted: NewPatient, phone: string) {
           AND ${ctx.once.isUnanswered(op)} AND (${op} = ${ctx.once.opId} OR NOT ${isErased(ctx, op)})`)
       .onConflictDoNothing(),
     audited(ctx, 'patient.registered', op),
-    ctx.once.keep(sql`SELECT id FROM ${found}`, sql`changes() = 0 AND NOT EXISTS ${outdated}`),
+    ctx.once.keep(sql`SELECT own_id FROM ${found}`, sql`changes() = 0 AND NOT EXISTS ${outdated}`),
     found,
     outdated,
   ])
@@ -104,7 +104,10 @@ async function insertOrFind(ctx: Ctx, wanted: NewPatient, phone: string) {
   if (!one) return { outdated: results[4] }
   const versioned = toVersioned(one.inUse, today(ctx))
   const created = one.opId === opId
-  const registered = { ...versioned, created, differs: differs({ ...wanted, phone }, versioned.patient) }
+  const { name, phone: ownPhone } = one.inUse
+  // A patient may have another name or phone since: by these the request means the same one.
+  const means = one.ownId === one.inUse.id ? { name, phone: ownPhone } : { phone }
+  const registered = { ...versioned, created, differs: differs({ ...wanted, ...means }, versioned.patient) }
   return { registered, outdated: earlier ? [] : results[4] }
 }
 
@@ -138,7 +141,11 @@ const inUse = alias(patients, 'in_use')
  */
 const selectInUse = (ctx: Ctx, which: SQL | undefined) =>
   ctx.db
-    .select({ inUse, opId: sql<string>`${patients.opId}`.as('own_op') })
+    .select({
+      inUse,
+      ownId: sql<string>`${patients.id}`.as('own_id'),
+      opId: sql<string>`${patients.opId}`.as('own_op'),
+    })
     .from(patients)
     .innerJoin(
       inUse,
