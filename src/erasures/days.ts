@@ -23,7 +23,7 @@ interface Visited {
 /** A step: the next days. `refused`: one of them cannot erase now, and the erasure waits for it. */
 export async function eraseSomeDays(ctx: Ctx, row: ErasureRow): Promise<Done | { refused: Refusal }> {
   const [, ...last] = row.doneUntil ?? FIRST
-  const days = await selectVisited(ctx, row.patientId, last)
+  const days = await selectVisited(ctx, [row.patientId, ...row.alsoKnownAs], last)
   const answers = await Promise.all(days.map((day) => eraseOn(ctx, row, day)))
   const sums = { texts: 0, cancelled: 0 }
   for (const answer of answers) {
@@ -58,13 +58,13 @@ export async function eraseOn(
   })
 }
 
-const selectVisited = (ctx: Ctx, patientId: string, [date, doctorId]: Position): Promise<Visited[]> =>
+const selectVisited = (ctx: Ctx, ids: string[], [date, doctorId]: Position): Promise<Visited[]> =>
   ctx.db
     .selectDistinct({ date: appointments.date, doctorId: appointments.doctorId })
     .from(appointments)
     .where(
       and(
-        isOf(ctx, [patientId]),
+        isOf(ctx, ids),
         date === undefined
           ? undefined
           : sql`(${appointments.date}, ${appointments.doctorId}) > (${date}, ${doctorId})`,

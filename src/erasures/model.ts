@@ -12,6 +12,7 @@ export type Phase = (typeof PHASES)[number]
 export type Progress = [Phase, ...(string | number)[]]
 
 export const FIRST: Progress = ['days']
+export const AFTER_DAYS: Progress = ['tests']
 export type Position = (string | number)[]
 
 /** What a step has done. `until`: where the next step of this phase begins; null: the phase is complete. */

@@ -1,4 +1,4 @@
-import { and, eq, inArray, ne, or, type SQL, sql } from 'drizzle-orm'
+import { and, desc, eq, inArray, ne, or, type SQL, sql } from 'drizzle-orm'
 import { audited } from '../audit/model'
 import type { Ctx } from '../context'
 import { stagedRows } from '../imports/model'
@@ -7,9 +7,9 @@ import { mergedPatients } from '../merges/model'
 import { isPatient, passOn } from '../patients/actions'
 import { type PatientRow, patients } from '../patients/model'
 import { blank, zeros } from './in-place'
-import { erasures } from './model'
+import { AFTER_DAYS, erasures } from './model'
 
-/** How the record of a patient leaves D1: each text is written over in place first, and deleted then. */
+/** How the records of a person leave D1: each text is written over in place first, and deleted then. */
 export function eraseRecords(ctx: Ctx, records: PatientRow[], op: SQL<string>, erasedAt: number) {
   const ids = records.map(({ id }) => id)
   return [
@@ -36,19 +36,23 @@ const deleteMerges = (ctx: Ctx, ids: string[]) =>
       ),
     )
 
-/** Directly after the statement whose rows it counts. */
+/**
+ * Directly after the statement whose rows it counts. The first record of a person erases the days of all of
+ * them, so that no text is counted twice.
+ */
 const insertErasure = (ctx: Ctx, before: PatientRow, ids: string[], op: SQL<string>, erasedAt: number) =>
   ctx.db
     .insert(erasures)
     .select(
       sql`SELECT ${ctx.clinic.id}, ${before.id}, ${erasedAt}, ${op}, 'erasing',
-        ${JSON.stringify(fieldsOf(before))}, changes(), 0, 0, NULL, ${calledBy(ctx, before, ids)}, 0, 0,
+        ${JSON.stringify(fieldsOf(before))}, changes(), 0, 0,
+        ${before.id === ids[0] ? null : JSON.stringify(AFTER_DAYS)}, ${calledBy(ctx, before, ids)}, 0, 0,
         ${before.opId}, ${JSON.stringify(ids.filter((id) => id !== before.id))}`,
     )
     .onConflictDoUpdate({
       target: [erasures.clinicId, erasures.patientId],
       set: {
-        ...{ opId: op, state: 'erasing', doneUntil: null, erasedAt },
+        ...{ opId: op, state: 'erasing', doneUntil: said('done_until'), erasedAt },
         ...{ fields: said('fields'), calledBy: said('called_by'), stagedRows: said('staged_rows') },
         alsoKnownAs: said('also_known_as'),
       },
@@ -154,12 +158,13 @@ export const selectErasures = (ctx: Ctx, ids: string[]) =>
     .from(erasures)
     .where(and(eq(erasures.clinicId, ctx.clinic.id), inArray(erasures.patientId, ids), hasTakenEffect))
 
-/** The record in use, and those that were merged into it. */
+/** The record in use, then those that were merged into it. */
 export const selectRecords = (ctx: Ctx, id: string) =>
   ctx.db
     .select()
     .from(patients)
     .where(and(eq(patients.clinicId, ctx.clinic.id), sql`${patients.id} IN ${idsWith(ctx, id)}`))
+    .orderBy(desc(eq(patients.id, id)))
 
 /** None of a record that was merged into another one. */
 const idsWith = (ctx: Ctx, id: string): SQL => sql`(
