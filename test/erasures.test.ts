@@ -401,11 +401,14 @@ test('who was erased is listed, and a list is replayed on patients whom a backup
   expect((await desk.get('/api/v1/erasures?since=2100-01-01T00:00:00Z')).body).toEqual([])
 })
 
+/** The value that Greta has in another system too. */
+const LAB = [{ system: 'lab', value: 'KANARIE-77' }]
+
 /** Greta was registered twice, and `old` was merged into `kept`. */
 async function openMerged() {
   const desk = await openFrontDesk({ capacity: 4 })
   const kept = await register(desk)
-  const twin = { ...GRETA, name: 'Grete Kanarie', phone: '+1 202 555 0172', identifiers: [] }
+  const twin = { ...GRETA, name: 'Grete Kanarie', phone: '+1 202 555 0172', identifiers: LAB }
   const old: string = (await desk.post(PATIENTS, twin)).body.id
   return { desk, kept, old, mergeThem: () => merge(desk, old, kept) }
 }
@@ -417,10 +420,12 @@ test('with a patient every record goes that was merged into it, and what is writ
   await mergeThem()
   vi.setSystemTime(new Date(`${DAY}T12:00:00Z`))
   const ahead = await book(desk, old, '2040-04-02')
+  const named = { patient_id: 'KANARIE-77', test_type: 'x', result: 'Kanarie' }
+  await desk.post('/tests', { test_id: 't', clinic_id: desk.clinicId, ...named })
   const erased = await erase(desk, kept, '?cancel_ahead=true')
   expect([erased.status, erased.body]).toMatchObject([
     200,
-    { patient_id: kept, state: 'erased', erased: { texts: 3 } },
+    { patient_id: kept, state: 'erased', erased: { texts: 3, tests: 1 } },
   ])
   expect(erased.body).toMatchObject({ appointments_cancelled: 1, appointments_kept: 2 })
   for (const id of [kept, old]) {

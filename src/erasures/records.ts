@@ -46,7 +46,7 @@ const insertErasure = (ctx: Ctx, before: PatientRow, ids: string[], op: SQL<stri
     .select(
       sql`SELECT ${ctx.clinic.id}, ${before.id}, ${erasedAt}, ${op}, 'erasing',
         ${JSON.stringify(fieldsOf(before))}, changes(), 0, 0,
-        ${before.id === ids[0] ? null : JSON.stringify(AFTER_DAYS)}, ${calledBy(ctx, before, ids)}, 0, 0,
+        ${before.id === ids[0] ? null : JSON.stringify(AFTER_DAYS)}, ${calledBy(ctx, before)}, 0, 0,
         ${before.opId}, ${JSON.stringify(ids.filter((id) => id !== before.id))}`,
     )
     .onConflictDoUpdate({
@@ -60,15 +60,17 @@ const insertErasure = (ctx: Ctx, before: PatientRow, ids: string[], op: SQL<stri
 
 const said = (column: string) => sql.raw(`excluded.${column}`)
 
-/** Its id, and its identifiers but for those that another person has in another system. */
-const calledBy = (ctx: Ctx, { id, identifiers }: PatientRow, ids: string[]): SQL => sql`(
+/**
+ * Its id, and its identifiers but for those that another patient has in another system. Of two records of one
+ * person that have the same value, the one that is erased last has it alone by then.
+ */
+const calledBy = (ctx: Ctx, { id, identifiers }: PatientRow): SQL => sql`(
   SELECT json_group_array(DISTINCT lower(value)) FROM json_each(${JSON.stringify([
     id,
     ...(identifiers ?? []).map(({ value }) => value),
   ])}) told
   WHERE NOT EXISTS (SELECT 1 FROM patient_identifiers
-    WHERE clinic_id = ${ctx.clinic.id} AND lower_value = lower(told.value)
-      AND patient_id NOT IN (SELECT value FROM json_each(${JSON.stringify(ids)}))))`
+    WHERE clinic_id = ${ctx.clinic.id} AND lower_value = lower(told.value) AND patient_id <> ${id}))`
 
 /** What the record said of the patient. */
 const fieldsOf = (row: PatientRow): string[] => {
