@@ -72,10 +72,7 @@ export interface Once {
   ): Promise<Claim & { result: Result }>
   /** Claims the key, and reads nothing else. */
   claim(): Promise<Claim>
-  /**
-   * A statement for `transact`: keeps one text, which the query selects, as `reply` of all retries; with
-   * `when`, only where that is true.
-   */
+  /** A statement for `transact`: keeps one text, which the query selects, as `reply` of all retries. */
   keep(answer: SQL, when?: SQL): Statement
   /** Whether this request is the first with its key, or the first one has kept no reply. */
   isUnanswered(op: SQL<string>): SQL

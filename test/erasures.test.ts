@@ -1,9 +1,12 @@
 import { env } from 'cloudflare:workers'
 import { afterEach, expect, test, vi } from 'vitest'
 import { dayKey } from '../src/doctor-day/storage/address'
+import { laneOf } from '../src/recorder/client'
 import { DAY, type FrontDesk, openFrontDesk as openDesk } from './clinic'
+import { abort } from './faults'
 import { merge, unmerge } from './merging'
 import { typeOf } from './moves'
+import { soon } from './soon'
 
 const PATIENTS = '/api/v1/patients'
 const APPOINTMENTS = '/api/v1/appointments'
@@ -298,6 +301,25 @@ test('records of tests, events and rows of files that name the patient lose the 
   ])
   expect(await everythingInKv()).not.toMatch(TRACES)
   expect(await everythingInD1(desk)).not.toMatch(TRACES)
+})
+
+test('a visit of which D1 had not heard at the erasure ends when its day tells D1 of it', async () => {
+  const desk = await openFrontDesk()
+  const id = await register(desk)
+  const { body: visit } = await book(desk, id, DAY)
+  const copied = () => desk.get(`${APPOINTMENTS}?from=${DAY}&to=${DAY}`)
+  await soon(async () => expect((await copied()).body).toHaveLength(1))
+  // As if the copy had not come, and the Recorder had forgotten which day was asked.
+  await env.DB.prepare('DELETE FROM appointments WHERE id = ?').bind(visit.id).run()
+  await abort(env.RECORDER.get(env.RECORDER.idFromName(laneOf(env, desk.clinicId))))
+  expect((await erase(desk, id)).body).toMatchObject({ state: 'erased', appointments_cancelled: 0 })
+  const read = async () => (await desk.get(`${APPOINTMENTS}/${visit.id}`)).body
+  expect(await read()).toMatchObject({ status: 'booked', reason: 'Kanarie coughs' })
+  await desk.post(`/api/v1/doctors/${desk.doctorId}/days/${DAY}/resync`)
+  await soon(async () => expect(await read()).toMatchObject({ status: 'cancelled' }))
+  expect(await read()).not.toHaveProperty('reason')
+  expect(await verdict(desk, DAY)).toBe(true)
+  await soon(async () => expect((await copied()).body).toMatchObject([{ status: 'cancelled' }]))
 })
 
 test('an erasure that dies after its first effect is completed by the next request', async () => {

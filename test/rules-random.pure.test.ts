@@ -1,11 +1,12 @@
 import fc from 'fast-check'
 import { describe, expect, test } from 'vitest'
 import type { Choice, Command, StepName, UndoName } from '../src/doctor-day/commands'
+import { absenceOf } from '../src/doctor-day/state/absences'
 import type { Day } from '../src/doctor-day/state/day'
 import type { EventOf, Recorded } from '../src/doctor-day/state/event'
 import { emptyDay, fold } from '../src/doctor-day/state/fold'
 import { beginOf, slotNumbers, type WorkingHours } from '../src/doctor-day/state/slot-times'
-import { absenceOf, ledgerOf } from '../src/doctor-day/state/views'
+import { ledgerOf } from '../src/doctor-day/state/views'
 import {
   absent,
   accept,

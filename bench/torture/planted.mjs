@@ -26,9 +26,9 @@ export const PLANTED = [
     does: 'changes a doctor again when an older change is retried',
     edits: [
       [
-        'src/doctors/actions.ts',
-        'eq(doctors.id, id), sql`${op} = ${ctx.once.opId}`)),\n',
-        'eq(doctors.id, id), sql`${op} IS NOT NULL`)),\n',
+        'src/doctors/changes.ts',
+        'const isFirst = sql`${op} = ${ctx.once.opId}`',
+        'const isFirst = sql`${op} IS NOT NULL`',
       ],
     ],
   },

@@ -105,7 +105,7 @@ function clinicRows({ id, key }, zone) {
     `INSERT INTO clinics (id, name, time_zone, country, created_at, op_id)
      VALUES ('${id}', '${id}', '${zone}', 'US', ${now}, '${id}')`,
     `INSERT INTO api_keys (id, clinic_id, name, scopes, secret_hash, created_at, revoked_at, op_id)
-     VALUES ('${keyId}', '${id}', 'torture', '["*"]', '${secretHash}', ${now}, NULL, '${id}')`,
+     VALUES ('${keyId}', '${id}', 'torture', '["*","patients:erase"]', '${secretHash}', ${now}, NULL, '${id}')`,
   ]
 }
 

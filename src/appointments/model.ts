@@ -120,26 +120,6 @@ export const Appointment = component('Appointment', {
 })
 export type Appointment = v.InferOutput<typeof Appointment>
 
-/** With what is written of the appointment; what is not there is left out. No list shows it. */
-export const AppointmentDetails = component('AppointmentDetails', {
-  ...Appointment.entries,
-  reason: v.optional(v.string()),
-  notes: v.optional(v.string()),
-  cancel_reason: v.optional(v.string()),
-})
-export type AppointmentDetails = v.InferOutput<typeof AppointmentDetails>
-
-/** Null removes a text; what is left out stays. */
-export const ChangeAppointment = v.pipe(
-  v.object({ reason: v.nullish(lines(500)), notes: v.nullish(lines(2_000)) }),
-  v.check(
-    (wanted) => Object.values(wanted).some((value) => value !== undefined),
-    'must contain at least one field to change',
-  ),
-  v.metadata({ ref: 'ChangeAppointment' }),
-)
-export type ChangeAppointment = v.InferOutput<typeof ChangeAppointment>
-
 /** `from` and `to` are dates, both included. */
 export const ListAppointments = v.pipe(
   v.object({

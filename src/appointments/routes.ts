@@ -25,17 +25,15 @@ import {
 import { listAppointments, listDay, listWaitlist } from './lists'
 import {
   Appointment,
-  AppointmentDetails,
   BookAppointment,
   CancelAppointment,
-  ChangeAppointment,
   Hold,
   ListAppointments,
   NewHold,
   ReleasedHold,
   Reschedule,
 } from './model'
-import { changeAppointment, getDetails } from './texts'
+import { AppointmentDetails, ChangeAppointment, changeAppointment, getDetails } from './texts'
 import {
   AskWaitlist,
   JoinedWaitlist,

@@ -1,10 +1,32 @@
+import * as v from 'valibot'
 import type { Ctx } from '../context'
 import { decideOn, see } from '../doctor-day/client'
 import type { Texts } from '../doctor-day/state/texts'
+import { component, lines } from '../lib/schema'
 import { dayOfAppointment, noRecord } from './ids'
-import { type AppointmentDetails, type ChangeAppointment, toAppointment } from './model'
+import { Appointment, toAppointment } from './model'
 
 /** What is written of an appointment: only its day has it, and no reply that is kept contains it. */
+
+/** With what is written of the appointment; what is not there is left out. No list shows it. */
+export const AppointmentDetails = component('AppointmentDetails', {
+  ...Appointment.entries,
+  reason: v.optional(v.string()),
+  notes: v.optional(v.string()),
+  cancel_reason: v.optional(v.string()),
+})
+export type AppointmentDetails = v.InferOutput<typeof AppointmentDetails>
+
+/** Null removes a text; what is left out stays. */
+export const ChangeAppointment = v.pipe(
+  v.object({ reason: v.nullish(lines(500)), notes: v.nullish(lines(2_000)) }),
+  v.check(
+    (wanted) => Object.values(wanted).some((value) => value !== undefined),
+    'must contain at least one field to change',
+  ),
+  v.metadata({ ref: 'ChangeAppointment' }),
+)
+export type ChangeAppointment = v.InferOutput<typeof ChangeAppointment>
 
 /** What a request says of the visit that it books. */
 export function textsOf({ reason, notes }: { reason?: string | undefined; notes?: string | undefined }) {

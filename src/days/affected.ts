@@ -1,5 +1,5 @@
 import * as v from 'valibot'
-import type { Absence as DayAbsence } from '../doctor-day/state/views'
+import type { Absence as DayAbsence } from '../doctor-day/state/absences'
 import { component, lines, text } from '../lib/schema'
 import { DayDate } from '../lib/time'
 import type { DayPath } from './model'

@@ -8,7 +8,7 @@ import { guard } from './guard'
 import { mending } from './mending'
 import type { AbsenceWanted, Relief, Step } from './moving/requests'
 import { performEach } from './moving/steps'
-import { offerMsOf, operations } from './operations'
+import { eraseCopied, offerMsOf, operations } from './operations'
 import { COPY_WAIT_MS, copyReader, SHOWN_AT_ONCE } from './readers/copy'
 import { liveStream } from './readers/day-stream'
 import { countMessage } from './readers/followers'
@@ -46,11 +46,7 @@ export class DoctorDay extends DurableObject<Env> {
     this.#alarmAt = Number.POSITIVE_INFINITY
   }
   readonly #copied = () => withTimeout(this.#catchUp(), COPY_WAIT_MS).catch(() => undefined)
-  readonly #host = {
-    name: this.ctx.id.name,
-    day: () => this.#day,
-    wakeAt: (instant: number) => this.#arm(instant),
-  }
+  readonly #host = { name: this.ctx.id.name, day: () => this.#day, wakeAt: (at: number) => this.#arm(at) }
   readonly #operations = operations({
     storage: this.ctx.storage,
     stored: this.#stored,
@@ -66,6 +62,7 @@ export class DoctorDay extends DurableObject<Env> {
     sql: this.#sql,
     env: this.env,
     checkOnce: () => this.#guard.checkOnce(),
+    erasePatients: (ids) => eraseCopied(this.#operations, this.#day, ids),
   })
   readonly #others = amongDays({
     ...this.#host,

@@ -5,6 +5,7 @@ import type { Guard } from './guard'
 import type { Refused } from './refused'
 import { isTransient, refuse } from './rules/facts'
 import { decide, nextDeadline } from './rules/rules'
+import type { Day } from './state/day'
 import type { Event, Recorded } from './state/event'
 import { evolve } from './state/fold'
 import { hasMade } from './state/records'
@@ -22,6 +23,22 @@ const OFFER_SECONDS_DEFAULT = 15 * 60
 
 export const offerMsOf = ({ WAITLIST_OFFER_SECONDS }: Pick<Env, 'WAITLIST_OFFER_SECONDS'>): number =>
   (Number(WAITLIST_OFFER_SECONDS) || OFFER_SECONDS_DEFAULT) * SECOND_MS
+
+/**
+ * Patients of whom D1 says that they have been erased, when the day copies their appointments to it: the
+ * erasure did not find this day. Throws where one of them cannot be erased now.
+ */
+export function eraseCopied({ perform }: Pick<Operations, 'perform'>, day: Day, patientIds: string[]): void {
+  if (!day.identity) return
+  const { timeZone, capacity } = day
+  const opening = { ...day.identity, timeZone, capacity }
+  for (const patientId of patientIds) {
+    if (day.erased.has(patientId)) continue
+    const operation = { id: `erase:copied:${patientId}`, actor: CLOCK, isKeyed: false }
+    const answer = perform(operation, { type: 'erase_patient', opening, patientId })
+    if (!answer.ok) throw new Error(`An erased patient has to wait: ${answer.refused}`)
+  }
+}
 
 /** What the operations of a day need of its object. */
 interface OperationsHost {

@@ -105,11 +105,15 @@ function checkArrivals(world, what, arrivals) {
     if (count > (found.get(one) ?? 0)) world.breaks('no acknowledged write lost', `${what} ${one}`)
 }
 
-/** An absence also cancels appointments, with its own reason. */
+/** An absence also cancels appointments: those patients wait on another day instead. */
 function checkCancels(world, cancelled) {
-  const absences = new Set(world.all('absence').map(nameOf('reason')))
-  const own = cancelled.filter((event) => !absences.has(nameOf('reason')(event)))
-  checkOnce(world, 'cancellation', own.map(nameOf('reason')), world.all('cancel').map(nameOf('reason')))
+  const own = cancelled.filter(({ waiting }) => !waiting)
+  checkOnce(
+    world,
+    'cancellation',
+    own.map(idOf),
+    world.all('cancel').map(({ id }) => id),
+  )
   checkOnce(world, 'cancelled appointment', cancelled.map(idOf), cancelled.map(idOf))
 }
 

@@ -107,6 +107,10 @@ export async function checkAudit(world, rack) {
     add('patient.registered', patient)
     add('patient.changed', patient, patient.changes)
   }
+  for (const patient of world.all('erased patient')) {
+    add('patient.registered', patient)
+    add('patient.erased', patient)
+  }
   for (const doctor of world.all('doctor')) {
     add('doctor.added', doctor)
     add('doctor.changed', doctor, doctor.changes.length)

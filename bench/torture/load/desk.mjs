@@ -11,17 +11,22 @@ export async function book(client) {
   const day = pickDay(client)
   const isAnother = chance.happens(0.1)
   const chosen = chooseSlot(client)
+  const why = chance.happens(0.3) ? { reason: `reason ${client.number} ${client.keys}` } : {}
   const had = stillBooked(client).find((one) => one.patient === patient && dayName(one) === dayName(day))
   const reply = await client.ask('book', {
     path: APPOINTMENTS,
-    body: { patient_id: patient, doctor_id: day.doctor, date: day.date, allow_another: isAnother, ...chosen },
+    body: {
+      ...{ patient_id: patient, doctor_id: day.doctor, date: day.date, allow_another: isAnother },
+      ...chosen,
+      ...why,
+    },
     statuses: [201, 409, 422],
   })
   checkChoice(client, chosen, reply)
   if (reply.status !== 201) return
   if (had && !isAnother && !mayBeMoved(client, had))
     client.world.breaks('one appointment a day', `${reply.body.id} and ${had.id}`)
-  track(client, reply.body, patient)
+  track(client, reply.body, patient, why)
 }
 
 export async function hold(client) {
@@ -102,8 +107,27 @@ export async function cancel(client) {
     body: { reason },
     statuses: () => [200, ...ifMoved(client, appointment, 409)],
   })
-  if (reply.status === 200) world.acknowledge('cancel', { clinic, id: appointment.id, reason })
   appointment.status = 'cancelled'
+  if (reply.status !== 200) return
+  world.acknowledge('cancel', { clinic, id: appointment.id })
+  if (client.chance.happens(0.5)) await readTexts(client, appointment, { cancel_reason: reason })
+}
+
+/** What was written of an appointment can be read, wherever it has moved. */
+async function readTexts(client, { id, reason }, more = {}) {
+  const { body, status } = await client.ask('read what is written', {
+    method: 'GET',
+    path: `${APPOINTMENTS}/${id}`,
+    statuses: [200],
+    isRepeatable: false,
+  })
+  const expected = { ...(reason && { reason }), ...more }
+  const wrong = Object.entries(expected).filter(([kind, text]) => body?.[kind] !== text)
+  if (status === 200 && wrong.length > 0)
+    client.world.breaks(
+      'no acknowledged write lost',
+      `${id}: ${JSON.stringify(wrong)} ${JSON.stringify(body)}`,
+    )
 }
 
 export async function reschedule(client) {
@@ -144,6 +168,11 @@ export async function readAppointment(client) {
   ].map((facts) => facts.join(' '))
   if (expected !== found)
     client.world.breaks('reads show acknowledged writes', `${appointment.id}: ${expected}, but ${found}`)
+  if (appointment.reason && body.reason !== appointment.reason)
+    client.world.breaks(
+      'reads show acknowledged writes',
+      `${appointment.id}: ${body.reason} is written of it`,
+    )
 }
 
 export function track(client, body, patient, more = {}) {
@@ -183,12 +212,17 @@ function checkChoice({ world }, { slot }, { status, body, text }) {
     world.breaks('a chosen slot is given', `${slot}: ${text}`)
 }
 
+export const pickDay = (client) => chooseDay(client)
+
 /** The newest doctors have free slots; some days of the older ones are always full. */
-export function pickDay({ clinic, chance }) {
-  const newest = clinic.doctors.slice(-3)
-  const doctor = chance.pick(chance.happens(0.7) ? newest : clinic.doctors)
+export function chooseDay({ clinic, chance }, { isNeverAbsent = false } = {}) {
+  const doctors = isNeverAbsent ? clinic.doctors.filter((_, n) => n % ABSENT_EVERY !== 0) : clinic.doctors
+  const doctor = chance.pick(chance.happens(0.7) ? doctors.slice(-3) : doctors)
   return { doctor, date: chance.pick(clinic.dates) }
 }
+
+/** Only every third doctor is ever absent: clients cannot check appointments that an absence changes. */
+export const ABSENT_EVERY = 3
 
 export function takeOne({ chance }, list) {
   return list.splice(chance.below(list.length), 1)[0]

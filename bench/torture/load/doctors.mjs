@@ -1,5 +1,5 @@
 import { dayName } from '../world.mjs'
-import { pickDay } from './desk.mjs'
+import { ABSENT_EVERY, pickDay } from './desk.mjs'
 import { newRecord } from './doctor-changes.mjs'
 
 // Doctors: new ones, their availability, their absences, and the ledgers of their days.
@@ -38,9 +38,6 @@ export async function setAvailability(client, day = pickDay(client), isPresent =
   world.acknowledge('availability', { clinic, day: dayName(day), notes, id: reply.body.id })
   if (!isPresent) await setAvailability(client, day, true)
 }
-
-/** Only every third doctor is ever absent: clients cannot check appointments that an absence changes. */
-const ABSENT_EVERY = 3
 
 /** An absence of one day moves patients or puts them on the waitlist; then the doctor is present again. */
 export async function declareAbsence(client) {

@@ -12,6 +12,7 @@ const WEIGHTS = new Map([
   [patients.register, 4],
   [patients.changePatient, 3],
   [patients.registerAgain, 2],
+  [patients.erasePatient, 1.5],
   [desk.book, 26],
   [desk.readAppointment, 6],
   [desk.cancel, 7],

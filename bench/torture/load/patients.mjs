@@ -1,4 +1,6 @@
+import { setTimeout as sleep } from 'node:timers/promises'
 import { isDeepStrictEqual } from 'node:util'
+import { chooseDay, track } from './desk.mjs'
 
 // Patients: registered, changed by the client that knows them, and found by what they are called now.
 
@@ -64,4 +66,49 @@ async function findPatient(client, { id, wanted }) {
   const found = body.filter(({ name }) => name === wanted.name).map((patient) => patient.id)
   if (!isDeepStrictEqual(found, [id]))
     client.world.breaks('a patient is found by name', `${id} ${wanted.name}: ${JSON.stringify(found)}`)
+}
+
+/** So often an erasure that has not reached every store is asked again, and so long is the pause. */
+const [ERASED_WITHIN, ERASED_AGAIN_MS] = [60, 250]
+
+/**
+ * A patient with a visit ahead is erased: the visit is cancelled, the id is unknown from then on, and nobody
+ * is found by the name.
+ */
+export async function erasePatient(client) {
+  const { clinic, number, world } = client
+  const [phone, day] = [newPhone(client), chooseDay(client, { isNeverAbsent: true })]
+  const wanted = { name: `Erased ${number} ${phone}`, phone, notes: 'secret' }
+  const registered = { path: PATIENTS, body: wanted, statuses: [201], isRepeatable: false }
+  const { status, body } = await client.ask('register who is erased', registered)
+  if (status !== 201) return
+  const { id } = body
+  world.acknowledge('erased patient', { clinic, id })
+  const visit = await client.ask('book who is erased', {
+    path: '/api/v1/appointments',
+    body: { patient_id: id, doctor_id: day.doctor, date: day.date, reason: 'secret' },
+    statuses: [201, 409, 422],
+  })
+  if (visit.status === 201) {
+    track(client, visit.body, id).status = 'cancelled'
+    world.acknowledge('cancel', { clinic, id: visit.body.id })
+  }
+  await erase(client, id)
+  const path = `${PATIENTS}/${id}`
+  await client.ask('read who was erased', { method: 'GET', path, statuses: [404], isRepeatable: false })
+  const search = { path: `${PATIENTS}/search`, body: { q: wanted.name }, statuses: [200] }
+  const found = await client.ask('find who was erased', { ...search, isRepeatable: false })
+  if (found.status === 200 && found.body.some((one) => one.id === id || one.phone === phone))
+    world.breaks('who was erased is found no more', `${id}: ${found.text}`)
+}
+
+async function erase({ ask, world }, id) {
+  const path = `${PATIENTS}/${id}?cancel_ahead=true`
+  const request = { method: 'DELETE', path, statuses: [200, 202], isRepeatable: false }
+  for (let times = 0; times < ERASED_WITHIN; times += 1) {
+    const { status } = await ask('erase a patient', request)
+    if (status !== 202) return
+    await sleep(ERASED_AGAIN_MS)
+  }
+  world.breaks('an erasure ends', id)
 }

@@ -9,6 +9,7 @@ export const unreliableEnv = (env: Env): Env => ({
   DOCTOR_DAY: objects(env.DOCTOR_DAY, 'call of a day'),
   CLINIC_DAY: objects(env.CLINIC_DAY, 'call of a clinic’s day'),
   BULK_JOB: objects(env.BULK_JOB, 'call of a job'),
+  LEAVE_JOB: objects(env.LEAVE_JOB, 'call of a leave'),
   RECORDER: objects(env.RECORDER, 'call of the Recorder'),
 })
 

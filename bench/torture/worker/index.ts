@@ -56,4 +56,4 @@ const copyOf = ({ id, body, attempts, timestamp }: Message): Message => ({
 
 export { Dashboard } from '../../../src/dashboard/dashboard'
 export { UpstreamGate } from '../../../src/upstream/gate'
-export { BulkJob, ClinicDay, DoctorDay, Recorder } from './objects'
+export { BulkJob, ClinicDay, DoctorDay, LeaveJob, Recorder } from './objects'

@@ -8,6 +8,7 @@ import {
   ClinicDay as RealClinicDay,
   DoctorDay as RealDay,
   BulkJob as RealJob,
+  LeaveJob as RealLeaveJob,
   Recorder as RealRecorder,
 } from '../../../src/index'
 import { newId } from '../../../src/lib/crypto'
@@ -105,6 +106,16 @@ export class BulkJob extends RealJob {
 
   override alarm(): Promise<void> {
     return mortal(this.ctx, 'alarm of a job', () => super.alarm())
+  }
+}
+
+export class LeaveJob extends RealLeaveJob {
+  constructor(ctx: DurableObjectState, env: Env) {
+    super(ctx, unreliableEnv(env))
+  }
+
+  override alarm(): Promise<void> {
+    return mortal(this.ctx, 'alarm of a leave', () => super.alarm())
   }
 }
 

@@ -1,6 +1,6 @@
 import type { Command, CommandOf, Known, Operation } from '../commands'
 import type { Refusal } from '../refused'
-import type { Absence } from '../state/views'
+import type { Absence } from '../state/absences'
 
 /** What is asked of a day about many appointments at once, and what it answers. */
 

@@ -8,9 +8,18 @@ import { setAtOf } from '../state/records'
 import { closesAt } from '../state/slot-times'
 import { shown } from '../state/views'
 
-/** Copies the day’s figures, and what these events have changed. `head`: the hash of the newest event. */
-export async function copyToD1(env: RecorderEnv, day: Day, events: Recorded[], head: string): Promise<void> {
-  if (!day.identity) return
+/**
+ * Copies the day’s figures, and what these events have changed. `head`: the hash of the newest event. Answers
+ * which of the patients have been erased: an erasure finds the days of a patient in D1, so it cannot have
+ * found what D1 has only now.
+ */
+export async function copyToD1(
+  env: RecorderEnv,
+  day: Day,
+  events: Recorded[],
+  head: string,
+): Promise<string[]> {
+  if (!day.identity) return []
   const { clinicId, doctorId, date } = day.identity
   const isPresent = day.availability?.isPresent ?? true
   const closing = closesAt(day.timetable, day.capacity)
@@ -25,8 +34,10 @@ export async function copyToD1(env: RecorderEnv, day: Day, events: Recorded[], h
   const ofDay = [clinicId, doctorId, date, ...figures]
   const checkIns = checkInRowsOf(day, events)
   const kind = checkIns.length > 0 ? COPY_WITH_CHECK_INS : COPY
-  const row = JSON.stringify([ofDay, appointmentRowsOf(day, events), checkIns])
-  await record(env, kind, { kind: kind.name, clinicId, op: newId(), isKeyed: false, row })
+  const op = newId()
+  const row = JSON.stringify([ofDay, appointmentRowsOf(day, events), checkIns, op])
+  const { result } = await record(env, kind, { kind: kind.name, clinicId, op, isKeyed: false, row })
+  return result
 }
 
 const figure = (place: number) => `value->>'$[0][${place}]'`
@@ -70,21 +81,26 @@ const CHECK_INS = `
     checked_in_at = excluded.checked_in_at, version = excluded.version, called_at = excluded.called_at
   WHERE excluded.version >= check_ins.version`
 
+const ERASED = `
+  SELECT copy.value->>3 AS op, erasures.patient_id AS patientId ${OF_COPIES} '$[1]') AS changed
+    JOIN erasures ON erasures.clinic_id = copy.${figure(0)} AND erasures.patient_id = changed.value->>1
+  WHERE erasures.state <> 'begun'`
+
 /**
  * What a day hands over: its figures, and the appointments and check-ins that its newest events changed. An
  * older version never replaces a row, so the same events may be copied twice, late or out of order, and the
  * copy never goes back. The same version does, so that a resync mends a row that was changed in D1.
  */
-export const COPY: Kind<[], null> = {
+export const COPY: Kind<[], string[]> = {
   name: 'copy',
-  statements: [DAYS, APPOINTMENTS],
+  statements: [DAYS, APPOINTMENTS, ERASED],
   claim: '',
-  result: () => null,
+  result: (returned) => [...new Set(returned.at(-1)?.map(({ patientId }) => patientId as string))],
 }
-export const COPY_WITH_CHECK_INS: Kind<[], null> = {
+export const COPY_WITH_CHECK_INS: Kind<[], string[]> = {
   ...COPY,
   name: 'copy_with_check_ins',
-  statements: [...COPY.statements, CHECK_INS],
+  statements: [DAYS, APPOINTMENTS, CHECK_INS, ERASED],
 }
 
 function appointmentRowsOf(day: Day, events: Recorded[]): unknown[][] {

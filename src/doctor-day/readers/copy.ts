@@ -35,6 +35,8 @@ interface CopyHost {
   day(): Day
   /** Why the log is not the one that D1 has copied. */
   checkOnce(): Promise<string | null>
+  /** Ends what the day has of these patients. Throws where that cannot be now: the copy is then repeated. */
+  erasePatients(patientIds: string[]): void
   wakeAt(instant: number): void
 }
 
@@ -60,7 +62,7 @@ interface CopyReader {
   storePosition(): void
 }
 
-export function copyReader({ name, sql, env, day, checkOnce, wakeAt }: CopyHost): CopyReader {
+export function copyReader({ name, sql, env, day, checkOnce, erasePatients, wakeAt }: CopyHost): CopyReader {
   let running: Promise<void> | null = null
   let rewinds = 0
   let restUntil = 0
@@ -93,7 +95,8 @@ export function copyReader({ name, sql, env, day, checkOnce, wakeAt }: CopyHost)
         const { events, head } = uncopied()
         if (events.length < EVENTS_MAX) restUntil = performance.now() + PAUSE_MS
         // D1 may run an abandoned batch late, even after the next one: an older version changes nothing.
-        await withTimeout(copyToD1(env, day(), events, head), COPY_MS_MAX)
+        const erased = await withTimeout(copyToD1(env, day(), events, head), COPY_MS_MAX)
+        if (erased.length > 0) erasePatients(erased)
         // A resync during this copy has set the reader back to the start; it must stay there.
         if (before !== rewinds) continue
         copied.moveTo(events.at(-1)?.seq ?? 0)

@@ -1,12 +1,11 @@
 import type { Commands, Decision, Moment, Replies } from '../commands'
+import { isOutstanding } from '../state/absences'
 import type { Day } from '../state/day'
 import type { Event } from '../state/event'
 import { setAtOf, visitOf } from '../state/records'
-import { isOutstanding } from '../state/views'
-import { dateRefusal } from './dates'
 import { offers, opened, refuse } from './facts'
 import { untakenSlots } from './free-slots'
-import { isAbsent } from './off'
+import { dateRefusal, isAbsent } from './off'
 
 /** A doctor is absent: which appointments the absence affects, and how a leave ends. */
 

@@ -5,9 +5,8 @@ import type { Event } from '../state/event'
 import { idsOf, type Person } from '../state/person'
 import { type Slots, slotsThatFit, type WorkingHours } from '../state/slot-times'
 import { slotsOfPlace } from '../state/slots'
-import { dateRefusal, isOver } from './dates'
 import { hasBegun, placeAmong, standsUntil, type Timetable, untakenSlots } from './free-slots'
-import { absence, isAbsent } from './off'
+import { absence, dateRefusal, isAbsent, isOver } from './off'
 
 /** What several rules need to know about a day, and the answers and events that they share. */
 

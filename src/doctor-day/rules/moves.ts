@@ -7,7 +7,6 @@ import { bookingOf, reservationOf, visitOf } from '../state/records'
 import { timesOf } from '../state/slot-times'
 import { slotsOfPlace } from '../state/slots'
 import { chosenSlot, slotOfChoice } from './choice'
-import { dateRefusal } from './dates'
 import {
   closed,
   isBooked,
@@ -21,6 +20,7 @@ import {
   waitsOf,
 } from './facts'
 import { freeSlot, slotsOf } from './free-slots'
+import { dateRefusal } from './off'
 
 /**
  * How an appointment moves from one day to another. The day that has the appointment coordinates: it marks

@@ -1,11 +1,12 @@
+import { localDate } from '../../lib/time'
 import type { Refusal, Refused } from '../refused'
 import type { Day, Off, Opening } from '../state/day'
 import { setAtOf } from '../state/records'
 
 /**
- * Whether a day is closed for a reason that D1 knows: a day off, a leave, a closing of the clinic, or the
- * doctor’s retirement. The newest decision counts: an availability that was set for the date after the leave
- * or the closing was decided opens the day.
+ * Which dates can still be used, and whether a day is closed for a reason that D1 knows: a day off, a leave,
+ * a closing of the clinic, or the doctor’s retirement. The newest decision counts: an availability that was
+ * set for the date after the leave or the closing was decided opens the day.
  */
 
 /** What of a day matters here. `setAt`: when a caller has set its availability; null where none has. */
@@ -39,3 +40,16 @@ export function absence(day: Day, { off }: Pick<Opening, 'off'> = {}): Refused |
   if (off && isOff(off, ownAvailability(day))) return { ok: false, refused: REFUSALS[off.kind] }
   return isAbsent(day) ? { ok: false, refused: 'doctor_absent' } : null
 }
+
+/** The refusal of a date that is over at the clinic; null where the date can be used. */
+export function dateRefusal(
+  { date, timeZone }: Pick<Opening, 'date' | 'timeZone'>,
+  at: number,
+): Refused | null {
+  const today = localDate(at, timeZone)
+  return date < today ? { ok: false, refused: 'date_over', dates: { date, today } } : null
+}
+
+/** Whether the date of a day is over at the clinic. Nothing on it can be given any more. */
+export const isOver = ({ identity, timeZone }: Day, at: number): boolean =>
+  identity !== null && identity.date < localDate(at, timeZone)

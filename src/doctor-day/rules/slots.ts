@@ -5,7 +5,6 @@ import { appointmentOf, bookingOf, visitOf } from '../state/records'
 import { isSkipped, lastSlot, scheduleOf, timesOf } from '../state/slot-times'
 import { slotsOfPlace } from '../state/slots'
 import { slotFor } from './choice'
-import { dateRefusal } from './dates'
 import {
   changesSlotTimes,
   closed,
@@ -25,7 +24,7 @@ import {
   zoneOf,
 } from './facts'
 import { type Begun, hasBegun, slotsOf, standsUntil, untakenSlots } from './free-slots'
-import { absence } from './off'
+import { absence, dateRefusal } from './off'
 
 /** The slots of a day: booking, cancelling, holding, and their number. */
 

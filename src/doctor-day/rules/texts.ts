@@ -4,8 +4,8 @@ import type { Event } from '../state/event'
 import { idsOf } from '../state/person'
 import { slotsOfPlace } from '../state/slots'
 import type { LivingText, TextEnd } from '../state/texts'
-import { dateRefusal } from './dates'
 import { isMoving, notOnDay, offeredSlots, offers, opened, refuse, waitsOf } from './facts'
+import { dateRefusal } from './off'
 
 /** What is written of appointments: the rules see marks of the texts, and never the texts. */
 

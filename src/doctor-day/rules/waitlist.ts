@@ -7,11 +7,10 @@ import { appointmentOf, bookingOf, visitOf } from '../state/records'
 import { timesOf } from '../state/slot-times'
 import type { Wish } from '../state/wish'
 import { chosenSlot, slotOfChoice } from './choice'
-import { dateRefusal } from './dates'
 import { closed, isBooked, offeredSlots, offers, opened, refuse, waitsOf } from './facts'
 import { allHaveBegun, freeSlot, hasBegun, slotsOf, standsUntil } from './free-slots'
 import { WAITLIST_MAX } from './limits'
-import { absence } from './off'
+import { absence, dateRefusal } from './off'
 
 /** The waitlist. The step that frees a slot also offers it to the first waiting patient. */
 

@@ -6,8 +6,8 @@ import { visitOf } from '../state/records'
 import { isOpenWish, type PlaceAnswer, type Wish } from '../state/wish'
 import type { ClaimVerdict } from '../wish-commands'
 import { joinWish } from './claims'
-import { dateRefusal } from './dates'
 import { opened, refuse } from './facts'
+import { dateRefusal } from './off'
 import { endedPlace } from './waitlist'
 
 /**

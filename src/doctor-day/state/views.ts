@@ -1,16 +1,15 @@
 import { localDate } from '../../lib/time'
+import { type Absence, absenceOf } from './absences'
 import type {
   Appointment,
   AppointmentStatus,
   Availability,
   CheckIn,
   Day,
-  DoctorDate,
   Move,
   MovedTo,
   Occupant,
   Waiting,
-  WaitlistPlace,
 } from './day'
 import { setAtOf } from './records'
 import { type Slots, type SlotTimes, slotNumbers, timesOf } from './slot-times'
@@ -220,36 +219,4 @@ export function figuresOf(day: Day, at: number): Figures {
   const queue = { waiting: 0, called: 0, served: 0, skipped: 0, no_show: 0 }
   for (const { status } of day.checkIns.values()) queue[status] += 1
   return { ...ledger, over, remaining: remaining - over, queue }
-}
-
-/** Booked, and the visit has not taken place yet. */
-export const isOutstanding = (day: Day, { id, status }: Appointment): boolean =>
-  status === 'booked' && day.checkIns.get(id)?.status !== 'served'
-
-interface AffectedAppointment {
-  appointmentId: string
-  patientId: string
-}
-
-/** An affected appointment is in exactly one list, or in none once the visit took place or was cancelled. */
-export interface Absence {
-  moved: (AffectedAppointment & DoctorDate & { slot: number })[]
-  waitlisted: (AffectedAppointment & WaitlistPlace)[]
-  toCall: (AffectedAppointment & { slot: number; isCheckedIn: boolean })[]
-}
-
-export function absenceOf(day: Day): Absence {
-  const absence: Absence = { moved: [], waitlisted: [], toCall: [] }
-  for (const [appointmentId, { patientId, slot, waiting }] of day.affected) {
-    const appointment = day.appointments.get(appointmentId)
-    const movedTo = day.movedTo.get(appointmentId)
-    const affected = { appointmentId, patientId }
-    if (movedTo) {
-      const { doctorId, date } = movedTo
-      absence.moved.push({ ...affected, doctorId, date, slot: movedTo.slot })
-    } else if (waiting) absence.waitlisted.push({ ...affected, ...waiting })
-    else if (appointment && isOutstanding(day, appointment))
-      absence.toCall.push({ ...affected, slot, isCheckedIn: day.checkIns.has(appointmentId) })
-  }
-  return absence
 }
