@@ -569,3 +569,19 @@ test('of merges and erasures at once no record stays of an erased person, and no
     expect(await isGone(one)).toBe(first.status === 200)
   }
 })
+
+test('a replay erases the records that it names, and of a merged pair the other one stays by itself', async () => {
+  for (const nth of [0, 1]) {
+    const { desk, kept, old, mergeThem } = await openMerged()
+    await mergeThem()
+    const [gone, stays] = nth === 0 ? [old, kept] : [kept, old]
+    const told = [{ patient_id: gone, erased_at: '2026-11-01T00:00:00.000Z' }]
+    const replayed = await desk.post('/api/v1/erasures/replay', { erasures: told })
+    expect(replayed.body).toEqual({ erasures: [{ ...told[0], state: 'erased' }] })
+    expect((await desk.get(`${PATIENTS}/${gone}`)).status).toBe(404)
+    expect((await desk.get(`${PATIENTS}/${stays}`)).body.id).toBe(stays)
+    expect((await desk.get(`${PATIENTS}/${stays}/merges`)).body).toEqual([])
+    expect((await erase(desk, stays)).body).toMatchObject({ patient_id: stays, state: 'erased' })
+    expect(await everythingInD1(desk)).not.toMatch(TRACES)
+  }
+})

@@ -138,6 +138,8 @@ test('every POST is tried here; check-ins, imports, resync, and what only reads 
     '/api/v1/staff/{id}/keys',
     '/api/v1/staff/{id}/sign-in-links',
     '/api/v1/sign-in',
+    '/api/v1/days/tickets',
+    '/api/v1/ws/tickets',
     '/api/v1/clinics/{id}/resync',
     '/api/v1/clinics/{id}/days/repair',
     '/api/v1/erasures/replay',

@@ -16,7 +16,7 @@ const STEPS: Record<Phase, (ctx: Ctx, row: ErasureRow) => Promise<Done | { refus
   files: eraseFileOfTests,
 }
 
-/** Goes on from where the erasure has come to, for at least a step until then. `why`: a day refused; the erasure waits for it. */
+/** Goes on from where the erasure has come to, until then. `why`: a day refused; the erasure waits for it. */
 export async function eraseRemainder(
   ctx: Ctx,
   begun: ErasureRow,

@@ -31,9 +31,9 @@ export function setTexts(
 }
 
 /**
- * All texts of a patient end, under whichever id, the patient waits for nothing and has no visit ahead, and the day books nothing
- * for the patient any more: a request that found the patient earlier may arrive later. While an appointment
- * moves, two days decide where it is; so the erasure comes after that.
+ * All texts of a patient end, under whichever id; the patient waits for nothing and has no visit ahead, and
+ * the day books nothing for the patient any more: a request that found the patient earlier may arrive later.
+ * While an appointment moves, two days decide where it is; so the erasure comes after that.
  */
 export function erasePatient(
   day: Day,
