@@ -28,6 +28,7 @@ import { soundHost, soundPath } from './http/url'
 import { leave } from './leave/routes'
 import { live, liveByTicket } from './live/routes'
 import { medicalTestImports, medicalTests } from './medical-tests/routes'
+import { merges } from './merges/routes'
 import { patients } from './patients/routes'
 import { notFound } from './problem'
 import { dayLists, reports } from './reports/routes'
@@ -111,6 +112,7 @@ const routes = new Hono<App>({ router })
   .route('/api/v1/patients', patients)
   .route('/api/v1/patients', erasing)
   .route('/api/v1/erasures', erasureList)
+  .route('/api/v1/patients', merges)
   .route('/api/v1/doctors', doctors)
   .route('/api/v1/doctors', leave)
   .route('/api/v1/doctors', doctorSlots)

@@ -5,6 +5,7 @@ import { HOSPITALS } from './hospitals/import'
 import { consumerOf } from './imports/work/consumer'
 import { MEDICAL_TEST } from './medical-tests/actions'
 import { MEDICAL_TESTS } from './medical-tests/import'
+import { FIND_PERSON } from './merges/finding'
 import { PATIENTS } from './patients/import'
 import { CLAIM } from './recorder/kind'
 import { recorderOf } from './recorder/recorder'
@@ -28,6 +29,7 @@ export class Recorder extends recorderOf(
   COPY_WITH_CHECK_INS,
   FIND,
   FIND_NEW_DAY,
+  FIND_PERSON,
   FIND_QUEUE,
   MEDICAL_TEST,
   WEBHOOK_EVENT,

@@ -120,6 +120,7 @@ test('every list says the same as CSV as it says as JSON, field by field', async
   for (const { path } of found) {
     const filledIn = path
       .replace('{leave_id}', desk.leaveId)
+      .replace('/patients/{id}', `/patients/${desk.patientIds[0]}`)
       .replace(/\{(doctor_)?id\}/, desk.doctorId)
       .replace('{date}', DAY)
     const asked = filledIn + searchOf(path)

@@ -4,6 +4,8 @@ import { dayKey } from '../src/doctor-day/storage/address'
 import { laneOf } from '../src/recorder/client'
 import { DAY, type FrontDesk, openFrontDesk as openDesk, times } from './clinic'
 import { abort } from './faults'
+import { merge, unmerge } from './merging'
+import { typeOf } from './moves'
 import { soon } from './soon'
 
 const PATIENTS = '/api/v1/patients'
@@ -430,4 +432,167 @@ test('who was erased is listed, and a list is replayed on patients whom a backup
   expect(await everythingInD1(desk)).not.toMatch(TRACES)
   expect((await desk.get(`${APPOINTMENTS}/${body.id}`)).body.status).toBe('cancelled')
   expect((await desk.get('/api/v1/erasures?since=2100-01-01T00:00:00Z')).body).toEqual([])
+})
+
+/** The value that Greta has in another system too. */
+const LAB = [{ system: 'lab', value: 'KANARIE-77' }]
+
+/** Greta was registered twice, and `old` was merged into `kept`. */
+async function openMerged() {
+  const desk = await openFrontDesk({ capacity: 4 })
+  const kept = await register(desk)
+  const twin = { ...GRETA, name: 'Grete Kanarie', phone: '+1 202 555 0172', identifiers: LAB }
+  const old: string = (await desk.post(PATIENTS, twin)).body.id
+  return { desk, kept, old, mergeThem: () => merge(desk, old, kept) }
+}
+
+test('with a patient every record goes that was merged into it, and what is written of their visits', async () => {
+  vi.useFakeTimers({ now: new Date(`${PAST}T12:00:00Z`), toFake: ['Date'] })
+  const { desk, kept, old, mergeThem } = await openMerged()
+  const visits = [await book(desk, old, PAST), await book(desk, kept, '2040-03-11')]
+  await mergeThem()
+  vi.setSystemTime(new Date(`${DAY}T12:00:00Z`))
+  const ahead = await book(desk, old, '2040-04-02')
+  const named = { patient_id: 'KANARIE-77', test_type: 'x', result: 'Kanarie' }
+  await desk.post('/tests', { test_id: 't', clinic_id: desk.clinicId, ...named })
+  const erased = await erase(desk, kept, '?cancel_ahead=true')
+  expect([erased.status, erased.body]).toMatchObject([
+    200,
+    { patient_id: kept, state: 'erased', erased: { texts: 3, tests: 1 } },
+  ])
+  expect(erased.body).toMatchObject({ appointments_cancelled: 1, appointments_kept: 2 })
+  for (const id of [kept, old]) {
+    expect((await desk.get(`${PATIENTS}/${id}`)).status).toBe(404)
+    expect((await erase(desk, id)).body).toEqual({ ...erased.body, patient_id: id })
+  }
+  for (const { body } of [...visits, ahead])
+    expect(JSON.stringify((await desk.get(`${APPOINTMENTS}/${body.id}`)).body)).not.toMatch(TRACES)
+  expect(await everythingInD1(desk)).not.toMatch(TRACES)
+  const { results } = await env.DB.prepare('SELECT * FROM merged_patients WHERE clinic_id = ?')
+    .bind(desk.clinicId)
+    .all()
+  expect(results).toEqual([])
+  const { body: list } = await desk.get('/api/v1/erasures')
+  expect(list.map(({ patient_id }: { patient_id: string }) => patient_id).toSorted()).toEqual(
+    [kept, old].toSorted(),
+  )
+})
+
+test('a visit ahead of a merged record stops the erasure, and a merged record is not erased by itself', async () => {
+  const { desk, kept, old, mergeThem } = await openMerged()
+  const { body } = await book(desk, old, DAY)
+  await mergeThem()
+  const stopped = await erase(desk, kept)
+  expect([stopped.status, stopped.body.appointments]).toEqual([409, [body.id]])
+  const refused = await erase(desk, old, '?cancel_ahead=true')
+  expect(typeOf(refused)).toEqual([409, 'patient_merged'])
+  expect(refused.body.detail).toContain(kept)
+  expect((await desk.get(`${PATIENTS}/${kept}`)).body.name).toBe(GRETA.name)
+  expect((await unmerge(desk, old)).status).toBe(200)
+  expect((await erase(desk, kept)).status).toBe(200)
+  expect((await desk.get(`${PATIENTS}/${old}`)).status).toBe(200)
+  expect((await desk.get(`${APPOINTMENTS}/${body.id}`)).body.status).toBe('booked')
+})
+
+test('on a day with a visit under the old id the record in use waits no more', async () => {
+  vi.useFakeTimers({ now: new Date(`${DAY}T08:00:00Z`), toFake: ['Date'] })
+  const { desk, kept, old, mergeThem } = await openMerged()
+  await book(desk, old, DAY)
+  const place = { doctor_id: desk.doctorId, date: DAY, patient_id: kept }
+  expect((await desk.post(`${APPOINTMENTS}/waitlist`, place)).status).toBe(201)
+  await mergeThem()
+  await erase(desk, kept, '?cancel_ahead=true')
+  expect((await desk.get(`${APPOINTMENTS}/waitlist?doctor_id=${desk.doctorId}&date=${DAY}`)).body).toEqual([])
+  expect(await verdict(desk, DAY)).toBe(true)
+})
+
+test('an erasure of merged records that dies is completed by a request for any of them', async () => {
+  const { desk, kept, old, mergeThem } = await openMerged()
+  const { body } = await book(desk, old, DAY)
+  await mergeThem()
+  const day = vi.spyOn(env.DOCTOR_DAY, 'get').mockImplementation(() => {
+    throw new Error('unreachable')
+  })
+  expect((await erase(desk, kept, '?cancel_ahead=true')).status).toBeGreaterThanOrEqual(500)
+  day.mockRestore()
+  expect((await desk.get('/api/v1/erasures')).body).toMatchObject([
+    { state: 'erasing' },
+    { state: 'erasing' },
+  ])
+  const { body: erased } = await erase(desk, old)
+  expect(erased).toMatchObject({ state: 'erased', appointments_cancelled: 1, erased: { texts: 1 } })
+  expect((await desk.get('/api/v1/erasures')).body).toMatchObject([{ state: 'erased' }, { state: 'erased' }])
+  expect((await desk.get(`${APPOINTMENTS}/${body.id}`)).body.status).toBe('cancelled')
+  expect(await everythingInD1(desk)).not.toMatch(TRACES)
+})
+
+test('who is being erased is merged with nobody, and no merge of theirs is undone; an erased id is 404', async () => {
+  const { desk, kept, old, mergeThem } = await openMerged()
+  const other = (await desk.post(PATIENTS, { name: 'Other', phone: '+1 202 555 0173' })).body.id
+  await book(desk, kept, DAY)
+  await mergeThem()
+  const asked: Record<string, number> = {}
+  let isBetween = true
+  const batch = env.DB.batch.bind(env.DB)
+  const between = vi.spyOn(env.DB, 'batch').mockImplementation(async (statements) => {
+    const answer = await batch(statements)
+    const { count } = (await env.DB.prepare(
+      "SELECT count(*) AS count FROM erasures WHERE clinic_id = ? AND state = 'begun'",
+    )
+      .bind(desk.clinicId)
+      .first<{ count: number }>()) ?? { count: 0 }
+    // The erasure is marked, and has not decided yet.
+    if (isBetween && count === 2) {
+      isBetween = false
+      const tries = { from: merge(desk, kept, other), to: merge(desk, other, kept), undo: unmerge(desk, old) }
+      for (const [name, reply] of Object.entries(tries)) asked[name] = (await reply).status
+    }
+    return answer as never
+  })
+  const erased = await erase(desk, kept, '?cancel_ahead=true')
+  between.mockRestore()
+  expect([erased.status, asked]).toEqual([200, { from: 404, to: 404, undo: 404 }])
+  expect((await merge(desk, other, kept)).status).toBe(404)
+  expect((await merge(desk, old, other)).status).toBe(404)
+  expect((await desk.get(`${PATIENTS}/${other}`)).status).toBe(200)
+})
+
+test('of merges and erasures at once no record stays of an erased person, and no id leads nowhere', async () => {
+  const desk = await openFrontDesk()
+  for (const round of [1, 2, 3, 4, 5]) {
+    const ids: string[] = []
+    for (const n of [0, 1, 2]) {
+      const phone = `+1 202 555 02${round}${n}`
+      ids.push((await desk.post(PATIENTS, { name: `Kanarie ${round} ${n}`, phone })).body.id)
+    }
+    const [one = '', two = '', three = ''] = ids
+    const [first] = await Promise.all([merge(desk, one, two), erase(desk, two), merge(desk, three, one)])
+    const isGone = (id: string) => desk.get(`${PATIENTS}/${id}`).then(({ status }) => status === 404)
+    expect(await isGone(two)).toBe(true)
+    for (const id of [one, three]) {
+      const { results } = await env.DB.prepare(
+        'SELECT survivor_id AS survivor FROM merged_patients WHERE old_id = ?',
+      )
+        .bind(id)
+        .all<{ survivor: string }>()
+      for (const { survivor } of results) expect(await isGone(survivor)).toBe(false)
+    }
+    expect(await isGone(one)).toBe(first.status === 200)
+  }
+})
+
+test('a replay erases the records that it names, and of a merged pair the other one stays by itself', async () => {
+  for (const nth of [0, 1]) {
+    const { desk, kept, old, mergeThem } = await openMerged()
+    await mergeThem()
+    const [gone, stays] = nth === 0 ? [old, kept] : [kept, old]
+    const told = [{ patient_id: gone, erased_at: '2026-11-01T00:00:00.000Z' }]
+    const replayed = await desk.post('/api/v1/erasures/replay', { erasures: told })
+    expect(replayed.body).toEqual({ erasures: [{ ...told[0], state: 'erased' }] })
+    expect((await desk.get(`${PATIENTS}/${gone}`)).status).toBe(404)
+    expect((await desk.get(`${PATIENTS}/${stays}`)).body.id).toBe(stays)
+    expect((await desk.get(`${PATIENTS}/${stays}/merges`)).body).toEqual([])
+    expect((await erase(desk, stays)).body).toMatchObject({ patient_id: stays, state: 'erased' })
+    expect(await everythingInD1(desk)).not.toMatch(TRACES)
+  }
 })

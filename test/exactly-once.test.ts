@@ -153,6 +153,8 @@ test('every POST is tried here; check-ins, imports, resync, and what only reads 
     '/api/v1/tests/bulk/{job_id}/cancel',
     '/api/v1/tests/bulk/{job_id}/resume',
     '/api/v1/patients/bulk',
+    '/api/v1/patients/{id}/merge',
+    '/api/v1/patients/{id}/unmerge',
     '/api/v1/patients/search',
     '/api/v1/patients/bulk/{job_id}/rows',
     '/api/v1/patients/bulk/{job_id}/cancel',

@@ -48,6 +48,7 @@ async function furnish(desk: FrontDesk): Promise<Record<string, string>> {
     wish_id: wish.body.wish_id,
     clinic_id: desk.clinicId,
     patient_id: desk.patientIds[0] ?? '',
+    other_patient_id: other.id,
     doctor_id: desk.doctorId,
     appointment_id: appointment.id,
     job_id: imported.body.job_id,
@@ -64,6 +65,10 @@ const PATH_IDS: Record<string, string> = {
   '/api/v1/staff/{id}/keys': 'staff_id',
   '/api/v1/staff/{id}/sign-in-links': 'staff_id',
   '/api/v1/patients/{id}': 'patient_id',
+  '/api/v1/patients/{id}/merge': 'patient_id',
+  '/api/v1/patients/{id}/unmerge': 'patient_id',
+  '/api/v1/patients/{id}/merges': 'patient_id',
+  '/api/v1/patients/{id}/duplicates': 'patient_id',
   '/api/v1/doctors/{id}': 'doctor_id',
   '/api/v1/doctors/{doctor_id}/slots': 'doctor_id',
   '/api/v1/services/{id}': 'service_id',
@@ -170,6 +175,7 @@ test('every id of one clinic is 404 for the other, word for word as an unknown i
       from: '2040-06-04',
       to: '2040-06-08',
       expires_at: '2041-01-01T00:00:00Z',
+      into: ids.other_patient_id,
     })
     const foreign = await other.send(method, url, body)
     const unknown = await other.send(method, urlOf(crypto.randomUUID()), body)
@@ -192,6 +198,7 @@ test('every id of one clinic is 404 for the other, in every body and query that 
   const theirs = await furnish(one)
   const own = await furnish(other)
   const attempts: [string, string, object | null][] = [
+    ['POST', `/api/v1/patients/${own.patient_id}/merge`, { into: theirs.patient_id }],
     ['POST', '/api/v1/appointments', { doctor_id: own.doctor_id, patient_id: theirs.patient_id, date: DAY }],
     ['POST', '/api/v1/appointments', { doctor_id: theirs.doctor_id, patient_id: own.patient_id, date: DAY }],
     ['POST', '/api/v1/checkins', { appointment_id: theirs.appointment_id, patient_id: theirs.patient_id }],

@@ -119,7 +119,7 @@ function askNames(answer: () => Promise<never>): { asked(): number } {
   let asked = 0
   vi.spyOn(prototype, 'prepare').mockImplementation(function (this: D1Database, query: string) {
     const statement = prepare.call(this, query)
-    if (!/^SELECT id, name FROM patients/.test(query)) return statement
+    if (!/^SELECT asked.value AS id, patients.name /.test(query)) return statement
     const told = () => {
       asked += 1
       return answer()

@@ -4,6 +4,7 @@ import { PATIENTS } from '../src/dashboard/patients'
 import { COPY, COPY_WITH_CHECK_INS } from '../src/doctor-day/readers/copied-rows'
 import { FIND, FIND_NEW_DAY, FIND_QUEUE } from '../src/doctors/finding'
 import { MEDICAL_TEST } from '../src/medical-tests/actions'
+import { FIND_PERSON } from '../src/merges/finding'
 import { READ_CLAIMS, SWEEP } from '../src/recorder/claims'
 import { CLAIM, forOne } from '../src/recorder/kind'
 import { WEBHOOK_EVENT } from '../src/webhooks/actions'
@@ -108,14 +109,29 @@ test('the days that were used on a date are found through the doctors of the cli
 
 test('the patients of a dashboard are found by their ids alone', async () => {
   const steps = await planOf(PATIENTS)
-  expect(steps[0]).toContain('patients USING INDEX sqlite_autoindex_patients_1 (id=?)')
+  expect(steps.filter((step) => !/asked VIRTUAL TABLE|SUBQUERY|clinics/.test(step))).toEqual([
+    expect.stringContaining(
+      'merged USING INDEX sqlite_autoindex_merged_patients_1 (clinic_id=? AND old_id=?)',
+    ),
+    expect.stringContaining('patients USING INDEX sqlite_autoindex_patients_1 (id=?)'),
+  ])
 })
 
-const KINDS = [CLAIM, COPY, COPY_WITH_CHECK_INS, FIND, FIND_NEW_DAY, FIND_QUEUE, MEDICAL_TEST, WEBHOOK_EVENT]
+const KINDS = [
+  CLAIM,
+  COPY,
+  COPY_WITH_CHECK_INS,
+  FIND,
+  FIND_NEW_DAY,
+  FIND_PERSON,
+  FIND_QUEUE,
+  MEDICAL_TEST,
+  WEBHOOK_EVENT,
+]
 
 test.each(KINDS)('a lot of $name finds each row by an index', async ({ claim, statements }) => {
   const ownTables =
-    /^(SCAN|SEARCH) (api_keys|appointments|audit|check_ins|days|doctors|idempotency_keys|medical_tests|patients|services|webhook_events)\b/
+    /^(SCAN|SEARCH) (api_keys|appointments|audit|check_ins|days|doctors|aliases|idempotency_keys|medical_tests|merged|merged_patients|patients|services|webhook_events)\b/
   const all = [SWEEP, claim, ...statements, READ_CLAIMS].filter((text) => text !== '')
   for (const statement of [...all, ...all.map(forOne)]) {
     const steps = (await planOf(statement)).filter((step) => ownTables.test(step))

@@ -10,7 +10,8 @@ import { notFound, Problem } from '../problem'
  */
 export const SCOPES = {
   'patients:read': 'read patients and their imports',
-  'patients:write': 'register patients; import, repair, cancel and resume imports of patients',
+  'patients:write':
+    'register, change and merge patients; import, repair, cancel and resume imports of patients',
   'doctors:read': 'read doctors and their availability',
   'doctors:write': 'add and change doctors, set availability, declare absences',
   'appointments:read': 'read appointments and the figures of a day',

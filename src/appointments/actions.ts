@@ -3,13 +3,15 @@ import { requireScopes } from '../access/permissions'
 import type { Ctx } from '../context'
 import { decideOn, moveOn, replyOrThrow, see } from '../doctor-day/client'
 import type { Opening } from '../doctor-day/state/day'
+import type { Aliases } from '../doctor-day/state/person'
 import type { WishedDate } from '../doctor-day/state/wish'
 import { dayKey, NEW_ID } from '../doctor-day/storage/address'
 import { requireDay } from '../doctors/actions'
-import { findDay, findNewDay, findPatient, findPatientAndDay } from '../doctors/finding'
+import { findDay, findNewDay, findOtherDay, findPatient, findPatientAndDay } from '../doctors/finding'
 import { opening } from '../doctors/terms'
 import { invalid } from '../http/failure'
 import { SECOND_MS } from '../lib/time'
+import { findAliases } from '../merges/finding'
 import { choiceOf } from './choice'
 import { dayOf, dayOfAppointment, noRecord } from './ids'
 import {
@@ -40,13 +42,13 @@ export async function book(ctx: Ctx, wanted: BookAppointment): Promise<Appointme
   if (hold_id !== undefined) return bookHeld(ctx, wanted, hold_id)
   if (wanted.back_dated) requireScopes(ctx, ['appointments:backdate'], 'back_dated')
   const wantedDay = { patient_id, doctor_id, date, service_id: wanted.service_id }
-  const { patientId, doctor, opId, known, visit } = await findPatientAndDay(ctx, wantedDay)
+  const { patient, doctor, opId, known, visit } = await findPatientAndDay(ctx, wantedDay)
   const day = dayKey(ctx.clinic.id, doctor.id, date)
   const command = {
     type: 'book',
     opening: opening(ctx, doctor, date),
     appointmentId: NEW_ID,
-    patientId,
+    ...patient,
     ...(time_slot != null && { timeSlot: time_slot }),
     allowAnother: allowsAnother(ctx, wanted),
     ...visit,
@@ -64,13 +66,13 @@ async function bookHeld(ctx: Ctx, wanted: BookAppointment, holdId: string): Prom
   const { doctor_id, date } = wanted
   if (doctor_id !== undefined && date !== undefined && day !== dayKey(ctx.clinic.id, doctor_id, date))
     throw invalid([{ field: 'hold_id', rule: 'value', message: OTHER_DAY }])
-  const { opId, patientId } = await findPatient(ctx, wanted.patient_id)
+  const { opId, patient } = await findPatient(ctx, wanted.patient_id)
   const command = {
     type: 'book_held',
     clinicId: ctx.clinic.id,
     holdId,
     appointmentId: NEW_ID,
-    patientId,
+    ...patient,
     ...(wanted.time_slot != null && { timeSlot: wanted.time_slot }),
     allowAnother: allowsAnother(ctx, wanted),
   } as const
@@ -93,12 +95,13 @@ export async function cancel(ctx: Ctx, id: string, { reason }: CancelAppointment
 /** The appointment keeps its id, and it keeps its slot until the other day has reserved one. */
 export async function reschedule(ctx: Ctx, id: string, wanted: Reschedule): Promise<Appointment> {
   const day = await dayOfAppointment(ctx, id)
-  const { opId, doctor, known } = await findTarget(ctx, id, wanted)
+  const { opId, doctor, known, aliases } = await findTarget(ctx, id, wanted)
   const moved = await moveOn(ctx, day, opId, {
     type: 'begin_move',
     clinicId: ctx.clinic.id,
     appointmentId: id,
     to: opening(ctx, doctor, wanted.date),
+    ...aliases,
     allowAnother: allowsAnother(ctx, wanted),
     ...choiceOf(wanted),
     known,
@@ -111,14 +114,14 @@ export async function reschedule(ctx: Ctx, id: string, wanted: Reschedule): Prom
  * while the day is asked: the copy may lack the appointment, or not know yet where it has moved.
  */
 async function findTarget(ctx: Ctx, id: string, { doctor_id, date }: Reschedule) {
-  if (doctor_id !== undefined) return findDay(ctx, doctor_id, date)
+  if (doctor_id !== undefined) return findOtherDay(ctx, id, doctor_id, date)
   const [{ doctor_id: doctorId }, guess] = await Promise.all([
     getAppointment(ctx, id),
     findNewDay(ctx, id, date),
   ])
-  const { opId, doctor, known } = guess
-  if (doctor?.id === doctorId) return { opId, doctor, known }
-  return { opId, ...(await requireDay(ctx, doctorId, date)) }
+  const { opId, doctor, known, aliases } = guess
+  if (doctor?.id === doctorId) return { opId, doctor, known, aliases }
+  return { opId, aliases, ...(await requireDay(ctx, doctorId, date)) }
 }
 
 export async function holdSlot(ctx: Ctx, wanted: NewHold): Promise<Hold> {
@@ -152,12 +155,12 @@ export async function joinWaitlist(
 ): Promise<{ waiting: Waiting | WaitingWish; isNew: boolean }> {
   const dates = wishedDates(wanted)
   const date = dates?.[0] ?? wanted.date ?? ''
-  const { patientId, doctor, opId, known, visit } = await findPatientAndDay(ctx, { ...wanted, date })
+  const { patient, doctor, opId, known, visit } = await findPatientAndDay(ctx, { ...wanted, date })
   const day = dayKey(ctx.clinic.id, doctor.id, date)
   const place = {
     opening: opening(ctx, doctor, date),
     waitId: NEW_ID,
-    patientId,
+    ...patient,
     ...visit,
     allowAnother: allowsAnother(ctx, wanted),
   }
@@ -192,14 +195,20 @@ export async function getWish(ctx: Ctx, id: string): Promise<WaitingWish> {
   return toWaitingWish(seen.wish, seen.doctorId)
 }
 
+/** Ends the other places of the patient on the waitlist: there are some where two records were merged. */
 export async function acceptOffer(ctx: Ctx, waitId: string): Promise<Appointment> {
   const day = dayOf(ctx, waitId)
-  const { opId } = await ctx.once.claim()
+  const { seen } = await see(ctx, day, { view: 'waitlist' })
+  const { patientId = null } = seen.find(({ id }) => id === waitId) ?? {}
+  // A place that is over may be the place of a retry.
+  const { opId, aliases = {} }: { opId: string; aliases?: Aliases } =
+    patientId === null ? await ctx.once.claim() : await findAliases(ctx, patientId)
   const appointment = await decideOn(ctx, day, opId, {
     type: 'accept_offer',
     clinicId: ctx.clinic.id,
     waitId,
     appointmentId: NEW_ID,
+    ...aliases,
   })
   return toAppointment(appointment)
 }

@@ -10,6 +10,7 @@ import { invalid } from '../http/failure'
 import { logFailure } from '../lib/log'
 import { cutPage, type Page } from '../lib/page'
 import { askedInstant } from '../lib/time'
+import { idsIn, selectIds } from '../merges/person'
 import { Problem } from '../problem'
 import { askedDaysOf } from '../recorder/client'
 import { type Appointment, appointments, type ListAppointments, toAppointment } from './model'
@@ -34,12 +35,36 @@ export async function listDay(ctx: Ctx, doctorId: string, date = today(ctx)): Pr
 export async function listAppointments(ctx: Ctx, wanted: ListAppointments): Promise<Page<Appointment>> {
   const { patient_id, at_least } = wanted
   if (at_least) await Promise.all(at_least.map((day) => waitFor(ctx, day)))
-  const asked = patient_id === undefined ? [] : askedDaysOf(ctx.env, ctx.clinic.id, patient_id)
-  const [rows, days] = await Promise.all([selectAppointments(ctx, wanted), asked])
-  if (days.length > 0) await Promise.all(days.map((day) => waitIfPossible(ctx, day)))
-  const current = days.length > 0 ? await selectAppointments(ctx, wanted) : rows
+  const current =
+    patient_id === undefined
+      ? await selectAppointments(ctx, wanted)
+      : await selectOfPerson(ctx, wanted, patient_id)
   return cutPage(current.map(toAppointment), wanted.limit, (row) => [row.date, row.id])
 }
+
+/** Most patients have one id: all are asked for it at once, and for other ids only where there are some. */
+async function selectOfPerson(ctx: Ctx, wanted: ListAppointments, patientId: string) {
+  const daysOf = (id: string) => askedDaysOf(ctx.env, ctx.clinic.id, id)
+  const [[rows, found], days] = await Promise.all([
+    ctx.db.batch([selectAppointments(ctx, wanted), selectIds(ctx, patientId)]),
+    daysOf(patientId),
+  ])
+  const others = idsIn(found).filter((id) => id !== patientId)
+  const asked = [...days, ...(await Promise.all(others.map(daysOf))).flat()]
+  if (asked.length === 0 && others.length === 0) return rows
+  await Promise.all(asked.map((day) => waitIfPossible(ctx, day)))
+  const own = selectAppointments(ctx, wanted)
+  const ofOthers = others.map((id) => selectAppointments(ctx, { ...wanted, patient_id: id }))
+  return (await ctx.db.batch([own, ...ofOthers])).flat().sort(byDate)
+}
+
+type AppointmentRow = typeof appointments.$inferSelect
+
+/** As SQLite sorts: dates and ids are ASCII. */
+const byDate = (one: AppointmentRow, other: AppointmentRow): number =>
+  one.date === other.date ? compare(one.id, other.id) : compare(one.date, other.date)
+
+const compare = (one: string, other: string): number => (one < other ? -1 : 1)
 
 /** Waits until D1 has what the caller has seen of a day. */
 async function waitFor(ctx: Ctx, { doctorId, date, version }: DayVersion): Promise<void> {

@@ -3,7 +3,7 @@ import { mayUse } from '../access/permissions'
 import { dayOfAppointment, noRecord } from '../appointments/ids'
 import { textsOf } from '../appointments/texts'
 import type { Ctx } from '../context'
-import { decideOn, see } from '../doctor-day/client'
+import { decideOn, performOn, replyOrThrow, see } from '../doctor-day/client'
 import type { UndoName } from '../doctor-day/commands'
 import { toQueueEntry } from '../doctor-day/readers/live'
 import { dayKey, NEW_ID } from '../doctor-day/storage/address'
@@ -12,6 +12,7 @@ import { findPatientAndDay, findQueue } from '../doctors/finding'
 import { opening } from '../doctors/terms'
 import { newId } from '../lib/crypto'
 import { askedInstant } from '../lib/time'
+import { findAliases } from '../merges/finding'
 import { patientNames } from '../patients/actions'
 import { estimateFor } from './estimate'
 import {
@@ -30,25 +31,33 @@ import {
   type WalkIn,
 } from './model'
 
-/** The day knows its appointments, date and time zone: without an Idempotency-Key no other store is read. */
+/**
+ * The day knows its appointments, date and time zone: without an Idempotency-Key no other store is read,
+ * unless the appointment names another id than the caller, which may be one of the same patient.
+ */
 export async function checkIn(ctx: Ctx, wanted: CheckIn): Promise<CheckedIn> {
-  const day = await dayOfAppointment(ctx, wanted.appointment_id)
-  const { opId } = await ctx.once.claim()
-  const arrived = await decideOn(ctx, day, opId, {
+  const { appointment_id: appointmentId, patient_id: patientId, priority } = wanted
+  const day = await dayOfAppointment(ctx, appointmentId)
+  const command = {
     type: 'check_in',
     clinicId: ctx.clinic.id,
     checkInId: newId(),
-    appointmentId: wanted.appointment_id,
-    patientId: wanted.patient_id,
-    priority: wanted.priority,
-  })
-  return toCheckedIn(arrived)
+    appointmentId,
+    patientId,
+    priority,
+  } as const
+  if (ctx.once.key === null) {
+    const answer = await performOn(ctx, day, ctx.once.opId, command)
+    if (answer.ok || answer.refused !== 'wrong_patient') return toCheckedIn(replyOrThrow(answer))
+  }
+  const { opId, aliases } = await findAliases(ctx, patientId)
+  return toCheckedIn(await decideOn(ctx, day, opId, { ...command, ...aliases }))
 }
 
 /** Books for today and checks in, if a slot is free. */
 export async function walkIn(ctx: Ctx, wanted: WalkIn): Promise<CheckedIn> {
   const asked = { ...wanted, date: today(ctx) }
-  const { patientId, doctor, opId, claimedAt, known, visit } = await findPatientAndDay(ctx, asked)
+  const { patient, doctor, opId, claimedAt, known, visit } = await findPatientAndDay(ctx, asked)
   const date = today(ctx, claimedAt)
   const day = dayKey(ctx.clinic.id, doctor.id, date)
   const command = {
@@ -56,7 +65,7 @@ export async function walkIn(ctx: Ctx, wanted: WalkIn): Promise<CheckedIn> {
     opening: opening(ctx, doctor, date),
     appointmentId: NEW_ID,
     checkInId: newId(),
-    patientId,
+    ...patient,
     ...visit,
     priority: wanted.priority,
     allowAnother: allowsAnother(ctx, wanted),

@@ -79,6 +79,32 @@ export const ADVICE: Record<ProblemCode, Advice> = {
     action: 'Look that patient up with q or identifier. Correct the identifier, or leave it out.',
     detail: 'Another patient has one of these identifiers; look that patient up, or correct the identifier',
   },
+  patient_merged: {
+    cause: 'The record was merged into another one of the same person, and only that one is in use.',
+    action: 'Use the id that the answer names, or undo the merge.',
+    detail: 'This patient was merged into 6f1c2a90-5d0e-4c43-8a3b-0d4f5c1e7b21; use that id',
+  },
+  too_many_merged: {
+    cause: 'A request about a person reads all records of that person, so there may be only so many.',
+    action: 'Undo a merge that was a mistake, or leave this record as it is.',
+    detail: 'A person may have at most 20 records; undo a merge first',
+  },
+  not_merged: {
+    cause: 'The record was never merged into another one, or the merge was undone before.',
+    action: 'Nothing, if this was a retry. Otherwise check the id: it is that of the old record.',
+    detail: 'This patient is not merged into another one, or the merge is undone already',
+  },
+  merge_final: {
+    cause: 'A merge can be undone for 30 days.',
+    action:
+      'If they are two people after all, register the other one with shared_phone: true and a birth date.',
+    detail: 'The merge is more than 30 days old, so it cannot be undone',
+  },
+  same_patient: {
+    cause: 'The path and into name the same record.',
+    action: 'Name in the path the record that is to go, and in into the one that is to stay.',
+    detail: 'into is the same patient; send the id of the other record, which is to stay',
+  },
   key_shown_once: {
     cause: 'The first request with this Idempotency-Key made the secret, and only its hash is stored.',
     action: 'If that answer was lost, revoke what it made, and create another with a new Idempotency-Key.',

@@ -10,12 +10,17 @@ const PATIENTS_MS_MAX = 3 * SECOND_MS
 /** A patient who was changed or erased is shown as before for at most so long. */
 const KNOWN_MS = MINUTE_MS / 2
 
-/** The plus keeps SQLite from using an index of the clinic, with which it would read all of its patients. */
+/**
+ * Of a record that was merged into another one, what that one says. The plus keeps SQLite from using an index
+ * of the clinic, with which it would read all of its patients.
+ */
 export const PATIENTS = `
-  SELECT id, name, phone, age, birth_date AS birthDate, gender,
+  SELECT asked.value AS id, patients.name, phone, age, birth_date AS birthDate, gender,
     (SELECT time_zone FROM clinics WHERE clinics.id = ?1) AS timeZone
-  FROM patients
-  WHERE +clinic_id = ?1 AND id IN (SELECT value FROM json_each(?2))`
+  FROM json_each(?2) AS asked
+    LEFT JOIN merged_patients AS merged ON merged.clinic_id = ?1 AND merged.old_id = asked.value
+    CROSS JOIN patients ON patients.id = coalesce(merged.survivor_id, asked.value)
+      AND +patients.clinic_id = ?1`
 
 type Row = DashboardPatient & { birthDate: string | null; timeZone: string }
 

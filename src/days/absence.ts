@@ -8,6 +8,7 @@ import { selectDoctor, selectKnown } from '../doctors/actions'
 import { opening } from '../doctors/terms'
 import { invalid } from '../http/failure'
 import { newId } from '../lib/crypto'
+import { aliasesIn, selectAliases } from '../merges/person'
 import { notFound } from '../problem'
 import { type Absence, type DeclareAbsence, type MoveOutcome, toAbsence } from './affected'
 import type { DayPath } from './model'
@@ -23,10 +24,15 @@ export async function declareAbsence(ctx: Ctx, day: DayPath, wanted: DeclareAbse
   if (move_to && toDoctorId === doctor_id && toDate === date) throw sameDay()
   const finding = [selectDoctor(ctx, doctor_id, date), selectDoctor(ctx, toDoctorId, toDate)] as const
   const { opId, results } = await ctx.once.transact(
-    () => [...finding, selectKnown(ctx, doctor_id, date), selectKnown(ctx, toDoctorId, toDate)],
+    () => [
+      ...finding,
+      selectKnown(ctx, doctor_id, date),
+      selectKnown(ctx, toDoctorId, toDate),
+      selectAliases(ctx, doctor_id, date),
+    ],
     finding,
   )
-  const [[doctor], [toDoctor], [known = null], [toKnown = null]] = results
+  const [[doctor], [toDoctor], [known = null], [toKnown = null], aliases] = results
   if (!doctor || !toDoctor) throw notFound('Doctor')
   const absent = operation(ctx, opId, null, known)
   const relief = await declareOn(ctx.env, dayKey(ctx.clinic.id, doctor_id, date), absent, {
@@ -36,6 +42,7 @@ export async function declareAbsence(ctx: Ctx, day: DayPath, wanted: DeclareAbse
     reason,
     moveTo: move_to ? opening(ctx, toDoctor, toDate) : null,
     known: toKnown,
+    aliases: aliasesIn(aliases),
   })
   return toldAbsence(day, relief)
 }

@@ -19,6 +19,7 @@ import type {
   WaitlistPlace,
 } from './state/day'
 import type { Event } from './state/event'
+import type { Aliases, Person } from './state/person'
 import type { Alternative, WorkingHours } from './state/slot-times'
 import type { MarkedText, TextKind, Texts } from './state/texts'
 import type { WishCommands, WishReplies } from './wish-commands'
@@ -63,26 +64,27 @@ export type Choice = { slot: number } | { startsAt: number } | { time: string }
 
 export interface Commands extends WishCommands {
   /** `isBackDated`: recorded afterwards, so the date may be over and the slot may have begun. */
-  book: Booking & { opening: Opening; allowAnother: boolean; choice?: Choice; isBackDated?: boolean }
+  book: Booking &
+    Aliases & { opening: Opening; allowAnother: boolean; choice?: Choice; isBackDated?: boolean }
   /** Books the slot that the hold keeps. */
-  book_held: Booking & { clinicId: string; holdId: string; allowAnother: boolean }
+  book_held: Booking & Aliases & { clinicId: string; holdId: string; allowAnother: boolean }
   /** `reason` becomes a text. `waiting`: the patient’s place on another day’s waitlist instead. */
   cancel: { clinicId: string; appointmentId: string; reason: string | null; waiting?: WaitlistPlace }
   /** The new texts come with the operation. */
   set_texts: { clinicId: string; appointmentId: string; removed: TextKind[] }
   /** Cancels what the patient has ahead. */
-  erase_patient: { opening: Opening; patientId: string }
+  erase_patient: Person & { opening: Opening }
   hold: Visit & { opening: Opening; holdId: string; ttlMs: number; choice?: Choice }
   release_hold: { clinicId: string; holdId: string }
   /** With a choice the patient waits for that slot alone. */
-  wait: Visit & {
-    opening: Opening
-    waitId: string
-    patientId: string
-    allowAnother: boolean
-    choice?: Choice
-  }
-  accept_offer: { clinicId: string; waitId: string; appointmentId: string }
+  wait: Visit &
+    Person & {
+      opening: Opening
+      waitId: string
+      allowAnother: boolean
+      choice?: Choice
+    }
+  accept_offer: Aliases & { clinicId: string; waitId: string; appointmentId: string }
   stop_waiting: { clinicId: string; waitId: string }
   /** `capacity`: null leaves it as it is. `hours`: null removes them; without it they stay as they are. */
   set_availability: {
@@ -96,27 +98,26 @@ export interface Commands extends WishCommands {
   declare_absence: AbsenceOf
   /** The leave no longer covers this date. */
   end_absence: { opening: Opening; leaveId: string }
-  check_in: {
+  check_in: Person & {
     clinicId: string
     checkInId: string
     appointmentId: string
-    patientId: string
     priority: Priority
   }
-  walk_in: Visit & {
-    opening: Opening
-    appointmentId: string
-    checkInId: string
-    patientId: string
-    priority: Priority
-    allowAnother: boolean
-  }
+  walk_in: Visit &
+    Person & {
+      opening: Opening
+      appointmentId: string
+      checkInId: string
+      priority: Priority
+      allowAnother: boolean
+    }
   call_next: { opening: Opening; room: string }
   step: { clinicId: string; appointmentId: string; step: StepName }
   /** `mayAmend`: the API key may undo what happened longer ago than `UNDO_MS`. */
   undo: { clinicId: string; appointmentId: string; undo: UndoName; mayAmend: boolean }
   /** Sent to the day that has the appointment: that day coordinates the move, or changes the slot itself. */
-  begin_move: {
+  begin_move: Aliases & {
     clinicId: string
     appointmentId: string
     moveId: string
@@ -136,13 +137,14 @@ export interface Commands extends WishCommands {
   /** The other day has acknowledged the end. */
   settle_move: { clinicId: string; moveId: string }
   /** Sent to the day that the appointment is to move to. */
-  reserve: Transfer & {
-    opening: Opening
-    moveId: string
-    from: DoctorDate
-    allowAnother: boolean
-    choice?: Choice
-  }
+  reserve: Transfer &
+    Aliases & {
+      opening: Opening
+      moveId: string
+      from: DoctorDate
+      allowAnother: boolean
+      choice?: Choice
+    }
   confirm_move: { clinicId: string; moveId: string }
   /** May name a move that this day does not know; the day then refuses a late `reserve` of that move. */
   release_move: { opening: Opening; moveId: string }

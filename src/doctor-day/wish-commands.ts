@@ -1,12 +1,12 @@
 import type { Appointment, Opening, Visit } from './state/day'
+import type { Aliases, Person } from './state/person'
 import type { Claim, PartOfWish, PlaceAnswer, Wish, WishedDate, WishReport } from './state/wish'
 
 /** What a day can be asked about a wish for any of several days, and what it answers. */
 
-interface WantedPlace extends Visit {
+interface WantedPlace extends Visit, Person {
   opening: Opening
   waitId: string
-  patientId: string
   allowAnother: boolean
   choice?: { slot: number } | { time: string }
 }
@@ -19,7 +19,7 @@ export interface WishCommands {
   /** What days have answered to that. */
   place_wish: { clinicId: string; wishId: string; places: PlaceAnswer[] }
   /** The patient has accepted an offer on another day than the home. */
-  begin_claim: { clinicId: string; waitId: string; claimId: string; opId: string }
+  begin_claim: Aliases & { clinicId: string; waitId: string; claimId: string; opId: string }
   /** A day asks the home whether the patient may be booked there. */
   claim_wish: { clinicId: string; wishId: string; claimId: string; date: string }
   /** The home has answered. */

@@ -1,6 +1,9 @@
 import type { Ctx } from '../context'
 import type { Known } from '../doctor-day/commands'
 import type { Visit } from '../doctor-day/state/day'
+import { aliasesOf, type Person } from '../doctor-day/state/person'
+import { ERASING_MS } from '../erasures/model'
+import { aliasesAmong, idsFound, joinMerged, type PersonRow, person } from '../merges/finding'
 import { notFound, Problem } from '../problem'
 import { kindOf, type Row } from '../recorder/kind'
 import { ON_DATE_OF_SENT, type OnDate } from './on-date'
@@ -12,7 +15,10 @@ import type { DoctorTerms } from './terms'
  */
 
 interface Found {
+  /** Of the record in use. */
   patientId: string | null
+  /** All ids of the patient, or of the one who has the appointment. */
+  ids: string[]
   doctor: DoctorTerms | null
   known: Known | null
   /** Null where none is asked for. */
@@ -27,16 +33,13 @@ interface FoundService {
   isRetired: boolean
 }
 
-interface Queue extends Found {
+interface Queue extends Pick<Found, 'patientId' | 'doctor' | 'known'> {
   name: string | null
 }
 
 const isThere = (table: string, more = '') =>
   `(sent.${table} IS NULL
     OR EXISTS (SELECT 1 FROM ${table}s WHERE clinic_id = sent.clinic AND id = sent.${table}${more}))`
-
-/** An erasure that has begun ends or is given up within this time. */
-const ERASING_MS = 60_000
 
 /** A patient who is being erased is found no more. */
 const STAYS = ` AND NOT EXISTS (SELECT 1 FROM erasures e WHERE e.clinic_id = sent.clinic
@@ -46,21 +49,32 @@ const DOCTOR_AND_DAY = `doctors.id AS doctorId, doctors.capacity, capacity_by_ho
   working_hours AS workingHours, doctors.retired_at AS retiredAt, days.version, days.head,
   ${ON_DATE_OF_SENT} AS onDate`
 
-type Ids = [patientId: string | null, doctorId: string | null, date: string | null, serviceId?: string | null]
+const ASKED_PATIENT = 'coalesce(sent.patient, appointments.patient_id)'
+
+/** Of an appointment it finds by which ids its patient is known, where D1’s copy has it. */
+type Ids = [
+  patientId: string | null,
+  doctorId: string | null,
+  date: string | null,
+  serviceId?: string | null,
+  appointmentId?: string,
+]
 
 export const FIND = kindOf<Ids, Found>({
   name: 'find',
-  columns: ['patient', 'doctor', 'date', 'service'],
+  columns: ['patient', 'doctor', 'date', 'service', 'appointment'],
   onlyReads: true,
   asksDay: true,
   found: `${isThere('patient', STAYS)} AND ${isThere('doctor')} AND ${isThere('service')}`,
   statements: ({ sent }) => [
-    `SELECT asked AS op, patients.id AS patientId, ${DOCTOR_AND_DAY}, services.id AS serviceId,
-       services.slots AS serviceSlots, services.doctors AS serviceDoctors,
+    `SELECT asked AS op, patients.id AS patientId, ${person(ASKED_PATIENT)}, ${DOCTOR_AND_DAY},
+       services.id AS serviceId, services.slots AS serviceSlots, services.doctors AS serviceDoctors,
        services.retired_at AS serviceRetiredAt
      FROM ${sent}
        LEFT JOIN services ON services.clinic_id = clinic AND services.id = sent.service
+       LEFT JOIN appointments ON appointments.id = sent.appointment AND +appointments.clinic_id = clinic
        LEFT JOIN patients ON patients.clinic_id = clinic AND patients.id = sent.patient${STAYS}
+       ${joinMerged(ASKED_PATIENT)}
        LEFT JOIN doctors ON doctors.clinic_id = clinic AND doctors.id = sent.doctor
        LEFT JOIN days ON days.clinic_id = clinic AND days.doctor_id = sent.doctor AND days.date = sent.date`,
   ],
@@ -74,15 +88,17 @@ export const FIND_QUEUE = kindOf<[doctorId: string, date: string], Queue>({
   onlyReads: true,
   found: isThere('doctor'),
   statements: ({ sent }) => [
-    `SELECT asked AS op, patients.id AS patientId, patients.name, ${DOCTOR_AND_DAY}
+    `SELECT asked AS op, days.next_patient AS patientId, patients.name, ${DOCTOR_AND_DAY}
      FROM ${sent}
        LEFT JOIN doctors ON doctors.clinic_id = clinic AND doctors.id = sent.doctor
        LEFT JOIN days ON days.clinic_id = clinic AND days.doctor_id = sent.doctor AND days.date = sent.date
-       LEFT JOIN patients ON patients.id = days.next_patient AND +patients.clinic_id = clinic`,
+       ${joinMerged('days.next_patient')}
+       LEFT JOIN patients
+         ON patients.id = coalesce(merged.survivor_id, days.next_patient) AND +patients.clinic_id = clinic`,
   ],
   result: ([found]) => {
     const row = found?.[0] as (FoundRow & { name: string | null }) | undefined
-    return { ...foundIn(row), name: row?.name ?? null }
+    return { ...foundIn(row), patientId: row?.patientId ?? null, name: row?.name ?? null }
   },
 })
 
@@ -92,16 +108,17 @@ export const FIND_NEW_DAY = kindOf<[appointmentId: string, date: string], Found>
   columns: ['appointment', 'date'],
   onlyReads: true,
   statements: ({ sent }) => [
-    `SELECT asked AS op, NULL AS patientId, ${DOCTOR_AND_DAY}
+    `SELECT asked AS op, NULL AS patientId, ${person('appointments.patient_id')}, ${DOCTOR_AND_DAY}
      FROM ${sent}
        LEFT JOIN appointments ON appointments.id = sent.appointment AND +appointments.clinic_id = clinic
+       ${joinMerged('appointments.patient_id')}
        LEFT JOIN doctors ON doctors.clinic_id = clinic AND doctors.id = appointments.doctor_id
        LEFT JOIN days ON days.clinic_id = clinic AND days.doctor_id = doctors.id AND days.date = sent.date`,
   ],
   result: ([found]) => foundIn(found?.[0] as FoundRow | undefined),
 })
 
-interface FoundRow extends Row {
+interface FoundRow extends Row, Partial<PersonRow> {
   patientId: string | null
   doctorId: string | null
   capacity: number
@@ -118,7 +135,7 @@ interface FoundRow extends Row {
 }
 
 function foundIn(row: FoundRow | undefined): Found {
-  if (!row) return { patientId: null, doctor: null, known: null, service: null }
+  if (!row) return { patientId: null, ids: [], doctor: null, known: null, service: null }
   const { patientId, doctorId: id, capacity, workingHours, version, head } = row
   const doctor =
     id === null
@@ -132,7 +149,8 @@ function foundIn(row: FoundRow | undefined): Found {
           onDate: JSON.parse(row.onDate) as OnDate,
         }
   return {
-    patientId,
+    patientId: patientId && (row.survivor ?? null),
+    ids: idsFound(row),
     doctor,
     known: version === null ? null : { version, head },
     service: serviceIn(row),
@@ -159,10 +177,17 @@ export async function findDay(ctx: Ctx, doctorId: string, date: string, serviceI
   return { opId, claimedAt, doctor, known: result.known, visit: visitFor(result, doctor.id, serviceId) }
 }
 
+/** As `findDay`, for an appointment, with the ids of its patient. */
+export async function findOtherDay(ctx: Ctx, appointmentId: string, doctorId: string, date: string) {
+  const { opId, result } = await ctx.once.record(FIND, null, doctorId, date, null, appointmentId)
+  const doctor = required(result.doctor, 'Doctor')
+  return { opId, doctor, known: result.known, aliases: aliasesAmong(result.ids) }
+}
+
 /** Finds the doctor of an appointment where D1’s copy has it, with the day, and claims the key. */
 export async function findNewDay(ctx: Ctx, appointmentId: string, date: string) {
   const { opId, result } = await ctx.once.record(FIND_NEW_DAY, appointmentId, date)
-  return { opId, doctor: result.doctor, known: result.known }
+  return { opId, doctor: result.doctor, known: result.known, aliases: aliasesAmong(result.ids) }
 }
 
 /** As `findDay`, with the patient whose turn it is next, as far as D1 knows. */
@@ -176,7 +201,13 @@ export async function findQueue(ctx: Ctx, doctorId: string, date: string) {
 /** Finds the patient and claims the key. */
 export async function findPatient(ctx: Ctx, wantedId: string) {
   const { opId, result } = await ctx.once.record(FIND, wantedId, null, null)
-  return { opId, patientId: required(result.patientId, 'Patient') }
+  return { opId, patient: patientIn(result) }
+}
+
+/** The record in use, and the other ids. */
+function patientIn({ patientId, ids }: Found): Person {
+  const id = required(patientId, 'Patient')
+  return { patientId: id, ...aliasesOf({ alsoKnownAs: ids.filter((other) => other !== id) }) }
 }
 
 /** Finds patient, doctor, service and what D1 knows of the day, and claims the key. */
@@ -186,10 +217,10 @@ export async function findPatientAndDay(
 ) {
   const { patient_id, doctor_id, date, service_id = null } = wanted
   const { opId, claimedAt, result } = await ctx.once.record(FIND, patient_id, doctor_id, date, service_id)
-  const patientId = required(result.patientId, 'Patient')
+  const patient = patientIn(result)
   const doctor = required(result.doctor, 'Doctor')
   const visit = visitFor(result, doctor.id, service_id)
-  return { opId, claimedAt, patientId, doctor, known: result.known, visit }
+  return { opId, claimedAt, patient, doctor, known: result.known, visit }
 }
 
 /** What a visit for the service needs. Without a service: one slot. */

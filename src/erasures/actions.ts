@@ -6,11 +6,11 @@ import { dayKey } from '../doctor-day/storage/address'
 import { logFailure } from '../lib/log'
 import { cutPage, type Page } from '../lib/page'
 import { instantOf } from '../lib/time'
+import { alreadyMerged, selectMerge } from '../merges/person'
 import { selectPatient } from '../patients/actions'
-import type { PatientRow } from '../patients/model'
 import { notFound, Problem } from '../problem'
 import { askedDaysOf } from '../recorder/client'
-import { countKept, eraseOn, selectAhead } from './days'
+import { countAppointments, eraseOn, selectAhead } from './days'
 import {
   type ErasedPatient,
   type EraseQuery,
@@ -22,7 +22,15 @@ import {
   toErased,
   toErasure,
 } from './model'
-import { eraseRecords, hasTakenEffect, markErasing, selectErasure, unmarkErasing } from './records'
+import {
+  eraseRecords,
+  hasTakenEffect,
+  markErasing,
+  selectErasure,
+  selectErasures,
+  selectRecords,
+  unmarkErasing,
+} from './records'
 import { eraseRemainder } from './remainder'
 
 /**
@@ -35,31 +43,48 @@ export async function erasePatient(ctx: Ctx, id: string, wanted: EraseQuery): Pr
   const [[patient], [known]] = await ctx.db.batch([selectPatient(ctx, id), selectErasure(ctx, id)])
   if (!patient && !known) throw notFound('Patient')
   if (!patient) await ctx.once.claim()
-  const begun = patient ? await begin(ctx, patient, wanted.cancel_ahead) : known
+  const begun = patient ? await begin(ctx, id, wanted.cancel_ahead) : known
   if (!begun) throw notFound('Patient')
   return finish(ctx, begun)
 }
 
+/** Within the time limit of a request. What is left is done by the next request of the same erasure. */
+const WORK_MS_MAX = 5_000
+
+/** Each record of the person has its own steps; a request that names any of them goes on with all. */
 async function finish(ctx: Ctx, begun: ErasureRow): Promise<Erasure> {
-  const { row, why } = await eraseRemainder(ctx, begun)
-  const [counted] = await countKept(ctx, row.patientId)
-  return toErasure(row, (counted?.count ?? 0) - row.cancelled, why)
+  const ids = [begun.patientId, ...begun.alsoKnownAs]
+  const until = Date.now() + WORK_MS_MAX
+  const rows: ErasureRow[] = []
+  let waitsFor: string | undefined
+  for (const one of ids.length > 1 ? await selectErasures(ctx, ids) : [begun]) {
+    const { row, why } = await eraseRemainder(ctx, one, until)
+    rows.push(row)
+    waitsFor ??= why
+  }
+  const [counted] = await countAppointments(ctx, ids)
+  return toErasure(begun, rows, counted?.count ?? 0, waitsFor)
 }
 
-async function begin(ctx: Ctx, patient: PatientRow, mayCancel: boolean): Promise<ErasureRow | undefined> {
-  const { id } = patient
-  await markErasing(ctx, patient)
-  const asked = await daysJustAsked(ctx, id)
-  const ahead = await selectAhead(ctx, id, today(ctx))
+async function begin(ctx: Ctx, id: string, mayCancel: boolean): Promise<ErasureRow | undefined> {
+  const [, [merge], records] = await ctx.db.batch([
+    markErasing(ctx, id),
+    selectMerge(ctx, id),
+    selectRecords(ctx, id),
+  ])
+  if (merge) throw alreadyMerged(merge.survivorId)
+  const ids = records.map((record) => record.id)
+  const asked = (await Promise.all(ids.map((one) => daysJustAsked(ctx, one)))).flat()
+  const ahead = await selectAhead(ctx, ids, today(ctx))
   const inTheWay = mayCancel ? ahead.filter(({ status }) => status === 'checked_in') : ahead
   if (inTheWay.length > 0) {
-    await unmarkErasing(ctx, id)
+    await unmarkErasing(ctx, ids)
     throw new Problem('appointments_ahead', mayCancel ? IN_THE_CLINIC : AHEAD, {
       appointments: inTheWay.map((one) => one.id),
     })
   }
   const { results } = await ctx.once.transact((op) => [
-    ...eraseRecords(ctx, patient, op, ctx.now),
+    ...eraseRecords(ctx, records, op, ctx.now),
     selectErasure(ctx, id),
   ])
   const [row] = results.at(-1) as ErasureRow[]
@@ -119,10 +144,12 @@ export async function replayErasures(ctx: Ctx, { erasures: told }: ReplayErasure
     const erasedAt = Date.parse(instantOf(erased_at))
     await daysJustAsked(ctx, id)
     const [[patient], [known]] = await ctx.db.batch([selectPatient(ctx, id), selectErasure(ctx, id)])
-    if (patient) await ctx.db.batch([...eraseRecords(ctx, patient, sql`${ctx.once.opId}`, erasedAt)])
+    if (patient) await ctx.db.batch(eraseRecords(ctx, [patient], sql`${ctx.once.opId}`, erasedAt))
     const [row] = patient ? await selectErasure(ctx, id) : [known]
     replayed.push(
-      row ? toErased((await eraseRemainder(ctx, row)).row) : { patient_id: id, erased_at, state: 'erased' },
+      row
+        ? toErased((await eraseRemainder(ctx, row, Date.now() + WORK_MS_MAX)).row)
+        : { patient_id: id, erased_at, state: 'erased' },
     )
   }
   return replayed

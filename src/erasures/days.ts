@@ -3,6 +3,7 @@ import { appointments } from '../appointments/model'
 import type { Ctx } from '../context'
 import { performOn } from '../doctor-day/client'
 import type { Refusal } from '../doctor-day/refused'
+import { aliasesOf } from '../doctor-day/state/person'
 import { dayKey } from '../doctor-day/storage/address'
 import { fieldsOn } from '../doctors/actions'
 import { doctors } from '../doctors/model'
@@ -22,7 +23,7 @@ interface Visited {
 /** A step: the next days. `refused`: one of them cannot erase now, and the erasure waits for it. */
 export async function eraseSomeDays(ctx: Ctx, row: ErasureRow): Promise<Done | { refused: Refusal }> {
   const [, ...last] = row.doneUntil ?? FIRST
-  const days = await selectVisited(ctx, row.patientId, last)
+  const days = await selectVisited(ctx, [row.patientId, ...row.alsoKnownAs], last)
   const answers = await Promise.all(days.map((day) => eraseOn(ctx, row, day)))
   const sums = { texts: 0, cancelled: 0 }
   for (const answer of answers) {
@@ -36,7 +37,11 @@ export async function eraseSomeDays(ctx: Ctx, row: ErasureRow): Promise<Done | {
 }
 
 /** A retry finds the first reply of the day: nothing is counted twice. */
-export async function eraseOn(ctx: Ctx, { patientId, opId }: ErasureRow, { doctorId, date }: Visited) {
+export async function eraseOn(
+  ctx: Ctx,
+  { patientId, opId, alsoKnownAs }: ErasureRow,
+  { doctorId, date }: Visited,
+) {
   const terms = await ctx.db
     .select(fieldsOn(date))
     .from(doctors)
@@ -49,16 +54,17 @@ export async function eraseOn(ctx: Ctx, { patientId, opId }: ErasureRow, { docto
     type: 'erase_patient',
     opening: opening(ctx, doctor, date),
     patientId,
+    ...aliasesOf({ alsoKnownAs }),
   })
 }
 
-const selectVisited = (ctx: Ctx, patientId: string, [date, doctorId]: Position): Promise<Visited[]> =>
+const selectVisited = (ctx: Ctx, ids: string[], [date, doctorId]: Position): Promise<Visited[]> =>
   ctx.db
     .selectDistinct({ date: appointments.date, doctorId: appointments.doctorId })
     .from(appointments)
     .where(
       and(
-        isOf(ctx, patientId),
+        isOf(ctx, ids),
         date === undefined
           ? undefined
           : sql`(${appointments.date}, ${appointments.doctorId}) > (${date}, ${doctorId})`,
@@ -67,22 +73,22 @@ const selectVisited = (ctx: Ctx, patientId: string, [date, doctorId]: Position):
     .orderBy(appointments.date, appointments.doctorId)
     .limit(DAYS_AT_ONCE)
 
-const isOf = (ctx: Ctx, patientId: string): SQL | undefined =>
-  and(eq(appointments.clinicId, ctx.clinic.id), eq(appointments.patientId, patientId))
+const isOf = (ctx: Ctx, ids: string[]): SQL | undefined =>
+  and(eq(appointments.clinicId, ctx.clinic.id), inArray(appointments.patientId, ids))
 
-export const countKept = (ctx: Ctx, patientId: string) =>
-  ctx.db.select({ count: sql<number>`count(*)` }).from(appointments).where(isOf(ctx, patientId))
+export const countAppointments = (ctx: Ctx, ids: string[]) =>
+  ctx.db.select({ count: sql<number>`count(*)` }).from(appointments).where(isOf(ctx, ids))
 
 const AHEAD = ['booked', 'checked_in'] as const
 
 /** Visits that have not taken place, on a date or later. */
-export const selectAhead = (ctx: Ctx, patientId: string, from: string) =>
+export const selectAhead = (ctx: Ctx, ids: string[], from: string) =>
   ctx.db
     .select({ id: appointments.id, status: appointments.status })
     .from(appointments)
     .where(
       and(
-        isOf(ctx, patientId),
+        isOf(ctx, ids),
         sql`${appointments.date} >= ${from}`,
         inArray(sql`+${appointments.status}`, [...AHEAD]),
       ),

@@ -12,6 +12,7 @@ export type Phase = (typeof PHASES)[number]
 export type Progress = [Phase, ...(string | number)[]]
 
 export const FIRST: Progress = ['days']
+export const AFTER_DAYS: Progress = ['tests']
 export type Position = (string | number)[]
 
 /** What a step has done. `until`: where the next step of this phase begins; null: the phase is complete. */
@@ -47,6 +48,8 @@ export const erasures = sqliteTable(
     events: integer('events').notNull(),
     /** The operation that registered the patient: a late retry of it registers nobody. */
     madeBy: textColumn('made_by').notNull(),
+    /** The other records of the same person, which were erased in the same step: each has its own row. */
+    alsoKnownAs: textColumn('also_known_as', { mode: 'json' }).$type<string[]>().notNull().default([]),
   },
   (t) => [
     primaryKey({ columns: [t.clinicId, t.patientId] }),
@@ -54,6 +57,9 @@ export const erasures = sqliteTable(
     index('erasures_made_by').on(t.clinicId, t.madeBy),
   ],
 )
+
+/** An erasure that has begun ends or is given up within this time. */
+export const ERASING_MS = 60_000
 
 /** `cancel_ahead`: appointments from today on are cancelled; without it they stop the erasure. */
 export const EraseQuery = v.object({
@@ -91,21 +97,31 @@ export type ErasureRow = typeof erasures.$inferSelect
 
 const stateOf = ({ state }: ErasureRow) => (state === 'erased' ? state : 'erasing')
 
-export const toErasure = (row: ErasureRow, kept: number, waitsFor?: string): Erasure => ({
-  patient_id: row.patientId,
-  erased_at: iso(row.erasedAt),
-  state: stateOf(row),
-  ...(waitsFor && { waits_for: waitsFor }),
-  erased: {
-    fields: row.fields,
-    texts: row.texts,
-    staged_rows: row.stagedRows,
-    tests: row.tests,
-    events: row.events,
-  },
-  appointments_cancelled: row.cancelled,
-  appointments_kept: kept,
-})
+/** `rows`: of all records of the person. `appointments`: all of them, also those that were cancelled. */
+export function toErasure(
+  { patientId, erasedAt }: ErasureRow,
+  rows: ErasureRow[],
+  appointments: number,
+  waitsFor?: string,
+): Erasure {
+  const sum = (field: 'texts' | 'stagedRows' | 'tests' | 'events' | 'cancelled') =>
+    rows.reduce((total, row) => total + row[field], 0)
+  return {
+    patient_id: patientId,
+    erased_at: iso(erasedAt),
+    state: rows.every((row) => row.state === 'erased') ? 'erased' : 'erasing',
+    ...(waitsFor && { waits_for: waitsFor }),
+    erased: {
+      fields: [...new Set(rows.flatMap(({ fields }) => fields))],
+      texts: sum('texts'),
+      staged_rows: sum('stagedRows'),
+      tests: sum('tests'),
+      events: sum('events'),
+    },
+    appointments_cancelled: sum('cancelled'),
+    appointments_kept: appointments - sum('cancelled'),
+  }
+}
 
 /** Whoever was erased, and when. */
 export const ErasedPatient = component('ErasedPatient', {

@@ -1,44 +1,70 @@
-import { and, eq, ne, type SQL, sql } from 'drizzle-orm'
+import { and, desc, eq, inArray, ne, or, type SQL, sql } from 'drizzle-orm'
 import { audited } from '../audit/model'
 import type { Ctx } from '../context'
 import { stagedRows } from '../imports/model'
 import { FOLDING } from '../lib/folding'
+import { mergedPatients } from '../merges/model'
 import { isPatient, passOn } from '../patients/actions'
 import { type PatientRow, patients } from '../patients/model'
 import { blank, zeros } from './in-place'
-import { erasures } from './model'
+import { AFTER_DAYS, erasures } from './model'
 
-/** How the record of a patient leaves D1: each text is written over in place first, and deleted then. */
-export const eraseRecords = (ctx: Ctx, before: PatientRow, op: SQL<string>, erasedAt: number) =>
-  [
-    overwriteStagedRows(ctx, before),
-    insertErasure(ctx, before, op, erasedAt),
-    audited(ctx, 'patient.erased', before.id),
-    overwritePatient(ctx, before.id),
-    ctx.db.delete(patients).where(isPatient(ctx, before.id)),
-    passOn(ctx, before.phone, sql`true`),
+/** How the records of a person leave D1: each text is written over in place first, and deleted then. */
+export function eraseRecords(ctx: Ctx, records: PatientRow[], op: SQL<string>, erasedAt: number) {
+  const ids = records.map(({ id }) => id)
+  return [
+    deleteMerges(ctx, ids),
+    ...records.flatMap((before) => [
+      overwriteStagedRows(ctx, before),
+      insertErasure(ctx, before, ids, op, erasedAt),
+      audited(ctx, 'patient.erased', before.id),
+      overwritePatient(ctx, before.id),
+      ctx.db.delete(patients).where(isPatient(ctx, before.id)),
+    ]),
+    // Only now: the row of a patient who gets a phone grows, which leaves its bytes in the file.
+    ...[...new Set(records.map(({ phone }) => phone))].map((phone) => passOn(ctx, phone, sql`true`)),
   ] as const
+}
 
-/** Directly after the statement whose rows it counts. Of two requests at once, one finds the patient. */
-const insertErasure = (ctx: Ctx, before: PatientRow, op: SQL<string>, erasedAt: number) =>
+const deleteMerges = (ctx: Ctx, ids: string[]) =>
+  ctx.db
+    .delete(mergedPatients)
+    .where(
+      and(
+        eq(mergedPatients.clinicId, ctx.clinic.id),
+        or(inArray(mergedPatients.oldId, ids), inArray(mergedPatients.survivorId, ids)),
+      ),
+    )
+
+/**
+ * Directly after the statement whose rows it counts. Of two requests at once, one finds the patient. The first
+ * record of a person erases the days of all of them, so that no text is counted twice.
+ */
+const insertErasure = (ctx: Ctx, before: PatientRow, ids: string[], op: SQL<string>, erasedAt: number) =>
   ctx.db
     .insert(erasures)
     .select(
       sql`SELECT ${ctx.clinic.id}, ${before.id}, ${erasedAt}, ${op}, 'erasing',
-        ${JSON.stringify(fieldsOf(before))}, changes(), 0, 0, NULL, ${calledBy(ctx, before)}, 0, 0,
-        ${before.opId} FROM patients WHERE ${isPatient(ctx, before.id)}`,
+        ${JSON.stringify(fieldsOf(before))}, changes(), 0, 0,
+        ${before.id === ids[0] ? null : JSON.stringify(AFTER_DAYS)}, ${calledBy(ctx, before)}, 0, 0,
+        ${before.opId}, ${JSON.stringify(ids.filter((id) => id !== before.id))}
+        FROM patients WHERE ${isPatient(ctx, before.id)}`,
     )
     .onConflictDoUpdate({
       target: [erasures.clinicId, erasures.patientId],
       set: {
-        ...{ opId: op, state: 'erasing', doneUntil: null, erasedAt },
+        ...{ opId: op, state: 'erasing', doneUntil: said('done_until'), erasedAt },
         ...{ fields: said('fields'), calledBy: said('called_by'), stagedRows: said('staged_rows') },
+        alsoKnownAs: said('also_known_as'),
       },
     })
 
 const said = (column: string) => sql.raw(`excluded.${column}`)
 
-/** Its id, and its identifiers but for those that another patient has in another system. */
+/**
+ * Its id, and its identifiers but for those that another patient has in another system. Of two records of one
+ * person that have the same value, the one that is erased last has it alone by then.
+ */
 const calledBy = (ctx: Ctx, { id, identifiers }: PatientRow): SQL => sql`(
   SELECT json_group_array(DISTINCT lower(value)) FROM json_each(${JSON.stringify([
     id,
@@ -128,26 +154,39 @@ export const hasTakenEffect = ne(erasures.state, 'begun')
 const isErasureOf = (ctx: Ctx, id: string) =>
   and(eq(erasures.clinicId, ctx.clinic.id), eq(erasures.patientId, id))
 
+/** Of these records of one person. */
+export const selectErasures = (ctx: Ctx, ids: string[]) =>
+  ctx.db
+    .select()
+    .from(erasures)
+    .where(and(eq(erasures.clinicId, ctx.clinic.id), inArray(erasures.patientId, ids), hasTakenEffect))
+
+/** The record in use, then those that were merged into it. */
+export const selectRecords = (ctx: Ctx, id: string) =>
+  ctx.db
+    .select()
+    .from(patients)
+    .where(and(eq(patients.clinicId, ctx.clinic.id), sql`${patients.id} IN ${idsWith(ctx, id)}`))
+    .orderBy(desc(eq(patients.id, id)))
+
+/** None of a record that was merged into another one. */
+const idsWith = (ctx: Ctx, id: string): SQL => sql`(
+  SELECT ${id} WHERE NOT EXISTS (SELECT 1 FROM merged_patients
+    WHERE clinic_id = ${ctx.clinic.id} AND old_id = ${id})
+  UNION SELECT old_id FROM merged_patients WHERE clinic_id = ${ctx.clinic.id} AND survivor_id = ${id})`
+
 /**
- * No new request finds the patient from now on, for a minute: finding.ts. The mark is no column of the
- * patient, whose row would grow, and so leave its bytes in the file.
+ * No new request finds the person from now on, for a minute: finding.ts; nor is a record merged with one of
+ * these. The mark is no column of the patient, whose row would grow, and so leave its bytes in the file.
  */
-export const markErasing = (ctx: Ctx, { id, opId }: PatientRow) =>
+export const markErasing = (ctx: Ctx, id: string) =>
   ctx.db
     .insert(erasures)
-    .values({
-      ...{ clinicId: ctx.clinic.id, patientId: id, erasedAt: ctx.now, opId: ctx.once.opId, state: 'begun' },
-      ...{
-        fields: [],
-        stagedRows: 0,
-        texts: 0,
-        cancelled: 0,
-        calledBy: [],
-        tests: 0,
-        events: 0,
-        madeBy: opId,
-      },
-    })
+    .select(
+      sql`SELECT clinic_id, id, ${ctx.now}, ${ctx.once.opId}, 'begun', '[]', 0, 0, 0, NULL, '[]', 0, 0,
+          op_id, '[]'
+        FROM patients WHERE clinic_id = ${ctx.clinic.id} AND id IN ${idsWith(ctx, id)}`,
+    )
     .onConflictDoUpdate({
       target: [erasures.clinicId, erasures.patientId],
       set: { erasedAt: ctx.now },
@@ -155,5 +194,13 @@ export const markErasing = (ctx: Ctx, { id, opId }: PatientRow) =>
     })
 
 /** The visits ahead have stopped it. */
-export const unmarkErasing = (ctx: Ctx, id: string) =>
-  ctx.db.delete(erasures).where(and(isErasureOf(ctx, id), eq(erasures.state, 'begun')))
+export const unmarkErasing = (ctx: Ctx, ids: string[]) =>
+  ctx.db
+    .delete(erasures)
+    .where(
+      and(
+        eq(erasures.clinicId, ctx.clinic.id),
+        inArray(erasures.patientId, ids),
+        eq(erasures.state, 'begun'),
+      ),
+    )

@@ -11,7 +11,7 @@ export const erasing = resource().delete(
     [200, 202],
     Erasure,
   ),
-  refuses('not_found', 'appointments_ahead', 'idempotency_key_reused'),
+  refuses('not_found', 'patient_merged', 'appointments_ahead', 'idempotency_key_reused'),
   needs('patients:erase'),
   query(EraseQuery),
   async (c) => {

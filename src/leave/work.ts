@@ -13,6 +13,7 @@ import { type Db, databaseOf } from '../lib/db'
 import { logFailure } from '../lib/log'
 import { withTimeout } from '../lib/outage'
 import { SECOND_MS } from '../lib/time'
+import { aliasesIn, selectAliases } from '../merges/person'
 import { Problem } from '../problem'
 import { dateAfter } from '../slots/model'
 import { IS_TO_TELL, type LeaveRow, leaveDays, leaves, type Outcome } from './model'
@@ -130,11 +131,12 @@ async function tell(place: Place, leave: LeaveRow, dateRow: DateRow): Promise<vo
   const { doctorId, date } = dateRow
   const { doctorId: toId, daysLater } = leave.moveTo ?? { doctorId: null, daysLater: 0 }
   const [toDoctorId, toDate] = [toId ?? doctorId, dateAfter(date, daysLater)]
-  const [[doctor], [toDoctor], [known = null], [toKnown = null]] = await db.batch([
+  const [[doctor], [toDoctor], [known = null], [toKnown = null], aliases] = await db.batch([
     selectDoctor(place, doctorId, date),
     selectDoctor(place, toDoctorId, toDate),
     selectKnown(place, doctorId, date),
     selectKnown(place, toDoctorId, toDate),
+    selectAliases(place, doctorId, date),
   ])
   if (!doctor || !toDoctor) throw new Error('A doctor of a leave is gone')
   const wanted = {
@@ -145,6 +147,7 @@ async function tell(place: Place, leave: LeaveRow, dateRow: DateRow): Promise<vo
     moveTo: leave.moveTo ? opening(place, toDoctor, toDate) : null,
     leave: { id: leave.id, since: leave.createdAt, until: Date.now() + DAY_MS_MAX },
     known: toKnown,
+    aliases: aliasesIn(aliases),
   } as const
   const told = declareOn(
     env,

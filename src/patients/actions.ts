@@ -1,4 +1,5 @@
 import { and, asc, desc, eq, not, type SQL, sql } from 'drizzle-orm'
+import { alias } from 'drizzle-orm/sqlite-core'
 import { today } from '../access/actions'
 import { audited } from '../audit/model'
 import type { Ctx } from '../context'
@@ -6,6 +7,7 @@ import { namesOf } from '../doctor-day/readers/sockets'
 import { invalid } from '../http/failure'
 import { FOLDING, foldName } from '../lib/folding'
 import { phoneFault, toE164 } from '../lib/phone'
+import { survivorOf } from '../merges/model'
 import { notFound, Problem } from '../problem'
 import { birthFault, storedAge } from './birth'
 import { differs } from './differs'
@@ -31,9 +33,9 @@ interface Registered extends Versioned {
 
 /**
  * The same name on the same phone is the same patient, however it is written (`foldName`): then the existing
- * patient is returned, unchanged, and `created` is false. Another name on a known phone is refused unless the
- * request has `shared_phone`. With it, the same name with another age, birth date or gender is another
- * patient too. A new patient cannot have the identifier of another one.
+ * patient is returned, unchanged, and `created` is false. Of a merged record it is the one in use. Another
+ * name on a known phone is refused unless the request has `shared_phone`. With it, the same name with another
+ * age, birth date or gender is another patient too. A new patient cannot have the identifier of another one.
  */
 export async function registerPatient(ctx: Ctx, wanted: NewPatient): Promise<Registered> {
   const phone = toE164(wanted.phone, ctx.clinic.country)
@@ -49,7 +51,7 @@ export async function registerPatient(ctx: Ctx, wanted: NewPatient): Promise<Reg
 /**
  * One transaction decides. It inserts nothing while names on the phone are folded by an older rule. A patient
  * has the id of the operation that registered them, and who was known is kept with the key: so a retry finds
- * the patient of the first answer, also under another name or phone by then.
+ * the patient of the first answer, also under another name or phone by then, or merged into another record.
  */
 async function insertOrFind(ctx: Ctx, wanted: NewPatient, phone: string) {
   const [nameFolded, genderFolded] = [foldName(wanted.name), foldGender(wanted.gender)]
@@ -68,10 +70,7 @@ async function insertOrFind(ctx: Ctx, wanted: NewPatient, phone: string) {
   const isFree = hasIdentifiers
     ? sql`AND NOT ${isIdentifierTaken(ctx.clinic.id, identifiers, NOBODY)}`
     : sql``
-  const found = ctx.db
-    .select()
-    .from(patients)
-    .where(isSame)
+  const found = selectInUse(ctx, isSame)
     .orderBy(
       desc(sql`${patients.opId} = ${ctx.once.opId}`),
       isOther,
@@ -94,18 +93,21 @@ async function insertOrFind(ctx: Ctx, wanted: NewPatient, phone: string) {
           AND ${ctx.once.isUnanswered(op)} AND (${op} = ${ctx.once.opId} OR NOT ${isErased(ctx, op)})`)
       .onConflictDoNothing(),
     audited(ctx, 'patient.registered', op),
-    ctx.once.keep(sql`SELECT id FROM ${found}`, sql`changes() = 0 AND NOT EXISTS ${outdated}`),
+    ctx.once.keep(sql`SELECT own_id FROM ${found}`, sql`changes() = 0 AND NOT EXISTS ${outdated}`),
     found,
     outdated,
   ])
-  const [earlier] = replayed ? await selectPatient(ctx, reply ?? opId) : []
+  const [earlier] = replayed ? await selectInUse(ctx, isPatient(ctx, reply ?? opId)) : []
   // Who was known then has been erased since.
   if (replayed && reply !== null && !earlier) throw notFound('Patient')
-  const patient = earlier ?? results[3][0]
-  if (!patient) return { outdated: results[4] }
-  const versioned = toVersioned(patient, today(ctx))
-  const created = patient.opId === opId
-  const registered = { ...versioned, created, differs: differs(wanted, versioned.patient) }
+  const one = earlier ?? results[3][0]
+  if (!one) return { outdated: results[4] }
+  const versioned = toVersioned(one.inUse, today(ctx))
+  const created = one.opId === opId
+  const { name, phone: ownPhone } = one.inUse
+  // A patient may have another name or phone since: by these the request means the same one.
+  const means = one.ownId === one.inUse.id ? { name, phone: ownPhone } : { phone }
+  const registered = { ...versioned, created, differs: differs({ ...wanted, ...means }, versioned.patient) }
   return { registered, outdated: earlier ? [] : results[4] }
 }
 
@@ -118,20 +120,39 @@ const isErased = (ctx: Ctx, op: SQL) =>
 export async function findPatient(ctx: Ctx, wanted: FindPatient): Promise<Patient | null> {
   const phone = toE164(wanted.phone, ctx.clinic.country)
   if (phone === null) return null
-  const [patient] = await ctx.db
-    .select()
-    .from(patients)
-    .where(and(eq(patients.clinicId, ctx.clinic.id), eq(patients.phone, phone)))
-    .orderBy(asc(patients.createdAt), asc(patients.id))
-    .limit(1)
-  return patient ? toPatient(patient, today(ctx)) : null
+  const hasPhone = and(eq(patients.clinicId, ctx.clinic.id), eq(patients.phone, phone))
+  const [found] = await selectInUse(ctx, hasPhone).orderBy(asc(patients.createdAt), asc(patients.id)).limit(1)
+  return found ? toPatient(found.inUse, today(ctx)) : null
 }
 
-export async function getPatient(ctx: Ctx, id: string): Promise<Versioned> {
-  const [patient] = await selectPatient(ctx, id)
-  if (!patient) throw notFound('Patient')
-  return toVersioned(patient, today(ctx))
+/** `mergedInto`: the id of the record in use, where the one that was asked for was merged into it. */
+export async function getPatient(ctx: Ctx, id: string): Promise<Versioned & { mergedInto: string | null }> {
+  const [found] = await selectInUse(ctx, isPatient(ctx, id))
+  if (!found) throw notFound('Patient')
+  const { inUse } = found
+  return { ...toVersioned(inUse, today(ctx)), mergedInto: inUse.id === id ? null : inUse.id }
 }
+
+const inUse = alias(patients, 'in_use')
+
+/**
+ * Of each record the one in use: itself, or the one that it was merged into. In a batch, drizzle takes two
+ * columns of one name for one.
+ */
+const selectInUse = (ctx: Ctx, which: SQL | undefined) =>
+  ctx.db
+    .select({
+      inUse,
+      ownId: sql<string>`${patients.id}`.as('own_id'),
+      opId: sql<string>`${patients.opId}`.as('own_op'),
+    })
+    .from(patients)
+    .innerJoin(
+      inUse,
+      sql`${inUse.id} = ${survivorOf(ctx.clinic.id, sql`${patients.id}`)}
+        AND +${inUse.clinicId} = ${ctx.clinic.id}`,
+    )
+    .where(which)
 
 export const selectPatient = (ctx: Ctx, id: string) =>
   ctx.db.select().from(patients).where(isPatient(ctx, id))
@@ -195,25 +216,29 @@ const NOBODY = ''
 export async function refuseTaken(ctx: Ctx, identifiers: Identifier[], ownId: string): Promise<void> {
   if (identifiers.length === 0) return
   const isTaken = isIdentifierTaken(ctx.clinic.id, identifiers, ownId)
-  const { taken } = await ctx.db.get<{ taken: number }>(sql`SELECT ${isTaken} AS taken`)
-  if (taken)
-    throw new Problem(
-      'identifier_in_use',
-      'Another patient has one of these identifiers; look that patient up, or correct the identifier',
-    )
+  const isMerged = sql`AND ${survivorOf(ctx.clinic.id, sql`i.patient_id`)} = ${ownId}`
+  const isOwn = isIdentifierTaken(ctx.clinic.id, identifiers, ownId, isMerged)
+  const { taken, own } = await ctx.db.get<{ taken: number; own: number }>(
+    sql`SELECT ${isTaken} AS taken, ${isOwn} AS own`,
+  )
+  if (taken) throw new Problem('identifier_in_use', own ? OF_MERGED : OF_ANOTHER)
 }
 
-/** Those of the ids that are patients of the clinic, in one query. */
+const OF_ANOTHER =
+  'Another patient has one of these identifiers; look that patient up, or correct the identifier'
+const OF_MERGED =
+  'A record that was merged into this one has one of these identifiers, so it is found; leave it out'
+
+/** Those of the ids that are patients of the clinic, each with the record in use, in one query. */
 export async function patientsById(ctx: Ctx, ids: string[]): Promise<Map<string, PatientRow>> {
   if (ids.length === 0) return new Map()
   const rows = await ctx.db
-    .select()
-    .from(patients)
+    .select({ asked: sql<string>`asked.value`, row: patients })
+    .from(sql`json_each(${JSON.stringify(ids)}) AS asked`)
+    .crossJoin(patients)
     .where(
-      and(
-        sql`+${patients.clinicId} = ${ctx.clinic.id}`,
-        sql`${patients.id} IN (SELECT value FROM json_each(${JSON.stringify(ids)}))`,
-      ),
+      sql`${patients.id} = ${survivorOf(ctx.clinic.id, sql`asked.value`)}
+        AND +${patients.clinicId} = ${ctx.clinic.id}`,
     )
-  return new Map(rows.map((row) => [row.id, row]))
+  return new Map(rows.map(({ asked, row }) => [asked, row]))
 }

@@ -5,6 +5,8 @@ import type { Ctx } from '../context'
 import { invalid } from '../http/failure'
 import { FOLDING, foldName } from '../lib/folding'
 import { toE164 } from '../lib/phone'
+import { survivorOf } from '../merges/model'
+import { alreadyMerged, selectMerge } from '../merges/person'
 import { notFound, Problem } from '../problem'
 import { badPhone, ifUnowned, isPatient, passOn, refuseTaken, selectPatient } from './actions'
 import { birthFault, storedAge } from './birth'
@@ -13,7 +15,8 @@ import { type ChangePatient, etagOf, type PatientRow, patients, toVersioned, typ
 import { isIdentifierTaken } from './search'
 
 /**
- * Changes a record as it was when the caller read it: `ifMatch` is the ETag of that answer. A patient cannot
+ * Changes a record as it was when the caller read it: `ifMatch` is the ETag of that answer. A record that was
+ * merged into another one stays as it is. A patient cannot
  * take the phone of another one unless they share it, and two patients of one phone do not become one name.
  * A retry gets the record as it is by then.
  */
@@ -37,7 +40,7 @@ export async function changePatient(
         .update(patients)
         .set({
           ...after,
-          ...placeOf(ctx, before, after, wanted.shared_phone),
+          ...placeOf(ctx, before, after),
           folding: FOLDING,
           version: sql`${patients.version} + 1`,
           changeOp: op,
@@ -47,6 +50,7 @@ export async function changePatient(
             isPatient(ctx, id),
             eq(patients.version, isRead && !fault ? before.version : NO_VERSION),
             isFirst,
+            sql`NOT EXISTS ${selectMerge(ctx, id)}`,
             sql`NOT ${isTaken(ctx, before, after, wanted.shared_phone)}`,
             identifiers.length === 0
               ? undefined
@@ -56,12 +60,14 @@ export async function changePatient(
       audited(ctx, 'patient.changed', id),
       passOn(ctx, before.phone, isFirst),
       selectPatient(ctx, id),
+      selectMerge(ctx, id),
       ctx.once.keep(sql`SELECT 'changed' FROM patients WHERE ${isPatient(ctx, id)} AND change_op = ${op}`),
     ]
   })
-  const [row] = results[3]
+  const [[row], [merge]] = [results[3], results[4]]
   if (!row) throw notFound('Patient')
   if (row.changeOp === opId || reply !== null) return toVersioned(row, today(ctx))
+  if (merge) throw alreadyMerged(merge.survivorId)
   if (!isRead || row.version !== before.version) throw new Problem('record_changed', CHANGED)
   if (fault) throw invalid([fault])
   await refuseTaken(ctx, identifiers, id)
@@ -112,22 +118,25 @@ function changed(ctx: Ctx, before: PatientRow, wanted: ChangePatient) {
   }
 }
 
-type Person = ReturnType<typeof changed>
+type Changed = ReturnType<typeof changed>
 
 /** What the unique indexes of patients need of one who has another name or phone from now on. */
-function placeOf(ctx: Ctx, before: PatientRow, after: Person, isShared: boolean) {
+function placeOf(ctx: Ctx, before: PatientRow, after: Changed) {
   if (after.phone === before.phone && after.nameFolded === before.nameFolded) return {}
   const namesake = sql<number>`(SELECT coalesce(max(q.namesake) + 1, 0) FROM patients q
     WHERE ${isNamed(ctx, after)} AND q.id <> ${before.id})`
   if (after.phone === before.phone) return { namesake }
-  return { namesake, phoneOwner: isShared ? ifUnowned(ctx, after.phone) : after.phone }
+  return { namesake, phoneOwner: ifUnowned(ctx, after.phone) }
 }
 
-const isNamed = (ctx: Ctx, { phone, nameFolded }: Person) =>
+const isNamed = (ctx: Ctx, { phone, nameFolded }: Changed) =>
   sql`q.clinic_id = ${ctx.clinic.id} AND q.phone = ${phone} AND q.name_folded = ${nameFolded}`
 
-/** Whether another patient has the new phone, or could no longer be told from this one. */
-function isTaken(ctx: Ctx, before: PatientRow, after: Person, isShared: boolean): SQL {
+/**
+ * Whether another patient has the new phone, or could no longer be told from this one. Records that were
+ * merged into this one are no other patient.
+ */
+function isTaken(ctx: Ctx, before: PatientRow, after: Changed, isShared: boolean): SQL {
   const isMoved = after.phone !== before.phone
   const isRenamed = after.nameFolded !== before.nameFolded
   const isCorrected =
@@ -142,5 +151,6 @@ function isTaken(ctx: Ctx, before: PatientRow, after: Person, isShared: boolean)
   const isAlike = isRenamed && !isShared ? isNamesake : sql`${isNamesake} AND NOT ${isOther}`
   const hasPhone = sql`q.clinic_id = ${ctx.clinic.id} AND q.phone = ${after.phone}`
   const condition = isMoved && !isShared ? hasPhone : isAlike
-  return sql`EXISTS (SELECT 1 FROM patients q WHERE ${condition} AND q.id <> ${before.id})`
+  const isOthers = sql`${survivorOf(ctx.clinic.id, sql`q.id`)} <> ${before.id}`
+  return sql`EXISTS (SELECT 1 FROM patients q WHERE ${condition} AND ${isOthers})`
 }

@@ -1,11 +1,12 @@
-import { asc, sql } from 'drizzle-orm'
+import { and, asc, eq, sql } from 'drizzle-orm'
 import * as v from 'valibot'
 import { today } from '../access/actions'
 import type { Ctx } from '../context'
 import { cursor, limit, PAGE_MAX, type Page, writeCursor } from '../lib/page'
 import { component, maxCharacters, safeText, text } from '../lib/schema'
+import { mergedPatients } from '../merges/model'
 import { BirthDate, type Patient, type PatientRow, patientIdentifiers, patients, toPatient } from './model'
-import { fits, identifiersIn, type Meant, matchOf, meantBy } from './search'
+import { fits, fitsAll, identifiersIn, type Meant, matchOf, meantBy } from './search'
 
 const Q_WORDS_MAX = 20
 
@@ -56,10 +57,14 @@ const readMost = (size: number): number => size + 1 + Math.ceil(size / 4)
 /** As many systems can give the same value to different patients. */
 const IDENTIFIED_MAX = 100
 
-/** A patient, and the row: patients are listed in the order of their rows, which is that of registration. */
-interface Candidate {
+/**
+ * A patient, and the row: patients are listed in the order of their rows, which is that of registration.
+ * `survivorId`: into which record it was merged.
+ */
+export interface Candidate {
   patient: PatientRow
   place: number
+  survivorId: string | null
 }
 
 /** The cursor is the id of a patient: the number of a row would tell how many patients other clinics have. */
@@ -72,15 +77,60 @@ export async function listPatients(ctx: Ctx, wanted: ListPatients): Promise<Page
   const read = [...new Map([...found, ...identified].map((one) => [one.place, one])).values()]
     .filter(({ place }) => place <= end)
     .sort((one, other) => one.place - other.place)
-  const fitting = read.filter(({ patient }) => fits(patient, meant))
+  const fitting = await inUse(
+    ctx,
+    read.filter(({ patient }) => fits(patient, meant)),
+    meant,
+  )
   const page = fitting.slice(0, wanted.limit)
   const last = fitting.length > page.length ? page.at(-1) : isCut ? read.at(-1) : undefined
   const date = today(ctx)
   return {
-    rows: page.map(({ patient }) => toPatient(patient, date)),
+    rows: page.map(({ shown }) => toPatient(shown, date)),
     next: last ? writeCursor([last.patient.id]) : null,
   }
 }
+
+/**
+ * Of a merged record the one in use is shown, so that an old name or phone finds the patient. Each is
+ * shown once: in its own place if it fits itself, or else in that of the first old record that fits.
+ */
+async function inUse(
+  ctx: Ctx,
+  fitting: Candidate[],
+  meant: Meant,
+): Promise<(Candidate & { shown: PatientRow })[]> {
+  const own = fitting.filter(({ survivorId }) => survivorId === null)
+  const merged = fitting.flatMap(({ survivorId }) => survivorId ?? [])
+  const people = merged.length > 0 && !fitsAll(meant) ? await selectPeople(ctx, merged) : []
+  const bySurvivor = Map.groupBy(people, ({ patient, survivorId }) => survivorId ?? patient.id)
+  const ofMerged = [...bySurvivor.values()].flatMap((person) => {
+    const first = person.find(({ patient }) => fits(patient, meant))
+    const shown = person.find(({ survivorId }) => survivorId === null)?.patient
+    const isHere = fitting.some(({ place }) => place === first?.place)
+    return first?.survivorId && shown && isHere ? [{ ...first, shown }] : []
+  })
+  return [...own.map((one) => ({ ...one, shown: one.patient })), ...ofMerged].sort(
+    (one, other) => one.place - other.place,
+  )
+}
+
+/** All records of these people, those in use first, and the others in the order of their places. */
+const selectPeople = (ctx: Ctx, survivorIds: string[]) => {
+  const wanted = sql`(SELECT value FROM json_each(${JSON.stringify([...new Set(survivorIds)])}))`
+  const ids = sql`(SELECT value AS id FROM json_each(${JSON.stringify([...new Set(survivorIds)])})
+    UNION ALL SELECT m.old_id FROM merged_patients m
+      WHERE m.clinic_id = ${ctx.clinic.id} AND m.survivor_id IN ${wanted}) AS wanted`
+  return ctx.db
+    .select(CANDIDATE)
+    .from(ids)
+    .crossJoin(patients)
+    .leftJoin(mergedPatients, isMergedOf(ctx))
+    .where(sql`${patients.id} = wanted.id AND +${patients.clinicId} = ${ctx.clinic.id}`)
+    .then((people) => people.sort((one, other) => rank(one) - rank(other)))
+}
+
+const rank = ({ survivorId, place }: Candidate): number => (survivorId === null ? 0 : place)
 
 /** Those whom the index finds, and those whom an identifier does. */
 async function candidatesOf(
@@ -94,7 +144,14 @@ async function candidatesOf(
   return named.length === 0 ? [await found, []] : ctx.db.batch([found, selectIdentified(ctx, named, wanted)])
 }
 
-const CANDIDATE = { patient: patients, place: sql<number>`patients.rowid` }
+export const CANDIDATE = {
+  patient: patients,
+  place: sql<number>`patients.rowid`,
+  survivorId: mergedPatients.survivorId,
+}
+
+export const isMergedOf = (ctx: Ctx) =>
+  and(eq(mergedPatients.clinicId, ctx.clinic.id), eq(mergedPatients.oldId, patients.id))
 
 /** FTS5 begins at a row only if its number is an integer, and numbers of JavaScript are none. */
 const startOf = (ctx: Ctx, { cursor: after }: ListPatients) =>
@@ -103,11 +160,12 @@ const startOf = (ctx: Ctx, { cursor: after }: ListPatients) =>
     : sql`(SELECT s.rowid FROM patients s WHERE s.id = ${after[0]} AND s.clinic_id = ${ctx.clinic.id})`
 
 /** The cross join reads the index first; the plus keeps SQLite from reading the clinic instead. */
-const selectFound = (ctx: Ctx, meant: Meant, wanted: ListPatients) =>
+export const selectFound = (ctx: Ctx, meant: Meant, wanted: ListPatients) =>
   ctx.db
     .select(CANDIDATE)
     .from(sql`patients_search`)
     .crossJoin(patients)
+    .leftJoin(mergedPatients, isMergedOf(ctx))
     .where(
       sql`patients_search MATCH ${matchOf(ctx.clinic.id, meant)}
         AND patients_search.rowid > ${startOf(ctx, wanted)}
@@ -121,6 +179,7 @@ const selectIdentified = (ctx: Ctx, named: string[], wanted: ListPatients) =>
     .select(CANDIDATE)
     .from(patientIdentifiers)
     .crossJoin(patients)
+    .leftJoin(mergedPatients, isMergedOf(ctx))
     .where(
       sql`patient_identifiers.clinic_id = ${ctx.clinic.id}
         AND patient_identifiers.lower_value IN (SELECT value FROM json_each(${JSON.stringify(named)}))

@@ -204,6 +204,9 @@ export type Patient = v.InferOutput<typeof Patient>
 /** A patient who was registered before, unchanged. `differs`: the fields that the request says otherwise. */
 export const KnownPatient = component('KnownPatient', { ...PATIENT, differs: v.array(v.string()) })
 
+/** The record in use of a patient whose record was merged into it, asked for by the old id. */
+export const MergedPatient = component('MergedPatient', { ...PATIENT, merged_into: v.string() })
+
 /** What a key without `patients:read` gets. */
 export const RegisteredPatient = component('RegisteredPatient', { id: v.string(), created: v.boolean() })
 

@@ -18,7 +18,15 @@ import { findPatient, getPatient, registerPatient } from './actions'
 import { changePatient } from './change'
 import { ListPatients, listPatients, SearchPatients } from './finding'
 import { PATIENT_WORDS, PATIENTS } from './import'
-import { ChangePatient, FindPatient, KnownPatient, NewPatient, Patient, RegisteredPatient } from './model'
+import {
+  ChangePatient,
+  FindPatient,
+  KnownPatient,
+  MergedPatient,
+  NewPatient,
+  Patient,
+  RegisteredPatient,
+} from './model'
 
 const paged = documents({
   description:
@@ -88,14 +96,19 @@ export const patients = resource()
   )
   .get(
     '/:id',
-    doc('Get a patient', 200, Patient),
+    doc(
+      'Get a patient; by the id of a merged record the one in use, whose id is merged_into',
+      200,
+      v.union([MergedPatient, Patient]),
+    ),
     refuses('not_found'),
     needs('patients:read'),
     noQuery('contract'),
     async (c) => {
-      const { patient, etag } = await getPatient(c.var.ctx, c.req.param('id'))
+      const { patient, etag, mergedInto } = await getPatient(c.var.ctx, c.req.param('id'))
       withEtag(c, etag)
-      return reply(c, Patient, patient)
+      if (mergedInto === null) return reply(c, Patient, patient)
+      return reply(c, MergedPatient, { ...patient, merged_into: mergedInto })
     },
   )
   .patch(
@@ -103,7 +116,7 @@ export const patients = resource()
     doc('Change a patient', 200, Patient),
     refuses(
       ...(['not_found', 'if_match_required', 'record_changed', 'idempotency_key_reused'] as const),
-      ...(['phone_in_use', 'identifier_in_use'] as const),
+      ...(['phone_in_use', 'identifier_in_use', 'patient_merged'] as const),
     ),
     needs('patients:write', 'patients:read'),
     ifMatch.documented,

@@ -156,6 +156,10 @@ function bornTerm(date: string): string {
   return BORN + asCharacter(year) + asCharacter(month * 32 + day)
 }
 
+/** Whether nothing is searched for. */
+export const fitsAll = ({ units, whole, phone, birthDate, identifier }: Meant): boolean =>
+  units.length === 0 && [whole, phone, birthDate, identifier].every((asked) => asked === null)
+
 /** In lower case, the identifiers that a text names: itself as a whole, and its words. */
 export function identifiersIn({ text, units, identifier }: Meant): string[] {
   if (identifier) return [identifier.value]
@@ -198,13 +202,14 @@ const hasIdentifier = ({ identifiers }: PatientRow, value: string, system = ''):
     (one: Identifier) => lower(one.value) === value && (system || one.system) === one.system,
   )
 
-/** Whether another patient of the clinic has one of these identifiers. */
+/** Whether another patient of the clinic has one of these identifiers. `more`: a condition on it, as `i`. */
 export const isIdentifierTaken = (
   clinicId: string,
   identifiers: Identifier[],
   ownId: string,
+  more = sql``,
 ): SQL => sql`EXISTS (
   SELECT 1 FROM patient_identifiers i JOIN json_each(${JSON.stringify(identifiers)}) said
     ON i.clinic_id = ${clinicId} AND i.lower_value = lower(said.value->>'value')
       AND i.system = said.value->>'system' AND i.value = said.value->>'value'
-  WHERE i.patient_id <> ${ownId})`
+  WHERE i.patient_id <> ${ownId} ${more})`

@@ -2,6 +2,7 @@ import { logFailure } from '../../lib/log'
 import type { Answer, Command, CommandOf, MoveReply, Operation, ReplyTo } from '../commands'
 import { isTransient } from '../rules/facts'
 import type { Appointment, DayIdentity, Reservation } from '../state/day'
+import { aliasesOf } from '../state/person'
 import { dayKey } from '../storage/address'
 
 /** What the ways to move an appointment have in common: what they ask of the other day, and how they end. */
@@ -21,11 +22,12 @@ export const operationOf = (moveId: string, step: string, actor: string): Operat
 /** What the other day is asked for; null where the move has ended already, or never began. */
 export function reserveOf(
   begun: Answer<MoveReply>,
-  { moveId, to: opening, allowAnother, choice }: CommandOf<'begin_move'>,
+  { moveId, to: opening, allowAnother, choice, alsoKnownAs }: CommandOf<'begin_move'>,
 ): CommandOf<'reserve'> | null {
   if (!begun.ok || begun.reply.state !== 'under_way') return null
   const { from, transfer } = begun.reply
-  return { type: 'reserve', opening, moveId, from, allowAnother, ...transfer, ...(choice && { choice }) }
+  const said = { ...transfer, ...aliasesOf({ alsoKnownAs }), ...(choice && { choice }) }
+  return { type: 'reserve', opening, moveId, from, allowAnother, ...said }
 }
 
 export function outcomeOf(answer: Answer<Reservation>): Outcome {

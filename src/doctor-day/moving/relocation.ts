@@ -2,11 +2,12 @@ import { newId } from '../../lib/crypto'
 import type { Answer, CommandOf, Known, Operation, Replies } from '../commands'
 import { refuse } from '../rules/facts'
 import type { Opening, Reservation } from '../state/day'
+import { aliasesOf } from '../state/person'
 import { visitOf } from '../state/records'
 import { view } from '../state/views'
 import { NEW_ID } from '../storage/address'
 import { endMove, keyOf, outcomeOf, reserveOf, toAnswer, unreachable } from './ending'
-import type { AbsenceWanted, Relief, Relocated, Step } from './requests'
+import type { AbsenceWanted, KnownAliases, Relief, Relocated, Step } from './requests'
 import type { MoveHost, Settling } from './settling'
 
 type Patient = Replies['declare_absence'][number]
@@ -16,6 +17,7 @@ interface Target {
   to: Opening
   reason: string
   known: Known | null
+  aliases: KnownAliases
 }
 
 /** An affected appointment. `reserve`: its move is under way. `end`: what became of it so far. */
@@ -39,12 +41,12 @@ export function relocation(source: MoveHost, inFlight: Set<string>, settles: Set
   async function relocate(operation: Operation, wanted: AbsenceWanted): Promise<Answer<Relief>> {
     // An appointment that has just moved here is affected too.
     await confirmCommitted()
-    const { known, ...declare } = wanted
+    const { known, aliases = {}, ...declare } = wanted
     const declared = perform(operation, declare)
     if (!declared.ok) return declared
     const { moveTo: to, reason } = declare
     if (!to) await copied()
-    const ends = to ? await relocateAll(operation, declared.reply, { to, reason, known }) : []
+    const ends = to ? await relocateAll(operation, declared.reply, { to, reason, known, aliases }) : []
     return { ok: true, reply: { absence: view(day(), { view: 'absence' }), ends } }
   }
 
@@ -53,12 +55,12 @@ export function relocation(source: MoveHost, inFlight: Set<string>, settles: Set
     patients: Patient[],
     target: Target,
   ): Promise<Relief['ends']> {
-    const begun = patients.map((patient) => begin(operation, patient, target.to))
+    const begun = patients.map((patient) => begin(operation, patient, target))
     const ended = await waitInstead(await moveAll(begun, target), target)
     return ended.map(({ patient: { appointmentId }, end }) => ({ appointmentId, end }))
   }
 
-  function begin(operation: Operation, patient: Patient, to: Opening): Leaving {
+  function begin(operation: Operation, patient: Patient, { to, aliases }: Target): Leaving {
     const { appointmentId, isCheckedIn } = patient
     const own = { ...operation, id: `${operation.id}:${appointmentId}` }
     if (isCheckedIn) return { operation: own, patient, reserve: null, end: 'checked_in' }
@@ -68,6 +70,7 @@ export function relocation(source: MoveHost, inFlight: Set<string>, settles: Set
       appointmentId,
       moveId: newId(),
       to,
+      ...aliasesOf({ alsoKnownAs: aliases[patient.patientId] }),
       allowAnother: false,
     } as const
     const begun = perform(own, command)
@@ -117,7 +120,7 @@ export function relocation(source: MoveHost, inFlight: Set<string>, settles: Set
 
   /** Those who found no room join the waitlist there. */
   async function waitInstead(moved: Leaving[], target: Target): Promise<Leaving[]> {
-    const { to, known } = target
+    const { to, known, aliases } = target
     const full = moved.filter(({ end }) => end === 'day_full')
     const steps = full.map(
       ({ operation, patient }): Step => ({
@@ -127,6 +130,7 @@ export function relocation(source: MoveHost, inFlight: Set<string>, settles: Set
           opening: to,
           waitId: NEW_ID,
           patientId: patient.patientId,
+          ...aliasesOf({ alsoKnownAs: aliases[patient.patientId] }),
           ...visitOf(patient),
           allowAnother: false,
         },

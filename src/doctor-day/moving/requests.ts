@@ -10,8 +10,11 @@ export interface Step {
   command: Command
 }
 
+/** By patient: the other ids of those whose records were merged. */
+export type KnownAliases = Readonly<Record<string, readonly string[]>>
+
 /** `known`: what D1 knows of the day in `moveTo`. */
-export type AbsenceWanted = CommandOf<'declare_absence'> & { known: Known | null }
+export type AbsenceWanted = CommandOf<'declare_absence'> & { known: Known | null; aliases?: KnownAliases }
 
 /** What became of an affected appointment: a refusal says why it is still where it was. */
 export type Relocated = 'moved' | 'waitlisted' | 'checked_in' | Refusal

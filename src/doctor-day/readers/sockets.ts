@@ -209,8 +209,9 @@ export const refusal = (code: 'unauthenticated' | 'not_found' | 'live_full', hea
   new Response(code, { status: 400, headers })
 
 /**
- * Names of patients by id, in one query for any number of them. The plus keeps SQLite from using an index of
- * the clinic, with which it would read all of the clinic’s patients.
+ * Names of patients by id, in one query for any number of them. Of a record that was merged into another one,
+ * it is the name of that one. The plus keeps SQLite from using an index of the clinic, with which it would
+ * read all of the clinic’s patients.
  */
 export async function namesOf(
   database: D1Database,
@@ -219,7 +220,10 @@ export async function namesOf(
 ): Promise<Map<string, string>> {
   if (ids.length === 0) return new Map()
   const { results } = await database
-    .prepare('SELECT id, name FROM patients WHERE +clinic_id = ? AND id IN (SELECT value FROM json_each(?))')
+    .prepare(`SELECT asked.value AS id, patients.name FROM json_each(?2) AS asked
+      LEFT JOIN merged_patients AS merged ON merged.clinic_id = ?1 AND merged.old_id = asked.value
+      CROSS JOIN patients ON patients.id = coalesce(merged.survivor_id, asked.value)
+        AND +patients.clinic_id = ?1`)
     .bind(clinicId, JSON.stringify(ids))
     .all<{ id: string; name: string }>()
   return new Map(results.map(({ id, name }) => [id, name]))

@@ -1,7 +1,8 @@
 import type { Commands, Decision, Moment, Replies } from '../commands'
 import type { Day } from '../state/day'
 import type { Event } from '../state/event'
-import { opened, refuse, waitOf } from './facts'
+import { aliasesOf } from '../state/person'
+import { opened, refuse, waitsOf } from './facts'
 import { bookOffered, endedPlace, offerRefusal, overOrNotFound, wait, wishFulfilled } from './waitlist'
 
 /**
@@ -16,11 +17,10 @@ export function joinWish(
   command: Commands['join_wish'],
   moment: Moment,
 ): Decision<Replies['join_wish']> {
-  const { of, patientId } = command
+  const { of } = command
   // The wish has ended before it arrived here.
   if (day.endedWishes.has(of.id)) return refuse('offer_over')
-  const known = waitOf(day, patientId)
-  if (known && known.of?.id !== of.id) return refuse('already_waiting')
+  if (waitsOf(day, command).some((known) => known.of?.id !== of.id)) return refuse('already_waiting')
   const decision = wait(day, command, moment)
   if (!decision.ok) return decision
   const waitId = decision.reply.id
@@ -33,7 +33,7 @@ export function joinWish(
 /** A claim that is under way stays the only one of its place. */
 export function beginClaim(
   day: Day,
-  { waitId, claimId, opId }: Commands['begin_claim'],
+  { waitId, claimId, opId, alsoKnownAs }: Commands['begin_claim'],
   { at, actor }: Moment,
 ): Decision<Replies['begin_claim']> {
   const waiting = day.waitlist.get(waitId)
@@ -44,7 +44,7 @@ export function beginClaim(
   if (refusal) return refusal
   return {
     ok: true,
-    events: [{ type: 'claim_began', waitId, claimId, opId }],
+    events: [{ type: 'claim_began', waitId, claimId, opId, ...aliasesOf({ alsoKnownAs }) }],
     reply: { state: 'claiming', claim: { id: claimId, opId, actor }, of },
     isUnderWay: true,
   }
@@ -62,7 +62,7 @@ export function endClaim(
   if (waiting.claim?.id !== claimId) return refuse('wish_undecided')
   const refusal = verdict.isWon ? offerRefusal(day, waiting, moment.at) : lost(verdict.won)
   if (!refusal) {
-    const booked = bookOffered(day, waiting, appointmentId, moment.at)
+    const booked = bookOffered(day, waiting, { appointmentId, ...aliasesOf(waiting.claim) }, moment)
     return booked.ok ? { ...booked, reply: { state: 'booked', appointment: booked.reply } } : booked
   }
   const { refused, won } = refusal

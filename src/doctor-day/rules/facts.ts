@@ -2,6 +2,7 @@ import type { Commands, Moment } from '../commands'
 import type { Refusal, Refused } from '../refused'
 import type { Day, Opening, Visit, Waiting } from '../state/day'
 import type { Event } from '../state/event'
+import { idsOf, type Person } from '../state/person'
 import { type Slots, slotsThatFit, type WorkingHours } from '../state/slot-times'
 import { slotsOfPlace } from '../state/slots'
 import { hasBegun, placeAmong, standsUntil, type Timetable, untakenSlots } from './free-slots'
@@ -64,8 +65,8 @@ export function opened(day: Day, { off, ...terms }: Opening): Event[] {
 interface Changed {
   isPresent?: boolean
   slots?: Slots
-  /** A patient whose place on the waitlist the step ends. */
-  leaving?: Waiting
+  /** Places on the waitlist that the step ends. */
+  leaving?: Waiting[]
   /** Slots that the step takes. */
   taken?: number[]
 }
@@ -75,9 +76,10 @@ interface Changed {
  * the order in which they joined: to each the lowest place that the patient would take.
  */
 export function offers(day: Day, freed: number[], { at, offerMs }: Moment, changed: Changed = {}): Event[] {
-  const { isPresent = !isAbsent(day), slots = day, leaving, taken = [] } = changed
+  const { isPresent = !isAbsent(day), slots = day, leaving = [], taken = [] } = changed
   const { timetable } = slots
-  const withoutOffer = [...day.waitlist.values()].filter(({ id, offer }) => !offer && id !== leaving?.id)
+  const ended = new Set(leaving.map(({ id }) => id))
+  const withoutOffer = [...day.waitlist.values()].filter(({ id, offer }) => !offer && !ended.has(id))
   if (!isPresent || freed.length === 0 || withoutOffer.length === 0 || isOver(day, at)) return []
   const untaken = [...untakenSlots(day, slots), ...freed].filter((slot) => !hasBegun(timetable, slot, at))
   const free = new Set(untaken.filter((slot) => !taken.includes(slot)))
@@ -111,11 +113,22 @@ export function deadlineOf({ timetable }: Slots, { offer, claim }: Waiting): num
 }
 
 /** The slots that a patient who waits is offered. */
-export const offeredSlots = (waiting: Waiting | undefined): number[] =>
-  waiting?.offer ? slotsOfPlace({ ...waiting, slot: waiting.offer.slot }) : []
+export const offeredSlots = (waits: readonly Waiting[]): number[] =>
+  waits.flatMap((waiting) => (waiting.offer ? slotsOfPlace({ ...waiting, slot: waiting.offer.slot }) : []))
 
-export const waitOf = (day: Day, patientId: string): Waiting | undefined =>
-  [...day.waitlist.values()].find((waiting) => waiting.patientId === patientId)
+/**
+ * The places of a patient on the waitlist, those with an offer first. There are several where the patient
+ * waited as two patients before their records were merged.
+ */
+export function waitsOf(day: Day, person: Person): Waiting[] {
+  const ids = idsOf(person)
+  const waits = [...day.waitlist.values()].filter(({ patientId }) => ids.includes(patientId))
+  return waits.length > 1 ? waits.sort((one, other) => Number(!one.offer) - Number(!other.offer)) : waits
+}
+
+/** The patient has an active appointment here, or one that is moving here, and may have no other one. */
+export const isBooked = (day: Day, command: Person & { allowAnother: boolean }): boolean =>
+  !command.allowAnother && idsOf(command).some((id) => day.patients.has(id))
 
 /** The working hours of a day, if it has any, and its number of slots. */
 interface Terms {

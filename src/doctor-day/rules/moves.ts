@@ -2,12 +2,14 @@ import type { Choice, Commands, Decision, Moment, MoveReply } from '../commands'
 import type { Refused } from '../refused'
 import type { Appointment, Day, Reservation } from '../state/day'
 import type { Event } from '../state/event'
+import { aliasesOf } from '../state/person'
 import { bookingOf, reservationOf, visitOf } from '../state/records'
 import { timesOf } from '../state/slot-times'
 import { slotsOfPlace } from '../state/slots'
 import { chosenSlot, slotOfChoice } from './choice'
 import {
   closed,
+  isBooked,
   isMoving,
   notOnDay,
   offeredSlot,
@@ -15,7 +17,7 @@ import {
   offers,
   opened,
   refuse,
-  waitOf,
+  waitsOf,
 } from './facts'
 import { freeSlot, slotsOf } from './free-slots'
 import { dateRefusal } from './off'
@@ -120,17 +122,17 @@ export function settleMove(day: Day, { moveId }: Commands['settle_move'], _: Mom
  * full but offers a slot to this patient, the reservation takes that slot.
  */
 export function reserve(day: Day, command: Commands['reserve'], moment: Moment): Decision<Reservation> {
-  const { opening, moveId, appointmentId, patientId, createdAt, moves, from, allowAnother } = command
+  const { opening, moveId, appointmentId, createdAt, moves, from } = command
   if (day.endedReservations.has(moveId)) return refuse('unavailable')
   // An earlier move of this appointment to this day was aborted, and its release has not arrived yet.
   if ([...day.reservations.values()].some(({ appointment }) => appointment.id === appointmentId))
     return refuse('moving')
   const refusal = closed(day, opening, moment.at)
   if (refusal) return refusal
-  if (day.patients.has(patientId) && !allowAnother) return refuse('already_booked')
+  if (isBooked(day, command)) return refuse('already_booked')
   const slot = slotToReserve(day, command, moment.at)
   if (typeof slot !== 'number') return slot
-  const transfer = { ...bookingOf(command), createdAt, moves }
+  const transfer = { ...bookingOf(command), ...aliasesOf(command), createdAt, moves }
   const reserved = { type: 'reserved', moveId, slot, from, ...transfer } as const
   return {
     ok: true,
@@ -145,9 +147,9 @@ export function reserve(day: Day, command: Commands['reserve'], moment: Moment):
 
 /** The patient’s own offer counts as free, if the visit takes all of it. */
 function slotToReserve(day: Day, command: Commands['reserve'], at: number): number | Refused {
-  const { opening, patientId, choice, span } = command
+  const { opening, choice, span } = command
   const slots = slotsOf(day, opening)
-  const offered = offeredSlot(waitOf(day, patientId), command, slots.timetable, at)
+  const offered = offeredSlot(waitsOf(day, command)[0], command, slots.timetable, at)
   if (!choice) return freeSlot(day, slots, { at, span }) ?? offered ?? refuse('day_full')
   const isOffered = offered !== null && slotOfChoice(day, opening, choice) === offered
   return isOffered ? offered : chosenSlot(day, opening, choice, { at, span })
@@ -158,9 +160,9 @@ export function confirmMove(day: Day, { moveId }: Commands['confirm_move'], mome
   const isTaken = day.endedReservations.get(moveId) === 'taken'
   if (!reservation) return isTaken ? { ok: true, events: [], reply: null } : refuse('not_found')
   const { id: appointmentId, patientId } = reservation.appointment
-  const waiting = waitOf(day, patientId)
-  const ended: Event[] = waiting ? [{ type: 'wait_ended', waitId: waiting.id, how: 'booked' }] : []
-  const offered = offers(day, offeredSlots(waiting), moment)
+  const leaving = waitsOf(day, { patientId, ...aliasesOf(reservation) })
+  const ended = leaving.map(({ id: waitId }): Event => ({ type: 'wait_ended', waitId, how: 'booked' }))
+  const offered = offers(day, offeredSlots(leaving), moment, { leaving })
   return {
     ok: true,
     events: [{ type: 'moved_in', moveId, appointmentId }, ...ended, ...offered],

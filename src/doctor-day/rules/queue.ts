@@ -3,6 +3,7 @@ import type { Commands, Decision, Moment, StepName, UndoName } from '../commands
 import type { Refused } from '../refused'
 import type { Appointment, CheckIn, Day, Priority } from '../state/day'
 import type { Event, EventOf } from '../state/event'
+import { idsOf } from '../state/person'
 import { checkInOf } from '../state/records'
 import { slotsOfPlace } from '../state/slots'
 import { isMoving, notOnDay, offers, refuse } from './facts'
@@ -11,10 +12,11 @@ import { book } from './slots'
 /** Check-ins, and the order in which patients are called. */
 
 export function checkIn(day: Day, command: Commands['check_in'], { at }: Moment): Decision<CheckIn> {
-  const { checkInId, appointmentId, patientId, priority } = command
+  const { checkInId, appointmentId, priority } = command
   const appointment = day.appointments.get(appointmentId)
   if (!appointment) return notOnDay(day, appointmentId)
-  if (appointment.patientId !== patientId) return refuse('wrong_patient')
+  const { patientId } = appointment
+  if (!idsOf(command).includes(patientId)) return refuse('wrong_patient')
   if (isMoving(day, appointmentId)) return refuse('moving')
   if (day.checkIns.has(appointmentId)) return refuse('already_checked_in')
   if (appointment.status !== 'booked') return refuse('already_cancelled')

@@ -9,6 +9,7 @@ import {
   changesSlotTimes,
   closed,
   deadlineOf,
+  isBooked,
   isMoving,
   notOnDay,
   offeredSlot,
@@ -19,7 +20,7 @@ import {
   termEvents,
   termsAfter,
   termsOf,
-  waitOf,
+  waitsOf,
   zoneOf,
 } from './facts'
 import { type Begun, hasBegun, slotsOf, standsUntil, untakenSlots } from './free-slots'
@@ -34,54 +35,49 @@ export function book(
   moment: Moment,
   begun: Begun = command.isBackDated ? 'any' : 'none',
 ): Decision<Appointment> {
-  const { opening, patientId, allowAnother, choice, isBackDated, span } = command
+  const { opening, choice, isBackDated, span } = command
   const { at } = moment
   const refusal = isBackDated ? absence(day, opening) : closed(day, opening, at)
   if (refusal) return refusal
-  if (day.patients.has(patientId) && !allowAnother) return refuse('already_booked')
-  const waiting = waitOf(day, patientId)
+  if (isBooked(day, command)) return refuse('already_booked')
+  const waits = waitsOf(day, command)
   const { timetable } = slotsOf(day, opening)
   // Without a choice, a patient with an offer gets the offered slot.
-  const offered = choice ? null : offeredSlot(waiting, command, timetable, at)
-  const slot = offered ?? slotFor(day, opening, choice, { at, begun, span, own: offeredSlots(waiting) })
+  const offered = choice ? null : offeredSlot(waits[0], command, timetable, at)
+  const slot = offered ?? slotFor(day, opening, choice, { at, begun, span, own: offeredSlots(waits) })
   if (typeof slot !== 'number') return slot
   const booked: EventOf<'booked'> = { type: 'booked', ...bookingOf(command), slot }
   return {
     ok: true,
-    events: [...opened(day, opening), ...insteadOfWaiting(day, waiting, booked, moment)],
+    events: [...opened(day, opening), ...insteadOfWaiting(day, waits, booked, moment)],
     reply: appointmentOf(opening, { ...booked, at }, timesOf(timetable, slot, span)),
   }
 }
 
 /** A patient who is booked waits no longer; what was offered and is not booked goes to the next who waits. */
-function insteadOfWaiting(
-  day: Day,
-  waiting: Waiting | undefined,
-  booked: EventOf<'booked'>,
-  moment: Moment,
-): Event[] {
-  if (!waiting) return [booked]
+function insteadOfWaiting(day: Day, waits: Waiting[], booked: EventOf<'booked'>, moment: Moment): Event[] {
+  if (waits.length === 0) return [booked]
   const taken = slotsOfPlace(booked)
-  const freed = offeredSlots(waiting).filter((slot) => !taken.includes(slot))
-  const ended: Event = { type: 'wait_ended', waitId: waiting.id, how: 'booked' }
-  return [ended, booked, ...offers(day, freed, moment, { leaving: waiting, taken })]
+  const freed = offeredSlots(waits).filter((slot) => !taken.includes(slot))
+  const ended = waits.map(({ id: waitId }): Event => ({ type: 'wait_ended', waitId, how: 'booked' }))
+  return [...ended, booked, ...offers(day, freed, moment, { leaving: waits, taken })]
 }
 
 /** Books the held slot. */
 export function bookHeld(day: Day, command: Commands['book_held'], moment: Moment): Decision<Appointment> {
-  const { holdId, patientId, allowAnother } = command
+  const { holdId } = command
   const hold = day.holds.get(holdId)
   if (!hold || !day.identity) return refuse(day.endedHolds.has(holdId) ? 'hold_over' : 'not_found')
   const refusal = closed(day, { ...day.identity, timeZone: day.timeZone }, moment.at)
   if (refusal) return refusal
   if (hasBegun(day.timetable, hold.slot, moment.at)) return refuse('hold_over')
-  if (day.patients.has(patientId) && !allowAnother) return refuse('already_booked')
+  if (isBooked(day, command)) return refuse('already_booked')
   const { slot, span } = hold
   const booked: EventOf<'booked'> = { type: 'booked', ...bookingOf({ ...command, ...visitOf(hold) }), slot }
   const ended: Event = { type: 'hold_ended', holdId, how: 'booked' }
   return {
     ok: true,
-    events: [ended, ...insteadOfWaiting(day, waitOf(day, patientId), booked, moment)],
+    events: [ended, ...insteadOfWaiting(day, waitsOf(day, command), booked, moment)],
     reply: appointmentOf(day.identity, { ...booked, at: moment.at }, timesOf(day.timetable, slot, span)),
   }
 }
@@ -164,7 +160,7 @@ export function setAvailability(
 export function lapse(day: Day, _: Commands['lapse'], moment: Moment): Decision<null> {
   const holds = [...day.holds.values()].filter(({ expiresAt }) => expiresAt <= moment.at)
   const waits = [...day.waitlist.values()].filter((waiting) => deadlineOf(day, waiting) <= moment.at)
-  const freed = [...holds.flatMap(slotsOfPlace), ...waits.flatMap(offeredSlots)]
+  const freed = [...holds.flatMap(slotsOfPlace), ...offeredSlots(waits)]
   const ended: Event[] = [
     ...holds.map(({ id }): Event => ({ type: 'hold_ended', holdId: id, how: 'expired' })),
     ...waits.map(({ id }): Event => ({ type: 'wait_ended', waitId: id, how: 'lapsed' })),

@@ -1,9 +1,10 @@
 import type { Commands, Decision, Moment } from '../commands'
 import type { Appointment, Day } from '../state/day'
 import type { Event } from '../state/event'
+import { idsOf } from '../state/person'
 import { slotsOfPlace } from '../state/slots'
 import type { LivingText, TextEnd } from '../state/texts'
-import { isMoving, notOnDay, offeredSlots, offers, opened, refuse, waitOf } from './facts'
+import { isMoving, notOnDay, offeredSlots, offers, opened, refuse, waitsOf } from './facts'
 import { dateRefusal } from './off'
 
 /** What is written of appointments: the rules see marks of the texts, and never the texts. */
@@ -30,31 +31,35 @@ export function setTexts(
 }
 
 /**
- * All texts of a patient end, the patient waits for nothing and has no visit ahead, and the day books nothing
- * for the patient any more: a request that found the patient earlier may arrive later. While an appointment
- * moves, two days decide where it is; so the erasure comes after that.
+ * All texts of a patient end, under whichever id; the patient waits for nothing and has no visit ahead, and
+ * the day books nothing for the patient any more: a request that found the patient earlier may arrive later.
+ * While an appointment moves, two days decide where it is; so the erasure comes after that.
  */
 export function erasePatient(
   day: Day,
-  { opening, patientId }: Commands['erase_patient'],
+  command: Commands['erase_patient'],
   moment: Moment,
 ): Decision<{ texts: number; cancelled: number }> {
-  const own = [...day.appointments.values()].filter((one) => one.patientId === patientId)
-  const isComing = [...day.reservations.values()].some(
-    ({ appointment }) => appointment.patientId === patientId,
+  const { opening } = command
+  const ids = idsOf(command)
+  const own = [...day.appointments.values()].filter((one) => ids.includes(one.patientId))
+  const isComing = [...day.reservations.values()].some(({ appointment }) =>
+    ids.includes(appointment.patientId),
   )
   if (isComing || own.some(({ id }) => isMoving(day, id))) return refuse('moving')
   const texts = own.flatMap(({ id }) => textsOf(day, id))
   const ahead = dateRefusal(opening, moment.at) ? [] : own.filter((one) => isAhead(day, one))
-  const waiting = waitOf(day, patientId)
-  const freed = [...ahead.flatMap(slotsOfPlace), ...offeredSlots(waiting)]
+  const leaving = waitsOf(day, command)
+  const freed = [...ahead.flatMap(slotsOfPlace), ...offeredSlots(leaving)]
   const events: Event[] = [
     ...opened(day, opening),
     ...texts.map((text) => ended(text, 'erased')),
     ...ahead.map(({ id }): Event => ({ type: 'cancelled', appointmentId: id, reason: null })),
-    ...(waiting ? [{ type: 'wait_ended', waitId: waiting.id, how: 'declined' } as const] : []),
-    ...(day.erased.has(patientId) ? [] : [{ type: 'patient_erased', patientId } as const]),
-    ...offers(day, freed, moment, waiting && { leaving: waiting }),
+    ...leaving.map(({ id }): Event => ({ type: 'wait_ended', waitId: id, how: 'declined' })),
+    ...ids
+      .filter((id) => !day.erased.has(id))
+      .map((patientId): Event => ({ type: 'patient_erased', patientId })),
+    ...offers(day, freed, moment, { leaving }),
   ]
   return { ok: true, events, reply: { texts: texts.length, cancelled: ahead.length } }
 }

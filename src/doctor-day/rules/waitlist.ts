@@ -2,11 +2,12 @@ import type { Choice, Commands, Decision, Moment, Replies } from '../commands'
 import type { Refused } from '../refused'
 import type { Appointment, Day, Waiting } from '../state/day'
 import type { Event, EventOf } from '../state/event'
+import { type Aliases, aliasesOf } from '../state/person'
 import { appointmentOf, bookingOf, visitOf } from '../state/records'
 import { timesOf } from '../state/slot-times'
 import type { Wish } from '../state/wish'
 import { chosenSlot, slotOfChoice } from './choice'
-import { closed, offeredSlots, offers, opened, refuse, waitOf } from './facts'
+import { closed, isBooked, offeredSlots, offers, opened, refuse, waitsOf } from './facts'
 import { allHaveBegun, freeSlot, hasBegun, slotsOf, standsUntil } from './free-slots'
 import { WAITLIST_MAX } from './limits'
 import { absence, dateRefusal } from './off'
@@ -15,15 +16,15 @@ import { absence, dateRefusal } from './off'
 
 /** A patient who waits already keeps the place. If a slot is free, the patient gets an offer at once. */
 export function wait(day: Day, command: Commands['wait'], moment: Moment): Decision<Replies['wait']> {
-  const { opening, waitId, patientId, allowAnother, choice, span } = command
+  const { opening, waitId, patientId, choice, span } = command
   const { at, offerMs } = moment
   const refusal = dateRefusal(opening, at)
   if (refusal) return refusal
   const away = absence(day, opening)
   // A doctor who is absent or has a day off may come after all; of the others none is expected.
   if (away && away.refused !== 'doctor_absent') return away
-  if (day.patients.has(patientId) && !allowAnother) return refuse('already_booked')
-  const known = waitOf(day, patientId)
+  if (isBooked(day, command)) return refuse('already_booked')
+  const [known] = waitsOf(day, command)
   if (known) return { ok: true, events: [], reply: { ...known, place: placeOf(day, known), isNew: false } }
   if (day.waitlist.size >= WAITLIST_MAX) return refuse('waitlist_full')
   const slots = slotsOf(day, opening)
@@ -66,20 +67,21 @@ function wishFor(
 
 export function acceptOffer(
   day: Day,
-  { waitId, appointmentId }: Commands['accept_offer'],
-  { at }: Moment,
+  command: Commands['accept_offer'],
+  moment: Moment,
 ): Decision<Appointment> {
+  const { waitId } = command
   const waiting = day.waitlist.get(waitId)
   if (!waiting) return overOrNotFound(day, waitId)
-  const refusal = offerRefusal(day, waiting, at)
+  const refusal = offerRefusal(day, waiting, moment.at)
   if (refusal) return refusal
   const { of } = waiting
-  if (!of) return bookOffered(day, waiting, appointmentId, at)
+  if (!of) return bookOffered(day, waiting, command, moment)
   const wish = day.wishes.get(of.id)
   // Another day decides, so the day asks it first: see claims.ts.
   if (!wish) return refuse('wish_undecided')
   if (wish.claim) return { ok: false, refused: 'wish_fulfilled', won: wish.claim.date }
-  const booked = bookOffered(day, waiting, appointmentId, at)
+  const booked = bookOffered(day, waiting, command, moment)
   const fulfilled: Event = { type: 'wish_fulfilled', wishId: of.id, date: of.home }
   return booked.ok ? { ...booked, events: [...booked.events, fulfilled] } : booked
 }
@@ -91,21 +93,31 @@ export function offerRefusal(day: Day, { offer }: Waiting, at: number): Refused 
   return refusal ?? (hasBegun(day.timetable, offer.slot, at) ? refuse('offer_over') : null)
 }
 
-/** Books what the patient is offered. */
+/**
+ * Books what the patient is offered. Each other place ends that the patient has here under another id too:
+ * one visit was wanted.
+ */
 export function bookOffered(
   day: Day,
   waiting: Waiting,
-  appointmentId: string,
-  at: number,
+  { appointmentId, ...aliases }: Aliases & { appointmentId: string },
+  moment: Moment,
 ): Decision<Appointment> {
   const { id: waitId, offer, patientId } = waiting
   if (!offer || !day.identity) return refuse('no_offer')
+  const leaving = waitsOf(day, { patientId, ...aliasesOf(aliases) }).filter(({ id }) => id !== waitId)
   const booking = bookingOf({ appointmentId, patientId, ...visitOf(waiting) })
   const booked: EventOf<'booked'> = { type: 'booked', ...booking, slot: offer.slot }
+  const times = timesOf(day.timetable, offer.slot, waiting.span)
   return {
     ok: true,
-    events: [{ type: 'wait_ended', waitId, how: 'accepted' }, booked],
-    reply: appointmentOf(day.identity, { ...booked, at }, timesOf(day.timetable, offer.slot, waiting.span)),
+    events: [
+      { type: 'wait_ended', waitId, how: 'accepted' },
+      booked,
+      ...leaving.map(({ id }): Event => ({ type: 'wait_ended', waitId: id, how: 'booked' })),
+      ...offers(day, offeredSlots(leaving), moment, { leaving }),
+    ],
+    reply: appointmentOf(day.identity, { ...booked, at: moment.at }, times),
   }
 }
 
@@ -121,7 +133,10 @@ export function stopWaiting(
   if (!waiting) return overOrNotFound(day, waitId)
   return {
     ok: true,
-    events: [{ type: 'wait_ended', waitId, how: 'declined' }, ...offers(day, offeredSlots(waiting), moment)],
+    events: [
+      { type: 'wait_ended', waitId, how: 'declined' },
+      ...offers(day, offeredSlots([waiting]), moment),
+    ],
     reply: { id: waitId },
   }
 }
@@ -141,7 +156,7 @@ function giveUpWish(day: Day, { id, end, claim }: Wish, moment: Moment): Decisio
 export function endedPlace(day: Day, wishId: string, how: 'fulfilled' | 'left', moment: Moment): Event[] {
   const waiting = [...day.waitlist.values()].find(({ of }) => of?.id === wishId)
   if (!waiting) return []
-  const freed = offers(day, offeredSlots(waiting), moment, { leaving: waiting })
+  const freed = offers(day, offeredSlots([waiting]), moment, { leaving: [waiting] })
   return [{ type: 'wait_ended', waitId: waiting.id, how }, ...freed]
 }
 

@@ -1,6 +1,7 @@
 import type { Commands, Decision, Moment, Replies } from '../commands'
 import type { Day } from '../state/day'
 import type { Event } from '../state/event'
+import { aliasesOf, idsOf } from '../state/person'
 import { visitOf } from '../state/records'
 import { isOpenWish, type PlaceAnswer, type Wish } from '../state/wish'
 import type { ClaimVerdict } from '../wish-commands'
@@ -23,17 +24,19 @@ export function makeWish(
   moment: Moment,
 ): Decision<Replies['make_wish']> {
   const { opening, wishId, patientId, dates, allowAnother, choice } = command
+  const ids = idsOf(command)
   const refusal = dateRefusal(opening, moment.at)
   if (refusal) return refusal
   const known = [...day.wishes.values()].find(
-    (wish) => wish.patientId === patientId && isOpenWish(wish) && datesOf(wish) === datesOf({ dates }),
+    (wish) => ids.includes(wish.patientId) && isOpenWish(wish) && datesOf(wish) === datesOf({ dates }),
   )
   if (known) return { ok: true, events: [], reply: { id: known.id, isNew: false, wish: null } }
   const { date } = opening
   const of = { id: wishId, home: date, dates: dates.map((one) => one.date) }
   const own = joinWish(day, { ...command, of }, moment)
   const place = own.ok ? { date, waitId: own.reply.waitId } : { date, refused: own.refused }
-  const wished = { patientId, ...visitOf(command), allowAnother, ...(choice && { choice }), dates }
+  const who = { patientId, ...aliasesOf(command) }
+  const wished = { ...who, ...visitOf(command), allowAnother, ...(choice && { choice }), dates }
   return {
     ok: true,
     events: [

@@ -1,3 +1,4 @@
+import type { Aliases } from './person'
 import type { Schedule, SlotTimes, WorkingHours } from './slot-times'
 import type { LivingText } from './texts'
 import type { Claim, PartOfWish, Wish, WishReport } from './wish'
@@ -111,8 +112,11 @@ export interface Transfer extends Booking {
   moves: number
 }
 
-/** A slot reserved for an appointment that moves to this day; the day `from` decides whether it comes. */
-export interface Reservation {
+/**
+ * A slot reserved for an appointment that moves to this day; the day `from` decides whether it comes.
+ * `alsoKnownAs`: by which other ids the patient may wait here.
+ */
+export interface Reservation extends Aliases {
   id: string
   from: DoctorDate
   appointment: Appointment

@@ -10,6 +10,7 @@ import type {
   Visit,
   WaitlistPlace,
 } from './day'
+import type { Aliases } from './person'
 import type { WorkingHours } from './slot-times'
 import type { TextEvent } from './texts'
 import type { WishEvent } from './wish'
@@ -48,7 +49,7 @@ export type Event =
   | { type: 'moved_out'; moveId: string; appointmentId: string; to: DoctorDate; slot: number }
   | { type: 'move_aborted'; moveId: string; appointmentId: string; why: string }
   | { type: 'move_settled'; moveId: string }
-  | ({ type: 'reserved'; moveId: string; slot: number; from: DoctorDate } & Transfer)
+  | ({ type: 'reserved'; moveId: string; slot: number; from: DoctorDate } & Transfer & Aliases)
   | { type: 'moved_in'; moveId: string; appointmentId: string }
   | { type: 'reservation_ended'; moveId: string }
   | { type: 'pointed'; appointmentId: string; to: MovedTo }

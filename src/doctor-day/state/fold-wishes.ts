@@ -1,5 +1,6 @@
 import type { Day, Waiting } from './day'
 import type { EventOf, Recorded } from './event'
+import { aliasesOf } from './person'
 import { visitOf } from './records'
 import type { Wish, WishEvent, WishReport } from './wish'
 
@@ -9,9 +10,10 @@ type WishEvents = {
 
 /** What a wish does to its home, and to the days on which it has a place. */
 export const WISH_EFFECTS: WishEvents = {
-  wish_made(day, { wishId: id, patientId, allowAnother, choice, dates, actor, ...visit }) {
+  wish_made(day, { wishId: id, patientId, alsoKnownAs, allowAnother, choice, dates, actor, ...visit }) {
     const places = new Map(dates.map(({ date }) => [date, { state: 'asked' } as const]))
-    const wished = { patientId, ...visitOf(visit), allowAnother, ...(choice && { choice }), dates }
+    const who = { patientId, ...aliasesOf({ alsoKnownAs }) }
+    const wished = { ...who, ...visitOf(visit), allowAnother, ...(choice && { choice }), dates }
     const open = { claim: null, returned: new Set<string>(), end: null, untold: new Set<string>() }
     day.wishes.set(id, { id, ...wished, actor, places, ...open })
   },
@@ -42,9 +44,10 @@ export const WISH_EFFECTS: WishEvents = {
     if (waiting) day.waitlist.set(waitId, { ...waiting, of: { id: wishId, home, dates } })
     day.wishOfWait.set(waitId, wishId)
   },
-  claim_began(day, { waitId, claimId, opId, actor }) {
+  claim_began(day, { waitId, claimId: id, opId, actor, alsoKnownAs }) {
     const waiting = day.waitlist.get(waitId)
-    if (waiting) day.waitlist.set(waitId, { ...waiting, claim: { id: claimId, opId, actor } })
+    const claim = { id, opId, actor, ...aliasesOf({ alsoKnownAs }) }
+    if (waiting) day.waitlist.set(waitId, { ...waiting, claim })
   },
   claim_ended(day, { waitId, claimId, how }) {
     const { claim, ...waiting } = day.waitlist.get(waitId) ?? {}

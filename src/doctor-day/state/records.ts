@@ -1,5 +1,6 @@
 import type { Appointment, Booking, CheckIn, Day, DoctorDate, Reservation, Visit } from './day'
 import type { EventOf } from './event'
+import { aliasesOf } from './person'
 import type { SlotTimes } from './slot-times'
 
 /** The records that events create. The rules reply with the same records, so a reply matches the fold. */
@@ -63,6 +64,7 @@ export const reservationOf = (
 ): Reservation => ({
   id: event.moveId,
   from: event.from,
+  ...aliasesOf(event),
   appointment: {
     ...appointmentOf(doctorDate, { ...event, type: 'booked' }, times),
     createdAt: event.createdAt,

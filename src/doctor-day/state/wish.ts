@@ -1,3 +1,4 @@
+import type { Aliases, Person } from './person'
 import type { WorkingHours } from './slot-times'
 
 /**
@@ -19,8 +20,8 @@ export type WishPlace =
   | { state: 'refused'; refused: string }
   | { state: 'ended'; how: string }
 
-interface Wished {
-  patientId: string
+/** `alsoKnownAs`: of the patient, when the wish was made. */
+interface Wished extends Person {
   allowAnother: boolean
   /** The only slot that the patient would take, on each date. */
   choice?: { slot: number } | { time: string }
@@ -54,8 +55,9 @@ export interface PartOfWish {
 /**
  * The patient has accepted the offer, and the home is asked whether the wish is still open. While this is not
  * decided the slot stays with the offer. `opId`: the request of the caller, whose retry finds the answer.
+ * `alsoKnownAs`: by which other ids the patient may wait here.
  */
-export interface Claim {
+export interface Claim extends Aliases {
   id: string
   opId: string
   actor: string
@@ -84,7 +86,7 @@ export type WishEvent =
   | { type: 'wish_left'; wishId: string }
   | { type: 'wish_told'; wishId: string; dates: string[] }
   | { type: 'wish_joined'; waitId: string; wishId: string; home: string; dates: string[] }
-  | { type: 'claim_began'; waitId: string; claimId: string; opId: string }
+  | ({ type: 'claim_began'; waitId: string; claimId: string; opId: string } & Aliases)
   /** The place stays. `returned`: the claim won, but the slot could not be booked. */
   | { type: 'claim_ended'; waitId: string; claimId: string; how: 'lost' | 'returned' }
   /** No place of this wish may begin here any more. `won`: the date that won. */

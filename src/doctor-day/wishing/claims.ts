@@ -4,6 +4,7 @@ import { keyOf, operationOf } from '../moving/ending'
 import type { MoveHost } from '../moving/settling'
 import { refuse } from '../rules/facts'
 import type { Appointment, Waiting } from '../state/day'
+import { aliasesOf } from '../state/person'
 import { NEW_ID } from '../storage/address'
 import type { ClaimVerdict } from '../wish-commands'
 
@@ -28,7 +29,8 @@ export function claims(source: MoveHost, postpone: (error: unknown) => void) {
     if (!waiting?.of || day().wishes.has(waiting.of.id)) return toAnswer(perform(operation, command))
     if (waiting.claim && waiting.claim.opId !== operation.id) return refuse('wish_undecided')
     // Each try is a claim with its own id: one that was given back wins nothing any more.
-    const begin = { type: 'begin_claim', clinicId, waitId, claimId: newId(), opId: operation.id } as const
+    const claim = { claimId: newId(), opId: operation.id, ...aliasesOf(command) }
+    const begin = { type: 'begin_claim', clinicId, waitId, ...claim } as const
     const begun = perform(operation, begin)
     return begun.ok && begun.reply.state === 'claiming' ? decide(waitId) : toAnswer(begun)
   }

@@ -5,6 +5,7 @@ import type { MoveHost } from '../moving/settling'
 import type { Refusal } from '../refused'
 import { dateRefusal } from '../rules/off'
 import type { Opening, Visit } from '../state/day'
+import { aliasesOf } from '../state/person'
 import { visitOf } from '../state/records'
 import type { PlaceAnswer, Wish, WishReport } from '../state/wish'
 import { NEW_ID } from '../storage/address'
@@ -68,6 +69,7 @@ export function wishHome(source: MoveHost, postpone: (error: unknown) => void) {
       opening,
       waitId: NEW_ID,
       patientId,
+      ...aliasesOf(wish),
       ...visitOf(wish),
       allowAnother,
       ...(choice && { choice }),
