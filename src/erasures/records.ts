@@ -37,8 +37,8 @@ const deleteMerges = (ctx: Ctx, ids: string[]) =>
     )
 
 /**
- * Directly after the statement whose rows it counts. Of two requests at once, one finds the patient. The first
- * record of a person erases the days of all of them, so that no text is counted twice.
+ * Directly after the statement whose rows it counts. Of two requests at once, one finds the patient. The
+ * first record of a person erases the days of all of them, so that no text is counted twice.
  */
 const insertErasure = (ctx: Ctx, before: PatientRow, ids: string[], op: SQL<string>, erasedAt: number) =>
   ctx.db
