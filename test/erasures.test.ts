@@ -2,7 +2,7 @@ import { env } from 'cloudflare:workers'
 import { afterEach, expect, test, vi } from 'vitest'
 import { dayKey } from '../src/doctor-day/storage/address'
 import { laneOf } from '../src/recorder/client'
-import { DAY, type FrontDesk, openFrontDesk as openDesk } from './clinic'
+import { DAY, type FrontDesk, openFrontDesk as openDesk, times } from './clinic'
 import { abort } from './faults'
 import { merge, unmerge } from './merging'
 import { typeOf } from './moves'
@@ -320,6 +320,17 @@ test('a visit of which D1 had not heard at the erasure ends when its day tells D
   expect(await read()).not.toHaveProperty('reason')
   expect(await verdict(desk, DAY)).toBe(true)
   await soon(async () => expect((await copied()).body).toMatchObject([{ status: 'cancelled' }]))
+})
+
+test('of twenty requests at once to erase a patient each is answered, and one is in the audit', async () => {
+  const desk = await openFrontDesk({ scopes: ['*', 'patients:erase', 'admin'] })
+  const id = await register(desk)
+  const replies = await Promise.all(times(20, () => erase(desk, id)))
+  expect(replies.filter(({ status }) => status !== 200 && status !== 202)).toEqual([])
+  const { results } = await env.DB.prepare('SELECT subject FROM audit WHERE action = ? AND subject = ?')
+    .bind('patient.erased', id)
+    .all()
+  expect(results).toHaveLength(1)
 })
 
 test('an erasure that dies after its first effect is completed by the next request', async () => {

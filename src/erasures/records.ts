@@ -37,8 +37,8 @@ const deleteMerges = (ctx: Ctx, ids: string[]) =>
     )
 
 /**
- * Directly after the statement whose rows it counts. The first record of a person erases the days of all of
- * them, so that no text is counted twice.
+ * Directly after the statement whose rows it counts. Of two requests at once, one finds the patient. The first
+ * record of a person erases the days of all of them, so that no text is counted twice.
  */
 const insertErasure = (ctx: Ctx, before: PatientRow, ids: string[], op: SQL<string>, erasedAt: number) =>
   ctx.db
@@ -47,7 +47,8 @@ const insertErasure = (ctx: Ctx, before: PatientRow, ids: string[], op: SQL<stri
       sql`SELECT ${ctx.clinic.id}, ${before.id}, ${erasedAt}, ${op}, 'erasing',
         ${JSON.stringify(fieldsOf(before))}, changes(), 0, 0,
         ${before.id === ids[0] ? null : JSON.stringify(AFTER_DAYS)}, ${calledBy(ctx, before)}, 0, 0,
-        ${before.opId}, ${JSON.stringify(ids.filter((id) => id !== before.id))}`,
+        ${before.opId}, ${JSON.stringify(ids.filter((id) => id !== before.id))}
+        FROM patients WHERE ${isPatient(ctx, before.id)}`,
     )
     .onConflictDoUpdate({
       target: [erasures.clinicId, erasures.patientId],
