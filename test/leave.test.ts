@@ -4,6 +4,7 @@ import { afterEach, expect, test, vi } from 'vitest'
 import { dayKey } from '../src/doctor-day/storage/address'
 import { type FrontDesk, openFrontDesk, type Reply, statuses, times } from './clinic'
 import { abort, betweenDays, loseD1 } from './faults'
+import { merge } from './merging'
 import { soon } from './soon'
 
 const DOCTORS = '/api/v1/doctors'
@@ -64,6 +65,19 @@ test('a leave of a week moves each day’s patients, tells what became of them, 
   const free = await desk.get(`${DOCTORS}/${desk.doctorId}/slots?from=${MONDAY}&to=2040-03-17&limit=1`)
   expect(free.body[0].date).toBe('2040-03-17')
   expect((await desk.get(`/api/v1/slots?from=${MONDAY}&to=${FRIDAY}`)).body).toEqual([])
+})
+
+test('a leave moves no patient to a day on which the patient has an appointment by another id', async () => {
+  const desk = await openFrontDesk({ patients: 2 })
+  const { body } = await desk.book({ date: MONDAY })
+  await desk.book({ date: '2040-03-26', patient: 1 })
+  await merge(desk, desk.patientIds[0], desk.patientIds[1])
+  const listed = async () => (await desk.get(`${APPOINTMENTS}?patient_id=${desk.patientIds[1]}`)).body
+  await soon(async () => expect(await listed()).toHaveLength(2))
+  const { leave_id } = (await declare(desk, { move_to: { days_later: 14 } })).body
+  expect(await ended(desk, leave_id)).toMatchObject({ moved: 0, to_call: 1 })
+  const [monday] = await datesOf(desk, leave_id)
+  expect(monday.to_call).toMatchObject([{ appointment_id: body.id, why: 'already_booked' }])
 })
 
 test('a booking, a hold, a move and a place on the waitlist are refused on its dates: 422 on_leave', async () => {

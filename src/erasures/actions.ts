@@ -73,6 +73,11 @@ async function begin(ctx: Ctx, id: string, mayCancel: boolean): Promise<ErasureR
     selectRecords(ctx, id),
   ])
   if (merge) throw alreadyMerged(merge.survivorId)
+  if (records.length === 0) {
+    // Another request has just erased the patient.
+    await ctx.once.claim()
+    return (await selectErasure(ctx, id))[0]
+  }
   const ids = records.map((record) => record.id)
   const asked = (await Promise.all(ids.map((one) => daysJustAsked(ctx, one)))).flat()
   const ahead = await selectAhead(ctx, ids, today(ctx))
