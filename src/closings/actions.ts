@@ -1,4 +1,4 @@
-import { and, asc, eq, gt, inArray, lte, type SQL, sql } from 'drizzle-orm'
+import { and, asc, eq, gt, lte, type SQL, sql } from 'drizzle-orm'
 import { today } from '../access/actions'
 import { appointments } from '../appointments/model'
 import { selectStanding, toStanding } from '../appointments/standing'
@@ -6,8 +6,8 @@ import { audited } from '../audit/model'
 import type { Ctx } from '../context'
 import { problemOf } from '../doctor-day/refusals'
 import { invalid } from '../http/failure'
-import { leaveDays, leaves } from '../leave/model'
-import { watch } from '../leave/records'
+import { leaves } from '../leave/model'
+import { endDays, watch } from '../leave/records'
 import { insertUsedDays } from '../leave/used-days'
 import { newId } from '../lib/crypto'
 import { cutPage, type Page } from '../lib/page'
@@ -125,20 +125,6 @@ export async function deleteClosing(ctx: Ctx, id: string): Promise<Closing> {
 
 const isJob = (ctx: Ctx, id: string) =>
   and(eq(leaves.id, id), eq(leaves.clinicId, ctx.clinic.id), eq(leaves.kind, 'closing'))
-
-/** The days that were told are opened again; those of the past stay as they were. */
-const endDays = (ctx: Ctx, id: string, isKnown: SQL) =>
-  ctx.db
-    .update(leaveDays)
-    .set({ state: sql`CASE WHEN date >= ${today(ctx)} THEN 'ending' ELSE 'over' END`, tries: 0 })
-    .where(
-      and(
-        eq(leaveDays.clinicId, ctx.clinic.id),
-        eq(leaveDays.leaveId, id),
-        inArray(leaveDays.state, ['pending', 'told', 'failed']),
-        isKnown,
-      ),
-    )
 
 const keptOf = (ctx: Ctx, id: string, isFirst: SQL): SQL =>
   sql`SELECT json_object('closing_id', id, 'from', from_date, 'to', to_date, 'reason', reason,

@@ -49,7 +49,8 @@ export async function declareLeave(ctx: Ctx, doctorId: string, wanted: DeclareLe
       audited(ctx, 'leave.declared', id),
       ctx.db.insert(leaveDays).select(
         sql`SELECT leaves.clinic_id, leaves.id, value, leaves.doctor_id, 'pending', 0, NULL, 0, 0, 0, NULL
-          FROM leaves CROSS JOIN json_each(${JSON.stringify(dates)}) WHERE leaves.id = ${id}`,
+          FROM leaves CROSS JOIN json_each(${JSON.stringify(dates)})
+          WHERE leaves.id = ${id} AND leaves.clinic_id = ${ctx.clinic.id}`,
       ),
       ctx.db.select().from(leaves).where(eq(leaves.opId, op)),
       ...found,

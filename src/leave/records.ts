@@ -1,6 +1,8 @@
-import { and, asc, eq, gt, sql } from 'drizzle-orm'
+import { and, asc, eq, gt, inArray, type SQL, sql } from 'drizzle-orm'
+import { today } from '../access/actions'
 import type { Ctx } from '../context'
 import { selectDoctor } from '../doctors/actions'
+import { onObject } from '../lib/outage'
 import { cutPage, type Page } from '../lib/page'
 import { notFound } from '../problem'
 import {
@@ -111,4 +113,18 @@ export async function listLeaveDates(
  * it alone, and again afterwards with `isReady`: then the job begins at once.
  */
 export const watch = (ctx: Ctx, leaveId: string, isReady = false): Promise<void> =>
-  ctx.env.LEAVE_JOB.getByName(leaveId).watch(ctx.clinic.id, isReady)
+  onObject(ctx.env.LEAVE_JOB, leaveId, (job) => job.watch(ctx.clinic.id, isReady))
+
+/** The days that were told are opened again; those of the past stay as they were. `when`: SQL. */
+export const endDays = (ctx: Ctx, leaveId: string, when: SQL) =>
+  ctx.db
+    .update(leaveDays)
+    .set({ state: sql`CASE WHEN date >= ${today(ctx)} THEN 'ending' ELSE 'over' END`, tries: 0 })
+    .where(
+      and(
+        eq(leaveDays.clinicId, ctx.clinic.id),
+        eq(leaveDays.leaveId, leaveId),
+        inArray(leaveDays.state, ['pending', 'told', 'failed']),
+        when,
+      ),
+    )

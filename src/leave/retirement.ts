@@ -7,8 +7,8 @@ import type { Ctx } from '../context'
 import { firstOrNotFound, selectDoctor } from '../doctors/actions'
 import { type Doctor, doctors, toDoctor } from '../doctors/model'
 import { newId } from '../lib/crypto'
-import { leaveDays, leaves, type RetiredDoctor } from './model'
-import { watch } from './records'
+import { leaves, type RetiredDoctor } from './model'
+import { endDays, watch } from './records'
 import { insertUsedDays } from './used-days'
 
 /** A doctor retires: a leave without an end, of which the days in use are told. Unused days ask D1. */
@@ -75,17 +75,7 @@ export async function reinstateDoctor(ctx: Ctx, id: string): Promise<Doctor> {
     (op) => {
       const isFirst = sql`${op} = ${ctx.once.opId}`
       return [
-        ctx.db
-          .update(leaveDays)
-          .set({ state: sql`CASE WHEN date >= ${today(ctx)} THEN 'ending' ELSE 'over' END`, tries: 0 })
-          .where(
-            and(
-              eq(leaveDays.clinicId, ctx.clinic.id),
-              eq(leaveDays.leaveId, leaveId),
-              inArray(leaveDays.state, ['pending', 'told', 'failed']),
-              isFirst,
-            ),
-          ),
+        endDays(ctx, leaveId, isFirst),
         ctx.db
           .update(leaves)
           .set({ status: 'cancelling' })
@@ -98,7 +88,8 @@ export async function reinstateDoctor(ctx: Ctx, id: string): Promise<Doctor> {
               eq(doctors.clinicId, ctx.clinic.id),
               eq(doctors.id, id),
               isNotNull(doctors.retiredAt),
-              sql`EXISTS (SELECT 1 FROM leaves WHERE id = ${leaveId} AND status = 'cancelling')`,
+              sql`EXISTS (SELECT 1 FROM leaves WHERE id = ${leaveId} AND clinic_id = ${ctx.clinic.id}
+                AND status = 'cancelling')`,
               isFirst,
             ),
           ),

@@ -46,7 +46,7 @@ export async function workOnLeave(env: Env, clinicId: string, leaveId: string): 
   const isOfLeave = and(eq(leaveDays.clinicId, clinicId), eq(leaveDays.leaveId, leaveId))
   // A leave that is paused may have been shortened.
   const mayWorkOn = sql`(${leaveDays.state} = 'ending'
-    OR (SELECT status FROM leaves WHERE id = ${leaveId}) <> 'paused')`
+    OR (SELECT status FROM leaves WHERE id = ${leaveId} AND clinic_id = ${clinicId}) <> 'paused')`
   const [[clinic], [leave], [date]] = await db.batch([
     db.select().from(clinics).where(eq(clinics.id, clinicId)),
     db

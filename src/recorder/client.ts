@@ -1,6 +1,6 @@
 import { newId } from '../lib/crypto'
 import { logFailure } from '../lib/log'
-import { withTimeout } from '../lib/outage'
+import { onObject, withTimeout } from '../lib/outage'
 import { SECOND_MS } from '../lib/time'
 import { keyReused, Problem } from '../problem'
 import type { Claimed } from './claims'
@@ -13,9 +13,6 @@ const LANES_DEFAULT = 4
 
 /** D1 runs one batch at a time: more lanes only make smaller lots. */
 const LANES_MAX = 16
-
-const TRIES_MAX = 3
-const PAUSE_MS = 50
 
 /**
  * Sends an entry of a request, with its key. An earlier version of the service may have claimed the key for
@@ -83,20 +80,9 @@ export async function askLanes(env: RecorderEnv): Promise<void> {
   if (outcomes.some((outcome) => 'failed' in outcome)) throw new Error('A lane takes no entry')
 }
 
-/** A reset breaks the stub, so each try uses a new one. A retry is safe: an entry carries its operation. */
-async function ask(env: RecorderEnv, entry: Entry, name = laneOf(env, entry.clinicId)): Promise<Outcome> {
-  const lane = env.RECORDER.idFromName(name)
-  for (let attempt = 1; ; attempt += 1) {
-    try {
-      return await env.RECORDER.get(lane).record(entry)
-    } catch (error) {
-      const flags = error as { retryable?: boolean; durableObjectReset?: boolean; overloaded?: boolean }
-      const isRetryable = (flags.retryable || flags.durableObjectReset) && !flags.overloaded
-      if (attempt === TRIES_MAX || !isRetryable) throw error
-      await scheduler.wait(PAUSE_MS * attempt * (0.5 + Math.random()))
-    }
-  }
-}
+/** A retry is safe: an entry carries its operation. */
+const ask = (env: RecorderEnv, entry: Entry, name = laneOf(env, entry.clinicId)): Promise<Outcome> =>
+  onObject(env.RECORDER, name, (lane) => lane.record(entry))
 
 /** The name of the object that sends what requests of this clinic ask. */
 export function laneOf(env: RecorderEnv, clinicId: string): string {
