@@ -126,9 +126,9 @@ test('every path with a slash at its end is told the path without it, before any
     expect([path, status]).toEqual([path, 404])
     expect(body.message).toBe(`Route not found; send the path without a slash at its end: ${path}`)
   }
-  const named = await stranger.get('/api/v1/patients/ada-lovelace//?phone=2025550101')
+  const named = await stranger.get('/api/v1/patients/ada-lovelace//?phone=%2B1-202-555-0101')
   expect(named.body.message).toContain('/api/v1/patients/{id}')
-  expect(named.text).not.toMatch(/ada|2025550101/)
+  expect(named.text).not.toMatch(/lovelace|202-555/)
   expect(spy).not.toHaveBeenCalled()
 })
 
