@@ -75,7 +75,7 @@ export function acceptOffer(
   const { waitId } = command
   const waiting = day.waitlist.get(waitId)
   if (!waiting) return overOrNotFound(day, waitId)
-  const refusal = offerRefusal(day, waiting, moment.at)
+  const refusal = offerRefusal(day, waiting, aliasesOf(command), moment.at)
   if (refusal) return refusal
   const { of } = waiting
   if (!of) return bookOffered(day, waiting, command, moment)
@@ -88,9 +88,18 @@ export function acceptOffer(
   return booked.ok ? { ...booked, events: [...booked.events, fulfilled] } : booked
 }
 
-/** Why what a patient is offered cannot be booked now; null where it can. */
-export function offerRefusal(day: Day, { offer }: Waiting, at: number): Refused | null {
+/**
+ * Why what a patient is offered cannot be booked now; null where it can. Who is booked does not wait, unless
+ * the visit was booked for another id of the patient.
+ */
+export function offerRefusal(
+  day: Day,
+  { offer, patientId }: Waiting,
+  { alsoKnownAs = [] }: Aliases,
+  at: number,
+): Refused | null {
   if (!offer || !day.identity) return refuse(allHaveBegun(day, at) ? 'day_over' : 'no_offer')
+  if (alsoKnownAs.some((id) => id !== patientId && day.patients.has(id))) return refuse('already_booked')
   const refusal = closed(day, { ...day.identity, timeZone: day.timeZone }, at)
   return refusal ?? (hasBegun(day.timetable, offer.slot, at) ? refuse('offer_over') : null)
 }
