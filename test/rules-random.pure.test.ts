@@ -160,6 +160,18 @@ describe('whatever happens, in any order', () => {
   )
   /** Which slots a caller asks for, and how many. */
   const asked = fc.record({ choice, span: fc.constantFrom(undefined, undefined, 2, 3) })
+  /** Where the visit was that moves here. */
+  const near = fc.option(
+    fc.record(
+      {
+        slot: fc.integer({ min: 1, max: 7 }),
+        time: fc.constantFrom('12:15', '13:10', '14:00', '22:00'),
+        isExact: fc.constant(true as const),
+      },
+      { requiredKeys: ['slot'] },
+    ),
+    { nil: undefined, freq: 1 },
+  )
   const STEPS: StepName[] = ['serve', 'skip', 'requeue', 'no_show', 'recall']
   const UNDO = ['uncheck_in', 'unserve', 'amend'] as const
   const command: fc.Arbitrary<(index: number) => Command> = fc.oneof(
@@ -191,10 +203,10 @@ describe('whatever happens, in any order', () => {
     fc.constant(() => next()),
     fc.constant(() => LAPSE),
     fc.constant(() => absent()),
-    fc.tuple(small, fc.boolean(), asked).map(
-      ([n, another, wanted]) =>
+    fc.tuple(small, fc.boolean(), asked, near).map(
+      ([n, another, wanted, near]) =>
         (i: number) =>
-          ({ ...reserve(i, n % 7, another), ...wanted }) as Command,
+          ({ ...reserve(i, n % 7, another), ...wanted, near }) as Command,
     ),
     fc.nat(40).map((n) => () => confirm(n)),
     fc.nat(40).map((n) => () => giveBack(n)),
