@@ -64,7 +64,7 @@ export type Choice = { slot: number } | { startsAt: number } | { time: string }
 
 /**
  * Where a visit that moves was: the slot there, and the clinic’s clock then. It goes to the same time, or the
- * same slot where one of the days has no times. `isExact`: there or nowhere; otherwise to the nearest free one.
+ * same slot where one of the days has no times. `isExact`: there or nowhere; without it, to the nearest one.
  */
 export interface Near {
   slot: number

@@ -33,9 +33,9 @@ type Moving = { operation: Operation; reserve: CommandOf<'reserve'> }
 /**
  * A doctor is absent: this day moves all its patients at once. It asks the other day for the same time for
  * each of them in one call, and in a second one for the nearest free time for the others: earlier slots find
- * room first. Those who find none join the waitlist in a last call, once the others have moved: a crash before
- * it gives no slot to a patient who waits. Each patient’s move is an operation of its own, so a retry continues
- * where the first try ended.
+ * room first. Those who find none join the waitlist in a last call, once the others have moved: a crash
+ * before it gives no slot to a patient who waits. Each patient’s move is an operation of its own, so a retry
+ * continues where the first try ended.
  */
 export function relocation(source: MoveHost, inFlight: Set<string>, settles: Settling) {
   const { day, perform, others, later, copied } = source

@@ -160,7 +160,7 @@ export function termsAfter(day: Day, { opening, hours, capacity }: Commands['set
   return { hours, capacity: capacity ?? slotsThatFit(opening.date, zoneOf(day, opening), hours) }
 }
 
-/** Where breaks may end, more slots come first: else a taken slot would be outside the day between the two. */
+/** Where breaks may end, more slots come first: else a taken slot would be no slot between the two. */
 export function termEvents(before: Terms, after: Terms): Event[] {
   const isNewHours = changesSlotTimes(before, after) || changesEndOrBreaks(before, after)
   const hours: Event[] = isNewHours ? [{ type: 'hours_set', hours: after.hours }] : []
