@@ -8,10 +8,11 @@ import type { DayPath } from './model'
 
 /** For the OpenAPI document: where an affected visit goes, and what becomes of one that finds no room. */
 export const WHERE_TO =
-  'With `move_to` each visit moves to the same time of the other day (to the slot of the same number where one ' +
-  'of the days has no times), or else to the nearest free one, of two the earlier. Those whose time is free ' +
-  'are placed first, then the others, earlier visits first. A visit for which there is no room waits on the ' +
-  'waitlist there, and a visit that cannot be moved stays booked and is listed in `to_call`.'
+  'With `move_to` each visit moves to the same time of the other day (to the slot of the same number ' +
+  'where one of the days has no times), or else to the nearest free one, of two the earlier. Those ' +
+  'whose time is free are placed first, then the others, earlier visits first. A visit for which there ' +
+  'is no room waits on the waitlist there, and a visit that cannot be moved stays booked and is listed ' +
+  'in `to_call`.'
 
 /** Without `move_to` no appointment is moved. Without `doctor_id` in it, the doctor stays the same. */
 export const DeclareAbsence = component('DeclareAbsence', {

@@ -40,8 +40,8 @@ const count = v.number()
 
 /**
  * booked + held + offered + over + closed + remaining = capacity. `closed`: slots that are free and not
- * given, because the doctor takes no patients on that date. `waiting`: patients on the waitlist without an offer;
- * `queue`: those who have checked in. `problem` names why a day shows no figures; then they are null.
+ * given, because the doctor takes no patients on that date. `waiting`: patients on the waitlist without an
+ * offer; `queue`: those who have checked in. `problem` names why a day shows no figures; then they are null.
  */
 export const DayOfClinic = component('DayOfClinic', {
   doctor_id: v.string(),
