@@ -48,7 +48,7 @@ export const DAY_ADVICE = {
   },
   hold_over: {
     cause: 'The hold was booked, released or has expired; its slot may be taken by another patient.',
-    action: 'Hold or book a slot again.',
+    action: 'Hold or book a slot again. To give back a slot that was booked, cancel the appointment.',
     detail: 'The hold was used, was released or has expired',
   },
   offer_over: {

@@ -116,7 +116,7 @@ const ARRIVED = 'The patient has already checked in'
 const OVER = 'no step is possible any more'
 const AMENDS = 'to undo it, send an API key that has the scope checkins:amend as well'
 
-/** Refusals that depend on what has become of the appointment, by its status. */
+/** Refusals that depend on what has become of the appointment or the hold, by its status. */
 const SENTENCES: Partial<Record<Refusal, Record<string, string>>> = {
   already_cancelled: {
     cancelled: 'The appointment was cancelled; book another one',
@@ -132,6 +132,9 @@ const SENTENCES: Partial<Record<Refusal, Record<string, string>>> = {
     skipped: `${ARRIVED} and was skipped; if the patient has left: no-show`,
     served: `${ARRIVED}, and the visit is completed; it can no longer be cancelled, moved or checked in`,
     no_show: `${ARRIVED}, and was then recorded as a no-show; book another appointment`,
+  },
+  hold_over: {
+    booked: 'The hold was used: its slot is booked. To give the slot back, cancel the appointment',
   },
   illegal_step: {
     booked: 'The patient has not checked in; check the patient in first, or record a no-show',

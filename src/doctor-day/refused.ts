@@ -43,7 +43,7 @@ export interface Refused {
   ok: false
   refused: Refusal
   transition?: Transition
-  /** With `already_…` and `too_late_to_undo`: what has become of the appointment. */
+  /** With `already_…` and `too_late_to_undo`: what has become of the appointment; with `hold_over`: the hold. */
   status?: CheckIn['status'] | Appointment['status']
   /** The date that was asked for or that the appointment has, and today at the clinic. */
   dates?: { date: string; today: string }
