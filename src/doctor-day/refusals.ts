@@ -32,13 +32,15 @@ export const STREAM_REFUSALS = {
 }
 
 /** The Problem that a caller gets for a day’s refusal. */
-export function problemOf({ refused, transition, status, dates, alternatives, won }: Refused): Problem {
+export function problemOf(refusal: Refused): Problem {
+  const { refused, transition, status, dates, alternatives, won, span } = refusal
   // `reach` asks the day that an appointment moved to. Here it stopped after DAYS_REACHED_MAX days.
   const known = refused === 'moved' ? 'unavailable' : refused
   const code = Object.hasOwn(REFUSALS, known) ? known : 'newer_version'
   // An answer that a day remembers from before refusals had dates, or a status, has none.
   const told = SENTENCES[code]?.[transition?.from ?? status ?? ''] ?? REFUSALS[code]
-  const sentence = dates ? `${told}: ${datesOf(code, dates)}` : won ? `${told}: ${won}` : told
+  const fit = span === undefined ? '' : ` for this visit: no ${span} neighbouring ones are free`
+  const sentence = dates ? `${told}: ${datesOf(code, dates)}` : won ? `${told}: ${won}` : told + fit
   const instead = alternatives?.map(({ slot, startsAt, endsAt }) =>
     startsAt === null ? { slot } : { slot, starts_at: startsAt, ends_at: endsAt },
   )
