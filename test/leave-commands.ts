@@ -16,7 +16,7 @@ export interface World {
 }
 
 const API = '/api/v1'
-const DATES = 7
+const DATES = 4
 const HOURS = { from: '22:00', to: '23:30', minutes_per_slot: 30 }
 const WEEKDAYS = ['sun', 'mon', 'tue', 'wed', 'thu', 'fri', 'sat']
 
@@ -32,7 +32,10 @@ const placeOf = (world: World): Place => ({
 
 /** A request with a key, sent again with it until it has an answer. */
 async function insist(world: World, what: string, method: string, path: string, body: object | null) {
-  const headers = { 'Content-Type': 'application/json', 'Idempotency-Key': `${world.key}-${what.replace(/\W/g, '-')}` }
+  const headers = {
+    'Content-Type': 'application/json',
+    'Idempotency-Key': `${world.key}-${what.replace(/\W/g, '-')}`,
+  }
   const send = () => world.desk.send(method, API + path, body && JSON.stringify(body), headers)
   let reply = await send()
   for (let tries = 0; reply.status === 503 && tries < 20; tries += 1) reply = await send()
@@ -332,21 +335,21 @@ async function passNight({ clerk }: World): Promise<void> {
 
 /** How often each happens, of 100. */
 const COMMANDS: [share: number, command: (world: World) => Promise<void>][] = [
-  [28, (world) => book(world)],
-  [14, declare],
-  [10, cancelLeave],
-  [4, (world) => steer(world, pick(world, leavesOf(world)), 'pause')],
-  [6, (world) => steer(world, pick(world, leavesOf(world)), 'resume')],
-  [8, cancelVisit],
-  [6, setAvailability],
-  [6, wait],
-  [5, answerOffer],
-  [2, arrive],
+  [24, (world) => book(world)],
+  [15, declare],
+  [12, cancelLeave],
+  [3, (world) => steer(world, pick(world, leavesOf(world)), 'pause')],
+  [5, (world) => steer(world, pick(world, leavesOf(world)), 'resume')],
+  [4, cancelVisit],
+  [8, setAvailability],
+  [4, wait],
+  [4, answerOffer],
+  [1, arrive],
   [3, setWeek],
-  [2, close],
-  [2, open],
-  [2, retire],
-  [2, passNight],
+  [6, close],
+  [6, open],
+  [4, retire],
+  [1, passNight],
 ]
 
 export async function act(world: World): Promise<void> {

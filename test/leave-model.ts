@@ -299,10 +299,8 @@ export class ClerkOfLeave {
     const sheet = this.sheet(place)
     if (place.date < this.today) return 'over'
     if (sheet.isPresent || sheet.cause !== leave.id) return 'ended'
-    const order = ['retirement', 'leave', 'closing']
-    const [next] = this.#causes(place).sort(
-      (one, other) => order.indexOf(one.kind) - order.indexOf(other.kind),
-    )
+    const weight = ({ kind, since }: Leave) => (kind === 'retirement' ? Number.POSITIVE_INFINITY : since)
+    const [next] = this.#causes(place).sort((one, other) => weight(other) - weight(one))
     if (next && !next.dates.has(nameOf(place))) {
       this.#add(next, place)
       Object.assign(next.dates.get(nameOf(place)) ?? {}, { state: 'told' })
