@@ -12,7 +12,7 @@ import { soon } from './soon'
 
 const STEPS = 60
 const CHECK_EVERY = 5
-const SEEDS = times(rounds(4, 60), (n) => 30 + n)
+const SEEDS = times(rounds(2, 60), (n) => 31 + n)
 const PATIENTS = 9
 const BEGIN = '2040-03-12'
 const SECOND = 1_000
@@ -270,7 +270,6 @@ test.each(SEEDS)(
     await expectVisits(world, clerk.visits.keys())
     for (const leave of clerk.leaves.values()) if (leave.kind === 'leave') await expectProgress(world, leave)
     await expectRecorded(world)
-    console.info(JSON.stringify({ seed, ...counts }))
     for (const what of ['declare 202', 'cancel leave 200', 'book 201'])
       expect([seed, what, counts[what] ?? 0]).not.toEqual([seed, what, 0])
   },
