@@ -32,6 +32,10 @@ export interface ActingClinic {
 export interface ClinicSettings {
   /** A patient may have two appointments with one doctor a day, where the request does not say. */
   allowAnother?: boolean
+  /** Whether boards show initials of patients; absent: as the deployment says. */
+  boardInitials?: boolean
+  /** How long an offer lasts for a patient who joins a waitlist; absent: as the deployment says. */
+  waitlistOfferMinutes?: number
 }
 
 interface Actor {

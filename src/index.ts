@@ -1,5 +1,5 @@
 import { api } from './api'
-import { COPY, COPY_WITH_CHECK_INS } from './doctor-day/readers/copied-rows'
+import { COPIES } from './doctor-day/readers/copied-rows'
 import { FIND, FIND_NEW_DAY, FIND_QUEUE } from './doctors/finding'
 import { HOSPITALS } from './hospitals/import'
 import { consumerOf } from './imports/work/consumer'
@@ -25,8 +25,7 @@ export { UpstreamGate } from './upstream/gate'
 /** Every kind of work that reaches D1 in lots. */
 export class Recorder extends recorderOf(
   CLAIM,
-  COPY,
-  COPY_WITH_CHECK_INS,
+  ...COPIES,
   FIND,
   FIND_NEW_DAY,
   FIND_PERSON,

@@ -164,6 +164,28 @@ test('of two places on one waitlist the first that is accepted ends the other', 
   expect(ledger).toMatchObject({ booked: 1, offered: 0, remaining: 1 })
 })
 
+test.each([
+  ['one date', { date: DAY }],
+  ['any of several dates', { dates: [DAY, '2040-03-20'] }],
+])(
+  'who waited for %s under one id and was booked under the other gets no second visit by an offer',
+  async (_, dates) => {
+    const desk = await openFrontDesk({ patients: 3, capacity: 2 })
+    const [, other] = [await book(desk, 1), await book(desk, 2)]
+    const place = { doctor_id: desk.doctorId, patient_id: desk.patientIds[0], ...dates }
+    expect((await desk.post(`${APPOINTMENTS}/waitlist`, place)).status).toBe(201)
+    await mergeThem(desk)
+    await desk.post(`${APPOINTMENTS}/${other}/cancel`, { reason: 'ill' })
+    const listed = await desk.get(`${APPOINTMENTS}/waitlist?doctor_id=${desk.doctorId}&date=${DAY}`)
+    const accept = () => desk.post(`${APPOINTMENTS}/waitlist/${listed.body[0].id}/accept`)
+    expect(typeOf(await accept())).toEqual([409, 'already_booked'])
+    const { body: ledger } = await desk.get(`/api/v1/doctors/${desk.doctorId}/days/${DAY}`)
+    expect(ledger).toMatchObject({ booked: 1, offered: 1, remaining: 0 })
+    expect((await unmerge(desk, desk.patientIds[0] ?? '')).status).toBe(200)
+    expect((await accept()).status).toBe(201)
+  },
+)
+
 test('an undo gives back what was booked before the merge; what was booked since stays', async () => {
   const desk = await openFrontDesk({ patients: 2 })
   const before = await book(desk, 0, MONDAY)

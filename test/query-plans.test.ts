@@ -1,7 +1,7 @@
 import { afterEach, expect, test, vi } from 'vitest'
 import { USED_DAYS } from '../src/clinic-day/used-days'
 import { PATIENTS } from '../src/dashboard/patients'
-import { COPY, COPY_WITH_CHECK_INS } from '../src/doctor-day/readers/copied-rows'
+import { COPIES } from '../src/doctor-day/readers/copied-rows'
 import { FIND, FIND_NEW_DAY, FIND_QUEUE } from '../src/doctors/finding'
 import { MEDICAL_TEST } from '../src/medical-tests/actions'
 import { FIND_PERSON } from '../src/merges/finding'
@@ -113,17 +113,7 @@ test('the patients of a dashboard are found by their ids alone', async () => {
   ])
 })
 
-const KINDS = [
-  CLAIM,
-  COPY,
-  COPY_WITH_CHECK_INS,
-  FIND,
-  FIND_NEW_DAY,
-  FIND_PERSON,
-  FIND_QUEUE,
-  MEDICAL_TEST,
-  WEBHOOK_EVENT,
-]
+const KINDS = [CLAIM, ...COPIES, FIND, FIND_NEW_DAY, FIND_PERSON, FIND_QUEUE, MEDICAL_TEST, WEBHOOK_EVENT]
 
 test.each(KINDS)('a lot of $name finds each row by an index', async ({ claim, statements }) => {
   const ownTables =

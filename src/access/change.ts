@@ -1,6 +1,6 @@
 import { and, eq, not, type SQL, sql } from 'drizzle-orm'
 import { audited } from '../audit/model'
-import type { Ctx } from '../context'
+import type { ClinicSettings, Ctx } from '../context'
 import { DAY_MS, localDate } from '../lib/time'
 import { etagOf } from '../patients/model'
 import { notFound, Problem } from '../problem'
@@ -60,12 +60,24 @@ type Changed = Pick<ClinicRow, 'name' | 'timeZone' | 'country' | 'settings'>
 
 function changed({ settings, ...before }: ClinicRow, wanted: ChangeClinic): Changed {
   const { name = before.name, time_zone: timeZone = before.timeZone, country = before.country } = wanted
-  const { allow_another: allowAnother } = wanted.settings ?? {}
+  return { name, timeZone, country, settings: changedSettings(settings, wanted.settings) }
+}
+
+function changedSettings(settings: ClinicSettings, wanted: ChangeClinic['settings'] = {}): ClinicSettings {
+  const {
+    allow_another = settings.allowAnother,
+    board_initials = settings.boardInitials,
+    waitlist_offer_minutes = settings.waitlistOfferMinutes,
+  } = wanted
   return {
-    ...{ name, timeZone, country },
-    settings: { ...settings, ...(allowAnother !== undefined && { allowAnother }) },
+    ...(allow_another !== undefined && { allowAnother: allow_another }),
+    ...(isDecided(board_initials) && { boardInitials: board_initials }),
+    ...(isDecided(waitlist_offer_minutes) && { waitlistOfferMinutes: waitlist_offer_minutes }),
   }
 }
+
+/** With null the deployment decides again. */
+const isDecided = <Value>(value: Value | null | undefined): value is Value => value != null
 
 /**
  * Whether a day is in use that is yesterday or later in one of the two zones: its visits may not be over, and

@@ -85,30 +85,52 @@ export const NewClinic = component('NewClinic', {
 })
 export type NewClinic = v.InferOutput<typeof NewClinic>
 
-/** What is left out stays. */
+const OFFER_MINUTES_MAX = 24 * 60
+const OfferMinutes = v.pipe(
+  v.number(),
+  v.integer('must be a whole number of minutes'),
+  v.minValue(1, 'must be at least 1'),
+  v.maxValue(OFFER_MINUTES_MAX, `must be at most ${OFFER_MINUTES_MAX}`),
+)
+
+/** What is left out stays. Where a setting is null, the deployment decides. */
 export const ChangeClinic = v.pipe(
   v.object({
     name: v.optional(text(200)),
     time_zone: v.optional(TimeZone),
     country: v.optional(Country),
-    settings: v.optional(v.object({ allow_another: v.optional(v.boolean()) })),
+    settings: v.optional(
+      v.object({
+        allow_another: v.optional(v.boolean()),
+        board_initials: v.optional(v.nullable(v.boolean())),
+        waitlist_offer_minutes: v.optional(v.nullable(OfferMinutes)),
+      }),
+    ),
   }),
   v.check(
     ({ settings, ...wanted }) =>
-      [...Object.values(wanted), settings?.allow_another].some((value) => value !== undefined),
+      [...Object.values(wanted), ...Object.values(settings ?? {})].some((value) => value !== undefined),
     'must contain at least one field to change',
   ),
   v.metadata({ ref: 'ChangeClinic' }),
 )
 export type ChangeClinic = v.InferOutput<typeof ChangeClinic>
 
-/** `allow_another`: what a booking, a walk-in, a move or a place in a waitlist means that does not say it. */
+/**
+ * `allow_another`: what a booking, a walk-in, a move or a place in a waitlist means that does not say it.
+ * `board_initials`: whether boards show initials of patients. `waitlist_offer_minutes`: how long an offer
+ * lasts for patients who join a waitlist from then on. Null: as the deployment says.
+ */
 export const Clinic = component('Clinic', {
   id: v.string(),
   name: v.string(),
   time_zone: v.string(),
   country: v.string(),
-  settings: v.object({ allow_another: v.boolean() }),
+  settings: v.object({
+    allow_another: v.boolean(),
+    board_initials: v.nullable(v.boolean()),
+    waitlist_offer_minutes: v.nullable(v.number()),
+  }),
   created_at: v.string(),
 })
 export type Clinic = v.InferOutput<typeof Clinic>
@@ -120,7 +142,11 @@ export const toClinic = (row: ClinicRow): Clinic => ({
   name: row.name,
   time_zone: row.timeZone,
   country: row.country,
-  settings: { allow_another: row.settings.allowAnother ?? false },
+  settings: {
+    allow_another: row.settings.allowAnother ?? false,
+    board_initials: row.settings.boardInitials ?? null,
+    waitlist_offer_minutes: row.settings.waitlistOfferMinutes ?? null,
+  },
   created_at: iso(row.createdAt),
 })
 

@@ -208,6 +208,7 @@ export const appointments = resource()
     refuses(
       ...CHANGE_PROBLEMS,
       ...DATE_PROBLEMS,
+      'already_booked',
       'day_over',
       'not_found',
       'no_offer',

@@ -1,7 +1,7 @@
 import { DurableObject } from 'cloudflare:workers'
 import { countMessage, followRequestOf, openFollowers } from '../doctor-day/readers/followers'
 import type { View } from '../doctor-day/readers/live'
-import { type Messages, type Source, streamTo } from '../doctor-day/readers/sockets'
+import { type KnownNames, type Messages, type Source, streamTo } from '../doctor-day/readers/sockets'
 import { clinicDayKey } from '../doctor-day/storage/address'
 import * as tickets from '../doctor-day/storage/tickets'
 import { DAY_MS } from '../lib/time'
@@ -186,12 +186,12 @@ export class ClinicDay extends DurableObject<Env> {
     return numbered?.log === days.get(doctorId)?.log && read >= (numbered?.count ?? 0)
   }
 
-  #messagesAfter(seq: number | null, view: View, names: ReadonlyMap<string, string>): Messages {
+  #messagesAfter(seq: number | null, view: View, { byId: names, onBoards }: KnownNames): Messages {
     const [reader, identity] = [this.#reader, this.#numbers.identity()]
     const [base, last] = [this.#numbers.base(), this.#numbers.last()]
     if (!this.#isRead || !reader || !identity) return { messages: [], unnamed: [] }
     const setting: Setting = {
-      ...{ view, names, date: identity.date, showsInitials: this.env.BOARD_INITIALS === 'true' },
+      ...{ view, names, date: identity.date, showsInitials: onBoards },
       doctorOf: (id) => {
         const { name, code, specialty } = reader.doctors.get(id) ?? { name: '', code: '', specialty: null }
         return { id, name, code, specialty }

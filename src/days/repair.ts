@@ -56,7 +56,7 @@ export async function repairDay(ctx: Ctx, clinicId: string, wanted: RepairDay): 
   const [[clinic], [doctor], [day = null], appointmentRows, checkInRows, bookedHere] = results
   if (!clinic) throw notFound('Clinic')
   if (!doctor) throw notFound('Doctor')
-  const { off: _, ...terms } = opening({ ...there, clinic }, doctor, date)
+  const { off: _, offerMinutes: __, ...terms } = opening({ ...there, clinic }, doctor, date)
   const isRebuilt = how === 'rebuild'
   const remains = isRebuilt ? remainsOf(key, wanted, appointmentRows, checkInRows, bookedHere) : NOTHING
   const events = eventsOf(day && isRebuilt ? { ...terms, ...termsOf(day, terms, appointmentRows) } : terms, {

@@ -5,6 +5,7 @@ import { aliasesOf, type Person } from '../doctor-day/state/person'
 import { ERASING_MS } from '../erasures/model'
 import { aliasesAmong, idsFound, joinMerged, type PersonRow, person } from '../merges/finding'
 import { notFound, Problem } from '../problem'
+import { CLAIMED, joinClaim } from '../recorder/claims'
 import { kindOf, type Row } from '../recorder/kind'
 import { ON_DATE_OF_SENT, type OnDate } from './on-date'
 import type { DoctorTerms } from './terms'
@@ -69,8 +70,8 @@ export const FIND = kindOf<Ids, Found>({
   statements: ({ sent }) => [
     `SELECT asked AS op, patients.id AS patientId, ${person(ASKED_PATIENT)}, ${DOCTOR_AND_DAY},
        services.id AS serviceId, services.slots AS serviceSlots, services.doctors AS serviceDoctors,
-       services.retired_at AS serviceRetiredAt
-     FROM ${sent}
+       services.retired_at AS serviceRetiredAt, ${CLAIMED}
+     FROM ${sent} ${joinClaim}
        LEFT JOIN services ON services.clinic_id = clinic AND services.id = sent.service
        LEFT JOIN appointments ON appointments.id = sent.appointment AND +appointments.clinic_id = clinic
        LEFT JOIN patients ON patients.clinic_id = clinic AND patients.id = sent.patient${STAYS}
@@ -88,8 +89,8 @@ export const FIND_QUEUE = kindOf<[doctorId: string, date: string], Queue>({
   onlyReads: true,
   found: isThere('doctor'),
   statements: ({ sent }) => [
-    `SELECT asked AS op, days.next_patient AS patientId, patients.name, ${DOCTOR_AND_DAY}
-     FROM ${sent}
+    `SELECT asked AS op, days.next_patient AS patientId, patients.name, ${DOCTOR_AND_DAY}, ${CLAIMED}
+     FROM ${sent} ${joinClaim}
        LEFT JOIN doctors ON doctors.clinic_id = clinic AND doctors.id = sent.doctor
        LEFT JOIN days ON days.clinic_id = clinic AND days.doctor_id = sent.doctor AND days.date = sent.date
        ${joinMerged('days.next_patient')}
@@ -108,8 +109,9 @@ export const FIND_NEW_DAY = kindOf<[appointmentId: string, date: string], Found>
   columns: ['appointment', 'date'],
   onlyReads: true,
   statements: ({ sent }) => [
-    `SELECT asked AS op, NULL AS patientId, ${person('appointments.patient_id')}, ${DOCTOR_AND_DAY}
-     FROM ${sent}
+    `SELECT asked AS op, NULL AS patientId, ${person('appointments.patient_id')}, ${DOCTOR_AND_DAY},
+       ${CLAIMED}
+     FROM ${sent} ${joinClaim}
        LEFT JOIN appointments ON appointments.id = sent.appointment AND +appointments.clinic_id = clinic
        ${joinMerged('appointments.patient_id')}
        LEFT JOIN doctors ON doctors.clinic_id = clinic AND doctors.id = appointments.doctor_id

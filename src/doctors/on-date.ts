@@ -19,11 +19,16 @@ const IN_FORCE = `('pending', 'told', 'failed')`
 
 const CAUSE_OF_LEAVE = `'id', leaves.id, 'notes', leaves.reason, 'since', leaves.created_at`
 
-/** A row of `doctors` is at hand. Each look-up finds one row by its key, or none. */
+const OF_DOCTOR = 'clinic_id = doctors.clinic_id AND doctor_id = doctors.id'
+
+/**
+ * A row of `doctors` is at hand. Each look-up finds one row by its key, or none. The newest of some rows is
+ * asked for only where there are some: it costs a row read even where there are none.
+ */
 const onDateText = (date: string): string => `json_object(
-  'weekly', json((SELECT json_object('validFrom', valid_from, 'week', json(week)) FROM weekly_hours
-    WHERE weekly_hours.clinic_id = doctors.clinic_id AND weekly_hours.doctor_id = doctors.id
-      AND valid_from <= ${date} ORDER BY valid_from DESC LIMIT 1)),
+  'weekly', CASE WHEN EXISTS (SELECT 1 FROM weekly_hours WHERE ${OF_DOCTOR})
+    THEN json((SELECT json_object('validFrom', valid_from, 'week', json(week)) FROM weekly_hours
+      WHERE ${OF_DOCTOR} AND valid_from <= ${date} ORDER BY valid_from DESC LIMIT 1)) END,
   'leave', json((SELECT json_object(${CAUSE_OF_LEAVE})
     FROM leave_days CROSS JOIN leaves ON leaves.id = leave_days.leave_id
       AND +leaves.clinic_id = leave_days.clinic_id AND +leaves.kind = 'leave'

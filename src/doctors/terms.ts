@@ -25,7 +25,8 @@ type DayRow = typeof days.$inferSelect
  * day off has the doctor’s usual terms, for the case that it is opened.
  */
 export function opening(ctx: Pick<Ctx, 'clinic'>, doctor: DoctorTerms, date: string): Opening {
-  const { timeZone } = ctx.clinic
+  const { timeZone, settings } = ctx.clinic
+  const { waitlistOfferMinutes: offerMinutes } = settings
   const { weekly } = doctor.onDate
   const ofWeekday = weekly && hoursOf(weekly.week, date)
   const hours = ofWeekday ?? doctor.workingHours
@@ -39,6 +40,7 @@ export function opening(ctx: Pick<Ctx, 'clinic'>, doctor: DoctorTerms, date: str
     capacity: hours && isByHours ? slotsThatFit(date, timeZone, hours) : doctor.capacity,
     ...(hours && { hours }),
     ...(off && { off }),
+    ...(offerMinutes !== undefined && { offerMinutes }),
   }
 }
 

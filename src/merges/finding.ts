@@ -1,5 +1,6 @@
 import type { Ctx } from '../context'
 import { type Aliases, aliasesOf } from '../doctor-day/state/person'
+import { CLAIMED, joinClaim } from '../recorder/claims'
 import { kindOf, type Row } from '../recorder/kind'
 
 /** By which ids a patient is known, in one lot with what else a request asks for. */
@@ -30,7 +31,8 @@ export const FIND_PERSON = kindOf<[patientId: string], string[]>({
   columns: ['patient'],
   onlyReads: true,
   statements: ({ sent }) => [
-    `SELECT asked AS op, ${person('sent.patient')} FROM ${sent} ${joinMerged('sent.patient')}`,
+    `SELECT asked AS op, ${person('sent.patient')}, ${CLAIMED}
+     FROM ${sent} ${joinMerged('sent.patient')} ${joinClaim}`,
   ],
   result: ([found]) => idsFound((found?.[0] ?? {}) as Row & Partial<PersonRow>),
 })

@@ -20,12 +20,20 @@ export const claimIf = (sent: string, found: string): string => `
     created_at = excluded.created_at, expires_at = excluded.expires_at, reply = NULL
   WHERE idempotency_keys.expires_at <= excluded.created_at`
 
+/** Of the table `claims`: what D1 knows of a key. */
+export const CLAIMED = `claims.fingerprint, claims.op_id AS opId, claims.request_id AS requestId,
+  claims.created_at AS claimedAt, claims.reply`
+
 /** Who has claimed the keys of the entries. */
 export const READ_CLAIMS = `
-  SELECT value->>0 AS op, fingerprint, op_id AS opId, request_id AS requestId, created_at AS claimedAt, reply
-  FROM json_each(?1) CROSS JOIN idempotency_keys
-    ON clinic_id = value->>1 AND idempotency_keys."key" = value->>5
-  WHERE expires_at > value->>3`
+  SELECT value->>0 AS op, ${CLAIMED}
+  FROM json_each(?1) CROSS JOIN idempotency_keys AS claims
+    ON claims.clinic_id = value->>1 AND claims."key" = value->>5
+  WHERE claims.expires_at > value->>3`
+
+/** For a statement that reads one row for each entry: the claim of its key, where there is one. */
+export const joinClaim = `LEFT JOIN idempotency_keys AS claims
+  ON claims.clinic_id = sent.clinic AND claims."key" = sent."key" AND claims.expires_at > sent.at`
 
 /** What D1 knows of a key that was claimed. */
 export interface Claimed {

@@ -13,7 +13,10 @@ export interface Kind<Fields extends readonly unknown[] = readonly unknown[], Re
   readonly statements: readonly string[]
   /** Claims the keys of the entries. */
   readonly claim: string
-  /** Without a key, its entries write nothing. */
+  /**
+   * Without a key, its entries write nothing. Its statement answers a row for each entry, with the claim of
+   * its key: `joinClaim`.
+   */
   readonly onlyReads?: boolean
   /** Whether the last field is a long JSON text. */
   readonly hasLong?: boolean

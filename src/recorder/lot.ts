@@ -60,24 +60,29 @@ async function sendBatch(db: D1Database, kinds: Kinds, entries: Entry[]): Promis
   for (const { kind, sql, group, isKeyed } of groups) {
     const returned = answers.slice(place, place + sql.length).map(({ results }) => rowsByOp(results))
     place += sql.length
-    const claims = isKeyed ? returned.pop() : undefined
-    const ofKind = isKeyed ? returned.slice(CLAIMING) : returned
+    const claims = isKeyed ? returned.at(-1) : undefined
+    const first = isKeyed ? CLAIMING : 0
+    const ofKind = returned.slice(first, first + kind.statements.length)
     for (const { op } of group) {
-      const claimed = (claims?.get(op)?.[0] as Claimed | undefined) ?? null
+      const claimed = claimIn(claims?.get(op)?.[0])
       outcomes.set(op, { claimed, result: kind.result(ofKind.map((rows) => rows.get(op) ?? [])) })
     }
   }
   return entries.map(({ op }) => outcomes.get(op) ?? { failed: 'rejected' })
 }
 
-/** The statements before those of the kind, where there are keys. */
+/** The statements before those of the kind, where there are keys. The last one of all reads the claims. */
 const CLAIMING = 2
+
+const claimIn = (row: Row | undefined): Claimed | null =>
+  row && row.fingerprint !== null ? (row as unknown as Claimed) : null
 
 function groupOf(kinds: Kinds, name: string, group: Entry[]) {
   const kind = kinds.get(name)
   if (!kind) throw new Error(`No kind is named ${name}`)
   const isKeyed = group.some((entry) => entry.isKeyed)
-  const all = isKeyed ? [SWEEP, kind.claim, ...kind.statements, READ_CLAIMS] : kind.statements
+  const reading = kind.onlyReads ? [] : [READ_CLAIMS]
+  const all = isKeyed ? [SWEEP, kind.claim, ...kind.statements, ...reading] : kind.statements
   const sql = group.length === 1 ? all.map(forOne) : all
   const json = arrayOf(group.map(({ row }) => row))
   return { kind, group, isKeyed, sql, json, long: arrayOf(group.map(({ long = 'null' }) => long)) }

@@ -10,8 +10,8 @@ import { shown } from '../state/views'
 
 /**
  * Copies the day’s figures, and what these events have changed. `head`: the hash of the newest event. Answers
- * which of the patients have been erased: an erasure finds the days of a patient in D1, so it cannot have
- * found what D1 has only now.
+ * which of the patients who are new in D1 have been erased: an erasure finds the days of a patient in D1, so
+ * it cannot have found what D1 has only now.
  */
 export async function copyToD1(
   env: RecorderEnv,
@@ -33,7 +33,7 @@ export async function copyToD1(
   ]
   const ofDay = [clinicId, doctorId, date, ...figures]
   const checkIns = checkInRowsOf(day, events)
-  const kind = checkIns.length > 0 ? COPY_WITH_CHECK_INS : COPY
+  const kind = kindOfCopy(events.some(bringsPatient), checkIns.length > 0)
   const op = newId()
   const row = JSON.stringify([ofDay, appointmentRowsOf(day, events), checkIns, op])
   const { result } = await record(env, kind, { kind: kind.name, clinicId, op, isKeyed: false, row })
@@ -91,17 +91,30 @@ const ERASED = `
  * older version never replaces a row, so the same events may be copied twice, late or out of order, and the
  * copy never goes back. The same version does, so that a resync mends a row that was changed in D1.
  */
-export const COPY: Kind<[], string[]> = {
-  name: 'copy',
-  statements: [DAYS, APPOINTMENTS, ERASED],
+const copyOf = (name: string, ...more: string[]): Kind<[], string[]> => ({
+  name,
+  statements: [DAYS, APPOINTMENTS, ...more],
   claim: '',
-  result: (returned) => [...new Set(returned.at(-1)?.map(({ patientId }) => patientId as string))],
+  result: (returned) => {
+    const erased = more.includes(ERASED) ? (returned.at(-1) ?? []) : []
+    return [...new Set(erased.map(({ patientId }) => patientId as string))]
+  },
+})
+
+const CHANGES = copyOf('copy_changes')
+const CHANGES_AND_CHECK_INS = copyOf('copy_changes_and_check_ins', CHECK_INS)
+const PATIENTS = copyOf('copy', ERASED)
+const PATIENTS_AND_CHECK_INS = copyOf('copy_with_check_ins', CHECK_INS, ERASED)
+export const COPIES = [CHANGES, CHANGES_AND_CHECK_INS, PATIENTS, PATIENTS_AND_CHECK_INS]
+
+function kindOfCopy(bringsPatients: boolean, hasCheckIns: boolean): Kind<[], string[]> {
+  if (bringsPatients) return hasCheckIns ? PATIENTS_AND_CHECK_INS : PATIENTS
+  return hasCheckIns ? CHANGES_AND_CHECK_INS : CHANGES
 }
-export const COPY_WITH_CHECK_INS: Kind<[], string[]> = {
-  ...COPY,
-  name: 'copy_with_check_ins',
-  statements: [DAYS, APPOINTMENTS, CHECK_INS, ERASED],
-}
+
+/** From the copy of such an event on, an erasure finds the day by D1’s row of the appointment. */
+const bringsPatient = ({ type }: Event): boolean =>
+  type === 'booked' || type === 'moved_in' || type === 'rebuilt'
 
 function appointmentRowsOf(day: Day, events: Recorded[]): unknown[][] {
   const changed = lastEvents(events, OF_APPOINTMENTS)

@@ -7,14 +7,13 @@ import { type LiveStream, type Source, type StreamHost, streamTo } from './socke
 
 /** What the live stream of a day needs of the object. */
 interface DayHost extends Omit<StreamHost, 'source' | 'addressOf' | 'env'> {
-  env: Pick<Env, 'DB' | 'BOARD_INITIALS'> & HintEnv
+  env: StreamHost['env'] & HintEnv
   day(): Day
   events(after: number): Iterable<Recorded>
 }
 
 /** The queue of one day, as its events change it, and the hints to objects that follow the whole clinic. */
 export function liveStream({ day, events, env, ...host }: DayHost): LiveStream & Pick<Hints, 'follow'> {
-  const showsInitials = env.BOARD_INITIALS === 'true'
   /** Only while the day has followers. */
   let streamLog: StreamLog | null = null
 
@@ -28,7 +27,7 @@ export function liveStream({ day, events, env, ...host }: DayHost): LiveStream &
     },
     messagesAfter(seq, view, names) {
       const current = streamLog ?? emptyStreamLog()
-      return messagesAfter(current, seq, lensOf(view, current.day.identity, showsInitials), names)
+      return messagesAfter(current, seq, lensOf(view, current.day.identity, names.onBoards), names.byId)
     },
     forget() {
       streamLog = null

@@ -14,27 +14,43 @@ const KEYS_MS_MAX = SECOND_MS
 /** Many screens that reconnect at once with one key cause one query. */
 const ANSWER_MS = SECOND_MS
 
-/** The scopes are a JSON array of names; a person's change with the role. */
-const NOT_VALID = `SELECT id FROM api_keys WHERE id IN (SELECT value FROM json_each(?))
-  AND (revoked_at IS NOT NULL OR expires_at <= ?
-    OR (instr(scopes, '"checkins:read"') = 0 AND instr(scopes, '"*"') = 0))`
+/**
+ * The scopes are a JSON array of names; a person's change with the role. What the clinic says of initials on
+ * boards comes with it.
+ */
+const ASK = `SELECT api_keys.id, clinics.settings->>'boardInitials' AS boardInitials,
+    revoked_at IS NOT NULL OR expires_at IS NOT NULL AND expires_at <= ?2
+      OR (instr(scopes, '"checkins:read"') = 0 AND instr(scopes, '"*"') = 0) AS isRevoked
+  FROM json_each(?1) CROSS JOIN api_keys ON api_keys.id = value
+    LEFT JOIN clinics ON clinics.id = api_keys.clinic_id`
 
-interface KeyWatch {
+interface Found {
+  id: string
+  boardInitials: 0 | 1 | null
+  isRevoked: 0 | 1
+}
+
+export interface KeyWatch {
   /** Those that may not follow any more. None if D1 does not answer: an outage closes no stream. */
   revokedOf(keyIds: Iterable<string>): Promise<string[]>
   /** When the first of the keys must be asked about again. */
   dueAt(keyIds: Iterable<string>): number
+  /**
+   * Whether the clinic wants boards to show initials, as last heard. Null: it does not say. Undefined: D1 has
+   * not answered yet.
+   */
+  boardInitials(): boolean | null | undefined
 }
 
 export function keyWatch(database: D1Database, day: string | undefined): KeyWatch {
   const askedAt = new Map<string, number>()
+  let boardInitials: boolean | null | undefined
 
   async function ask(keyIds: string[]): Promise<string[]> {
-    const { results } = await database
-      .prepare(NOT_VALID)
-      .bind(JSON.stringify(keyIds), Date.now())
-      .all<{ id: string }>()
-    return results.map(({ id }) => id)
+    const { results } = await database.prepare(ASK).bind(JSON.stringify(keyIds), Date.now()).all<Found>()
+    const [first] = results
+    if (first) boardInitials = first.boardInitials === null ? null : first.boardInitials === 1
+    return results.filter(({ isRevoked }) => isRevoked === 1).map(({ id }) => id)
   }
 
   return {
@@ -59,5 +75,6 @@ export function keyWatch(database: D1Database, day: string | undefined): KeyWatc
       )
       return Math.min(Number.POSITIVE_INFINITY, ...dues)
     },
+    boardInitials: () => boardInitials,
   }
 }

@@ -2,10 +2,10 @@ import { logFailure } from '../../lib/log'
 import { SECOND_MS } from '../../lib/time'
 import { voidTickets } from '../storage/tickets'
 import { CLOSE_CODES, close, openFollowers } from './followers'
-import { keyWatch } from './key-watch'
+import { type KeyWatch, keyWatch } from './key-watch'
 
 /** What becomes of the followers and tickets of keys that were revoked. */
-export interface Revocations {
+export interface Revocations extends Pick<KeyWatch, 'boardInitials'> {
   isRevoked(keyId: string): Promise<boolean>
   /** Closes the streams of revoked keys. Never throws. */
   closeRevoked(): Promise<void>
@@ -45,5 +45,6 @@ export function revocations(
       watchAt(Math.max(dueAt(), Date.now() + SECOND_MS))
     },
     dueAt,
+    boardInitials: keys.boardInitials,
   }
 }

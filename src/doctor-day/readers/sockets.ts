@@ -30,9 +30,15 @@ export interface Source {
   /** Reads what is new. */
   read(): void
   /** What a follower gets who has all up to `seq`, as far as the names of its patients are known. */
-  messagesAfter(seq: number | null, view: View, names: ReadonlyMap<string, string>): Messages
+  messagesAfter(seq: number | null, view: View, names: KnownNames): Messages
   /** Called while there are no followers, and after a pass that may have left it half read. */
   forget(): void
+}
+
+/** By patient. `onBoards`: whether boards show initials. */
+export interface KnownNames {
+  byId: ReadonlyMap<string, string>
+  onBoards: boolean
 }
 
 /** `unnamed`: the patients whose names are missing for the rest. */
@@ -44,7 +50,7 @@ export interface Messages {
 /** What the live stream needs of the object. */
 export interface StreamHost {
   ctx: DurableObjectState
-  env: Pick<Env, 'DB'>
+  env: Pick<Env, 'DB' | 'BOARD_INITIALS'>
   source: Source
   /** The name that an object has which a ticket of this clinic opens, as the caller asks for it. */
   addressOf(clinicId: string, asked: PresentedTicket<View>): string
@@ -77,13 +83,20 @@ export function streamTo({ ctx, env, source, addressOf, wakeAt, watchAt }: Strea
   const { postpone, reset } = backoff('live_failed', ctx.id.name, wakeAt)
   const keys = revocations(ctx, env.DB, watchAt)
 
+  /** None while it is not known what the clinic says. */
+  function showsInitials(): boolean {
+    const ofClinic = keys.boardInitials()
+    return ofClinic === undefined ? false : (ofClinic ?? env.BOARD_INITIALS === 'true')
+  }
+
   /** Sends what it can, and returns the patients whose names are missing for the rest. */
   function deliver(): string[] {
     const followers = openFollowers(ctx, Date.now())
     if (followers.length === 0) return []
     source.read()
     wakeAt(Math.min(...followers.map(([, { until }]) => until)))
-    return [...new Set(followers.flatMap(([socket, follower]) => send(socket, follower, source, names)))]
+    const known = { byId: names, onBoards: showsInitials() }
+    return [...new Set(followers.flatMap(([socket, follower]) => send(socket, follower, source, known)))]
   }
 
   /** One pass at a time loads names, until none is missing. Followers without names do not wait for it. */
@@ -110,6 +123,7 @@ export function streamTo({ ctx, env, source, addressOf, wakeAt, watchAt }: Strea
       }
       // After the reply to the caller that caused the event: callers never wait for followers.
       await scheduler.wait(0)
+      if (keys.boardInitials() === undefined) await keys.closeRevoked()
       const unnamed = deliver()
       if (unnamed.length > 0 && !isLoadingNames) await loadNames(unnamed)
       if (!isLoadingNames) reset()
@@ -117,6 +131,12 @@ export function streamTo({ ctx, env, source, addressOf, wakeAt, watchAt }: Strea
       source.forget()
       postpone(error)
     }
+  }
+
+  function restart(): void {
+    source.forget()
+    for (const [socket, follower] of openFollowers(ctx, Date.now()))
+      socket.serializeAttachment({ ...follower, seq: null })
   }
 
   return {
@@ -131,14 +151,17 @@ export function streamTo({ ctx, env, source, addressOf, wakeAt, watchAt }: Strea
       return answer
     },
     catchUp,
-    closeRevoked: keys.closeRevoked,
+    /** Boards that change their look start anew. */
+    async closeRevoked() {
+      const before = keys.boardInitials()
+      await keys.closeRevoked()
+      if (before === undefined || keys.boardInitials() === before) return
+      restart()
+      await catchUp()
+    },
     dueAt: () => Math.min(dueAt(ctx, source.version()), keys.dueAt()),
     forgetNames: () => names.clear(),
-    restart() {
-      source.forget()
-      for (const [socket, follower] of openFollowers(ctx, Date.now()))
-        socket.serializeAttachment({ ...follower, seq: null })
-    },
+    restart,
   }
 }
 
@@ -184,12 +207,7 @@ export function admit<F extends Follower>(
 }
 
 /** A socket that fails affects no other follower. Returns the patients whose names are missing. */
-function send(
-  socket: WebSocket,
-  follower: Follower,
-  source: Source,
-  names: ReadonlyMap<string, string>,
-): string[] {
+function send(socket: WebSocket, follower: Follower, source: Source, names: KnownNames): string[] {
   const clinicId = source.clinicId()
   if (clinicId !== null && clinicId !== follower.clinicId)
     return close(socket, CLOSE_CODES.failed, 'Not found')

@@ -40,7 +40,7 @@ export function beginClaim(
   if (!waiting?.of) return overOrNotFound(day, waitId)
   const { of, claim } = waiting
   if (claim) return { ok: true, events: [], reply: { state: 'claiming', claim, of }, isUnderWay: true }
-  const refusal = offerRefusal(day, waiting, at)
+  const refusal = offerRefusal(day, waiting, aliasesOf({ alsoKnownAs }), at)
   if (refusal) return refusal
   return {
     ok: true,
@@ -60,7 +60,7 @@ export function endClaim(
   const waiting = day.waitlist.get(waitId)
   if (!waiting?.of) return overOrNotFound(day, waitId)
   if (waiting.claim?.id !== claimId) return refuse('wish_undecided')
-  const refusal = verdict.isWon ? offerRefusal(day, waiting, moment.at) : lost(verdict.won)
+  const refusal = verdict.isWon ? offerRefusal(day, waiting, waiting.claim, moment.at) : lost(verdict.won)
   if (!refusal) {
     const booked = bookOffered(day, waiting, { appointmentId, ...aliasesOf(waiting.claim) }, moment)
     return booked.ok ? { ...booked, reply: { state: 'booked', appointment: booked.reply } } : booked

@@ -1,3 +1,4 @@
+import { MINUTE_MS } from '../../lib/time'
 import type { Commands, Moment } from '../commands'
 import type { Refusal, Refused } from '../refused'
 import type { Day, Opening, Visit, Waiting } from '../state/day'
@@ -54,7 +55,7 @@ export const closed = (
  * The first write to a day records its clinic, doctor, date and terms. A day off stays one: the day itself
  * says so from its first event on.
  */
-export function opened(day: Day, { off, ...terms }: Opening): Event[] {
+export function opened(day: Day, { off, offerMinutes: _, ...terms }: Opening): Event[] {
   if (day.identity) return []
   const first: Event = { type: 'opened', ...terms }
   if (off?.kind !== 'day_off') return [first]
@@ -75,7 +76,8 @@ interface Changed {
  * Offers what is free with the freed slots, and has not begun, to the patients who wait without an offer, in
  * the order in which they joined: to each the lowest place that the patient would take.
  */
-export function offers(day: Day, freed: number[], { at, offerMs }: Moment, changed: Changed = {}): Event[] {
+export function offers(day: Day, freed: number[], moment: Moment, changed: Changed = {}): Event[] {
+  const { at } = moment
   const { isPresent = !isAbsent(day), slots = day, leaving = [], taken = [] } = changed
   const { timetable } = slots
   const ended = new Set(leaving.map(({ id }) => id))
@@ -84,15 +86,21 @@ export function offers(day: Day, freed: number[], { at, offerMs }: Moment, chang
   const untaken = [...untakenSlots(day, slots), ...freed].filter((slot) => !hasBegun(timetable, slot, at))
   const free = new Set(untaken.filter((slot) => !taken.includes(slot)))
   const events: Event[] = []
-  for (const { id: waitId, span, wish } of withoutOffer) {
+  for (const waiting of withoutOffer) {
     if (free.size === 0) break
+    const { id: waitId, span, wish } = waiting
     const slot = placeAmong(free, span, wish)
     if (slot === null) continue
     for (const offered of slotsOfPlace({ slot, span })) free.delete(offered)
-    events.push({ type: 'offered', waitId, slot, deadline: standsUntil(timetable, slot, at + offerMs) })
+    const deadline = standsUntil(timetable, slot, offerEnd(waiting, moment))
+    events.push({ type: 'offered', waitId, slot, deadline })
   }
   return events
 }
+
+/** When an offer ends that is made now. */
+export const offerEnd = ({ offerMinutes }: Pick<Waiting, 'offerMinutes'>, { at, offerMs }: Moment): number =>
+  at + (offerMinutes === undefined ? offerMs : offerMinutes * MINUTE_MS)
 
 /** The first slot offered to a patient, unless it has begun, is being accepted, or does not fit the visit. */
 export function offeredSlot(

@@ -7,7 +7,7 @@ import { appointmentOf, bookingOf, visitOf } from '../state/records'
 import { timesOf } from '../state/slot-times'
 import type { Wish } from '../state/wish'
 import { chosenSlot, slotOfChoice } from './choice'
-import { closed, isBooked, offeredSlots, offers, opened, refuse, waitsOf } from './facts'
+import { closed, isBooked, offerEnd, offeredSlots, offers, opened, refuse, waitsOf } from './facts'
 import { allHaveBegun, freeSlot, hasBegun, slotsOf, standsUntil } from './free-slots'
 import { WAITLIST_MAX } from './limits'
 import { absence, dateRefusal } from './off'
@@ -17,7 +17,8 @@ import { absence, dateRefusal } from './off'
 /** A patient who waits already keeps the place. If a slot is free, the patient gets an offer at once. */
 export function wait(day: Day, command: Commands['wait'], moment: Moment): Decision<Replies['wait']> {
   const { opening, waitId, patientId, choice, span } = command
-  const { at, offerMs } = moment
+  const { at } = moment
+  const { offerMinutes } = opening
   const refusal = dateRefusal(opening, at)
   if (refusal) return refusal
   const away = absence(day, opening)
@@ -33,13 +34,14 @@ export function wait(day: Day, command: Commands['wait'], moment: Moment): Decis
   if (wished && !wished.ok) return wished
   const free = wished ? wished.free : freeSlot(day, slots, { at, span })
   const slot = away ? null : free
-  const offer = slot ? { slot, deadline: standsUntil(slots.timetable, slot, at + offerMs) } : null
+  const ends = offerEnd(opening, moment)
+  const offer = slot ? { slot, deadline: standsUntil(slots.timetable, slot, ends) } : null
   const place = { patientId, ...visitOf(command), ...(wished && { wish: wished.slot }) }
   return {
     ok: true,
     events: [
       ...opened(day, opening),
-      { type: 'waitlisted', waitId, ...place },
+      { type: 'waitlisted', waitId, ...place, ...(offerMinutes !== undefined && { offerMinutes }) },
       ...(offer ? [{ type: 'offered', waitId, ...offer } as const] : []),
     ],
     reply: {
@@ -73,7 +75,7 @@ export function acceptOffer(
   const { waitId } = command
   const waiting = day.waitlist.get(waitId)
   if (!waiting) return overOrNotFound(day, waitId)
-  const refusal = offerRefusal(day, waiting, moment.at)
+  const refusal = offerRefusal(day, waiting, aliasesOf(command), moment.at)
   if (refusal) return refusal
   const { of } = waiting
   if (!of) return bookOffered(day, waiting, command, moment)
@@ -86,9 +88,18 @@ export function acceptOffer(
   return booked.ok ? { ...booked, events: [...booked.events, fulfilled] } : booked
 }
 
-/** Why what a patient is offered cannot be booked now; null where it can. */
-export function offerRefusal(day: Day, { offer }: Waiting, at: number): Refused | null {
+/**
+ * Why what a patient is offered cannot be booked now; null where it can. Who is booked does not wait, unless
+ * the visit was booked for another id of the patient.
+ */
+export function offerRefusal(
+  day: Day,
+  { offer, patientId }: Waiting,
+  { alsoKnownAs = [] }: Aliases,
+  at: number,
+): Refused | null {
   if (!offer || !day.identity) return refuse(allHaveBegun(day, at) ? 'day_over' : 'no_offer')
+  if (alsoKnownAs.some((id) => id !== patientId && day.patients.has(id))) return refuse('already_booked')
   const refusal = closed(day, { ...day.identity, timeZone: day.timeZone }, at)
   return refusal ?? (hasBegun(day.timetable, offer.slot, at) ? refuse('offer_over') : null)
 }

@@ -36,7 +36,9 @@ export function makeWish(
   const own = joinWish(day, { ...command, of }, moment)
   const place = own.ok ? { date, waitId: own.reply.waitId } : { date, refused: own.refused }
   const who = { patientId, ...aliasesOf(command) }
-  const wished = { ...who, ...visitOf(command), allowAnother, ...(choice && { choice }), dates }
+  const { offerMinutes } = opening
+  const terms = { ...(choice && { choice }), ...(offerMinutes !== undefined && { offerMinutes }) }
+  const wished = { ...who, ...visitOf(command), allowAnother, ...terms, dates }
   return {
     ok: true,
     events: [

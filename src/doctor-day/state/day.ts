@@ -30,6 +30,8 @@ export interface FirstTerms extends DayIdentity {
 /** What D1 says about a day: the terms that an unused one would start with, and why it is closed. */
 export interface Opening extends FirstTerms {
   off?: Off
+  /** How long an offer lasts for a patient who joins the waitlist; absent: as the deployment says. */
+  offerMinutes?: number
 }
 
 /**
@@ -89,6 +91,8 @@ export interface Waiting extends Visit {
   /** The only slot that the patient would take; absent: any. */
   wish?: number
   offer: ({ slot: number; deadline: number } & SlotTimes) | null
+  /** How long an offer lasts, as it was when the patient joined; absent: as the deployment says. */
+  offerMinutes?: number
   /** The patient waits for other dates as well, and wants one of them. */
   of?: PartOfWish
   /** While the home of the wish is asked, the offer has no deadline. */

@@ -33,7 +33,7 @@ export type Event =
   | { type: 'slot_changed'; appointmentId: string; slot: number }
   | ({ type: 'held'; holdId: string; slot: number; expiresAt: number } & Visit)
   | { type: 'hold_ended'; holdId: string; how: 'booked' | 'released' | 'expired' }
-  | ({ type: 'waitlisted'; waitId: string; patientId: string; wish?: number } & Visit)
+  | ({ type: 'waitlisted'; waitId: string; patientId: string; wish?: number; offerMinutes?: number } & Visit)
   | { type: 'offered'; waitId: string; slot: number; deadline: number }
   | { type: 'wait_ended'; waitId: string; how: WaitEnd }
   | { type: 'checked_in'; checkInId: string; appointmentId: string; position: number; priority: Priority }

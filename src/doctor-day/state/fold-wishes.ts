@@ -10,10 +10,12 @@ type WishEvents = {
 
 /** What a wish does to its home, and to the days on which it has a place. */
 export const WISH_EFFECTS: WishEvents = {
-  wish_made(day, { wishId: id, patientId, alsoKnownAs, allowAnother, choice, dates, actor, ...visit }) {
+  wish_made(day, { wishId: id, patientId, alsoKnownAs, allowAnother, choice, dates, actor, ...more }) {
+    const { offerMinutes, ...visit } = more
     const places = new Map(dates.map(({ date }) => [date, { state: 'asked' } as const]))
     const who = { patientId, ...aliasesOf({ alsoKnownAs }) }
-    const wished = { ...who, ...visitOf(visit), allowAnother, ...(choice && { choice }), dates }
+    const terms = { ...(choice && { choice }), ...(offerMinutes !== undefined && { offerMinutes }) }
+    const wished = { ...who, ...visitOf(visit), allowAnother, ...terms, dates }
     const open = { claim: null, returned: new Set<string>(), end: null, untold: new Set<string>() }
     day.wishes.set(id, { id, ...wished, actor, places, ...open })
   },

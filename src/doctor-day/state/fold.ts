@@ -104,9 +104,9 @@ const EFFECTS: Effects = {
     day.endedHolds.add(holdId)
     if (hold) free(day, hold)
   },
-  waitlisted(day, { waitId: id, patientId, wish, ...visit }) {
-    const wished = wish === undefined ? {} : { wish }
-    day.waitlist.set(id, { id, patientId, ...visitOf(visit), ...wished, offer: null })
+  waitlisted(day, { waitId: id, patientId, wish, offerMinutes, ...visit }) {
+    const terms = { ...(wish !== undefined && { wish }), ...(offerMinutes !== undefined && { offerMinutes }) }
+    day.waitlist.set(id, { id, patientId, ...visitOf(visit), ...terms, offer: null })
   },
   offered(day, { waitId: id, slot, deadline }) {
     const waiting = day.waitlist.get(id)

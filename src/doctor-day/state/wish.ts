@@ -26,6 +26,8 @@ interface Wished extends Person {
   /** The only slot that the patient would take, on each date. */
   choice?: { slot: number } | { time: string }
   dates: WishedDate[]
+  /** How long an offer lasts on each of them. */
+  offerMinutes?: number
 }
 
 /** As its home stores it. */

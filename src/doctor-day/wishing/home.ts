@@ -80,11 +80,12 @@ export function wishHome(source: MoveHost, postpone: (error: unknown) => void) {
     return { date, refused: answer.refused }
   }
 
-  function openingOn({ dates }: Wish, date: string): Opening {
+  function openingOn({ dates, offerMinutes }: Wish, date: string): Opening {
     const { identity, timeZone } = day()
     const { clinicId = '', doctorId = '' } = identity ?? {}
     const { capacity = 0, hours } = dates.find((one) => one.date === date) ?? {}
-    return { clinicId, doctorId, date, timeZone, capacity, ...(hours && { hours }) }
+    const terms = { ...(hours && { hours }), ...(offerMinutes !== undefined && { offerMinutes }) }
+    return { clinicId, doctorId, date, timeZone, capacity, ...terms }
   }
 
   const hasUntold = () => [...day().wishes.values()].some(({ untold }) => untold.size > 0)
