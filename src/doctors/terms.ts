@@ -48,8 +48,10 @@ export function opening(ctx: Pick<Ctx, 'clinic'>, doctor: DoctorTerms, date: str
 export function offOn({ id, retiredAt, onDate }: DoctorTerms, date: string): Off | null {
   const { weekly, leave, closing } = onDate
   if (retiredAt !== null) return { kind: 'retired', id, notes: 'Retired', since: retiredAt }
+  // The newer one counts: the date may have been opened between the two.
+  if (closing && (!leave || leave.since < closing.since))
+    return { kind: 'closing', ...closing, notes: `Closed: ${closing.notes}` }
   if (leave) return { kind: 'leave', ...leave }
-  if (closing) return { kind: 'closing', ...closing, notes: `Closed: ${closing.notes}` }
   const isDayOff = weekly !== null && hoursOf(weekly.week, date) === null
   return isDayOff ? { kind: 'day_off', id: newId(), notes: 'Day off (weekly hours)', since: 0 } : null
 }
