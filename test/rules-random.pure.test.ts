@@ -211,6 +211,18 @@ describe('whatever happens, in any order', () => {
   const asked = fc.record({ choice, span: fc.constantFrom(undefined, undefined, 2, 3) })
   /** Under which other ids the patient is known. Most records were never merged. */
   const aliases = fc.constantFrom<number[]>([], [], [], [], [0], [3, 4], [1, 2, 5])
+  /** Where the visit was that moves here. */
+  const near = fc.option(
+    fc.record(
+      {
+        slot: fc.integer({ min: 1, max: 7 }),
+        time: fc.constantFrom('12:15', '13:10', '14:00', '22:00'),
+        isExact: fc.constant(true as const),
+      },
+      { requiredKeys: ['slot'] },
+    ),
+    { nil: undefined, freq: 1 },
+  )
   const STEPS: StepName[] = ['serve', 'skip', 'requeue', 'no_show', 'recall']
   const UNDO = ['uncheck_in', 'unserve', 'amend'] as const
   const command: fc.Arbitrary<(index: number) => Command> = fc.oneof(
@@ -269,10 +281,10 @@ describe('whatever happens, in any order', () => {
     fc.constant(() => next()),
     fc.constant(() => LAPSE),
     fc.constant(() => absent()),
-    fc.tuple(small, fc.boolean(), asked, aliases).map(
-      ([n, another, wanted, others]) =>
+    fc.tuple(small, fc.boolean(), asked, fc.record({ near, others: aliases })).map(
+      ([n, another, wanted, { near, others }]) =>
         (i: number) =>
-          alsoKnownAs({ ...reserve(i, n % 7, another), ...wanted } as Command, others),
+          alsoKnownAs({ ...reserve(i, n % 7, another), ...wanted, near } as Command, others),
     ),
     fc.nat(40).map((n) => () => confirm(n)),
     fc.nat(40).map((n) => () => giveBack(n)),

@@ -52,12 +52,15 @@ export async function addDoctor(ctx: Ctx, wanted: NewDoctor): Promise<Doctor> {
 
 /**
  * Days that are in use keep the terms that they started with. Only the request that claimed the key changes
- * anything: a late retry undoes no newer change.
+ * anything: a late retry undoes no newer change. Where weekly hours are in force, other hours would change no
+ * day: that is refused, within the statement, and leaves the key free.
  */
 export async function changeDoctor(ctx: Ctx, id: string, wanted: ChangeDoctor): Promise<Doctor> {
-  const { name, specialty, weekly_hours } = wanted
+  const { name, specialty, weekly_hours, working_hours, capacity } = wanted
   const found = selectDoctor(ctx, id)
-  const { results, reply } = await ctx.once.transact(
+  const isOfHours = weekly_hours === undefined && (working_hours !== undefined || capacity !== undefined)
+  const isPermitted = isOfHours ? hasNoWeek(ctx, id) : sql`true`
+  const { results, reply, replayed } = await ctx.once.transact(
     (op) => {
       const isFirst = sql`${op} = ${ctx.once.opId}`
       return [
@@ -70,16 +73,31 @@ export async function changeDoctor(ctx: Ctx, id: string, wanted: ChangeDoctor): 
             ...(specialty !== undefined && { specialty }),
             ...changedTerms(wanted),
           })
-          .where(and(eq(doctors.clinicId, ctx.clinic.id), eq(doctors.id, id), isFirst)),
+          .where(and(eq(doctors.clinicId, ctx.clinic.id), eq(doctors.id, id), isFirst, isPermitted)),
         audited(ctx, 'doctor.changed', id),
         found,
         keepState(ctx, id),
       ]
     },
-    [found],
+    [found, sql`(SELECT 1 WHERE ${isPermitted})`],
   )
-  return toDoctor(asKept(firstOrNotFound(results[4] as DoctorRow[]), reply))
+  const doctor = firstOrNotFound(results[4] as DoctorRow[])
+  const { weekly } = doctor.onDate
+  if (isOfHours && weekly && !replayed) throw weeklyHoursDecide(weekly.validFrom)
+  return toDoctor(asKept(doctor, reply))
 }
+
+/** None is in force today. One that begins later leaves the days before it to the other hours. */
+const hasNoWeek = (ctx: Ctx, id: string): SQL =>
+  sql`NOT EXISTS (SELECT 1 FROM weekly_hours
+    WHERE clinic_id = ${ctx.clinic.id} AND doctor_id = ${id} AND valid_from <= ${today(ctx)})`
+
+const weeklyHoursDecide = (since: string) =>
+  new Problem(
+    'weekly_hours_decide',
+    `The weekly hours of this doctor decide since ${since}, so working_hours and capacity would change no ` +
+      'day; send weekly_hours with the change, or weekly_hours: null to remove them',
+  )
 
 /** Writes nothing where no weekly hours are sent. */
 function setWeek(ctx: Ctx, id: string, wanted: SetWeeklyHours | undefined, isFirst: SQL): Statement {

@@ -214,13 +214,20 @@ export function isOverIn(
     !occupant && (isPast || (startsAt !== null && Date.parse(startsAt) <= at))
 }
 
+/** On a day that takes no patients, the slots that could be given otherwise are closed. */
+export const closedOf = ({ isPresent, remaining }: { isPresent: boolean; remaining: number }) =>
+  isPresent ? { closed: 0, remaining } : { closed: remaining, remaining: 0 }
+
 /** A ledger in numbers, and how many patients have which place in the queue. */
 export interface Figures extends Omit<Ledger, 'slots'> {
   over: number
   queue: Record<CheckIn['status'], number>
 }
 
-/** booked + held + offered + over + remaining = capacity. */
+/**
+ * booked + held + offered + over + remaining = capacity. Whether the day takes patients, D1 knows as well: so
+ * the reader of the figures says how many of the remaining ones are closed.
+ */
 export function figuresOf(day: Day, at: number): Figures {
   const { slots, remaining, ...ledger } = ledgerOf(day)
   const over = slots.filter(isOverIn(ledger, at)).length
