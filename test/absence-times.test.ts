@@ -150,6 +150,32 @@ test('of two visits of a patient one waits for a full day; the other stands and 
   expect((await desk.get(`${APPOINTMENTS}/${second}`)).body.status).toBe('booked')
 })
 
+test.each([
+  ['any of several days', () => ({ dates: [TUESDAY, '2040-03-20'] })],
+  ['one slot alone', () => ({ date: TUESDAY, slot: 1 })],
+  ['another service', (service: string) => ({ date: TUESDAY, service_id: service })],
+])(
+  'a place on the waitlist for %s stands for no visit of an absent doctor: it is to be called',
+  async (_, wanted) => {
+    const desk = await openHours(3)
+    const { body: service } = await desk.post('/api/v1/services', { name: 'Checkup', slots: 1 })
+    await set(desk, TUESDAY, { capacity: 1 })
+    await bookAt(desk, TUESDAY, ['09:00'], 2)
+    const [visit] = await bookAt(desk, MONDAY, ['09:30'])
+    const place = { doctor_id: desk.doctorId, patient_id: desk.patientIds[0], ...wanted(service.id) }
+    const waiting = await desk.post(`${APPOINTMENTS}/waitlist`, place)
+    expect(waiting.status).toBe(201)
+    const { body } = await absent(desk)
+    expect([body.moved, body.waitlisted, body.to_call]).toMatchObject([
+      ...[[], []],
+      [{ appointment_id: visit, why: 'already_waiting' }],
+    ])
+    expect((await desk.get(`${APPOINTMENTS}/${visit}`)).body.status).toBe('booked')
+    const listed = await desk.get(`${APPOINTMENTS}/waitlist?doctor_id=${desk.doctorId}&date=${TUESDAY}`)
+    expect(listed.body).toHaveLength(1)
+  },
+)
+
 test('a day of an earlier version, which knows no such wish, gives its lowest free slot', async () => {
   const desk = await openHours(2)
   const ids = await bookAt(desk, MONDAY, ['10:30', '11:00'])
@@ -159,4 +185,34 @@ test('a day of an earlier version, which knows no such wish, gives its lowest fr
   })
   await absent(desk)
   expect(await timesOf(desk, ids)).toEqual(['09:00', '09:30'])
+})
+
+test('no move gives a visit to a doctor who does not offer its service: it is refused, or to be called', async () => {
+  const desk = await openHours(2)
+  const { body: other } = await desk.post(DOCTORS, { code: 'B', name: 'B', working_hours: HOURS })
+  const service = { name: 'Echo', slots: 1, doctors: [desk.doctorId] }
+  const { body: echo } = await desk.post('/api/v1/services', service)
+  const { body: visit } = await desk.book({ date: MONDAY, time: '09:30', service_id: echo.id })
+  const [plain] = await bookAt(desk, MONDAY, ['10:00'], 1)
+  await soon(async () => expect((await desk.get(`${APPOINTMENTS}?from=${MONDAY}`)).body).toHaveLength(2))
+  const moved = await desk.post(`${APPOINTMENTS}/${visit.id}/reschedule`, {
+    date: TUESDAY,
+    doctor_id: other.id,
+  })
+  expect([moved.status, moved.body.type]).toEqual([422, '/problems/service_not_offered'])
+  const { body } = await absent(desk, { date: TUESDAY, doctor_id: other.id })
+  expect([body.moved, body.to_call]).toMatchObject([
+    [{ appointment_id: plain, doctor_id: other.id }],
+    [{ appointment_id: visit.id, why: 'service_not_offered' }],
+  ])
+  const week = { from: MONDAY, to: MONDAY, reason: 'off', move_to: { doctor_id: other.id, days_later: 1 } }
+  const leave = await desk.post(`${DOCTORS}/${desk.doctorId}/leave`, week)
+  const dates = `${DOCTORS}/${desk.doctorId}/leave/${leave.body.leave_id}/dates`
+  await soon(async () =>
+    expect((await desk.get(dates)).body[0].to_call).toMatchObject([{ why: 'service_not_offered' }]),
+  )
+  expect((await desk.get(`${APPOINTMENTS}/${visit.id}`)).body).toMatchObject({
+    status: 'booked',
+    date: MONDAY,
+  })
 })

@@ -26,6 +26,7 @@ const CALL_REASONS = [
   'checked_in',
   'already_booked',
   'already_waiting',
+  'service_not_offered',
   'doctor_absent',
   'doctor_retired',
   'on_leave',
@@ -41,7 +42,7 @@ const affected = { appointment_id: v.string(), patient_id: v.string() }
 /**
  * Every affected visit is in exactly one list. `moved` and `waitlisted` describe the other day; for the
  * waitlisted, the appointment on this day is cancelled. Those in `to_call` are still booked on this day, and
- * `why` says why: with `already_waiting` another visit of the patient has the place on the waitlist.
+ * `why` says why: with `already_waiting` the patient waits for that day already, for another visit.
  */
 export const affectedPatients = {
   moved: v.array(v.object({ ...affected, doctor_id: v.string(), date: v.string(), slot: v.number() })),

@@ -22,7 +22,7 @@ import type { Event } from './state/event'
 import type { Aliases, Person } from './state/person'
 import type { WorkingHours } from './state/slot-times'
 import type { MarkedText, TextKind, Texts } from './state/texts'
-import type { WishCommands, WishReplies } from './wish-commands'
+import type { Accepted, WishCommands, WishReplies } from './wish-commands'
 
 /** What a doctor’s day can be asked to do, what it answers, and how it refuses. */
 
@@ -94,7 +94,7 @@ export interface Commands extends WishCommands {
       allowAnother: boolean
       choice?: Choice
     }
-  accept_offer: Aliases & { clinicId: string; waitId: string; appointmentId: string }
+  accept_offer: Accepted & { clinicId: string; waitId: string; appointmentId: string }
   stop_waiting: { clinicId: string; waitId: string }
   /** `capacity`: null leaves it as it is. `hours`: null removes them; without it they stay as they are. */
   set_availability: {

@@ -1,7 +1,7 @@
 import { newId } from '../../lib/crypto'
 import type { Answer, CommandOf, Known, Near, Operation, Replies } from '../commands'
 import { refuse } from '../rules/facts'
-import type { Opening, Reservation } from '../state/day'
+import type { Opening, Reservation, Visit, Waiting } from '../state/day'
 import { aliasesOf, idsOf } from '../state/person'
 import { visitOf } from '../state/records'
 import { view } from '../state/views'
@@ -18,6 +18,7 @@ interface Target {
   reason: string
   known: Known | null
   aliases: KnownAliases
+  notOffered: string[]
 }
 
 /** An affected appointment. `reserve`: its move is under way. `end`: what became of it so far. */
@@ -44,12 +45,14 @@ export function relocation(source: MoveHost, inFlight: Set<string>, settles: Set
   async function relocate(operation: Operation, wanted: AbsenceWanted): Promise<Answer<Relief>> {
     // An appointment that has just moved here is affected too.
     await confirmCommitted()
-    const { known, aliases = {}, ...declare } = wanted
+    const { known, aliases = {}, notOffered = [], ...declare } = wanted
     const declared = perform(operation, declare)
     if (!declared.ok) return declared
     const { moveTo: to, reason } = declare
     if (!to) await copied()
-    const ends = to ? await relocateAll(operation, declared.reply, { to, reason, known, aliases }) : []
+    const ends = to
+      ? await relocateAll(operation, declared.reply, { to, reason, known, aliases, notOffered })
+      : []
     return { ok: true, reply: { absence: view(day(), { view: 'absence' }), ends } }
   }
 
@@ -63,10 +66,12 @@ export function relocation(source: MoveHost, inFlight: Set<string>, settles: Set
     return ended.map(({ patient: { appointmentId }, end }) => ({ appointmentId, end }))
   }
 
-  function begin(operation: Operation, patient: Patient, { to, aliases }: Target): Leaving {
-    const { appointmentId, isCheckedIn } = patient
+  function begin(operation: Operation, patient: Patient, { to, aliases, notOffered }: Target): Leaving {
+    const { appointmentId, isCheckedIn, serviceId = '' } = patient
     const own = { ...operation, id: `${operation.id}:${appointmentId}` }
     if (isCheckedIn) return { operation: own, patient, reserve: null, end: 'checked_in' }
+    if (notOffered.includes(serviceId))
+      return { operation: own, patient, reserve: null, end: 'service_not_offered' }
     const command = {
       type: 'begin_move',
       clinicId: to.clinicId,
@@ -188,12 +193,15 @@ export function relocation(source: MoveHost, inFlight: Set<string>, settles: Set
    * appointment cannot be cancelled any more.
    */
   function giveUp(
-    { operation, patient: { appointmentId } }: Leaving,
+    { operation, patient }: Leaving,
     waits: Answer<Replies['wait']> = refuse('unavailable'),
     { to: { clinicId, doctorId, date }, reason }: Target,
   ): { end: Relocated; stop?: Step } {
     if (!waits.ok) return { end: waits.refused }
     const { id: waitId, isNew } = waits.reply
+    // The patient waits there already, for something else.
+    if (!isNew && !standsFor(waits.reply, patient)) return { end: 'already_waiting' }
+    const { appointmentId } = patient
     const cancelled = perform(
       { ...operation, id: `${operation.id}:give-up` },
       { type: 'cancel', clinicId, appointmentId, reason, waiting: { waitId, doctorId, date } },
@@ -211,5 +219,9 @@ export function relocation(source: MoveHost, inFlight: Set<string>, settles: Set
 
 /** `2030-01-07T10:30:00-05:00` → `10:30` */
 const wallClock = (startsAt: string): string => startsAt.slice(11, 16)
+
+/** Whether a place that the patient had before is one for such a visit, in any slot of this day alone. */
+const standsFor = ({ of, wish, span = 1, serviceId }: Waiting, visit: Visit): boolean =>
+  !of && wish === undefined && span === (visit.span ?? 1) && serviceId === visit.serviceId
 
 const relocated = (moved: Answer<unknown>): Relocated => (moved.ok ? 'moved' : moved.refused)

@@ -6,6 +6,7 @@ import type {
   Availability,
   CheckIn,
   Day,
+  DoctorDate,
   Move,
   MovedTo,
   Occupant,
@@ -24,6 +25,7 @@ export type Query =
   | { view: 'availability' }
   | { view: 'arrivals' }
   | { view: 'waitlist' }
+  | { view: 'waiting'; id: string }
   | { view: 'ledger' }
   | { view: 'slots' }
   | { view: 'figures'; at: number }
@@ -66,6 +68,8 @@ interface Views {
   arrivals: CheckIn[]
   /** In the order in which they joined; `place` counts 1, 2, 3 … */
   waitlist: (Waiting & { place: number })[]
+  /** Null where nobody waits in this place, or does no longer. */
+  waiting: (Waiting & DoctorDate) | null
   /** Null on an unused day. */
   ledger: Ledger | null
   /** What the free slots of the day follow from; null on an unused day. */
@@ -112,6 +116,10 @@ const SHOW: Show = {
   availability: ({ availability, capacity, hours }) => availability && { ...availability, capacity, hours },
   arrivals,
   waitlist: ({ waitlist }) => [...waitlist.values()].map((waiting, n) => ({ ...waiting, place: n + 1 })),
+  waiting({ waitlist, identity }, { id }) {
+    const waiting = waitlist.get(id)
+    return waiting && identity ? { ...waiting, doctorId: identity.doctorId, date: identity.date } : null
+  },
   ledger: (day) => day.identity && ledgerOf(day),
   slots: ({ identity, availability, capacity, timetable, slots }) =>
     identity && { isPresent: availability?.isPresent ?? true, capacity, timetable, taken: [...slots.keys()] },
