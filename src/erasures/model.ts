@@ -50,6 +50,8 @@ export const erasures = sqliteTable(
     madeBy: textColumn('made_by').notNull(),
     /** The other records of the same person, which were erased in the same step: each has its own row. */
     alsoKnownAs: textColumn('also_known_as', { mode: 'json' }).$type<string[]>().notNull().default([]),
+    /** The number of the row that the patient had: lists go on from there (patients/finding.ts). */
+    place: integer('place'),
   },
   (t) => [
     primaryKey({ columns: [t.clinicId, t.patientId] }),

@@ -47,7 +47,7 @@ const insertErasure = (ctx: Ctx, before: PatientRow, ids: string[], op: SQL<stri
       sql`SELECT ${ctx.clinic.id}, ${before.id}, ${erasedAt}, ${op}, 'erasing',
         ${JSON.stringify(fieldsOf(before))}, changes(), 0, 0,
         ${before.id === ids[0] ? null : JSON.stringify(AFTER_DAYS)}, ${calledBy(ctx, before)}, 0, 0,
-        ${before.opId}, ${JSON.stringify(ids.filter((id) => id !== before.id))}
+        ${before.opId}, ${JSON.stringify(ids.filter((id) => id !== before.id))}, patients.rowid
         FROM patients WHERE ${isPatient(ctx, before.id)}`,
     )
     .onConflictDoUpdate({
@@ -55,7 +55,7 @@ const insertErasure = (ctx: Ctx, before: PatientRow, ids: string[], op: SQL<stri
       set: {
         ...{ opId: op, state: 'erasing', doneUntil: said('done_until'), erasedAt },
         ...{ fields: said('fields'), calledBy: said('called_by'), stagedRows: said('staged_rows') },
-        alsoKnownAs: said('also_known_as'),
+        ...{ alsoKnownAs: said('also_known_as'), place: said('place') },
       },
     })
 
@@ -184,7 +184,7 @@ export const markErasing = (ctx: Ctx, id: string) =>
     .insert(erasures)
     .select(
       sql`SELECT clinic_id, id, ${ctx.now}, ${ctx.once.opId}, 'begun', '[]', 0, 0, 0, NULL, '[]', 0, 0,
-          op_id, '[]'
+          op_id, '[]', rowid
         FROM patients WHERE clinic_id = ${ctx.clinic.id} AND id IN ${idsWith(ctx, id)}`,
     )
     .onConflictDoUpdate({
