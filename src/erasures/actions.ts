@@ -25,6 +25,7 @@ import {
 import {
   eraseRecords,
   hasTakenEffect,
+  idsWith,
   markErasing,
   selectErasure,
   selectErasures,
@@ -68,7 +69,7 @@ async function finish(ctx: Ctx, begun: ErasureRow): Promise<Erasure> {
 
 async function begin(ctx: Ctx, id: string, mayCancel: boolean): Promise<ErasureRow | undefined> {
   const [, [merge], records] = await ctx.db.batch([
-    markErasing(ctx, id),
+    markErasing(ctx, idsWith(ctx, id)),
     selectMerge(ctx, id),
     selectRecords(ctx, id),
   ])
@@ -147,8 +148,12 @@ export async function replayErasures(ctx: Ctx, { erasures: told }: ReplayErasure
   const replayed: ErasedPatient[] = []
   for (const { patient_id: id, erased_at } of told) {
     const erasedAt = Date.parse(instantOf(erased_at))
+    const [, [patient], [known]] = await ctx.db.batch([
+      markErasing(ctx, sql`(${id})`),
+      selectPatient(ctx, id),
+      selectErasure(ctx, id),
+    ])
     await daysJustAsked(ctx, id)
-    const [[patient], [known]] = await ctx.db.batch([selectPatient(ctx, id), selectErasure(ctx, id)])
     if (patient) await ctx.db.batch(eraseRecords(ctx, [patient], sql`${ctx.once.opId}`, erasedAt))
     const [row] = patient ? await selectErasure(ctx, id) : [known]
     replayed.push(
