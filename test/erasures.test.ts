@@ -118,6 +118,51 @@ test('what is written of past visits is erased on each day, the visits stay, and
   expect((await desk.get(`${APPOINTMENTS}/${other.body.id}`)).body.reason).toBe('Stays')
 })
 
+test('what is left of the visits of an erased patient gets no text any more, and is cancelled without a reason', async () => {
+  vi.useFakeTimers({ now: new Date(`${DAY}T12:00:00Z`), toFake: ['Date'] })
+  const desk = await openFrontDesk({ capacity: 4, scopes: ['*', 'patients:erase', 'appointments:backdate'] })
+  const twin = { ...GRETA, name: 'Grete Kanarie', phone: '+1 202 555 0172', identifiers: [] }
+  const [id, old] = [await register(desk), (await desk.post(PATIENTS, twin)).body.id as string]
+  const visits = [
+    (await book(desk, id, PAST, { back_dated: true })).body.id as string,
+    (await book(desk, old, PAST, { back_dated: true })).body.id as string,
+  ]
+  await merge(desk, old, id)
+  expect((await erase(desk, id)).body).toMatchObject({ state: 'erased', erased: { texts: 2 } })
+  const patch = (visit: string, key: string) =>
+    desk.send('PATCH', `${APPOINTMENTS}/${visit}`, JSON.stringify({ reason: 'Kanarie again' }), {
+      'Content-Type': 'application/json',
+      'Idempotency-Key': key,
+    })
+  for (const visit of visits) {
+    for (const _ of [1, 2]) expect((await patch(visit, visit)).status).toBe(404)
+    const moved = await desk.post(`${APPOINTMENTS}/${visit}/reschedule`, { date: '2040-03-20' })
+    expect(moved.status).toBe(404)
+    const cancelled = await desk.post(`${APPOINTMENTS}/${visit}/cancel`, { reason: 'Kanarie cancels' })
+    expect([cancelled.status, cancelled.body.status]).toEqual([200, 'cancelled'])
+    const { text, body } = await desk.get(`${APPOINTMENTS}/${visit}`)
+    expect([body.status, text.match(TRACES)]).toEqual(['cancelled', null])
+  }
+  expect(await verdict(desk, PAST)).toBe(true)
+})
+
+test('of changes of a visit and an erasure at once no text stays', async () => {
+  const desk = await openFrontDesk({ capacity: 30 })
+  for (const round of times(10, (n) => n)) {
+    const patient = { name: `Kanarie ${round}`, phone: `+1 202 555 02${10 + round}` }
+    const id: string = (await desk.post(PATIENTS, patient)).body.id
+    const visit: string = (await book(desk, id, DAY)).body.id
+    const late = () =>
+      desk.send('PATCH', `${APPOINTMENTS}/${visit}`, JSON.stringify({ notes: 'Kanarie notes' }), {
+        'Content-Type': 'application/json',
+      })
+    const replies = await Promise.all([erase(desk, id, '?cancel_ahead=true'), late(), late(), late()])
+    expect(replies[0]?.status).toBe(200)
+    expect((await late()).status).toBe(404)
+    expect((await desk.get(`${APPOINTMENTS}/${visit}`)).text).not.toMatch(TRACES)
+  }
+})
+
 test('visits ahead stop the erasure and are named; the patient stays, and can be booked again at once', async () => {
   const desk = await openFrontDesk({ capacity: 4 })
   const id = await register(desk)
