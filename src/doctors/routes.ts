@@ -46,7 +46,7 @@ export const doctors = resource()
   .patch(
     '/:id',
     doc('Change a doctor; days in use keep their capacity and hours', 200, Doctor),
-    refuses('not_found', 'idempotency_key_reused'),
+    refuses('not_found', 'idempotency_key_reused', 'too_many_weekly_hours'),
     needs('doctors:write'),
     body(ChangeDoctor),
     async (c) => reply(c, Doctor, await changeDoctor(c.var.ctx, c.req.param('id'), c.req.valid('json'))),
