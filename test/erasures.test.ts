@@ -454,6 +454,43 @@ test('a replay erases each of several patients of one day', async () => {
   }
 })
 
+test('a replay erases no patient who has checked in today, names the visit, and erases the others', async () => {
+  vi.useFakeTimers({ now: new Date(`${DAY}T12:00:00Z`), toFake: ['Date'] })
+  const desk = await openFrontDesk({ patients: 1, capacity: 4 })
+  const [id, other] = [await register(desk), desk.patientIds[0] ?? '']
+  const { body } = await book(desk, id, DAY)
+  await desk.post('/api/v1/checkins', { appointment_id: body.id, patient_id: id })
+  const erased_at = '2026-11-01T00:00:00.000Z'
+  const told = [id, other, 'unknown'].map((patient_id) => ({ patient_id, erased_at }))
+  const replay = async () => (await desk.post('/api/v1/erasures/replay', { erasures: told })).body.erasures
+  const done = (patient_id: string) => ({ patient_id, erased_at, state: 'erased' })
+  expect(await replay()).toEqual([
+    { ...told[0], state: 'refused', waits_for: 'appointments_ahead', appointments: [body.id] },
+    done(other),
+    done('unknown'),
+  ])
+  expect((await desk.get(`${PATIENTS}/${id}`)).body.name).toBe(GRETA.name)
+  expect((await desk.get(`${APPOINTMENTS}/${body.id}`)).body.reason).toBe('Kanarie coughs')
+  expect((await change(desk, id)).status).toBe(200)
+  await desk.post(`/api/v1/checkins/doctors/${desk.doctorId}/queue/next`, { room: '1' })
+  await desk.post(`/api/v1/checkins/${body.id}/serve`)
+  await soon(async () => expect(await replay()).toEqual(told.map(({ patient_id }) => done(patient_id))))
+  expect(await everythingInD1(desk)).not.toMatch(TRACES)
+})
+
+test('a replay refuses an erasure that is later than now, names its row, and erases nobody', async () => {
+  const desk = await openFrontDesk({ patients: 1 })
+  const told = [
+    { patient_id: desk.patientIds[0], erased_at: '2026-11-01T00:00:00Z' },
+    { patient_id: desk.patientIds[0], erased_at: '2099-01-01T00:00:00Z' },
+  ]
+  const { status, body } = await desk.post('/api/v1/erasures/replay', { erasures: told })
+  expect([status, body.errors]).toMatchObject([400, [{ field: 'erasures.1.erased_at', rule: 'value' }]])
+  expect(body.errors).toHaveLength(1)
+  expect((await desk.get(`${PATIENTS}/${desk.patientIds[0]}`)).status).toBe(200)
+  expect((await desk.get('/api/v1/erasures')).body).toEqual([])
+})
+
 test('who was erased is listed, and a list is replayed on patients whom a backup has brought back', async () => {
   const desk = await openFrontDesk({ capacity: 4 })
   const id = await register(desk)
