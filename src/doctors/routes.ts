@@ -49,10 +49,10 @@ export const doctors = resource()
     documents({
       description:
         'While `weekly_hours` are in force, they alone say the hours and the slots of each day: ' +
-        '`working_hours` and `capacity` without `weekly_hours` are then refused, because they would ' +
-        'change nothing. A break is part of the hours of each weekday.',
+        '`working_hours` and `capacity` without `weekly_hours` are then refused, because they would change ' +
+        'nothing. A break is part of the hours of each weekday.',
     }),
-    refuses('not_found', 'weekly_hours_decide', 'idempotency_key_reused'),
+    refuses('not_found', 'weekly_hours_decide', 'too_many_weekly_hours', 'idempotency_key_reused'),
     needs('doctors:write'),
     body(ChangeDoctor),
     async (c) => reply(c, Doctor, await changeDoctor(c.var.ctx, c.req.param('id'), c.req.valid('json'))),

@@ -71,14 +71,21 @@ export function erasePatient(
 const isAhead = (day: Day, { id, status }: Appointment): boolean =>
   status === 'booked' && !day.checkIns.has(id)
 
-/** With the events of a decision, what they do to texts: some bring texts, some leave them behind. */
+/** Whether the visit is one of an erased patient. */
+export const isErased = (day: Day, { appointmentId }: { appointmentId: string }): boolean =>
+  day.erased.has(day.appointments.get(appointmentId)?.patientId ?? '')
+
+/**
+ * With the events of a decision, what they do to texts: some bring texts, some leave them behind. The reason
+ * of cancelling the visit of an erased patient is dropped.
+ */
 export function withTexts(day: Day, events: Event[], { texts: marked = [] }: Moment): Event[] {
   const more = events.flatMap((event): Event[] => {
     switch (event.type) {
       case 'booked':
       case 'cancelled':
       case 'reserved':
-        return set(day, event.appointmentId, marked)
+        return isErased(day, event) ? [] : set(day, event.appointmentId, marked)
       case 'moved_out':
         return textsOf(day, event.appointmentId).map((text) => ended(text, 'moved'))
       case 'reservation_ended': {

@@ -79,6 +79,8 @@ export interface Waiting extends Visit {
   patientId: string
   /** The only slot that the patient would take; absent: any. */
   wish?: number
+  /** When that slot begins (epoch ms): other hours of the day give this time another number, or none. */
+  wishAt?: number
   offer: ({ slot: number; deadline: number } & SlotTimes) | null
   /** How long an offer lasts, as it was when the patient joined; absent: as the deployment says. */
   offerMinutes?: number

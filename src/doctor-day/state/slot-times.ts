@@ -116,6 +116,15 @@ export function slotBeginningAt(timetable: Timetable | null, at: number): number
   return Number.isInteger(slot) && slot >= 1 && !isSkipped(timetable, slot) ? slot : null
 }
 
+/**
+ * The number of the slot that a patient waits for, by its time where it has one; null where no slot begins
+ * then; undefined where the patient takes any.
+ */
+export const wishedSlot = (
+  timetable: Timetable | null,
+  { wish, wishAt }: { wish?: number; wishAt?: number },
+): number | null | undefined => (wishAt === undefined ? wish : slotBeginningAt(timetable, wishAt))
+
 /** Slots follow each other in elapsed time: slots after a clock change show the new offset. */
 export function timesOf(timetable: Timetable | null, slot: number, span = 1): SlotTimes {
   if (!timetable) return { startsAt: null, endsAt: null }
