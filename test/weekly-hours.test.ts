@@ -258,8 +258,9 @@ test('other hours that would change no day are refused, and say what decides; th
   await patch(desk, { weekly_hours: { valid_from: TUESDAY, ...WEEK } })
   expect((await patch(desk, { working_hours: SHORT })).body.working_hours).toEqual(SHORT)
   await patch(desk, { weekly_hours: { valid_from: MONDAY, ...WEEK } })
-  for (const wanted of [lunch, { capacity: 5 }, { working_hours: null, name: 'Another' }])
-    expect(await patch(desk, wanted, 'k')).toMatchObject({
+  const refused = [lunch, { capacity: 5 }, { working_hours: null, name: 'Another' }]
+  for (const [wanted, key] of refused.flatMap((wanted) => [[wanted, 'k'] as const, [wanted, ''] as const]))
+    expect(await patch(desk, wanted, key)).toMatchObject({
       status: 409,
       body: {
         type: '/problems/weekly_hours_decide',
