@@ -23,8 +23,8 @@ interface Wanted {
 const NO_TIME = '~'
 
 /**
- * The first free slots of a date, after the cursor. A clinic can have 48,000 of them, at 48 times: so they are
- * laid out by time, as the doctors come, and none is compared with another one.
+ * The first free slots of a date, after the cursor. A clinic can have 48,000 of them, at 48 times: so they
+ * are laid out by time, as the doctors come, and none is compared with another one.
  * `doctors`: in the order of their ids.
  */
 export function firstByTime(doctors: OfDoctor[], { date, span, max, cursor }: Wanted): FreeSlot[] {

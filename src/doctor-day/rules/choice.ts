@@ -12,7 +12,7 @@ import {
 } from '../state/slot-times'
 import { slotsOfPlace } from '../state/slots'
 import { zoneOf } from './facts'
-import { type Begun, firstToGive, freeSlot, placeAmong, slotsOf, untakenSlots } from './free-slots'
+import { type Begun, firstToGive, fits, freeSlot, slotsOf, untakenSlots } from './free-slots'
 
 /** Which slot a caller gets: the one that was chosen, or else the lowest free one. */
 
@@ -55,7 +55,7 @@ export function chosenSlot(day: Day, opening: Opening, choice: Choice, wanted: W
   const away = (other: number) =>
     'slot' in choice ? Math.abs(other - choice.slot) : Math.abs(beginOf(timetable, other) - begins)
   const alternatives = [...free]
-    .filter((other) => other >= first && other !== instead && placeAmong(free, span, other) !== null)
+    .filter((other) => other >= first && other !== instead && fits(free, other, span))
     .sort((one, other) => away(one) - away(other) || one - other)
     .slice(0, ALTERNATIVES_MAX)
     .map((other): Alternative => ({ slot: other, ...timesOf(timetable, other, span) }))
@@ -79,7 +79,7 @@ interface Possible {
 
 function refusalOf(slot: number, { slots, first, free, span }: Possible): Refused['refused'] | null {
   const all = new Set(slotNumbers(slots))
-  if (placeAmong(all, span, slot) === null) return 'no_such_slot'
+  if (!fits(all, slot, span)) return 'no_such_slot'
   if (slot < first) return 'slot_begun'
   return slotsOfPlace({ slot, span }).every((each) => free.has(each)) ? null : 'slot_taken'
 }
