@@ -146,7 +146,7 @@ const isOf = (ctx: Ctx, id: string) =>
 const removeWeeks = (ctx: Ctx, id: string, isFirst: SQL): Statement =>
   ctx.db.delete(weeklyHours).where(and(isOf(ctx, id), isFirst))
 
-/** Keeps the newest versions, and all from that of today on: `hasRoom` sees to it that these are not too many. */
+/** Keeps the newest versions, and all from that of today on: `hasRoom` keeps these from being too many. */
 const removeOldWeeks = (ctx: Ctx, id: string): Statement =>
   ctx.db.delete(weeklyHours).where(
     and(
@@ -161,7 +161,8 @@ const removeOldWeeks = (ctx: Ctx, id: string): Statement =>
 
 /** What a change can change. The first answer shows it as it was then. */
 const keepState = (ctx: Ctx, id: string, isRoom = sql`true`) =>
-  ctx.once.keep(sql`SELECT CASE WHEN NOT ${isRoom} THEN ${FULL} ELSE json_object('name', name, 'specialty', specialty, 'capacity', capacity,
+  ctx.once.keep(sql`SELECT CASE WHEN NOT ${isRoom} THEN ${FULL} ELSE json_object('name', name,
+    'specialty', specialty, 'capacity', capacity,
     'workingHours', json(working_hours), 'retiredAt', retired_at, 'onDate', json(${onDate(today(ctx))})) END
     FROM doctors WHERE clinic_id = ${ctx.clinic.id} AND id = ${id}`)
 

@@ -12,7 +12,7 @@ import {
 } from '../state/slot-times'
 import { slotsOfPlace } from '../state/slots'
 import { zoneOf } from './facts'
-import { type Begun, firstToGive, freeSlot, placeAmong, slotsOf, untakenSlots } from './free-slots'
+import { type Begun, firstToGive, fits, freeSlot, slotsOf, untakenSlots } from './free-slots'
 
 /** Which slot a caller gets: the one that was chosen, or else the lowest free one. */
 
@@ -80,7 +80,7 @@ function distanceTo(day: Day, opening: Opening, choice: Choice): (slot: number) 
 /** The slots at which the visit can begin; of two that are as near, the earlier one first. */
 const nearestFirst = ({ first, free, span }: Possible, away: (slot: number) => number): number[] =>
   [...free]
-    .filter((slot) => slot >= first && placeAmong(free, span, slot) !== null)
+    .filter((slot) => slot >= first && fits(free, slot, span))
     .sort((one, other) => away(one) - away(other) || one - other)
 
 /** Null where none begins at the chosen time. */
@@ -100,7 +100,7 @@ interface Possible {
 
 function refusalOf(slot: number, { slots, first, free, span }: Possible): Refused['refused'] | null {
   const all = new Set(slotNumbers(slots))
-  if (placeAmong(all, span, slot) === null) return 'no_such_slot'
+  if (!fits(all, slot, span)) return 'no_such_slot'
   if (slot < first) return 'slot_begun'
   return slotsOfPlace({ slot, span }).every((each) => free.has(each)) ? null : 'slot_taken'
 }
