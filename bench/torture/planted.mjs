@@ -299,8 +299,13 @@ export const PLANTED = [
   },
   {
     name: 'second-accept-wins',
-    does: 'lets each day that asks for a wish book the patient',
+    does: 'lets each day of a wish book the patient',
     edits: [
+      [
+        'src/doctor-day/rules/waitlist.ts',
+        "  if (wish.claim) return { ok: false, refused: 'wish_fulfilled', won: wish.claim.date }\n",
+        '',
+      ],
       [
         'src/doctor-day/rules/wishes.ts',
         'if (claim) return verdict(claim.id === claimId, claim.date)',

@@ -34,9 +34,9 @@ export async function takeLeave(client) {
   await withDoctor(client, async (doctor) => {
     const leave = await declare(client, doctor)
     if (!leave) return
-    const what = client.chance.weighted({ wait: 4, pause: 3, end: 3 })
-    // Some leaves are cancelled while their job tells the first day.
-    if (what !== 'end' || client.chance.happens(0.5)) await bookClosed(client, leave)
+    const what = client.chance.weighted({ wait: 3, pause: 3, end: 4 })
+    // Most of these are cancelled while their job tells the first day.
+    if (what !== 'end' || client.chance.happens(0.2)) await bookClosed(client, leave)
     if (what === 'pause') await pause(client, leave)
     if (what === 'end') await end(client, leave)
     await readProgress(client, leave)

@@ -26,7 +26,7 @@ const WEIGHTS = new Map([
   [waitlist.answerOffer, 5],
   [waitlist.makeWish, 4],
   [waitlist.answerWish, 7],
-  [leaves.takeLeave, 3],
+  [leaves.takeLeave, 4],
   [leaves.endLeave, 1.5],
   [leaves.retireDoctor, 0.5],
   [closeClinic, 1],

@@ -110,7 +110,7 @@ async function answer(client, wish) {
   const { chance, world } = client
   const places = await placesOf(client, wish)
   if (places.length > 0 && chance.happens(LEAVES_A_DAY)) return await decline(client, takeOne(client, places))
-  const chosen = Array.from({ length: Math.min(places.length, chance.between(1, 3)) }, () =>
+  const chosen = Array.from({ length: Math.min(places.length, chance.between(2, 3)) }, () =>
     takeOne(client, places),
   )
   const givesUp = chance.happens(GIVES_UP)
