@@ -27,8 +27,8 @@ export const PLANTED = [
     edits: [
       [
         'src/doctors/changes.ts',
-        'const isFirst = sql`${op} = ${ctx.once.opId}`',
-        'const isFirst = sql`${op} IS NOT NULL`',
+        'const isFirst = sql`${op} = ${ctx.once.opId} AND',
+        'const isFirst = sql`${op} IS NOT NULL AND',
       ],
     ],
   },
