@@ -44,6 +44,7 @@ export const PROBLEMS = {
   already_checked_in: { status: 409, title: 'The patient has already checked in', final: true },
   last_admin_key: { status: 409, title: 'The last admin key of a clinic cannot be revoked' },
   key_over: { status: 409, title: 'The API key was revoked or has expired', final: true },
+  last_manager: { status: 409, title: 'The last manager of a clinic stays' },
   staff_left: { status: 409, title: 'The person has left', final: true },
   weekly_hours_decide: { status: 409, title: 'The weekly hours decide about the days of this doctor' },
   too_many_weekly_hours: { status: 409, title: 'The doctor has too many weekly hours ahead', final: true },

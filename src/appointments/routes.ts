@@ -160,8 +160,8 @@ export const appointments = resource()
   )
   .delete(
     '/holds/:id',
-    doc('Release a hold', 200, ReleasedHold),
-    refuses(...CHANGE_PROBLEMS, 'not_found'),
+    doc('Release a hold that was not booked', 200, ReleasedHold),
+    refuses(...CHANGE_PROBLEMS, 'not_found', 'hold_over'),
     needs('appointments:write'),
     noQuery(),
     async (c) => reply(c, ReleasedHold, await releaseHold(c.var.ctx, c.req.param('id'))),

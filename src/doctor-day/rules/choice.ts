@@ -38,7 +38,14 @@ export function slotFor(
   wanted: Wanted,
 ): number | Refused {
   if (choice) return chosenSlot(day, opening, choice, wanted)
-  return freeSlot(day, slotsOf(day, opening), wanted) ?? { ok: false, refused: 'day_full' }
+  const slots = slotsOf(day, opening)
+  return freeSlot(day, slots, wanted) ?? dayFull(day, slots, wanted)
+}
+
+/** There is no room for the visit. Where that is so for its length alone, the refusal says it. */
+export function dayFull(day: Day, slots: Slots, { span = 1, ...wanted }: Wanted): Refused {
+  const isForLength = span > 1 && freeSlot(day, slots, wanted) !== null
+  return { ok: false, refused: 'day_full', ...(isForLength && { span }) }
 }
 
 /** The chosen slot, unless it is taken, has begun or is none: then the nearest free ones are named. */
