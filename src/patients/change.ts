@@ -2,6 +2,7 @@ import { and, eq, type SQL, sql } from 'drizzle-orm'
 import { today } from '../access/actions'
 import { audited } from '../audit/model'
 import type { Ctx } from '../context'
+import type { IfMatch } from '../http/etag'
 import { invalid } from '../http/failure'
 import { FOLDING, foldName } from '../lib/folding'
 import { toE164 } from '../lib/phone'
@@ -24,13 +25,13 @@ export async function changePatient(
   ctx: Ctx,
   id: string,
   wanted: ChangePatient,
-  ifMatch: string | undefined,
+  ifMatch: IfMatch | undefined,
 ): Promise<Versioned> {
   const before = await readFolded(ctx, id, wanted)
   if (ifMatch === undefined)
     throw new Problem('if_match_required', 'Send If-Match with the ETag of the record')
   const after = changed(ctx, before, wanted)
-  const isRead = ifMatch === etagOf(before.version)
+  const isRead = ifMatch(etagOf(before.version))
   const identifiers = wanted.identifiers ?? []
   const fault = birthFault({ age: wanted.age ?? null, birth_date: after.birthDate }, today(ctx))
   const { opId, reply, results } = await ctx.once.transact((op) => {

@@ -1,6 +1,7 @@
 import { and, asc, eq, gt, sql } from 'drizzle-orm'
 import { audited } from '../audit/model'
 import type { Ctx } from '../context'
+import type { IfMatch } from '../http/etag'
 import { invalid } from '../http/failure'
 import { newId } from '../lib/crypto'
 import { cutPage, type Page } from '../lib/page'
@@ -51,14 +52,14 @@ export async function changeService(
   ctx: Ctx,
   id: string,
   wanted: ChangeService,
-  ifMatch: string | undefined,
+  ifMatch: IfMatch | undefined,
 ): Promise<ServiceRow> {
   const before = await requireService(ctx, id)
   if (ifMatch === undefined)
     throw new Problem('if_match_required', 'Send If-Match with the ETag of the record')
   await requireDoctors(ctx, wanted.doctors ?? null)
   const { retired, ...fields } = wanted
-  const isRead = ifMatch === etagOf(before.version)
+  const isRead = ifMatch(etagOf(before.version))
   const { opId, reply, results } = await ctx.once.transact((op) => [
     ctx.db
       .update(services)
