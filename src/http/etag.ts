@@ -17,8 +17,8 @@ export const ifMatch = {
         required: true,
         schema: { type: 'string' },
         description:
-          'The ETag of the record as you have read it, with its quotes; or several, or `*` for the record as ' +
-          'it is now. Without it: 428. After another change: 412.',
+          'The ETag of the record as you have read it, with its quotes; or several, or `*` for the record ' +
+          'as it is now. Without it: 428. After another change: 412.',
       },
     ],
   }),

@@ -12,8 +12,9 @@ import { notFound, Problem } from '../problem'
 import { badPhone, ifUnowned, isPatient, passOn, refuseTaken, selectPatient } from './actions'
 import { birthFault, storedAge } from './birth'
 import { contradicts, foldGender, refold, saidOf, selectOutdated } from './identity'
-import { type ChangePatient, etagOf, type PatientRow, patients, toVersioned, type Versioned } from './model'
+import { type ChangePatient, etagOf, type PatientRow, patients } from './model'
 import { isIdentifierTaken } from './search'
+import { toVersioned, type Versioned } from './shown'
 
 /**
  * Changes a record as it was when the caller read it: `ifMatch` is the ETag of that answer. A record that was
@@ -67,7 +68,7 @@ export async function changePatient(
   })
   const [[row], [merge]] = [results[3], results[4]]
   if (!row) throw notFound('Patient')
-  if (row.changeOp === opId || reply !== null) return toVersioned(row, today(ctx))
+  if (row.changeOp === opId || reply !== null) return toVersioned(row, ctx)
   if (merge) throw alreadyMerged(merge.survivorId)
   if (!isRead || row.version !== before.version) throw new Problem('record_changed', CHANGED)
   if (fault) throw invalid([fault])

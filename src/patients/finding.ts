@@ -1,12 +1,12 @@
 import { and, asc, eq, sql } from 'drizzle-orm'
 import * as v from 'valibot'
-import { today } from '../access/actions'
 import type { Ctx } from '../context'
 import { cursor, limit, PAGE_MAX, type Page, writeCursor } from '../lib/page'
 import { component, maxCharacters, safeText, text } from '../lib/schema'
 import { mergedPatients } from '../merges/model'
-import { BirthDate, type Patient, type PatientRow, patientIdentifiers, patients, toPatient } from './model'
+import { BirthDate, type Patient, type PatientRow, patientIdentifiers, patients } from './model'
 import { fits, fitsAll, identifiersIn, type Meant, matchOf, meantBy } from './search'
+import { toPatient } from './shown'
 
 const Q_WORDS_MAX = 20
 
@@ -84,9 +84,8 @@ export async function listPatients(ctx: Ctx, wanted: ListPatients): Promise<Page
   )
   const page = fitting.slice(0, wanted.limit)
   const last = fitting.length > page.length ? page.at(-1) : isCut ? read.at(-1) : undefined
-  const date = today(ctx)
   return {
-    rows: page.map(({ shown }) => toPatient(shown, date)),
+    rows: page.map(({ shown }) => toPatient(shown, ctx)),
     next: last ? writeCursor([last.patient.id]) : null,
   }
 }

@@ -8,6 +8,7 @@ import { yearsBetween } from '../lib/time'
 import { BIRTH_RULES, wrongBirth } from './birth'
 import { contradicts, foldedCells, otherGender, refold, refoldRows, selectOutdated } from './identity'
 import { AGE_MAX, AGE_RULE, BirthDate, Email, Language, NOTES_CHARACTERS_MAX, patients } from './model'
+import { readsNotes } from './shown'
 
 export const PATIENT_WORDS = {
   records: 'patients',
@@ -99,6 +100,7 @@ export const PATIENTS: Kind<PatientRow> = {
     rule: 'unique',
     sentence: 'is the phone of another patient; where both have it, set shared_phone to true',
   }),
+  hidden: (ctx) => (readsNotes(ctx) ? [] : ['notes']),
   title: 'name',
   recordId: newRecordId('staged_rows'),
 }

@@ -1,12 +1,11 @@
 import * as v from 'valibot'
-import { today } from '../access/actions'
 import { mayUse } from '../access/permissions'
 import { slotTimes, toSlotTimes } from '../appointments/model'
 import type { Ctx } from '../context'
 import { seeDay } from '../doctors/actions'
 import { component } from '../lib/schema'
 import { patientsById } from '../patients/actions'
-import { toPatient } from '../patients/model'
+import { toPatient } from '../patients/shown'
 
 /** What the desk needs of an appointment, to call the patient or to cross the name out. */
 export const DayListEntry = component('DayListEntry', {
@@ -36,7 +35,7 @@ export async function listForDesk(ctx: Ctx, doctorId: string, date: string): Pro
     const { id, slot, patientId, status } = appointment
     if (status === 'cancelled') return []
     const row = patients.get(patientId)
-    const { name = '', phone = null, age = null, birth_date = null } = row ? toPatient(row, today(ctx)) : {}
+    const { name = '', phone = null, age = null, birth_date = null } = row ? toPatient(row, ctx) : {}
     const times = toSlotTimes(appointment)
     return [{ slot, ...times, patient_name: name, phone, age, birth_date, status, appointment_id: id }]
   })
