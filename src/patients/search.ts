@@ -11,8 +11,8 @@ import type { Identifier, PatientRow } from './model'
  * Besides the trigrams of names it has terms of three characters of our own: the clinic, so that of other
  * clinics nothing is read; the begins of words; the birth date; the last 4 to 8 digits of the phone. Each
  * kind begins with a noncharacter, which no text of a caller can hold (`safeText`). The view
- * `patients_indexed` writes the same terms. Names with apostrophes and hyphens are there without them too, and
- * in scripts that write words without spaces each character begins a word.
+ * `patients_indexed` writes the same terms. Names with apostrophes and hyphens are there without them
+ * too, and in scripts that write words without spaces each character begins a word.
  */
 const CLINIC = sql.raw('char(64977, 983040 + rowid % 65534, 983040 + rowid / 65534)')
 const [BEGIN, PHONE, BORN] = ['\ufdd0', '\ufdd2', '\ufdd3']

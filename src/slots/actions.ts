@@ -62,7 +62,7 @@ const tooMany = () =>
     {
       field: 'specialty',
       rule: 'required',
-      message: `must be sent, because more than ${DOCTORS_MAX} doctors would be searched; or send service`,
+      message: `specialty or service must be sent: more than ${DOCTORS_MAX} doctors would be searched`,
     },
   ])
 
@@ -73,7 +73,8 @@ function searchOf(ctx: Ctx, { from, to, limit, cursor }: AskSlots, span = 1): Se
   const here = today(ctx)
   const start = from ?? here
   const end = to ?? usualEnd(start)
-  const wrong = (field: string, message: string) => invalid([{ field, rule: 'range', message }])
+  const wrong = (field: string, message: string) =>
+    invalid([{ field, rule: 'range', message: `${field} ${message}` }])
   if (end < start) throw wrong('to', 'must not be before from')
   if (datesIn(start, end) > DATES_MAX) throw wrong('to', `must be within ${DATES_MAX} dates of from`)
   return { from: start < here ? here : start, to: end, span, limit, cursor }

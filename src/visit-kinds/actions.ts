@@ -105,6 +105,10 @@ async function requireDoctors(ctx: Ctx, ids: string[] | null): Promise<void> {
     WHERE NOT EXISTS (SELECT 1 FROM doctors WHERE clinic_id = ${ctx.clinic.id} AND id = named.value)`)
   if (unknown > 0)
     throw invalid([
-      { field: 'doctors', rule: 'value', message: `names ${unknown} ids that are no doctors of the clinic` },
+      {
+        field: 'doctors',
+        rule: 'value',
+        message: `doctors must be ids of doctors of the clinic; not known: ${unknown} of them`,
+      },
     ])
 }

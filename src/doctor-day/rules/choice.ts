@@ -1,4 +1,4 @@
-import { instantAt } from '../../lib/time'
+import { instantAt, localDate } from '../../lib/time'
 import type { Choice } from '../commands'
 import type { Refused } from '../refused'
 import type { Day, Opening } from '../state/day'
@@ -51,7 +51,8 @@ export function chosenSlot(day: Day, opening: Opening, choice: Choice, wanted: W
   const free = new Set([...untakenSlots(day, slots), ...own])
   const refused = slot === null ? 'no_such_slot' : refusalOf(slot, { slots, first, free, span })
   if (slot !== null && refused === null) return slot
-  const begins = beginOfChoice(choice, { ...opening, timeZone: zoneOf(day, opening) })
+  const place = { date: opening.date, timeZone: zoneOf(day, opening), isTimed: timetable !== null }
+  const begins = beginOfChoice(choice, place)
   const away = (other: number) =>
     'slot' in choice ? Math.abs(other - choice.slot) : Math.abs(beginOf(timetable, other) - begins)
   const alternatives = [...free]
@@ -59,7 +60,18 @@ export function chosenSlot(day: Day, opening: Opening, choice: Choice, wanted: W
     .sort((one, other) => away(one) - away(other) || one - other)
     .slice(0, ALTERNATIVES_MAX)
     .map((other): Alternative => ({ slot: other, ...timesOf(timetable, other, span) }))
-  return { ok: false, refused: refused ?? 'no_such_slot', alternatives }
+  const because = refused === 'no_such_slot' ? reasonOf(choice, place) : undefined
+  return { ok: false, refused: refused ?? 'no_such_slot', alternatives, ...(because && { because }) }
+}
+
+/** Why none of the day’s slots begins at the chosen time, where it is more than the time. */
+function reasonOf(choice: Choice, { date, timeZone, isTimed }: Opened): Refused['because'] {
+  if ('startsAt' in choice && localDate(choice.startsAt, timeZone) !== date) return 'another_date'
+  return isTimed || 'slot' in choice ? undefined : 'untimed'
+}
+
+interface Opened extends Pick<Opening, 'date' | 'timeZone'> {
+  isTimed: boolean
 }
 
 /** Null where none begins at the chosen time. */
