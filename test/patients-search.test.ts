@@ -166,6 +166,8 @@ test('phone, birth date and identifier narrow the list, alone and with words', a
   for (const [search, expected] of [
     [{ phone: '(202) 555-0101' }, [JOSE, BO]],
     [{ phone: '0102' }, [ANNE]],
+    [{ phone: '\u202a+1 202 555 0102\u202c' }, [ANNE]],
+    [{ phone: '०१०२' }, [ANNE]],
     [{ phone: '102' }, []],
     [{ phone: 'call me' }, []],
     [{ birth_date: '1970-01-31' }, [JOSE, LUKASZ]],

@@ -2,6 +2,7 @@ import { and, asc, eq, sql } from 'drizzle-orm'
 import * as v from 'valibot'
 import type { Ctx } from '../context'
 import { cursor, limit, PAGE_MAX, type Page, writeCursor } from '../lib/page'
+import { phoneSearched } from '../lib/phone'
 import { component, maxCharacters, safeText, text } from '../lib/schema'
 import { mergedPatients } from '../merges/model'
 import { BirthDate, type Patient, type PatientRow, patientIdentifiers, patients } from './model'
@@ -21,7 +22,7 @@ const CRITERIA = {
     ),
   ),
   /** In any spelling, or its last digits, at least four. */
-  phone: v.optional(text(100)),
+  phone: v.optional(phoneSearched()),
   birth_date: v.optional(BirthDate),
   /** `value`, or `system|value`. */
   identifier: v.optional(text(200)),

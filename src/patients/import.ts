@@ -3,7 +3,7 @@ import * as v from 'valibot'
 import { type Kind, rowContext } from '../imports/kind'
 import { newRecordId } from '../imports/model'
 import { PhoneText, phoneFault, toE164 } from '../lib/phone'
-import { cell, linesCell, requiredCell, safeText, tidied } from '../lib/schema'
+import { cell, linesCell, requiredCell, seenText, tidied } from '../lib/schema'
 import { yearsBetween } from '../lib/time'
 import { BIRTH_RULES, wrongBirth } from './birth'
 import { contradicts, foldedCells, otherGender, refold, refoldRows, selectOutdated } from './identity'
@@ -192,7 +192,7 @@ const patientRow = (country: string, today: string) =>
       name: requiredCell(200),
       phone: v.pipe(
         v.string(),
-        safeText('optionalLine'),
+        seenText('optionalLine'),
         tidied(),
         v.nonEmpty('is required'),
         PhoneText,

@@ -8,7 +8,7 @@ import {
   uniqueIndex,
 } from 'drizzle-orm/sqlite-core'
 import * as v from 'valibot'
-import { PhoneText } from '../lib/phone'
+import { PhoneText, phoneSearched } from '../lib/phone'
 import { component, lines, list, maxCharacters, text } from '../lib/schema'
 import { LocalDate, yearsBetween } from '../lib/time'
 
@@ -181,7 +181,7 @@ export const ChangePatient = v.pipe(
 export type ChangePatient = v.InferOutput<typeof ChangePatient>
 
 /** `?phone=` in any spelling. */
-export const FindPatient = v.object({ phone: text(100) })
+export const FindPatient = v.object({ phone: phoneSearched() })
 export type FindPatient = v.InferOutput<typeof FindPatient>
 
 const PATIENT = {
