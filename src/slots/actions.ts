@@ -6,7 +6,7 @@ import { freeOf } from '../doctor-day/rules/free-slots'
 import type { Slots } from '../doctor-day/state/slot-times'
 import { scheduleOf, timesOf } from '../doctor-day/state/slot-times'
 import { dayKey } from '../doctor-day/storage/address'
-import { requireDoctor, selectDoctors as selectAll } from '../doctors/actions'
+import { hasSpecialty, requireDoctor, selectDoctors as selectAll } from '../doctors/actions'
 import { days, doctors } from '../doctors/model'
 import { onDates } from '../doctors/on-date'
 import { type DoctorTerms, isClosed, offOn, opening } from '../doctors/terms'
@@ -82,13 +82,7 @@ function searchOf(ctx: Ctx, { from, to, limit, cursor }: AskSlots, span = 1): Se
 
 const selectDoctors = (ctx: Ctx, specialty: string | undefined) =>
   selectAll(ctx)
-    .where(
-      and(
-        eq(doctors.clinicId, ctx.clinic.id),
-        isNull(doctors.retiredAt),
-        specialty === undefined ? undefined : sql`lower(${doctors.specialty}) = lower(${specialty})`,
-      ),
-    )
+    .where(and(eq(doctors.clinicId, ctx.clinic.id), isNull(doctors.retiredAt), hasSpecialty(specialty)))
     .orderBy(asc(doctors.id))
     .limit(DOCTORS_MAX + 1)
 
