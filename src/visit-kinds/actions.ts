@@ -44,6 +44,17 @@ export async function listServices(ctx: Ctx, wanted: ListServices): Promise<Page
 export const requireService = async (ctx: Ctx, id: string): Promise<ServiceRow> =>
   required(await selectService(ctx, id))
 
+/** Of those of the ids that are services of the clinic, the retired ones too. */
+export async function serviceNames(ctx: Ctx, ids: string[]): Promise<Map<string, string>> {
+  if (ids.length === 0) return new Map()
+  const wanted = sql`${services.id} IN (SELECT value FROM json_each(${JSON.stringify(ids)}))`
+  const rows = await ctx.db
+    .select({ id: services.id, name: services.name })
+    .from(services)
+    .where(and(eq(services.clinicId, ctx.clinic.id), wanted))
+  return new Map(rows.map(({ id, name }) => [id, name]))
+}
+
 /**
  * Changes a service as the caller has read it: `ifMatch` is the ETag of that answer. What is booked keeps its
  * slots. A retry gets the service as it is by then.
