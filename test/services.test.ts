@@ -143,6 +143,12 @@ test('a service is changed as it was read; what is booked keeps its slots; a ret
     'service_not_offered',
   ])
   expect((await desk.get(`${SERVICES}?limit=10`)).body).toMatchObject([{ id: service_id, slots: 3 }])
+  const range = `service=${service_id}&from=2040-03-15&to=2040-03-16`
+  const lists = [`/api/v1/slots?${range}`, `/api/v1/doctors/${desk.doctorId}/slots?${range}`]
+  const free = async () => Promise.all(lists.map(async (list) => (await desk.get(list)).body.length > 0))
+  expect(await free()).toEqual([false, false])
+  const back = await change({ retired: false }, retired.headers.get('ETag') ?? '')
+  expect([back.body.retired_at, await free()]).toEqual([null, [true, true]])
 })
 
 test('what is no service is 400 or 404, and only a key that may write doctors adds one', async () => {

@@ -131,6 +131,7 @@ export const appointments = resource()
       'already_booked',
       'moving',
       'day_full',
+      'service_not_offered',
       ...OFF_PROBLEMS,
       ...DATE_PROBLEMS,
       ...SLOT_PROBLEMS,

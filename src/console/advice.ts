@@ -84,6 +84,14 @@ export const ADVICE: Record<ProblemCode, Advice> = {
     action: 'Use the id that the answer names, or undo the merge.',
     detail: 'This patient was merged into 6f1c2a90-5d0e-4c43-8a3b-0d4f5c1e7b21; use that id',
   },
+  too_many_weekly_hours: {
+    cause:
+      'The doctor has 20 versions of weekly hours that count today or later. None is lost for a new one.',
+    action: 'Replace one of them by sending its valid_from, or remove all with weekly_hours: null first.',
+    detail:
+      'A doctor has at most 20 weekly hours from today on; replace one by sending its valid_from, ' +
+      'or remove all with weekly_hours: null',
+  },
   too_many_merged: {
     cause: 'A request about a person reads all records of that person, so there may be only so many.',
     action: 'Undo a merge that was a mistake, or leave this record as it is.',

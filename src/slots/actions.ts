@@ -13,6 +13,7 @@ import { type DoctorTerms, isClosed, offOn, opening } from '../doctors/terms'
 import { invalid } from '../http/failure'
 import { cutPage, type Page } from '../lib/page'
 import { requireService } from '../visit-kinds/actions'
+import type { ServiceRow } from '../visit-kinds/model'
 import { firstByTime, type OfDoctor, sortKeyOf } from './by-time'
 import {
   type AskSlots,
@@ -48,18 +49,22 @@ interface Search {
 
 export async function slotsOfDoctor(ctx: Ctx, doctorId: string, asked: AskSlots): Promise<Page<FreeSlot>> {
   const [doctor, service] = await Promise.all([requireDoctor(ctx, doctorId), serviceOf(ctx, asked)])
-  const isOffered = !service?.doctors || service.doctors.includes(doctor.id)
-  return searchSlots(ctx, isOffered ? [doctor] : [], searchOf(ctx, asked, service?.slots))
+  const offering = [doctor].filter(({ id }) => offers(service, id))
+  return searchSlots(ctx, offering, searchOf(ctx, asked, service?.slots))
 }
 
 /** By date, then by time, then by doctor. */
 export async function slotsOfAll(ctx: Ctx, asked: AskSlotsOfAll): Promise<Page<FreeSlot>> {
   const search = searchOf(ctx, asked, undefined)
   const [rows, service] = await Promise.all([selectDoctors(ctx, asked.specialty), serviceOf(ctx, asked)])
-  const offering = service?.doctors ? rows.filter(({ id }) => service.doctors?.includes(id)) : rows
+  const offering = rows.filter(({ id }) => offers(service, id))
   if (offering.length > DOCTORS_MAX) throw tooMany()
   return searchSlots(ctx, offering, { ...search, span: service?.slots ?? 1 })
 }
+
+/** As a booking decides it: nobody offers a service that is retired. */
+const offers = (service: ServiceRow | null, doctorId: string): boolean =>
+  service === null || (service.retiredAt === null && (service.doctors?.includes(doctorId) ?? true))
 
 const tooMany = () =>
   invalid([

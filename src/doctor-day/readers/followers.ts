@@ -121,8 +121,8 @@ export type Closed = [socket: WebSocket, code: number, reason: string, wasClean:
 const [NORMAL, NO_CODE] = [1000, 1005]
 
 /**
- * The runtime leaves the answer to a close to the object of the socket. Without one the client takes the socket
- * for open until its own patience ends.
+ * The runtime leaves the answer to a close to the object of the socket. Without one the client waits until
+ * its own patience ends.
  */
 export const closeBack = (...[socket, code, reason]: Closed): [] =>
   close(socket, code === NO_CODE ? NORMAL : code, reason)

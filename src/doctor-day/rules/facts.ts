@@ -4,7 +4,7 @@ import type { Refusal, Refused } from '../refused'
 import type { Day, Opening, Visit, Waiting } from '../state/day'
 import type { Event } from '../state/event'
 import { idsOf, type Person } from '../state/person'
-import { type Slots, slotsThatFit, type WorkingHours } from '../state/slot-times'
+import { type Slots, slotsThatFit, type WorkingHours, wishedSlot } from '../state/slot-times'
 import { slotsOfPlace } from '../state/slots'
 import { hasBegun, placesAmong, standsUntil, type Timetable, untakenSlots } from './free-slots'
 import { absence, dateRefusal, isAbsent, isOver } from './off'
@@ -88,8 +88,9 @@ export function offers(day: Day, freed: number[], moment: Moment, changed: Chang
   const events: Event[] = []
   for (const waiting of withoutOffer) {
     if (places.isEmpty()) break
-    const { id: waitId, span, wish } = waiting
-    const slot = places.take(span, wish)
+    const { id: waitId, span } = waiting
+    const wish = wishedSlot(timetable, waiting)
+    const slot = wish === null ? null : places.take(span, wish)
     if (slot === null) continue
     const deadline = standsUntil(timetable, slot, offerEnd(waiting, moment))
     events.push({ type: 'offered', waitId, slot, deadline })
@@ -159,14 +160,15 @@ export function termsAfter(day: Day, { opening, hours, capacity }: Commands['set
   return { hours, capacity: capacity ?? slotsThatFit(opening.date, zoneOf(day, opening), hours) }
 }
 
-export const termEvents = (before: Terms, after: Terms): Event[] => [
-  ...(changesSlotTimes(before, after) || changesEndOrBreaks(before, after)
-    ? [{ type: 'hours_set', hours: after.hours } as const]
-    : []),
-  ...(before.capacity === after.capacity
-    ? []
-    : [{ type: 'capacity_set', capacity: after.capacity } as const]),
-]
+/** Where breaks may end, more slots come first: else a taken slot would be no slot between the two. */
+export function termEvents(before: Terms, after: Terms): Event[] {
+  const isNewHours = changesSlotTimes(before, after) || changesEndOrBreaks(before, after)
+  const hours: Event[] = isNewHours ? [{ type: 'hours_set', hours: after.hours }] : []
+  if (before.capacity === after.capacity) return hours
+  const capacity: Event = { type: 'capacity_set', capacity: after.capacity }
+  const comesFirst = before.hours?.breaks !== undefined && after.capacity > before.capacity
+  return comesFirst ? [capacity, ...hours] : [...hours, capacity]
+}
 
 const changesEndOrBreaks = ({ hours: before }: Terms, { hours: after }: Terms): boolean =>
   before?.to !== after?.to || JSON.stringify(before?.breaks) !== JSON.stringify(after?.breaks)

@@ -42,22 +42,25 @@ export function firstToGive(timetable: Timetable, at: number, begun: Begun): num
   return begun === 'running' ? Math.max(1, first - 1) : first
 }
 
+/** `own`: slots that are given up for the one that is searched, so they count as free. */
 interface Search {
   at: number
   begun?: Begun
   span?: number | undefined
+  own?: number[]
 }
 
 /**
  * The lowest free slot that may be given, or the first of `span` neighbouring ones; null where there is none.
  * Most searches end at the first slot; on a day of 1,000 slots a search looks at 1,000 keys of a Map at most.
  */
-export function freeSlot(day: Day, slots: Slots, { at, begun = 'none', span = 1 }: Search): number | null {
+export function freeSlot(day: Day, slots: Slots, search: Search): number | null {
+  const { at, begun = 'none', span = 1, own = [] } = search
   const { timetable } = slots
   const last = lastSlot(slots)
-  let first = Math.max(day.lowestFreeSlot, firstToGive(timetable, at, begun))
+  let first = Math.max(Math.min(day.lowestFreeSlot, ...own), firstToGive(timetable, at, begun))
   for (let slot = first; slot <= last; slot += 1) {
-    if (day.slots.has(slot) || isSkipped(timetable, slot)) first = slot + 1
+    if ((day.slots.has(slot) && !own.includes(slot)) || isSkipped(timetable, slot)) first = slot + 1
     else if (slot - first + 1 === span) return first
   }
   return null

@@ -3,7 +3,7 @@ import type { Event, EventOf, Recorded } from './event'
 import { MOVE_EFFECTS } from './fold-moves'
 import { leaveWish, WISH_EFFECTS } from './fold-wishes'
 import { appointmentOf, checkInOf, visitOf } from './records'
-import { scheduleOf, timesOf } from './slot-times'
+import { beginOf, scheduleOf, timesOf, wishedSlot } from './slot-times'
 import { countPatient, forgetPatient, free, take } from './slots'
 
 /** The state of a day, computed from its log. */
@@ -59,6 +59,10 @@ const EFFECTS: Effects = {
   },
   hours_set(day, { hours }) {
     Object.assign(day, scheduleOf(day.identity?.date ?? '', day.timeZone, hours))
+    for (const waiting of day.waitlist.values()) {
+      const wish = wishedSlot(day.timetable, waiting)
+      if (wish) day.waitlist.set(waiting.id, { ...waiting, wish })
+    }
   },
   availability_set(day, { id, isPresent, notes, leaveId, actor, at }) {
     if (isPresent) day.affected.clear()
@@ -105,7 +109,11 @@ const EFFECTS: Effects = {
     if (hold) free(day, hold)
   },
   waitlisted(day, { waitId: id, patientId, wish, offerMinutes, ...visit }) {
-    const terms = { ...(wish !== undefined && { wish }), ...(offerMinutes !== undefined && { offerMinutes }) }
+    const wished = wish !== undefined && {
+      wish,
+      ...(day.timetable && { wishAt: beginOf(day.timetable, wish) }),
+    }
+    const terms = { ...wished, ...(offerMinutes !== undefined && { offerMinutes }) }
     day.waitlist.set(id, { id, patientId, ...visitOf(visit), ...terms, offer: null })
   },
   offered(day, { waitId: id, slot, deadline }) {
