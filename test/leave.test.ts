@@ -36,8 +36,8 @@ const ledger = async (desk: FrontDesk, date: string) =>
 const codes = (replies: Reply[]) => replies.map(({ status, body }) => `${status} ${body.type}`)
 const job = (leaveId: string) => env.LEAVE_JOB.getByName(leaveId)
 const standOf = async (desk: FrontDesk, date: string) => {
-  const { capacity, booked, held, offered, over, remaining } = await ledger(desk, date)
-  return [booked + held + offered + over + remaining, capacity]
+  const { capacity, booked, held, offered, over, closed, remaining } = await ledger(desk, date)
+  return [booked + held + offered + over + closed + remaining, capacity]
 }
 
 test('a leave of a week moves each day’s patients, tells what became of them, and closes its dates', async () => {

@@ -166,6 +166,15 @@ export const DAY_ADVICE = {
     action: 'Choose another day or another doctor.',
     detail: 'Dr GH is not available on 2027-03-14',
   },
+  weekly_hours_decide: {
+    cause:
+      'The doctor has weekly hours, which say the hours and the slots of each day: nothing would change.',
+    action:
+      'Send weekly_hours with the change, or weekly_hours: null in the same request to go without them.',
+    detail:
+      'The weekly hours of this doctor decide since 2026-11-30, so working_hours and capacity would change ' +
+      'no day; send weekly_hours with the change, or weekly_hours: null to remove them',
+  },
   leave_overlaps: {
     cause: 'A leave of the doctor covers one of the dates, or is being cancelled there.',
     action: 'Send other dates, or cancel that leave and retry in some seconds.',

@@ -14,8 +14,9 @@ import { type Absence, type DeclareAbsence, type MoveOutcome, toAbsence } from '
 import type { DayPath } from './model'
 
 /**
- * Declares the doctor absent. Each affected patient is moved to the other day, or joins its waitlist where it
- * is full, or has to be called. The day does all of it in one call: moving/relocation.ts.
+ * Declares the doctor absent. Each affected patient is moved to the other day, to the same time or else the
+ * nearest free one, or joins its waitlist where it is full, or has to be called. The day does all of it in
+ * one call: moving/relocation.ts.
  */
 export async function declareAbsence(ctx: Ctx, day: DayPath, wanted: DeclareAbsence): Promise<Absence> {
   const { doctor_id, date } = day
@@ -58,6 +59,7 @@ const OUTCOMES: Partial<Record<Relocated, MoveOutcome>> = {
   waitlisted: 'waitlisted',
   checked_in: 'checked_in',
   already_booked: 'already_booked',
+  already_waiting: 'already_waiting',
   already_checked_in: 'checked_in',
   already_cancelled: 'cancelled',
   doctor_absent: 'doctor_absent',

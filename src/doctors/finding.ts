@@ -2,6 +2,7 @@ import type { Ctx } from '../context'
 import type { Known } from '../doctor-day/commands'
 import type { Visit } from '../doctor-day/state/day'
 import { aliasesOf, type Person } from '../doctor-day/state/person'
+import type { DayKey } from '../doctor-day/storage/address'
 import { ERASING_MS } from '../erasures/model'
 import { aliasesAmong, idsFound, joinMerged, type PersonRow, person } from '../merges/finding'
 import { notFound, Problem } from '../problem'
@@ -58,14 +59,18 @@ type Ids = [
   doctorId: string | null,
   date: string | null,
   serviceId?: string | null,
-  appointmentId?: string,
+  appointmentId?: string | null,
+  /** No column, but for the Recorder: the key of the day, where doctor and date are not known. */
+  day?: DayKey,
 ]
 
 export const FIND = kindOf<Ids, Found>({
   name: 'find',
   columns: ['patient', 'doctor', 'date', 'service', 'appointment'],
   onlyReads: true,
-  asksDay: true,
+  leads: ([patientId, doctorId, date, , appointmentId, day]) => ({
+    ...{ patientId, doctorId, date, appointmentId, day },
+  }),
   found: `${isThere('patient', STAYS)} AND ${isThere('doctor')} AND ${isThere('service')}`,
   statements: ({ sent }) => [
     `SELECT asked AS op, patients.id AS patientId, ${person(ASKED_PATIENT)}, ${DOCTOR_AND_DAY},
@@ -108,6 +113,7 @@ export const FIND_NEW_DAY = kindOf<[appointmentId: string, date: string], Found>
   name: 'find_new_day',
   columns: ['appointment', 'date'],
   onlyReads: true,
+  leads: ([appointmentId, date]) => ({ appointmentId, date }),
   statements: ({ sent }) => [
     `SELECT asked AS op, NULL AS patientId, ${person('appointments.patient_id')}, ${DOCTOR_AND_DAY},
        ${CLAIMED}
@@ -200,9 +206,9 @@ export async function findQueue(ctx: Ctx, doctorId: string, date: string) {
   return { opId, claimedAt, doctor: required(result.doctor, 'Doctor'), known, next }
 }
 
-/** Finds the patient and claims the key. */
-export async function findPatient(ctx: Ctx, wantedId: string) {
-  const { opId, result } = await ctx.once.record(FIND, wantedId, null, null)
+/** Finds the patient, whom this day is to book, and claims the key. */
+export async function findPatient(ctx: Ctx, wantedId: string, day: DayKey) {
+  const { opId, result } = await ctx.once.record(FIND, wantedId, null, null, null, null, day)
   return { opId, patient: patientIn(result) }
 }
 

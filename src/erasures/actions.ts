@@ -1,15 +1,15 @@
 import { and, asc, eq, gte, sql } from 'drizzle-orm'
 import { today } from '../access/actions'
 import type { Ctx } from '../context'
-import { caughtUp } from '../doctor-day/client'
+import { waitIfPossible } from '../doctor-day/client'
 import { dayKey } from '../doctor-day/storage/address'
-import { logFailure } from '../lib/log'
 import { cutPage, type Page } from '../lib/page'
 import { instantOf } from '../lib/time'
 import { alreadyMerged, selectMerge } from '../merges/person'
 import { selectPatient } from '../patients/actions'
 import { notFound, Problem } from '../problem'
-import { askedDaysOf } from '../recorder/client'
+import type { AskedDay } from '../recorder/asked-days'
+import { askedOf } from '../recorder/client'
 import { countAppointments, eraseOn, selectAhead } from './days'
 import {
   type ErasedPatient,
@@ -105,15 +105,10 @@ const IN_THE_CLINIC = 'The patient has checked in today; complete the visit, or 
  * found the patient before may still be on its way to one of them.
  */
 export async function daysJustAsked(ctx: Ctx, id: string) {
-  const asked = await askedDaysOf(ctx.env, ctx.clinic.id, id)
-  await Promise.all(asked.map((day) => waitForCopy(ctx, day)))
-  return asked
-}
-
-async function waitForCopy(ctx: Ctx, { doctorId, date }: { doctorId: string; date: string }) {
-  await caughtUp(ctx, dayKey(ctx.clinic.id, doctorId, date)).catch((error: unknown) =>
-    logFailure('copy_not_awaited', error),
-  )
+  const { days } = await askedOf(ctx.env, ctx.clinic.id, id)
+  const keyOf = (day: AskedDay) => ('key' in day ? day.key : dayKey(ctx.clinic.id, day.doctorId, day.date))
+  await Promise.all(days.map((day) => waitIfPossible(ctx, keyOf(day))))
+  return days.flatMap((day) => ('key' in day ? [] : day))
 }
 
 /** By the time of the erasure. */

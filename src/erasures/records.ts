@@ -135,10 +135,11 @@ const overwriteStagedRows = (ctx: Ctx, { opId, id, phone, name, nameFolded }: Pa
       faults: sql.raw(blank('faults', '[', ']')),
     })
     .where(
-      sql`(job_id, row) IN (
+      // Of a union as such SQLite makes no use: it would read the staged rows of all clinics.
+      sql`(job_id, row) IN (SELECT found.job_id, found.row FROM (
         SELECT s.job_id, s.row ${ofClinic} AND ${isMade}
         UNION SELECT s.job_id, s.row ${ofClinic} AND ${isSame}
-        UNION SELECT s.job_id, s.row ${ofClinic} AND ${isBad})`,
+        UNION SELECT s.job_id, s.row ${ofClinic} AND ${isBad}) AS found)`,
     )
 }
 

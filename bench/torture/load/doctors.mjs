@@ -78,18 +78,20 @@ export async function readDay(client) {
 }
 
 export function checkLedger(world, name, ledger) {
-  const { capacity, booked, held, offered, over, remaining, slots } = ledger
+  const { capacity, booked, held, offered, over, closed, remaining, slots } = ledger
   const ids = slots.flatMap(({ id }) => id ?? [])
   const count = (wanted) => slots.filter(({ state }) => state === wanted).length
   const isRight =
-    booked + held + offered + over + remaining === capacity &&
-    Math.min(booked, held, offered, over, remaining) >= 0 &&
+    booked + held + offered + over + closed + remaining === capacity &&
+    Math.min(booked, held, offered, over, closed, remaining) >= 0 &&
     slots.length === capacity &&
     new Set(ids).size === ids.length &&
     count('booked') === booked &&
     count('held') === held &&
     count('offered') === offered &&
-    count('over') === over
+    count('over') === over &&
+    count('closed') === closed &&
+    (ledger.is_present || remaining === 0)
   if (!isRight) world.breaks('the ledger adds up', `${name}: ${JSON.stringify(ledger)}`)
 }
 

@@ -1,5 +1,5 @@
 import { instantAt } from '../../lib/time'
-import type { Choice } from '../commands'
+import type { Choice, Near } from '../commands'
 import type { Refused } from '../refused'
 import type { Day, Opening } from '../state/day'
 import {
@@ -51,16 +51,37 @@ export function chosenSlot(day: Day, opening: Opening, choice: Choice, wanted: W
   const free = new Set([...untakenSlots(day, slots), ...own])
   const refused = slot === null ? 'no_such_slot' : refusalOf(slot, { slots, first, free, span })
   if (slot !== null && refused === null) return slot
-  const begins = beginOfChoice(choice, { ...opening, timeZone: zoneOf(day, opening) })
-  const away = (other: number) =>
-    'slot' in choice ? Math.abs(other - choice.slot) : Math.abs(beginOf(timetable, other) - begins)
-  const alternatives = [...free]
-    .filter((other) => other >= first && other !== instead && placeAmong(free, span, other) !== null)
-    .sort((one, other) => away(one) - away(other) || one - other)
+  const alternatives = nearestFirst({ slots, first, free, span }, distanceTo(day, opening, choice))
+    .filter((other) => other !== instead)
     .slice(0, ALTERNATIVES_MAX)
     .map((other): Alternative => ({ slot: other, ...timesOf(timetable, other, span) }))
   return { ok: false, refused: refused ?? 'no_such_slot', alternatives }
 }
+
+/** The free place that is nearest to where a visit was on another day; null where there is none. */
+export function nearestSlot(day: Day, opening: Opening, near: Near, { at, span }: Wanted): number | null {
+  const slots = slotsOf(day, opening)
+  const hasTimes = slots.timetable !== null && near.time !== undefined
+  const away = distanceTo(day, opening, hasTimes ? { time: near.time ?? '' } : { slot: near.slot })
+  const free = new Set(untakenSlots(day, slots))
+  const first = firstToGive(slots.timetable, at, 'none')
+  const [nearest] = nearestFirst({ slots, first, free, span }, away)
+  return nearest === undefined || (near.isExact && away(nearest) > 0) ? null : nearest
+}
+
+/** How far a slot is from the chosen one: in time, or in slots where one is chosen by its number. */
+function distanceTo(day: Day, opening: Opening, choice: Choice): (slot: number) => number {
+  const { timetable } = slotsOf(day, opening)
+  const begins = beginOfChoice(choice, { ...opening, timeZone: zoneOf(day, opening) })
+  return (slot) =>
+    'slot' in choice ? Math.abs(slot - choice.slot) : Math.abs(beginOf(timetable, slot) - begins)
+}
+
+/** The slots at which the visit can begin; of two that are as near, the earlier one first. */
+const nearestFirst = ({ first, free, span }: Possible, away: (slot: number) => number): number[] =>
+  [...free]
+    .filter((slot) => slot >= first && placeAmong(free, span, slot) !== null)
+    .sort((one, other) => away(one) - away(other) || one - other)
 
 /** Null where none begins at the chosen time. */
 export function slotOfChoice(day: Day, opening: Opening, choice: Choice): number | null {

@@ -161,14 +161,15 @@ export function termsAfter(day: Day, { opening, hours, capacity }: Commands['set
   return { hours, capacity: capacity ?? slotsThatFit(opening.date, zoneOf(day, opening), hours) }
 }
 
-export const termEvents = (before: Terms, after: Terms): Event[] => [
-  ...(changesSlotTimes(before, after) || changesEndOrBreaks(before, after)
-    ? [{ type: 'hours_set', hours: after.hours } as const]
-    : []),
-  ...(before.capacity === after.capacity
-    ? []
-    : [{ type: 'capacity_set', capacity: after.capacity } as const]),
-]
+/** Where breaks may end, more slots come first: else a taken slot would be no slot between the two. */
+export function termEvents(before: Terms, after: Terms): Event[] {
+  const isNewHours = changesSlotTimes(before, after) || changesEndOrBreaks(before, after)
+  const hours: Event[] = isNewHours ? [{ type: 'hours_set', hours: after.hours }] : []
+  if (before.capacity === after.capacity) return hours
+  const capacity: Event = { type: 'capacity_set', capacity: after.capacity }
+  const comesFirst = before.hours?.breaks !== undefined && after.capacity > before.capacity
+  return comesFirst ? [capacity, ...hours] : [...hours, capacity]
+}
 
 const changesEndOrBreaks = ({ hours: before }: Terms, { hours: after }: Terms): boolean =>
   before?.to !== after?.to || JSON.stringify(before?.breaks) !== JSON.stringify(after?.breaks)

@@ -2,11 +2,11 @@ import type { Choice, Commands, Decision, Moment, MoveReply } from '../commands'
 import type { Refused } from '../refused'
 import type { Appointment, Day, Reservation } from '../state/day'
 import type { Event } from '../state/event'
-import { aliasesOf } from '../state/person'
+import { aliasesOf, idsOf } from '../state/person'
 import { bookingOf, reservationOf, visitOf } from '../state/records'
 import { timesOf } from '../state/slot-times'
 import { slotsOfPlace } from '../state/slots'
-import { chosenSlot, slotOfChoice } from './choice'
+import { chosenSlot, nearestSlot, slotOfChoice } from './choice'
 import {
   closed,
   isBooked,
@@ -129,7 +129,7 @@ export function reserve(day: Day, command: Commands['reserve'], moment: Moment):
     return refuse('moving')
   const refusal = closed(day, opening, moment.at)
   if (refusal) return refusal
-  if (isBooked(day, command)) return refuse('already_booked')
+  if (isBookedBeside(day, command)) return refuse('already_booked')
   const slot = slotToReserve(day, command, moment.at)
   if (typeof slot !== 'number') return slot
   const transfer = { ...bookingOf(command), ...aliasesOf(command), createdAt, moves }
@@ -145,12 +145,26 @@ export function reserve(day: Day, command: Commands['reserve'], moment: Moment):
   }
 }
 
+/** The patient is booked here with another visit than those that move here together with this one. */
+function isBookedBeside(day: Day, { beside = [], ...command }: Commands['reserve']): boolean {
+  if (beside.length === 0 || !isBooked(day, command)) return isBooked(day, command)
+  const ids = idsOf(command)
+  const here = [...day.reservations.values()].map(({ appointment }) => appointment)
+  const along = [...beside.flatMap((id) => day.appointments.get(id) ?? []), ...here].filter(
+    ({ id, patientId, status }) => beside.includes(id) && status === 'booked' && ids.includes(patientId),
+  )
+  return along.length < ids.reduce((sum, id) => sum + (day.patients.get(id) ?? 0), 0)
+}
+
 /** The patient’s own offer counts as free, if the visit takes all of it. */
 function slotToReserve(day: Day, command: Commands['reserve'], at: number): number | Refused {
-  const { opening, choice, span } = command
+  const { opening, choice, near, span } = command
   const slots = slotsOf(day, opening)
   const offered = offeredSlot(waitsOf(day, command)[0], command, slots.timetable, at)
-  if (!choice) return freeSlot(day, slots, { at, span }) ?? offered ?? refuse('day_full')
+  const lowest = freeSlot(day, slots, { at, span })
+  if (!choice && near && lowest !== null)
+    return nearestSlot(day, opening, near, { at, span }) ?? refuse('slot_taken')
+  if (!choice) return lowest ?? offered ?? refuse('day_full')
   const isOffered = offered !== null && slotOfChoice(day, opening, choice) === offered
   return isOffered ? offered : chosenSlot(day, opening, choice, { at, span })
 }

@@ -4,6 +4,7 @@ import type { Event } from '../state/event'
 import { idsOf } from '../state/person'
 import { slotsOfPlace } from '../state/slots'
 import type { LivingText, TextEnd } from '../state/texts'
+import { isOpenWish } from '../state/wish'
 import { isMoving, notOnDay, offeredSlots, offers, opened, refuse, waitsOf } from './facts'
 import { dateRefusal } from './off'
 
@@ -50,12 +51,15 @@ export function erasePatient(
   const texts = own.flatMap(({ id }) => textsOf(day, id))
   const ahead = dateRefusal(opening, moment.at) ? [] : own.filter((one) => isAhead(day, one))
   const leaving = waitsOf(day, command)
+  const wished = [...day.wishes.values()].filter((wish) => ids.includes(wish.patientId) && isOpenWish(wish))
   const freed = [...ahead.flatMap(slotsOfPlace), ...offeredSlots(leaving)]
   const events: Event[] = [
     ...opened(day, opening),
     ...texts.map((text) => ended(text, 'erased')),
     ...ahead.map(({ id }): Event => ({ type: 'cancelled', appointmentId: id, reason: null })),
     ...leaving.map(({ id }): Event => ({ type: 'wait_ended', waitId: id, how: 'declined' })),
+    // The other days of a wish hear of its end from this one.
+    ...wished.filter(({ claim }) => !claim).map(({ id }): Event => ({ type: 'wish_left', wishId: id })),
     ...ids
       .filter((id) => !day.erased.has(id))
       .map((patientId): Event => ({ type: 'patient_erased', patientId })),

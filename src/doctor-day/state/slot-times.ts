@@ -10,6 +10,17 @@ export interface Break {
   to: string
 }
 
+/**
+ * Why a doctor takes no patients on a date, as D1 knows it. `id`: of the leave, closing or retirement;
+ * of a day off, for the availability that its first event sets. `since`: when it was decided (epoch ms).
+ */
+export interface Off {
+  kind: 'day_off' | 'leave' | 'closing' | 'retired'
+  id: string
+  notes: string
+  since: number
+}
+
 /** Wall-clock times in the day’s time zone, `09:00`; `to` may be `24:00`, the end of the date. */
 export interface WorkingHours {
   from: string
