@@ -146,7 +146,7 @@ const isOf = (ctx: Ctx, id: string) =>
 const removeWeeks = (ctx: Ctx, id: string, isFirst: SQL): Statement =>
   ctx.db.delete(weeklyHours).where(and(isOf(ctx, id), isFirst))
 
-/** Keeps the newest versions, and all from that of today on: `hasRoom` sees to it that these are not too many. */
+/** Keeps the newest versions, and all from that of today on: `hasRoom` lets in no more than are kept. */
 const removeOldWeeks = (ctx: Ctx, id: string): Statement =>
   ctx.db.delete(weeklyHours).where(
     and(
