@@ -186,3 +186,33 @@ test('a day of an earlier version, which knows no such wish, gives its lowest fr
   await absent(desk)
   expect(await timesOf(desk, ids)).toEqual(['09:00', '09:30'])
 })
+
+test('no move gives a visit to a doctor who does not offer its service: it is refused, or to be called', async () => {
+  const desk = await openHours(2)
+  const { body: other } = await desk.post(DOCTORS, { code: 'B', name: 'B', working_hours: HOURS })
+  const service = { name: 'Echo', slots: 1, doctors: [desk.doctorId] }
+  const { body: echo } = await desk.post('/api/v1/services', service)
+  const { body: visit } = await desk.book({ date: MONDAY, time: '09:30', service_id: echo.id })
+  const [plain] = await bookAt(desk, MONDAY, ['10:00'], 1)
+  await soon(async () => expect((await desk.get(`${APPOINTMENTS}?from=${MONDAY}`)).body).toHaveLength(2))
+  const moved = await desk.post(`${APPOINTMENTS}/${visit.id}/reschedule`, {
+    date: TUESDAY,
+    doctor_id: other.id,
+  })
+  expect([moved.status, moved.body.type]).toEqual([422, '/problems/service_not_offered'])
+  const { body } = await absent(desk, { date: TUESDAY, doctor_id: other.id })
+  expect([body.moved, body.to_call]).toMatchObject([
+    [{ appointment_id: plain, doctor_id: other.id }],
+    [{ appointment_id: visit.id, why: 'service_not_offered' }],
+  ])
+  const week = { from: MONDAY, to: MONDAY, reason: 'off', move_to: { doctor_id: other.id, days_later: 1 } }
+  const leave = await desk.post(`${DOCTORS}/${desk.doctorId}/leave`, week)
+  const dates = `${DOCTORS}/${desk.doctorId}/leave/${leave.body.leave_id}/dates`
+  await soon(async () =>
+    expect((await desk.get(dates)).body[0].to_call).toMatchObject([{ why: 'service_not_offered' }]),
+  )
+  expect((await desk.get(`${APPOINTMENTS}/${visit.id}`)).body).toMatchObject({
+    status: 'booked',
+    date: MONDAY,
+  })
+})

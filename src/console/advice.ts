@@ -128,6 +128,13 @@ export const ADVICE: Record<ProblemCode, Advice> = {
     action: 'Create another key.',
     detail: 'This key was revoked or has expired; create another',
   },
+  last_manager: {
+    cause:
+      'No other manager with a key in use, and no other key of the clinic that never expires and has ' +
+      'clinic:admin or admin, would be left: the clinic could not manage its staff and keys any more.',
+    action: 'Add another manager, and let them sign in or make a key for them; then try again.',
+    detail: 'This person is the last manager of the clinic who can sign in; add another manager first',
+  },
   staff_left: {
     cause: 'The person has left: the record stays for the audit, and gets no keys, links or changes.',
     action: 'If the person has come back, add them to the staff again.',

@@ -48,7 +48,7 @@ export const DAY_ADVICE = {
   },
   hold_over: {
     cause: 'The hold was booked, released or has expired; its slot may be taken by another patient.',
-    action: 'Hold or book a slot again.',
+    action: 'Hold or book a slot again. To give back a slot that was booked, cancel the appointment.',
     detail: 'The hold was used, was released or has expired',
   },
   offer_over: {
@@ -59,9 +59,10 @@ export const DAY_ADVICE = {
   day_full: {
     cause:
       'All slots of the doctor on that day are taken, held or offered, or have begun: ' +
-      'a slot of today that has begun is not given any more.',
+      'a slot of today that has begun is not given any more. ' +
+      'A visit of several slots needs neighbouring ones.',
     action: 'Choose another day, or join the waitlist: a freed slot is offered to it first.',
-    detail: 'Dr GH has no available slots on 2027-03-14',
+    detail: 'The doctor has no available slots on that date',
   },
   service_not_offered: {
     cause: 'The service names the doctors who offer it, and this doctor is not among them.',

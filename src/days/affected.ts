@@ -26,6 +26,7 @@ const CALL_REASONS = [
   'checked_in',
   'already_booked',
   'already_waiting',
+  'service_not_offered',
   'doctor_absent',
   'doctor_retired',
   'on_leave',

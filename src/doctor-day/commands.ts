@@ -1,4 +1,4 @@
-import type { Refusal, Refused } from './refused'
+import type { Refusal, Refused, ToldOfSlots } from './refused'
 import type { AbsenceOf } from './state/absences'
 import type {
   Appointment,
@@ -20,7 +20,7 @@ import type {
 } from './state/day'
 import type { Event } from './state/event'
 import type { Aliases, Person } from './state/person'
-import type { Alternative, WorkingHours } from './state/slot-times'
+import type { WorkingHours } from './state/slot-times'
 import type { MarkedText, TextKind, Texts } from './state/texts'
 import type { Accepted, WishCommands, WishReplies } from './wish-commands'
 
@@ -139,10 +139,7 @@ export interface Commands extends WishCommands {
   end_move: {
     clinicId: string
     moveId: string
-    outcome:
-      | { ok: true; appointment: Appointment }
-      | { ok: false; refused: Refusal; alternatives?: Alternative[] }
-      | null
+    outcome: { ok: true; appointment: Appointment } | ({ ok: false; refused: Refusal } & ToldOfSlots) | null
   }
   /** The other day has acknowledged the end. */
   settle_move: { clinicId: string; moveId: string }
@@ -182,7 +179,7 @@ export type Via = string | null
 export type MoveReply =
   | { state: 'under_way'; move: Move; transfer: Transfer; from: DoctorDate }
   | { state: 'moved'; appointment: Appointment }
-  | { state: 'refused'; refused: Refusal; alternatives?: Alternative[] }
+  | ({ state: 'refused'; refused: Refusal } & ToldOfSlots)
 
 export interface Replies extends WishReplies<Refusal> {
   book: Appointment

@@ -77,8 +77,9 @@ export const FIND = kindOf<Ids, Found>({
        services.id AS serviceId, services.slots AS serviceSlots, services.doctors AS serviceDoctors,
        services.retired_at AS serviceRetiredAt, ${CLAIMED}
      FROM ${sent} ${joinClaim}
-       LEFT JOIN services ON services.clinic_id = clinic AND services.id = sent.service
        LEFT JOIN appointments ON appointments.id = sent.appointment AND +appointments.clinic_id = clinic
+       LEFT JOIN services
+         ON services.clinic_id = clinic AND services.id = coalesce(sent.service, appointments.service_id)
        LEFT JOIN patients ON patients.clinic_id = clinic AND patients.id = sent.patient${STAYS}
        ${joinMerged(ASKED_PATIENT)}
        LEFT JOIN doctors ON doctors.clinic_id = clinic AND doctors.id = sent.doctor
@@ -185,10 +186,11 @@ export async function findDay(ctx: Ctx, doctorId: string, date: string, serviceI
   return { opId, claimedAt, doctor, known: result.known, visit: visitFor(result, doctor.id, serviceId) }
 }
 
-/** As `findDay`, for an appointment, with the ids of its patient. */
+/** As `findDay`, for an appointment, with the ids of its patient. Its doctor may be another one. */
 export async function findOtherDay(ctx: Ctx, appointmentId: string, doctorId: string, date: string) {
   const { opId, result } = await ctx.once.record(FIND, null, doctorId, date, null, appointmentId)
   const doctor = required(result.doctor, 'Doctor')
+  requireOffered(result.service?.doctors ?? null, doctorId)
   return { opId, doctor, known: result.known, aliases: aliasesAmong(result.ids) }
 }
 
@@ -236,8 +238,12 @@ function visitFor({ service }: Found, doctorId: string, serviceId: string | null
   if (serviceId === null) return {}
   const { id, slots, doctors, isRetired } = required(service, 'Service')
   if (isRetired) throw new Problem('service_not_offered', 'This service is retired; choose another one')
-  if (doctors && !doctors.includes(doctorId)) throw new Problem('service_not_offered', NOT_OFFERED)
+  requireOffered(doctors, doctorId)
   return { serviceId: id, ...(slots > 1 && { span: slots }) }
+}
+
+function requireOffered(doctors: string[] | null, doctorId: string): void {
+  if (doctors && !doctors.includes(doctorId)) throw new Problem('service_not_offered', NOT_OFFERED)
 }
 
 const NOT_OFFERED = 'The doctor does not offer this service; GET /api/v1/slots?service= names those who do'

@@ -48,9 +48,9 @@ export const doctors = resource()
     doc('Change a doctor; days in use keep their capacity and hours', 200, Doctor),
     documents({
       description:
-        'While `weekly_hours` are in force, they alone say the hours and the slots of each day: `working_hours` ' +
-        'and `capacity` without `weekly_hours` are then refused, because they would change nothing. A break is ' +
-        'part of the hours of each weekday.',
+        'While `weekly_hours` are in force, they alone say the hours and the slots of each day: ' +
+        '`working_hours` and `capacity` without `weekly_hours` are then refused, because they would change ' +
+        'nothing. A break is part of the hours of each weekday.',
     }),
     refuses('not_found', 'weekly_hours_decide', 'too_many_weekly_hours', 'idempotency_key_reused'),
     needs('doctors:write'),

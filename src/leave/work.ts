@@ -16,6 +16,7 @@ import { SECOND_MS } from '../lib/time'
 import { aliasesIn, selectAliases } from '../merges/person'
 import { Problem } from '../problem'
 import { dateAfter } from '../slots/model'
+import { selectNotOffered } from '../visit-kinds/actions'
 import { IS_TO_TELL, type LeaveRow, leaveDays, leaves, type Outcome } from './model'
 import { addUsedDays } from './used-days'
 
@@ -131,12 +132,13 @@ async function tell(place: Place, leave: LeaveRow, dateRow: DateRow): Promise<vo
   const { doctorId, date } = dateRow
   const { doctorId: toId, daysLater } = leave.moveTo ?? { doctorId: null, daysLater: 0 }
   const [toDoctorId, toDate] = [toId ?? doctorId, dateAfter(date, daysLater)]
-  const [[doctor], [toDoctor], [known = null], [toKnown = null], aliases] = await db.batch([
+  const [[doctor], [toDoctor], [known = null], [toKnown = null], aliases, services] = await db.batch([
     selectDoctor(place, doctorId, date),
     selectDoctor(place, toDoctorId, toDate),
     selectKnown(place, doctorId, date),
     selectKnown(place, toDoctorId, toDate),
     selectAliases(place, doctorId, date),
+    selectNotOffered(place, toDoctorId),
   ])
   if (!doctor || !toDoctor) throw new Error('A doctor of a leave is gone')
   const wanted = {
@@ -148,6 +150,7 @@ async function tell(place: Place, leave: LeaveRow, dateRow: DateRow): Promise<vo
     leave: { id: leave.id, since: leave.createdAt, until: Date.now() + DAY_MS_MAX },
     known: toKnown,
     aliases: aliasesIn(aliases),
+    notOffered: services.map(({ id }) => id),
   } as const
   const told = declareOn(
     env,

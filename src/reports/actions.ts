@@ -73,9 +73,9 @@ const visitsOf = (ctx: Ctx, { from, to, doctor_id }: AskReport): SQL => sql`
   LIMIT ${VISITS_MAX + 1}`
 
 /**
- * A walk-in is booked and checked in by one command, so at one instant; nobody else can be. It stays one where
- * its check-in was undone, which is no arrival otherwise. A patient who waits again after a call still waits.
- * By doctor, because the check-ins of a clinic have no index by date.
+ * A walk-in is booked and checked in by one command, so at one instant; nobody else can be. It stays one
+ * where its check-in was undone, which is no arrival otherwise. A patient who waits again after a call still
+ * waits. By doctor, because the check-ins of a clinic have no index by date.
  */
 const arrivalsOf = (ctx: Ctx, { from, to, doctor_id }: AskReport): SQL => sql`
   SELECT c.doctor_id, c.date, CASE WHEN c.checked_in_at = a.created_at THEN a.id END AS walk_in,

@@ -18,6 +18,7 @@ interface Target {
   reason: string
   known: Known | null
   aliases: KnownAliases
+  notOffered: string[]
 }
 
 /** An affected appointment. `reserve`: its move is under way. `end`: what became of it so far. */
@@ -44,12 +45,14 @@ export function relocation(source: MoveHost, inFlight: Set<string>, settles: Set
   async function relocate(operation: Operation, wanted: AbsenceWanted): Promise<Answer<Relief>> {
     // An appointment that has just moved here is affected too.
     await confirmCommitted()
-    const { known, aliases = {}, ...declare } = wanted
+    const { known, aliases = {}, notOffered = [], ...declare } = wanted
     const declared = perform(operation, declare)
     if (!declared.ok) return declared
     const { moveTo: to, reason } = declare
     if (!to) await copied()
-    const ends = to ? await relocateAll(operation, declared.reply, { to, reason, known, aliases }) : []
+    const ends = to
+      ? await relocateAll(operation, declared.reply, { to, reason, known, aliases, notOffered })
+      : []
     return { ok: true, reply: { absence: view(day(), { view: 'absence' }), ends } }
   }
 
@@ -63,10 +66,12 @@ export function relocation(source: MoveHost, inFlight: Set<string>, settles: Set
     return ended.map(({ patient: { appointmentId }, end }) => ({ appointmentId, end }))
   }
 
-  function begin(operation: Operation, patient: Patient, { to, aliases }: Target): Leaving {
-    const { appointmentId, isCheckedIn } = patient
+  function begin(operation: Operation, patient: Patient, { to, aliases, notOffered }: Target): Leaving {
+    const { appointmentId, isCheckedIn, serviceId = '' } = patient
     const own = { ...operation, id: `${operation.id}:${appointmentId}` }
     if (isCheckedIn) return { operation: own, patient, reserve: null, end: 'checked_in' }
+    if (notOffered.includes(serviceId))
+      return { operation: own, patient, reserve: null, end: 'service_not_offered' }
     const command = {
       type: 'begin_move',
       clinicId: to.clinicId,

@@ -12,7 +12,7 @@ import {
 } from '../state/slot-times'
 import { slotsOfPlace } from '../state/slots'
 import { zoneOf } from './facts'
-import { type Begun, firstToGive, freeSlot, placeAmong, slotsOf, untakenSlots } from './free-slots'
+import { type Begun, firstToGive, fits, freeSlot, slotsOf, untakenSlots } from './free-slots'
 
 /** Which slot a caller gets: the one that was chosen, or else the lowest free one. */
 
@@ -38,7 +38,14 @@ export function slotFor(
   wanted: Wanted,
 ): number | Refused {
   if (choice) return chosenSlot(day, opening, choice, wanted)
-  return freeSlot(day, slotsOf(day, opening), wanted) ?? { ok: false, refused: 'day_full' }
+  const slots = slotsOf(day, opening)
+  return freeSlot(day, slots, wanted) ?? dayFull(day, slots, wanted)
+}
+
+/** There is no room for the visit. Where that is so for its length alone, the refusal says it. */
+export function dayFull(day: Day, slots: Slots, { span = 1, ...wanted }: Wanted): Refused {
+  const isForLength = span > 1 && freeSlot(day, slots, wanted) !== null
+  return { ok: false, refused: 'day_full', ...(isForLength && { span }) }
 }
 
 /** The chosen slot, unless it is taken, has begun or is none: then the nearest free ones are named. */
@@ -80,7 +87,7 @@ function distanceTo(day: Day, opening: Opening, choice: Choice): (slot: number) 
 /** The slots at which the visit can begin; of two that are as near, the earlier one first. */
 const nearestFirst = ({ first, free, span }: Possible, away: (slot: number) => number): number[] =>
   [...free]
-    .filter((slot) => slot >= first && placeAmong(free, span, slot) !== null)
+    .filter((slot) => slot >= first && fits(free, slot, span))
     .sort((one, other) => away(one) - away(other) || one - other)
 
 /** Null where none begins at the chosen time. */
@@ -100,7 +107,7 @@ interface Possible {
 
 function refusalOf(slot: number, { slots, first, free, span }: Possible): Refused['refused'] | null {
   const all = new Set(slotNumbers(slots))
-  if (placeAmong(all, span, slot) === null) return 'no_such_slot'
+  if (!fits(all, slot, span)) return 'no_such_slot'
   if (slot < first) return 'slot_begun'
   return slotsOfPlace({ slot, span }).every((each) => free.has(each)) ? null : 'slot_taken'
 }

@@ -1,12 +1,12 @@
 import type { Choice, Commands, Decision, Moment, MoveReply } from '../commands'
-import type { Refused } from '../refused'
+import { type Refused, toldOfSlots } from '../refused'
 import type { Appointment, Day, Reservation } from '../state/day'
 import type { Event } from '../state/event'
 import { aliasesOf, idsOf } from '../state/person'
 import { bookingOf, reservationOf, visitOf } from '../state/records'
 import { timesOf } from '../state/slot-times'
 import { slotsOfPlace } from '../state/slots'
-import { chosenSlot, nearestSlot, slotOfChoice } from './choice'
+import { chosenSlot, dayFull, nearestSlot, slotOfChoice } from './choice'
 import {
   closed,
   isBooked,
@@ -97,8 +97,7 @@ export function endMove(
     const aborted: Event = { type: 'move_aborted', moveId, appointmentId, why }
     // A day that refused has reserved nothing. A day that was unreachable must still get a release.
     const settled: Event[] = outcome ? [{ type: 'move_settled', moveId }] : []
-    const { alternatives } = outcome ?? {}
-    const reply = { state: 'refused', refused: why, ...(alternatives && { alternatives }) } as const
+    const reply = { state: 'refused', refused: why, ...toldOfSlots(outcome ?? {}) } as const
     return { ok: true, events: [aborted, ...settled], reply }
   }
   const { doctorId, date, slot } = outcome.appointment
@@ -164,7 +163,7 @@ function slotToReserve(day: Day, command: Commands['reserve'], at: number): numb
   const lowest = freeSlot(day, slots, { at, span })
   if (!choice && near && lowest !== null)
     return nearestSlot(day, opening, near, { at, span }) ?? refuse('slot_taken')
-  if (!choice) return lowest ?? offered ?? refuse('day_full')
+  if (!choice) return lowest ?? offered ?? dayFull(day, slots, { at, span })
   const isOffered = offered !== null && slotOfChoice(day, opening, choice) === offered
   return isOffered ? offered : chosenSlot(day, opening, choice, { at, span })
 }

@@ -183,6 +183,8 @@ export interface Day extends Schedule {
   patients: Map<string, number>
   holds: Map<string, Hold>
   endedHolds: Set<string>
+  /** Those of them that were booked. */
+  usedHolds: Set<string>
   /** In the order in which the patients joined. */
   waitlist: Map<string, Waiting>
   endedWaits: Set<string>

@@ -102,10 +102,11 @@ const EFFECTS: Effects = {
     day.holds.set(id, hold)
     take(day, hold, { kind: 'hold', id })
   },
-  hold_ended(day, { holdId }) {
+  hold_ended(day, { holdId, how }) {
     const hold = day.holds.get(holdId)
     day.holds.delete(holdId)
     day.endedHolds.add(holdId)
+    if (how === 'booked') day.usedHolds.add(holdId)
     if (hold) free(day, hold)
   },
   waitlisted(day, { waitId: id, patientId, wish, offerMinutes, ...visit }) {
@@ -214,6 +215,7 @@ export const emptyDay = (): Day => ({
   patients: new Map(),
   holds: new Map(),
   endedHolds: new Set(),
+  usedHolds: new Set(),
   waitlist: new Map(),
   endedWaits: new Set(),
   wishes: new Map(),
