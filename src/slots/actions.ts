@@ -6,7 +6,7 @@ import { freeOf } from '../doctor-day/rules/free-slots'
 import type { Slots } from '../doctor-day/state/slot-times'
 import { scheduleOf } from '../doctor-day/state/slot-times'
 import { dayKey } from '../doctor-day/storage/address'
-import { requireDoctor, selectDoctors as selectAll } from '../doctors/actions'
+import { hasSpecialty, requireDoctor, selectDoctors as selectAll } from '../doctors/actions'
 import { days, doctors } from '../doctors/model'
 import { onDates } from '../doctors/on-date'
 import { type DoctorTerms, isClosed, offOn, opening } from '../doctors/terms'
@@ -71,7 +71,7 @@ const tooMany = () =>
     {
       field: 'specialty',
       rule: 'required',
-      message: `must be sent, because more than ${DOCTORS_MAX} doctors would be searched; or send service`,
+      message: `specialty or service must be sent: more than ${DOCTORS_MAX} doctors would be searched`,
     },
   ])
 
@@ -82,7 +82,8 @@ function searchOf(ctx: Ctx, { from, to, limit, cursor }: AskSlots, span = 1): Se
   const here = today(ctx)
   const start = from ?? here
   const end = to ?? usualEnd(start)
-  const wrong = (field: string, message: string) => invalid([{ field, rule: 'range', message }])
+  const wrong = (field: string, message: string) =>
+    invalid([{ field, rule: 'range', message: `${field} ${message}` }])
   if (end < start) throw wrong('to', 'must not be before from')
   if (datesIn(start, end) > DATES_MAX) throw wrong('to', `must be within ${DATES_MAX} dates of from`)
   return { from: start < here ? here : start, to: end, span, limit, cursor }
@@ -90,13 +91,7 @@ function searchOf(ctx: Ctx, { from, to, limit, cursor }: AskSlots, span = 1): Se
 
 const selectDoctors = (ctx: Ctx, specialty: string | undefined) =>
   selectAll(ctx)
-    .where(
-      and(
-        eq(doctors.clinicId, ctx.clinic.id),
-        isNull(doctors.retiredAt),
-        specialty === undefined ? undefined : sql`lower(${doctors.specialty}) = lower(${specialty})`,
-      ),
-    )
+    .where(and(eq(doctors.clinicId, ctx.clinic.id), isNull(doctors.retiredAt), hasSpecialty(specialty)))
     .orderBy(asc(doctors.id))
     .limit(DOCTORS_MAX + 1)
 

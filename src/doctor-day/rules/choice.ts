@@ -1,4 +1,4 @@
-import { instantAt } from '../../lib/time'
+import { instantAt, localDate } from '../../lib/time'
 import type { Choice, Near } from '../commands'
 import type { Refused } from '../refused'
 import type { Day, Opening } from '../state/day'
@@ -62,7 +62,21 @@ export function chosenSlot(day: Day, opening: Opening, choice: Choice, wanted: W
     .filter((other) => other !== instead)
     .slice(0, ALTERNATIVES_MAX)
     .map((other): Alternative => ({ slot: other, ...timesOf(timetable, other, span) }))
-  return { ok: false, refused: refused ?? 'no_such_slot', alternatives }
+  const because =
+    refused === 'no_such_slot'
+      ? reasonOf(choice, { date: opening.date, timeZone: zoneOf(day, opening), isTimed: timetable !== null })
+      : undefined
+  return { ok: false, refused: refused ?? 'no_such_slot', alternatives, ...(because && { because }) }
+}
+
+/** Why none of the day’s slots begins at the chosen time, where it is more than the time. */
+function reasonOf(choice: Choice, { date, timeZone, isTimed }: Opened): Refused['because'] {
+  if ('startsAt' in choice && localDate(choice.startsAt, timeZone) !== date) return 'another_date'
+  return isTimed || 'slot' in choice ? undefined : 'untimed'
+}
+
+interface Opened extends Pick<Opening, 'date' | 'timeZone'> {
+  isTimed: boolean
 }
 
 /** The free place that is nearest to where a visit was on another day; null where there is none. */
