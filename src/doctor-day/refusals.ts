@@ -118,7 +118,7 @@ const ARRIVED = 'The patient has already checked in'
 const OVER = 'no step is possible any more'
 const AMENDS = 'to undo it, send an API key that has the scope checkins:amend as well'
 
-/** Refusals that depend on what has become of the appointment or the hold, by its status, or on another fact. */
+/** Refusals that depend on what has become of the appointment or the hold, or on another fact. */
 const SENTENCES: Partial<Record<Refusal, Record<string, string>>> = {
   no_such_slot: {
     another_date: 'starts_at lies on another date than `date` by the clinic’s clock; send the two of one day',
