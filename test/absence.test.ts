@@ -49,12 +49,12 @@ test('each patient of an absent doctor is moved, waits, or is to be called: exac
   const { moved, waitlisted, to_call } = told.body
   const there = { doctor_id: desk.doctorId, date: MONDAY }
   expect(moved).toEqual([
-    { appointment_id: one, patient_id: desk.patientIds[1], ...there, slot: 5 },
-    { appointment_id: two, patient_id: desk.patientIds[3], ...there, slot: 6 },
+    { appointment_id: three, patient_id: desk.patientIds[4], ...there, slot: 5 },
+    { appointment_id: four, patient_id: desk.patientIds[5], ...there, slot: 6 },
   ])
   expect(waitlisted).toEqual([
-    { appointment_id: three, patient_id: desk.patientIds[4], ...there, waitlist_id: expect.any(String) },
-    { appointment_id: four, patient_id: desk.patientIds[5], ...there, waitlist_id: expect.any(String) },
+    { appointment_id: one, patient_id: desk.patientIds[1], ...there, waitlist_id: expect.any(String) },
+    { appointment_id: two, patient_id: desk.patientIds[3], ...there, waitlist_id: expect.any(String) },
   ])
   expect(to_call).toEqual([
     { appointment_id: checkedIn, patient_id: desk.patientIds[0], slot: 1, why: 'checked_in' },
@@ -62,9 +62,9 @@ test('each patient of an absent doctor is moved, waits, or is to be called: exac
   ])
   expect(await listed(desk, MONDAY)).toHaveLength(6)
   expect((await listed(desk, TODAY)).map(({ id }: { id: string }) => id)).toEqual([checkedIn, booked])
-  expect((await desk.get(`${APPOINTMENTS}/${three}`)).body.status).toBe('cancelled')
+  expect((await desk.get(`${APPOINTMENTS}/${one}`)).body.status).toBe('cancelled')
   expect((await desk.book({ date: TODAY, patient: 8 })).status).toBe(422)
-  const place = await desk.post(`${APPOINTMENTS}/waitlist`, { patient_id: desk.patientIds[4], ...there })
+  const place = await desk.post(`${APPOINTMENTS}/waitlist`, { patient_id: desk.patientIds[1], ...there })
   expect(place).toMatchObject({ status: 200, body: { id: waitlisted[0].waitlist_id, place: 1 } })
 })
 

@@ -52,6 +52,45 @@ test('without a choice the lowest free slot is given, as before', async () => {
   expect((await desk.book({ date: DAY, patient: 1 })).body.slot).toBe(2)
 })
 
+test('who waits for a time is offered that time and no other, whatever hours the day gets', async () => {
+  const desk = await openMorning(3)
+  const say = (terms: object) =>
+    desk.post(`/api/v1/doctors/${desk.doctorId}/availability`, { date: DAY, ...terms })
+  const present = (from: string, to: string, more = {}) =>
+    say({ is_present: true, working_hours: { from, to, minutes_per_slot: 30, ...more } })
+  await say({ is_present: false })
+  const first = await join(desk, 0, { time: '10:30' })
+  expect(first.body).toMatchObject({ status: 'waiting', slot: 4 })
+  await join(desk, 1, { starts_at: `${DAY}T11:00:00Z` })
+  await join(desk, 2, { slot: 1 })
+  const offered = async () =>
+    (await desk.get(`${APPOINTMENTS}/waitlist?doctor_id=${desk.doctorId}&date=${DAY}`)).body.map(
+      ({ slot, offer }: { slot: number; offer: { starts_at: string } | null }) => [slot, offer?.starts_at],
+    )
+  for (const [from, to, more] of [
+    ['13:00', '17:00', {}],
+    ['08:15', '12:15', {}],
+    ['10:00', '12:00', { breaks: [{ from: '10:30', to: '11:30' }] }],
+  ] as const) {
+    expect((await present(from, to, more)).status).toBe(200)
+    expect([from, (await offered()).map(([, at]: string[]) => at)]).toEqual([from, times(3, () => undefined)])
+  }
+  expect(codeOf(await desk.post(`${APPOINTMENTS}/waitlist/${first.body.id}/accept`))).toEqual([
+    409,
+    'no_offer',
+  ])
+  expect((await present('10:00', '12:00')).status).toBe(200)
+  const [ten, eleven] = [`${DAY}T10:30:00+00:00`, `${DAY}T11:00:00+00:00`]
+  expect(await offered()).toEqual([
+    [2, ten],
+    [3, eleven],
+    [1, undefined],
+  ])
+  const accepted = await desk.post(`${APPOINTMENTS}/waitlist/${first.body.id}/accept`)
+  expect(accepted).toMatchObject({ status: 201, body: { slot: 2, starts_at: ten } })
+  expect((await desk.get(`/api/v1/doctors/${desk.doctorId}/days/${DAY}/verify`)).body.ok).toBe(true)
+})
+
 test('a slot that is taken, held or offered is 409 slot_taken, with the three nearest free ones', async () => {
   const desk = await openMorning()
   await desk.book({ date: DAY, patient: 0, slot: 3 })

@@ -1,6 +1,7 @@
 import { env } from 'cloudflare:workers'
 import { afterEach, expect, test, vi } from 'vitest'
 import { type FrontDesk, keyFor, openFrontDesk, type Reply, times } from './clinic'
+import { betweenDays } from './faults'
 import { soon } from './soon'
 
 const CLOSINGS = '/api/v1/closings'
@@ -64,7 +65,8 @@ test('what was booked stands and is listed; an offer and a hold of a day in use 
     await desk.post(APPOINTMENTS, { hold_id: hold.body.hold_id, patient_id: desk.patientIds[2] }),
     await desk.post(`${APPOINTMENTS}/waitlist/${waiting.body.id}/accept`),
   ]
-  expect(codes(replies)).toEqual(times(2, () => '422 /problems/doctor_absent'))
+  // A hold names no doctor, so only its day is asked, which knows no cause.
+  expect(codes(replies)).toEqual(['422 /problems/doctor_absent', '422 /problems/clinic_closed'])
   expect((await desk.get(`${CLOSINGS}/${body.closing_id}`)).body.appointments).toHaveLength(1)
   expect(await ledger(desk, FIRST)).toMatchObject({ booked: 1, held: 1, offered: 1, is_present: false })
   expect((await desk.post(`${APPOINTMENTS}/${booked.id}/reschedule`, { date: '2041-01-07' })).status).toBe(
@@ -99,6 +101,32 @@ test('one doctor can be opened on a closed date; a leave that ends on it leaves 
   await desk.post(`${at}/leave/${leave.leave_id}/cancel`)
   await jobEnded(leave.leave_id)
   expect(codes([await desk.book({ date: LAST })])).toEqual(['422 /problems/clinic_closed'])
+})
+
+test('a leave that ends on a closed date hands the day over: the clinic opens it again', async () => {
+  const desk = await openFrontDesk(MANAGED)
+  const { body: closing } = await close(desk)
+  const at = `${DOCTORS}/${desk.doctorId}/leave`
+  const { body: leave } = await desk.post(at, { from: LAST, to: LAST, reason: 'away' })
+  await jobEnded(leave.leave_id)
+  await desk.post(`${at}/${leave.leave_id}/cancel`)
+  await jobEnded(leave.leave_id)
+  expect(await ledger(desk, LAST)).toMatchObject({ is_present: false, version: 3 })
+  await open(desk, closing.closing_id)
+  await soon(async () => expect((await ledger(desk, LAST)).is_present).toBe(true))
+  expect((await desk.book({ date: LAST })).status).toBe(201)
+})
+
+test('a date that was opened during a leave is closed by a closing that is declared afterwards, at once', async () => {
+  const desk = await openFrontDesk(MANAGED)
+  const at = `${DOCTORS}/${desk.doctorId}`
+  const { body: leave } = await desk.post(`${at}/leave`, { from: FIRST, to: FIRST, reason: 'away' })
+  await jobEnded(leave.leave_id)
+  await desk.post(`${at}/availability`, { date: FIRST, is_present: true })
+  // No day is told.
+  betweenDays(() => Promise.reject(new Error('Network connection lost.')), ['declare_absence'])
+  await close(desk)
+  expect(codes([await desk.book({ date: FIRST })])).toEqual(['422 /problems/clinic_closed'])
 })
 
 test('closings that overlap, dates that are over and too many dates are refused; a retry closes once', async () => {

@@ -112,6 +112,21 @@ test.each([
   expect(depth).toBe(most)
 })
 
+test('an absence on a day where the times are taken waits for one more call, however many patients', async () => {
+  const desk = await openFrontDesk({ patients: 30, capacity: 30 })
+  isToday(MONDAY)
+  await bookAll(desk, 10)
+  for (const patient of times(10, (n) => n + 10)) await desk.book({ date: TUESDAY, patient })
+  for (const date of [MONDAY, TUESDAY]) await evictDurableObject(objectOf(desk, date))
+  await desk.get(`${APPOINTMENTS}/doctors/${desk.doctorId}/appointments?date=${TUESDAY}`)
+  const absent = `/api/v1/doctors/${desk.doctorId}/days/${MONDAY}/absence`
+  const { depth, reply } = await depthOf(() =>
+    desk.post(absent, { reason: 'ill', move_to: { date: TUESDAY } }, key),
+  )
+  expect(reply.body.moved.map(({ slot }: { slot: number }) => slot)).toEqual(times(10, (n) => n + 11))
+  expect(depth).toBe(4)
+})
+
 test('calls at once count once, calls in a row count each', async () => {
   const desk = await openFrontDesk()
   const [id] = await bookAll(desk, 1)

@@ -169,6 +169,22 @@ export const absent = (reason = 'ill'): Command => ({
   reason,
   moveTo: null,
 })
+/** By a leave that was declared at an instant. */
+export const onLeave = (id: string, since: number): Command =>
+  ({ ...absent(), reason: 'away', leave: { id, since, until: Number.POSITIVE_INFINITY } }) as Command
+export const endLeave = (leaveId: string, off?: Opening['off']): Command => ({
+  type: 'end_absence',
+  opening: { ...OPENING, ...(off && { off }) },
+  leaveId,
+})
+/** The patient is known by other ids as well: the records were merged. */
+export const alsoKnownAs = (command: Command, patients: number[]): Command =>
+  ({ ...command, alsoKnownAs: patients.map((n) => `p${n}`) }) as Command
+export const erase = (patient: number): Command => ({
+  type: 'erase_patient',
+  opening: OPENING,
+  patientId: `p${patient}`,
+})
 export const LAPSE: Command = { type: 'lapse' }
 
 export const dayAfter = (...commands: Command[]): Day => {

@@ -49,6 +49,48 @@ test('since leads on behind the last event seen, page after page, to the end', a
   expect((await desk.get(`${pathOf(desk, 'events')}?limit=6`)).headers.get('Link')).toBeNull()
 })
 
+test('whatever is read of a day that nobody has touched is answered, also of an instant, and leaves it untouched', async () => {
+  const desk = await openFrontDesk()
+  const [doctor, days] = [`doctor_id=${desk.doctorId}`, `/api/v1/doctors/${desk.doctorId}/days/${DAY}`]
+  const empty = [
+    `/api/v1/checkins/doctors/${desk.doctorId}/queue?date=${DAY}`,
+    `/api/v1/appointments/waitlist?${doctor}&date=${DAY}`,
+    `/api/v1/appointments?${doctor}&from=${DAY}&to=${DAY}`,
+    `/api/v1/appointments/doctors/${desk.doctorId}/appointments?date=${DAY}`,
+    `${days}/events?since=3`,
+    `${days}/list`,
+  ]
+  for (const path of empty) expect([path, (await desk.get(path)).body]).toEqual([path, []])
+  const instants = [
+    '1999-01-01T00:00:00Z',
+    new Date().toISOString(),
+    `${DAY}T12:00:00Z`,
+    '2099-01-01T00:00:00Z',
+  ]
+  for (const at of instants)
+    for (const path of empty.slice(0, 2))
+      expect([at, (await desk.get(`${path}&at=${at}`)).body]).toEqual([at, []])
+  const { status, body } = await desk.get(days)
+  expect([status, body.booked, body.remaining]).toEqual([200, 0, 10])
+  const { capacity, booked, version } = body
+  const ledger = { date: DAY, capacity, booked, version }
+  const then = async (at: string) => (await desk.get(`${days}?at=${at}`)).body
+  for (const at of instants) expect([at, await then(at)]).toMatchObject([at, ledger])
+  for (const path of [`${days}/verify`, `/api/v1/doctors/${desk.doctorId}/availability?date=${DAY}`])
+    expect([path, (await desk.get(path)).status]).toEqual([path, 200])
+  const ticket = await desk.post(`/api/v1/checkins/doctors/${desk.doctorId}/queue/tickets`, { date: DAY })
+  expect(ticket.status).toBe(201)
+  for (const at of instants) expect([at, await then(at)]).toMatchObject([at, ledger])
+  const tables = await inStorage(desk, (sql) =>
+    sql
+      .exec<{ name: string }>(
+        `SELECT name FROM sqlite_master WHERE type = 'table' AND name NOT LIKE '\\_cf%' ESCAPE '\\'`,
+      )
+      .toArray(),
+  )
+  expect(tables).toEqual([{ name: 'tickets' }])
+})
+
 test('a day that nobody has touched has no events, is in order, and stays untouched', async () => {
   const desk = await openFrontDesk()
   expect((await desk.get(pathOf(desk, 'events'))).body).toEqual([])

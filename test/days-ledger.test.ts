@@ -43,7 +43,7 @@ test('a day that nobody has touched has its doctor’s terms, version 0 and free
     date: DAY,
     time_zone: 'UTC',
     is_present: true,
-    ...{ capacity: 2, booked: 0, held: 0, offered: 0, over: 0, remaining: 2 },
+    ...{ capacity: 2, booked: 0, held: 0, offered: 0, over: 0, closed: 0, remaining: 2 },
     ...{ waiting: 0, version: 0 },
     slots: [
       { slot: 1, state: 'free', id: null },
@@ -102,6 +102,39 @@ test('a slot that has begun, or whose date is past, is over and not remaining, a
   vi.setSystemTime(NOON + 24 * 60 * MINUTE)
   expect(await seen()).toEqual([4, 1, 3, 0, 'over over booked over'])
   expect(await seen(`?at=${DAY}T12:31:00Z`)).toEqual([4, 0, 2, 2, 'over over free free'])
+})
+
+test('a day that takes no patients has nothing remaining, whatever the reason; its free slots are closed', async () => {
+  const desk = await openFrontDesk({ patients: 2, capacity: 3, scopes: ['*', 'clinic:admin'] })
+  const doctor = `/api/v1/doctors/${desk.doctorId}`
+  const seen = async (date: string) => {
+    const { body } = await desk.get(`${doctor}/days/${date}`)
+    const [{ figures }] = (await desk.get(`/api/v1/days?date=${date}`)).body
+    for (const one of [body, figures])
+      expect([one.is_present, one.booked + one.closed + one.remaining]).toEqual([one.remaining > 0, 3])
+    const states = body.slots.map(({ state }: { state: string }) => state).join(' ')
+    return [body.booked, body.closed, body.remaining, figures.closed, figures.remaining, states]
+  }
+  const [absent, used, leave, closing, weekly] = [DAY, '2040-03-15', '2040-03-20', '2040-03-27', '2040-04-01']
+  const allClosed = [0, 3, 0, 3, 0, 'closed closed closed']
+  for (const date of [absent, used]) expect(await seen(date)).toEqual([0, 0, 3, 0, 3, 'free free free'])
+  await desk.post(`${doctor}/availability`, { date: absent, is_present: false })
+  expect(await seen(absent)).toEqual(allClosed)
+  expect((await desk.book({ date: absent, patient: 1 })).status).toBe(422)
+  await desk.book({ date: used })
+  await desk.post(`${doctor}/days/${used}/absence`, { reason: 'ill' })
+  expect(await seen(used)).toEqual([1, 2, 0, 2, 0, 'booked closed closed'])
+  await desk.post(`${doctor}/availability`, { date: used, is_present: true })
+  expect(await seen(used)).toEqual([1, 0, 2, 0, 2, 'booked free free'])
+  await desk.post(`${doctor}/leave`, { from: leave, to: leave, reason: 'off' })
+  expect(await seen(leave)).toEqual(allClosed)
+  await desk.post('/api/v1/closings', { from: closing, to: closing, reason: 'holiday' })
+  expect(await seen(closing)).toEqual(allClosed)
+  const day = { from: '09:00', to: '12:00', minutes_per_slot: 60 }
+  const weekly_hours = { mon: day, tue: day, wed: day, thu: day, fri: day, sat: null, sun: null }
+  const valid = JSON.stringify({ weekly_hours: { ...weekly_hours, valid_from: '2040-04-01' } })
+  await desk.send('PATCH', doctor, valid, { 'Content-Type': 'application/json' })
+  expect(await seen(weekly)).toEqual(allClosed)
 })
 
 test('a date that is past has nothing remaining, also where slots have no times', async () => {

@@ -2,7 +2,7 @@ import { env } from 'cloudflare:workers'
 import { afterEach, expect, test, vi } from 'vitest'
 import { dayKey } from '../src/doctor-day/storage/address'
 import { laneOf } from '../src/recorder/client'
-import { DAY, type FrontDesk, openFrontDesk as openDesk, times } from './clinic'
+import { DAY, type FrontDesk, openFrontDesk as openDesk, type Reply, statuses, times } from './clinic'
 import { abort } from './faults'
 import { merge, unmerge } from './merging'
 import { typeOf } from './moves'
@@ -116,6 +116,51 @@ test('what is written of past visits is erased on each day, the visits stay, and
     expect(JSON.stringify(body)).not.toMatch(TRACES)
   }
   expect((await desk.get(`${APPOINTMENTS}/${other.body.id}`)).body.reason).toBe('Stays')
+})
+
+test('what is left of the visits of an erased patient gets no text any more, and is cancelled without a reason', async () => {
+  vi.useFakeTimers({ now: new Date(`${DAY}T12:00:00Z`), toFake: ['Date'] })
+  const desk = await openFrontDesk({ capacity: 4, scopes: ['*', 'patients:erase', 'appointments:backdate'] })
+  const twin = { ...GRETA, name: 'Grete Kanarie', phone: '+1 202 555 0172', identifiers: [] }
+  const [id, old] = [await register(desk), (await desk.post(PATIENTS, twin)).body.id as string]
+  const visits = [
+    (await book(desk, id, PAST, { back_dated: true })).body.id as string,
+    (await book(desk, old, PAST, { back_dated: true })).body.id as string,
+  ]
+  await merge(desk, old, id)
+  expect((await erase(desk, id)).body).toMatchObject({ state: 'erased', erased: { texts: 2 } })
+  const patch = (visit: string, key: string) =>
+    desk.send('PATCH', `${APPOINTMENTS}/${visit}`, JSON.stringify({ reason: 'Kanarie again' }), {
+      'Content-Type': 'application/json',
+      'Idempotency-Key': key,
+    })
+  for (const visit of visits) {
+    for (const _ of [1, 2]) expect((await patch(visit, visit)).status).toBe(404)
+    const moved = await desk.post(`${APPOINTMENTS}/${visit}/reschedule`, { date: '2040-03-20' })
+    expect(moved.status).toBe(404)
+    const cancelled = await desk.post(`${APPOINTMENTS}/${visit}/cancel`, { reason: 'Kanarie cancels' })
+    expect([cancelled.status, cancelled.body.status]).toEqual([200, 'cancelled'])
+    const { text, body } = await desk.get(`${APPOINTMENTS}/${visit}`)
+    expect([body.status, text.match(TRACES)]).toEqual(['cancelled', null])
+  }
+  expect(await verdict(desk, PAST)).toBe(true)
+})
+
+test('of changes of a visit and an erasure at once no text stays', async () => {
+  const desk = await openFrontDesk({ capacity: 30 })
+  for (const round of times(10, (n) => n)) {
+    const patient = { name: `Kanarie ${round}`, phone: `+1 202 555 02${10 + round}` }
+    const id: string = (await desk.post(PATIENTS, patient)).body.id
+    const visit: string = (await book(desk, id, DAY)).body.id
+    const late = () =>
+      desk.send('PATCH', `${APPOINTMENTS}/${visit}`, JSON.stringify({ notes: 'Kanarie notes' }), {
+        'Content-Type': 'application/json',
+      })
+    const replies = await Promise.all([erase(desk, id, '?cancel_ahead=true'), late(), late(), late()])
+    expect(replies[0]?.status).toBe(200)
+    expect((await late()).status).toBe(404)
+    expect((await desk.get(`${APPOINTMENTS}/${visit}`)).text).not.toMatch(TRACES)
+  }
 })
 
 test('visits ahead stop the erasure and are named; the patient stays, and can be booked again at once', async () => {
@@ -409,6 +454,43 @@ test('a replay erases each of several patients of one day', async () => {
   }
 })
 
+test('a replay erases no patient who has checked in today, names the visit, and erases the others', async () => {
+  vi.useFakeTimers({ now: new Date(`${DAY}T12:00:00Z`), toFake: ['Date'] })
+  const desk = await openFrontDesk({ patients: 1, capacity: 4 })
+  const [id, other] = [await register(desk), desk.patientIds[0] ?? '']
+  const { body } = await book(desk, id, DAY)
+  await desk.post('/api/v1/checkins', { appointment_id: body.id, patient_id: id })
+  const erased_at = '2026-11-01T00:00:00.000Z'
+  const told = [id, other, 'unknown'].map((patient_id) => ({ patient_id, erased_at }))
+  const replay = async () => (await desk.post('/api/v1/erasures/replay', { erasures: told })).body.erasures
+  const done = (patient_id: string) => ({ patient_id, erased_at, state: 'erased' })
+  expect(await replay()).toEqual([
+    { ...told[0], state: 'refused', waits_for: 'appointments_ahead', appointments: [body.id] },
+    done(other),
+    done('unknown'),
+  ])
+  expect((await desk.get(`${PATIENTS}/${id}`)).body.name).toBe(GRETA.name)
+  expect((await desk.get(`${APPOINTMENTS}/${body.id}`)).body.reason).toBe('Kanarie coughs')
+  expect((await change(desk, id)).status).toBe(200)
+  await desk.post(`/api/v1/checkins/doctors/${desk.doctorId}/queue/next`, { room: '1' })
+  await desk.post(`/api/v1/checkins/${body.id}/serve`)
+  await soon(async () => expect(await replay()).toEqual(told.map(({ patient_id }) => done(patient_id))))
+  expect(await everythingInD1(desk)).not.toMatch(TRACES)
+})
+
+test('a replay refuses an erasure that is later than now, names its row, and erases nobody', async () => {
+  const desk = await openFrontDesk({ patients: 1 })
+  const told = [
+    { patient_id: desk.patientIds[0], erased_at: '2026-11-01T00:00:00Z' },
+    { patient_id: desk.patientIds[0], erased_at: '2099-01-01T00:00:00Z' },
+  ]
+  const { status, body } = await desk.post('/api/v1/erasures/replay', { erasures: told })
+  expect([status, body.errors]).toMatchObject([400, [{ field: 'erasures.1.erased_at', rule: 'value' }]])
+  expect(body.errors).toHaveLength(1)
+  expect((await desk.get(`${PATIENTS}/${desk.patientIds[0]}`)).status).toBe(200)
+  expect((await desk.get('/api/v1/erasures')).body).toEqual([])
+})
+
 test('who was erased is listed, and a list is replayed on patients whom a backup has brought back', async () => {
   const desk = await openFrontDesk({ capacity: 4 })
   const id = await register(desk)
@@ -523,6 +605,126 @@ test('an erasure of merged records that dies is completed by a request for any o
   expect(erased).toMatchObject({ state: 'erased', appointments_cancelled: 1, erased: { texts: 1 } })
   expect((await desk.get('/api/v1/erasures')).body).toMatchObject([{ state: 'erased' }, { state: 'erased' }])
   expect((await desk.get(`${APPOINTMENTS}/${body.id}`)).body.status).toBe('cancelled')
+  expect(await everythingInD1(desk)).not.toMatch(TRACES)
+})
+
+/** What each of the requests is answered that come when an erasure is marked and has not taken effect yet. */
+async function whileErasing(desk: FrontDesk, work: () => Promise<unknown>, tries: () => Promise<Reply>[]) {
+  const answers: Reply[] = []
+  let isBetween = true
+  const batch = env.DB.batch.bind(env.DB)
+  const between = vi.spyOn(env.DB, 'batch').mockImplementation(async (statements) => {
+    const answer = await batch(statements)
+    const marks = await env.DB.prepare(
+      "SELECT count(*) AS count FROM erasures WHERE clinic_id = ? AND state = 'begun'",
+    )
+      .bind(desk.clinicId)
+      .first<number>('count')
+    if (isBetween && marks) {
+      isBetween = false
+      for (const one of tries()) answers.push(await one)
+    }
+    return answer as never
+  })
+  await work()
+  between.mockRestore()
+  return answers
+}
+
+const CHANGE = JSON.stringify({
+  email: 'kanarie@late.example',
+  identifiers: [{ system: 'mrn', value: 'LATE-7' }],
+})
+const change = (desk: FrontDesk, id: string, headers = {}) =>
+  desk.send('PATCH', `${PATIENTS}/${id}`, CHANGE, {
+    'If-Match': '"1"',
+    'Content-Type': 'application/json',
+    ...headers,
+  })
+
+test('a change that arrives while the patient is being erased is 404, and nothing of it stays', async () => {
+  const desk = await openFrontDesk()
+  const late = { ...{ test_id: 't', patient_id: 'LATE-7', test_type: 'x' }, result: 'Late result' }
+  await desk.post('/tests', { ...late, clinic_id: desk.clinicId })
+  const told = (patient_id: string) => ({ patient_id, erased_at: '2026-11-01T00:00:00.000Z' })
+  for (const [n, work] of [
+    (id: string) => erase(desk, id),
+    (id: string) => desk.post('/api/v1/erasures/replay', { erasures: [told(id)] }),
+  ].entries()) {
+    const id = await register(desk)
+    const key = { 'Idempotency-Key': `late-${n}` }
+    const answers = await whileErasing(
+      desk,
+      () => work(id),
+      () => [change(desk, id), change(desk, id, key)],
+    )
+    expect(statuses(answers)).toEqual({ 404: 2 })
+    expect((await change(desk, id, key)).status).toBe(404)
+    expect((await desk.get(`${PATIENTS}/${id}`)).status).toBe(404)
+    expect(await everythingInD1(desk)).not.toMatch(TRACES)
+    const [{ state, fields }] = (
+      await env.DB.prepare('SELECT state, fields FROM erasures WHERE patient_id = ?').bind(id).all()
+    ).results as [{ state: string; fields: string }]
+    expect([state, fields.includes('identifiers')]).toEqual(['erased', true])
+  }
+  const { body } = await desk.get(`/tests?clinic_id=${desk.clinicId}`)
+  expect(body).toMatchObject([{ patient_id: 'LATE-7', result: 'Late result' }])
+})
+
+test('a change is taken again once visits ahead have stopped the erasure, also with the key of a 404', async () => {
+  const desk = await openFrontDesk()
+  const id = await register(desk)
+  await book(desk, id, DAY)
+  const key = { 'Idempotency-Key': 'late' }
+  const answers = await whileErasing(
+    desk,
+    () => erase(desk, id),
+    () => [change(desk, id, key)],
+  )
+  expect(statuses(answers)).toEqual({ 404: 1 })
+  const changed = await change(desk, id, key)
+  expect([changed.status, changed.body.email]).toEqual([200, 'kanarie@late.example'])
+  expect((await change(desk, id, key)).body).toEqual(changed.body)
+})
+
+test('of changes and erasures at once no data stays that a change has brought', async () => {
+  const desk = await openFrontDesk()
+  for (const round of times(8, (n) => n)) {
+    const patient = { name: `Kanarie ${round}`, phone: `+1 202 555 02${10 + round}` }
+    const id: string = (await desk.post(PATIENTS, patient)).body.id
+    const value = `RACE-${round}`
+    await desk.post('/tests', {
+      ...{ test_id: value, patient_id: value, test_type: 'x', result: `Kanarie ${round}` },
+      clinic_id: desk.clinicId,
+    })
+    const [changed, erased] = await Promise.all([
+      desk.send('PATCH', `${PATIENTS}/${id}`, JSON.stringify({ identifiers: [{ system: 'mrn', value }] }), {
+        'If-Match': '"1"',
+        'Content-Type': 'application/json',
+      }),
+      erase(desk, id),
+    ])
+    expect(erased.status).toBe(200)
+    const { body: tests } = await desk.get(`/tests?clinic_id=${desk.clinicId}`)
+    const record = tests.find(({ test_id }: { test_id: string }) => test_id === value)
+    expect([round, record.result === '']).toEqual([round, changed.status === 200])
+  }
+})
+
+test('a patient who is there again after an erasure is erased again by the same request', async () => {
+  const desk = await openFrontDesk()
+  const id = await register(desk)
+  const { results } = await env.DB.prepare('SELECT * FROM patients WHERE id = ?').bind(id).all()
+  const [row = {}] = results
+  await erase(desk, id)
+  const columns = Object.keys(row)
+  await env.DB.prepare(`INSERT INTO patients (${columns.join()}) VALUES (${columns.map(() => '?').join()})`)
+    .bind(...Object.values(row))
+    .run()
+  expect((await desk.get(`${PATIENTS}/${id}`)).body.name).toBe(GRETA.name)
+  const again = await erase(desk, id)
+  expect([again.status, again.body.state]).toEqual([200, 'erased'])
+  expect((await desk.get(`${PATIENTS}/${id}`)).status).toBe(404)
   expect(await everythingInD1(desk)).not.toMatch(TRACES)
 })
 

@@ -30,6 +30,9 @@ export function betweenDays(
             ? meddle(sent[1], () => day.perform(...sent))
             : day.perform(...sent)) as Promise<Answer<unknown>>
         if (name === 'perform') return perform
+        if (name === 'declareAbsence' && types.includes('declare_absence'))
+          return (...sent: Parameters<RemoteDay['declareAbsence']>) =>
+            meddle(sent[1] as Command, () => day.declareAbsence(...sent))
         // A call of several steps is meddled with step by step: what meets one of them meets the whole call.
         return name === 'performEach'
           ? (steps: Step[]) => inTurn(steps, ({ operation, command }) => perform(operation, command))

@@ -7,6 +7,7 @@ import { soon } from './soon'
 
 const NOON = Date.parse(`${DAY}T12:00:00Z`)
 const MINUTE = 60_000
+const KEY: Record<string, string> = { 'Idempotency-Key': 'k' }
 const APPOINTMENTS = '/api/v1/appointments'
 const CHECKINS = '/api/v1/checkins'
 
@@ -109,6 +110,24 @@ test('a released hold frees its slot; releasing again is no error; an unknown ho
     expect(await desk.send('DELETE', path)).toMatchObject({ status: 200, body: { released: true } })
   expect((await desk.book({ date: DAY })).status).toBe(201)
   expect((await desk.send('DELETE', `${APPOINTMENTS}/holds/nobody`)).status).toBe(404)
+})
+
+test('a hold that was booked cannot be released: 410, and the visit stands; one that expired is no error', async () => {
+  const desk = await openFrontDesk({ patients: 2, capacity: 1 })
+  at(NOON)
+  const { hold_id } = (await hold(desk, 60)).body
+  const { body } = await desk.post(APPOINTMENTS, { hold_id, patient_id: desk.patientIds[0] })
+  for (const headers of [{}, KEY, KEY])
+    expect(await desk.send('DELETE', `${APPOINTMENTS}/holds/${hold_id}`, null, headers)).toMatchObject({
+      status: 410,
+      body: { type: '/problems/hold_over', message: expect.stringContaining('cancel the appointment') },
+    })
+  expect((await desk.get(`${APPOINTMENTS}/${body.id}`)).body.status).toBe('booked')
+  await desk.post(`${APPOINTMENTS}/${body.id}/cancel`)
+  expect((await desk.send('DELETE', `${APPOINTMENTS}/holds/${hold_id}`)).status).toBe(410)
+  const expired = (await hold(desk, 60)).body.hold_id
+  at(NOON + MINUTE)
+  expect((await desk.send('DELETE', `${APPOINTMENTS}/holds/${expired}`)).body.released).toBe(true)
 })
 
 test.each([0, 601, 1.5, '60', null])('a hold of %j seconds is 400', async (ttl_seconds) => {

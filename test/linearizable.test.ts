@@ -20,6 +20,7 @@ type Wanted = [kind: Kind, target: string]
 /** What the event is that a request of this kind leaves in the log. */
 const EVENTS: Record<Kind, string> = {
   book: 'booked',
+  choose: 'booked',
   hold: 'held',
   cancel: 'cancelled',
   release: 'hold_ended',
@@ -31,14 +32,18 @@ const EVENTS: Record<Kind, string> = {
   unserve: 'unserved',
 }
 
+const isBooking = (kind: Kind): boolean => kind === 'book' || kind === 'choose'
+
 let clock = 0
 
 async function record(desk: FrontDesk, date: string, [kind, target]: Wanted): Promise<Op> {
   const invoked = ++clock
   const reply = await send(desk, date, kind, target)
-  const made = kind === 'book' ? reply.body.id : kind === 'hold' ? reply.body.hold_id : null
+  const made = kind === 'hold' ? reply.body.hold_id : isBooking(kind) ? reply.body.id : null
   const value =
-    { book: 'slot', hold: 'slot', check_in: 'queue_position', next: 'appointment_id' }[kind as string] ?? ''
+    { book: 'slot', choose: 'slot', hold: 'slot', check_in: 'queue_position', next: 'appointment_id' }[
+      kind as string
+    ] ?? ''
   return {
     ...{ kind, target, invoked, responded: ++clock, status: reply.status },
     value: reply.status < 300 ? (reply.body[value] ?? null) : null,
@@ -50,6 +55,8 @@ function send(desk: FrontDesk, date: string, kind: Kind, target: string): Promis
   switch (kind) {
     case 'book':
       return desk.book({ date, allow_another: true })
+    case 'choose':
+      return desk.book({ date, allow_another: true, slot: Number(target) })
     case 'hold':
       return desk.post(`${APPOINTMENTS}/holds`, { doctor_id: desk.doctorId, date, ttl_seconds: 600 })
     case 'cancel':
@@ -85,6 +92,7 @@ function ordered(log: Logged[], ops: Op[]): Op[] {
       if (EVENTS[kind] !== event.type || status >= 300) return false
       if (kind === 'check_in' && value !== event.position) return false
       if (kind === 'next') return value === event.appointmentId && target === event.room
+      if (isBooking(kind) && made === null) return false
       return [made ?? target].includes(event.appointmentId ?? event.holdId ?? '')
     })
     return op ? [op] : []
@@ -115,7 +123,9 @@ test(`two hundred requests of mixed kinds at once could have come one by one, ${
     // One of each step per appointment, so that each event belongs to one request.
     const stepsOf = (step: Step, from: number): Wanted[] => booked.slice(from).map((target) => [step, target])
     const wanted: Wanted[] = [
-      ...times(37, (): Wanted => ['book', '']),
+      ...times(27, (): Wanted => ['book', '']),
+      // Each of these slots is wanted twice, and the others may get it first.
+      ...times(10, (n): Wanted => ['choose', String(25 + 2 * (n % 5))]),
       ...times(25, (): Wanted => ['hold', '']),
       ...times(16, (n): Wanted => ['cancel', booked[n % 8] ?? '']),
       ...times(10, (n): Wanted => ['release', held[n] ?? '']),
@@ -150,6 +160,8 @@ describe('the check catches what must not be', () => {
   test.each<[string, Op[], Op[]]>([
     ['a slot given twice', [book('a', 1), book('b', 1)], []],
     ['a slot that is not the lowest', [book('a', 2)], []],
+    ['another slot than the chosen one', [op('choose', { target: '2', made: 'a', value: 1 })], []],
+    ['a chosen slot that was free all the time, refused', [], [op('choose', { target: '2', status: 409 })]],
     ['a refusal while there was room all the time', [book('a', 1)], [op('book', { status: 409 })]],
     [
       'a cancelled slot that stays taken',

@@ -180,7 +180,8 @@ test('notes for the desk are shown to keys that may write patients, and to no ot
   const { body: job } = await file(`Ada Byron,+12025550101,${secret}`, `Ada King,+12025550101,${secret}`)
   await deliver(sent.splice(0))
   const [ada] = (await clinic.get(PATIENTS)).body
-  const twin = (await clinic.post(PATIENTS, { ...ADA, name: 'Ada Biron', shared_phone: true, notes: secret })).body
+  const twin = (await clinic.post(PATIENTS, { ...ADA, name: 'Ada Biron', shared_phone: true, notes: secret }))
+    .body
   const old = (await clinic.post(PATIENTS, { name: 'Old', phone: '+12025550109', notes: secret })).body
   await clinic.post(`${PATIENTS}/${old.id}/merge`, { into: twin.id })
   const nurse = await keyFor(clinic.clinicId, ['patients:read', 'appointments:read'])

@@ -210,6 +210,30 @@ test('pages of any size lead through what fits once, by Link and by X-Next-Curso
   expect([...namesIn(first), ...namesIn(rest)]).toEqual([...people.map(({ name }) => name), 'Adam Smith'])
 })
 
+test('a page follows the one before, also after the last patient of that one was erased', async () => {
+  const clinic = await openClinic({ scopes: ['*', 'patients:erase'] })
+  const people = times(30, (n) => ({ name: `Smith ${n}`, phone: `+1202555${1000 + n}` }))
+  const ids = await register(clinic, ...people)
+  const names = people.map(({ name }) => name)
+  const first = await clinic.get(`${PATIENTS}?limit=2`)
+  const cursor = first.headers.get('X-Next-Cursor')
+  expect((await clinic.send('DELETE', `${PATIENTS}/${ids[1]}`)).status).toBe(200)
+  for (const search of ['', 'q=smith&']) {
+    const asked = await askedOfPatients(async () => {
+      const second = await clinic.get(`${PATIENTS}?${search}limit=20&cursor=${cursor}`)
+      expect([search, namesIn(second)]).toEqual([search, names.slice(2, 22)])
+    })
+    expect(await rowsRead(asked)).toBeLessThanOrEqual(60)
+    const pages = await allPages(clinic, `${PATIENTS}?${search}limit=2&cursor=${cursor}`)
+    expect(pages.flatMap(namesIn)).toEqual(names.slice(2))
+  }
+  const posted = await clinic.post(`${PATIENTS}/search`, { q: 'smith', limit: 1, cursor })
+  expect(namesIn(posted)).toEqual(names.slice(2, 3))
+  const stranger = await openClinic()
+  await register(stranger, ...people.slice(0, 3))
+  expect(namesIn(await stranger.get(`${PATIENTS}?cursor=${cursor}`))).toEqual([])
+})
+
 test('a name that has a word’s trigrams elsewhere is no match, costs no page its bound, and hides no one', async () => {
   const clinic = await openClinic()
   const people = times(90, (n) => ({

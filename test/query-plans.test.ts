@@ -10,13 +10,9 @@ import { CLAIM, forOne } from '../src/recorder/kind'
 import { WEBHOOK_EVENT } from '../src/webhooks/actions'
 import { openFrontDesk } from './clinic'
 import { operations } from './conformity'
-import { asked, planOf } from './plans'
+import { asked, isSlow, planOf } from './plans'
 
 afterEach(() => vi.restoreAllMocks())
-
-/** Reads every row of a table, or sorts all rows that match before the first page is cut. */
-const isSlow = (step: string) =>
-  /TEMP B-TREE/.test(step) || (/^SCAN /.test(step) && !/json_each|CONSTANT ROW|\(subquery|VIRTUAL/.test(step))
 
 const cursorOf = (...sortKey: unknown[]) =>
   `cursor=${Buffer.from(JSON.stringify(sortKey)).toString('base64url')}`

@@ -213,6 +213,32 @@ test('each row is booked = kept + no_show + cancelled + open, and the rows add u
     )
 })
 
+test('a walk-in whose check-in was undone stays a walk-in, once, and is no arrival', async () => {
+  const { desk } = await openWeek()
+  const wanted = { doctor_id: desk.doctorId, allow_another: true }
+  const ids: string[] = []
+  for (const patient_id of desk.patientIds.slice(0, 4))
+    ids.push((await desk.post('/api/v1/checkins/walk-in', { ...wanted, patient_id })).body.appointment_id)
+  await desk.book({ date: MONDAY, patient: 5 })
+  const [called, undone, again, cancelled] = ids
+  for (const id of [undone, again, cancelled]) await desk.post(`/api/v1/checkins/${id}/uncheck-in`)
+  // At the same instant, and later.
+  for (const minutes of [0, 1]) {
+    pass(minutes)
+    await desk.post('/api/v1/checkins', { appointment_id: again, patient_id: desk.patientIds[2] })
+    if (minutes === 0) await desk.post(`/api/v1/checkins/${again}/uncheck-in`)
+  }
+  await desk.post(`/api/v1/appointments/${cancelled}/cancel`)
+  const next = `/api/v1/checkins/doctors/${desk.doctorId}/queue/next`
+  expect((await desk.post(next, { date: MONDAY, room: '1' })).body.appointment_id).toBe(called)
+  const waits = { count: 1, p50_minutes: 1, p90_minutes: 1 }
+  await soon(async () =>
+    expect((await report(desk)).body.total).toMatchObject({ booked: 5, cancelled: 1, walk_ins: 4, waits }),
+  )
+  const { rows } = (await report(desk, '&by=doctor_date')).body
+  expect(rows).toMatchObject([{ booked: 5, walk_ins: 4, waits }])
+})
+
 test('a report without appointments is zeros, and says when the copy was read', async () => {
   const { desk } = await openWeek()
   const { body } = await report(desk)

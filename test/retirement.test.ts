@@ -80,6 +80,36 @@ test('retiring twice retires once, and a late retry does not retire a doctor who
   expect(audit.filter(({ action }: { action: string }) => action === 'doctor.retired')).toHaveLength(1)
 })
 
+test('a reinstatement that another one and a second retirement overtake leaves the doctor retired', async () => {
+  const desk = await openFrontDesk({ patients: 2 })
+  await desk.book({ date: DAY })
+  await soon(async () => expect((await desk.get(`${APPOINTMENTS}?from=${DAY}`)).body).toHaveLength(1))
+  await retire(desk)
+  await told(desk, 'told')
+  const reinstate = () => desk.post(`${DOCTORS}/${desk.doctorId}/reinstate`)
+  let isOvertaken = false
+  const batch = env.DB.batch.bind(env.DB)
+  vi.spyOn(env.DB, 'batch').mockImplementation(async (statements) => {
+    const answer = await batch(statements)
+    // The late one has read which retirement it ends.
+    if (!isOvertaken) {
+      isOvertaken = true
+      expect((await reinstate()).body.retired_at).toBeNull()
+      expect((await retire(desk)).body.retired_at).not.toBeNull()
+    }
+    return answer as never
+  })
+  const late = await reinstate()
+  vi.restoreAllMocks()
+  expect([isOvertaken, late.status]).toEqual([true, 200])
+  const { body } = await desk.get(`${DOCTORS}/${desk.doctorId}`)
+  expect([late.body.retired_at, body.retired_at]).toEqual([body.retired_at, expect.any(String)])
+  expect((await desk.book({ date: DAY, patient: 1 })).body.type).toBe('/problems/doctor_retired')
+  expect((await reinstate()).body.retired_at).toBeNull()
+  await soon(async () => expect(await isPresent(desk)).toBe(true))
+  expect((await desk.book({ date: DAY, patient: 1 })).status).toBe(201)
+})
+
 test('another clinic, and a key that may not change doctors, retire none', async () => {
   const [desk, other] = [await openFrontDesk(), await openFrontDesk()]
   const clerk = await keyFor(desk.clinicId, ['doctors:read', 'appointments:read'])

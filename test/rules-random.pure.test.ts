@@ -10,6 +10,7 @@ import { ledgerOf } from '../src/doctor-day/state/views'
 import {
   absent,
   accept,
+  alsoKnownAs,
   apply,
   arrive,
   book,
@@ -19,6 +20,8 @@ import {
   DATE,
   decline,
   end,
+  endLeave,
+  erase,
   giveBack,
   hold,
   LAPSE,
@@ -27,6 +30,7 @@ import {
   NOON,
   next,
   OPENING,
+  onLeave,
   release,
   reserve,
   say,
@@ -95,6 +99,51 @@ function expectWishes(day: Day, log: Recorded[]): void {
   expect(new Set(patients).size).toBe(patients.length)
 }
 
+const idsIn = (command: Command): string[] =>
+  'patientId' in command ? [command.patientId, ...(command.alsoKnownAs ?? [])] : []
+const waitsOf = (day: Day, ids: string[]) =>
+  [...day.waitlist.values()].filter(({ patientId }) => ids.includes(patientId))
+
+/** A person has one visit a day and one place in line, under whichever id; who is erased has none at all. */
+function expectOneOfEach(before: Day, day: Day, command: Command, isDone: boolean): void {
+  const ids = idsIn(command)
+  if (['book', 'book_held', 'walk_in', 'wait', 'reserve'].includes(command.type)) {
+    const isRefused =
+      'allowAnother' in command && !command.allowAnother && ids.some((id) => before.patients.has(id))
+    expect(isDone && isRefused).toBe(false)
+    expect(isDone && before.erased.has(ids[0] ?? '')).toBe(false)
+  }
+  if (!isDone) return
+  if (command.type === 'book' || command.type === 'book_held' || command.type === 'walk_in')
+    expect(waitsOf(day, ids)).toEqual([])
+  if (command.type === 'wait') expect(waitsOf(day, ids).length).toBe(waitsOf(before, ids).length || 1)
+  if (command.type !== 'erase_patient') return
+  expect(waitsOf(day, ids)).toEqual([])
+  expect(ids.every((id) => day.erased.has(id))).toBe(true)
+  const ahead = [...day.appointments.values()].filter(
+    ({ id, patientId, status }) => ids.includes(patientId) && status === 'booked' && !day.checkIns.has(id),
+  )
+  expect(ahead).toEqual([])
+}
+
+/** A leave closes a day that was not opened since, and its end opens only the day that it has closed itself. */
+function expectLeave(before: Day, day: Day, command: Command, isDone: boolean): void {
+  const [was, is] = [before.availability, day.availability]
+  if (command.type === 'end_absence') {
+    const isOwn = was?.isPresent === false && was.leaveId === command.leaveId
+    if (!isOwn) expect(is).toEqual(was)
+    const { off } = command.opening
+    const isHanded = off !== undefined && off.kind !== 'day_off'
+    if (isOwn && isDone)
+      expect([is?.isPresent, is?.leaveId]).toEqual([!isHanded, isHanded ? off.id : command.leaveId])
+  }
+  if (command.type !== 'declare_absence' || !isDone || !command.leave) return
+  const setAt = was && was.leaveId === undefined ? was.updatedAt : 0
+  const isOpenedSince = was?.isPresent !== false && setAt >= command.leave.since
+  if (isOpenedSince || was?.isPresent === false) expect(is).toEqual(was)
+  else expect([is?.isPresent, is?.leaveId]).toEqual([false, command.leave.id])
+}
+
 /** Each arrival got the next number: none twice, whatever was undone between two of them. */
 function expectNumbered(day: Day, log: Recorded[]): void {
   const arrivals = log.filter((event) => event.type === 'checked_in') as Recorded<EventOf<'checked_in'>>[]
@@ -160,41 +209,82 @@ describe('whatever happens, in any order', () => {
   )
   /** Which slots a caller asks for, and how many. */
   const asked = fc.record({ choice, span: fc.constantFrom(undefined, undefined, 2, 3) })
+  /** Under which other ids the patient is known. Most records were never merged. */
+  const aliases = fc.constantFrom<number[]>([], [], [], [], [0], [3, 4], [1, 2, 5])
+  /** Where the visit was that moves here. */
+  const near = fc.option(
+    fc.record(
+      {
+        slot: fc.integer({ min: 1, max: 7 }),
+        time: fc.constantFrom('12:15', '13:10', '14:00', '22:00'),
+        isExact: fc.constant(true as const),
+      },
+      { requiredKeys: ['slot'] },
+    ),
+    { nil: undefined, freq: 1 },
+  )
   const STEPS: StepName[] = ['serve', 'skip', 'requeue', 'no_show', 'recall']
   const UNDO = ['uncheck_in', 'unserve', 'amend'] as const
   const command: fc.Arbitrary<(index: number) => Command> = fc.oneof(
-    fc.tuple(small, fc.boolean(), asked, fc.constantFrom(false, false, false, true)).map(
-      ([n, another, wanted, isBackDated]) =>
+    fc.tuple(small, fc.boolean(), asked, fc.constantFrom(false, false, false, true), aliases).map(
+      ([n, another, wanted, isBackDated, others]) =>
         (i: number) =>
-          ({ ...book(100 * i + n, another, n % 7), ...wanted, isBackDated }) as Command,
+          alsoKnownAs({ ...book(100 * i + n, another, n % 7), ...wanted, isBackDated } as Command, others),
     ),
     fc.tuple(small, asked).map(
       ([n, wanted]) =>
         (i: number) =>
           ({ ...hold(i, 1 + n), ...wanted }) as Command,
     ),
-    fc.nat(40).map((n) => (i: number) => bookHeld(n, 10_000 + i)),
-    fc.nat(40).map((n) => () => release(n)),
-    fc.tuple(small, asked).map(
-      ([n, wanted]) =>
+    fc.tuple(fc.nat(40), aliases).map(
+      ([n, others]) =>
         (i: number) =>
-          ({ ...wait(i, n % 9), ...wanted }) as Command,
+          alsoKnownAs(bookHeld(n, 10_000 + i), others),
     ),
-    fc.nat(40).map((n) => (i: number) => accept(n, 20_000 + i)),
+    fc.nat(40).map((n) => () => release(n)),
+    fc.tuple(small, asked, aliases).map(
+      ([n, wanted, others]) =>
+        (i: number) =>
+          alsoKnownAs({ ...wait(i, n % 9), ...wanted } as Command, others),
+    ),
+    fc.tuple(fc.nat(40), aliases).map(
+      ([n, others]) =>
+        (i: number) =>
+          alsoKnownAs(accept(n, 20_000 + i), others),
+    ),
     fc.nat(40).map((n) => () => decline(n)),
     fc.tuple(fc.boolean(), fc.option(fc.integer({ min: 1, max: 6 })), hours).map(
       ([here, size, hours]) =>
         () =>
           say(here, size, hours),
     ),
-    small.map((n) => (i: number) => ({ ...walkIn(30_000 + i), patientId: `p${n % 7}` }) as Command),
+    fc.tuple(small, aliases).map(
+      ([n, others]) =>
+        (i: number) =>
+          alsoKnownAs({ ...walkIn(30_000 + i), patientId: `p${n % 7}` } as Command, others),
+    ),
+    fc.tuple(fc.nat(8), aliases).map(
+      ([n, others]) =>
+        () =>
+          alsoKnownAs(erase(n), others),
+    ),
+    fc.tuple(fc.constantFrom('l1', 'l2'), fc.nat(90)).map(
+      ([id, minutes]) =>
+        () =>
+          onLeave(id, NOON + minutes * MINUTE),
+    ),
+    fc.tuple(fc.constantFrom('l1', 'l2'), fc.constantFrom(undefined, 'closing', 'leave', 'day_off')).map(
+      ([id, kind]) =>
+        () =>
+          endLeave(id, kind && { kind, id: 'l2', notes: 'Closed', since: NOON }),
+    ),
     fc.constant(() => next()),
     fc.constant(() => LAPSE),
     fc.constant(() => absent()),
-    fc.tuple(small, fc.boolean(), asked).map(
-      ([n, another, wanted]) =>
+    fc.tuple(small, fc.boolean(), asked, fc.record({ near, others: aliases })).map(
+      ([n, another, wanted, { near, others }]) =>
         (i: number) =>
-          ({ ...reserve(i, n % 7, another), ...wanted }) as Command,
+          alsoKnownAs({ ...reserve(i, n % 7, another), ...wanted, near } as Command, others),
     ),
     fc.nat(40).map((n) => () => confirm(n)),
     fc.nat(40).map((n) => () => giveBack(n)),
@@ -241,6 +331,8 @@ describe('whatever happens, in any order', () => {
             const mayAmend = wanted.type === 'undo' && wanted.mayAmend
             for (const event of log.slice(before.version)) expectInTime(log, event, mayAmend)
             expectWishes(day, log)
+            expectOneOfEach(before, day, wanted, decision.ok)
+            expectLeave(before, day, wanted, decision.ok)
             expectNoneBegun(day, log.slice(before.version), wanted, now)
             const free = ledgerOf(day).slots.flatMap(({ slot, occupant }) =>
               !occupant && beginOf(day.timetable, slot) > now ? [slot] : [],

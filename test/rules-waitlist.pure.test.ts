@@ -1,4 +1,5 @@
 import { expect, test } from 'vitest'
+import type { Command } from '../src/doctor-day/commands'
 import {
   accept,
   apply,
@@ -87,4 +88,20 @@ test('who books a held slot while another is offered to them passes the offer on
       { waitId: 'w5', slot: 2 },
     ],
   })
+})
+
+test('a booking without a choice takes one of the slots that the patient is offered for a longer visit', () => {
+  const waits = { ...wait(4), span: 2 } as Command
+  const day = dayAfter(...FULL, waits, cancel(1), cancel(2))
+  expect(day.waitlist.get('w4')).toMatchObject({ offer: { slot: 1 }, span: 2 })
+  expect(apply(day, [], book(6))).toMatchObject({ ok: false, refused: 'day_full' })
+  expect(apply(day, [], book(4))).toMatchObject({
+    events: [
+      { type: 'wait_ended', waitId: 'w4' },
+      { type: 'booked', slot: 1 },
+    ],
+    reply: { slot: 1, patientId: 'p4' },
+  })
+  expect(apply(day, [], book(6))).toMatchObject({ reply: { slot: 2 } })
+  expect(apply(day, [], book(5))).toMatchObject({ ok: false, refused: 'day_full' })
 })

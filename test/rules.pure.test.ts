@@ -1,7 +1,9 @@
 import { expect, test } from 'vitest'
 import type { Command } from '../src/doctor-day/commands'
 import { decide } from '../src/doctor-day/rules/rules'
+import type { Day } from '../src/doctor-day/state/day'
 import { emptyDay } from '../src/doctor-day/state/fold'
+import { slotNumbers } from '../src/doctor-day/state/slot-times'
 import {
   accept,
   apply,
@@ -183,4 +185,19 @@ test('the reply to a command is what its events make of the day', () => {
     startsAt: '2026-03-14T14:00:00+00:00',
     endsAt: '2026-03-14T15:00:00+00:00',
   })
+})
+
+test('a change of hours and number of slots keeps each taken slot on the day, event by event', () => {
+  const hours = { from: '13:00', to: '15:00', minutesPerSlot: 30 }
+  const breaks = [{ from: '13:30', to: '14:00' }]
+  const outside = (day: Day) => [...day.slots.keys()].filter((slot) => !slotNumbers(day).includes(slot))
+  for (const [before, after] of [
+    [say(true, 4, { ...hours, breaks }), say(true, 6, hours)],
+    [say(true, 6, hours), say(true, 5, { ...hours, breaks })],
+  ] as const) {
+    const day = dayAfter(before, { ...hold(1), choice: { slot: 5 } } as Command)
+    const seen: number[][] = []
+    expect(apply(day, [], after, NOON, (now) => seen.push(outside(now))).ok).toBe(true)
+    expect([seen.length, seen.flat()]).toEqual([3, []])
+  }
 })

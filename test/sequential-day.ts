@@ -1,6 +1,6 @@
 /** A day as one clerk with a sheet of paper would keep it: the model that a recorded history is held against. */
 
-export type Kind = 'book' | 'hold' | 'cancel' | 'release' | 'check_in' | 'next' | Step
+export type Kind = 'book' | 'choose' | 'hold' | 'cancel' | 'release' | 'check_in' | 'next' | Step
 export type Step = 'serve' | 'requeue' | 'uncheck_in' | 'unserve'
 type State = 'booked' | 'cancelled' | 'waiting' | 'called' | 'served' | 'held' | 'released'
 
@@ -49,6 +49,10 @@ export class SequentialDay {
         const free = this.slots.indexOf(null)
         return free < 0 ? { status: 409, value: null } : { status: 201, value: free + 1 }
       }
+      case 'choose':
+        return this.slots[Number(target) - 1] === null
+          ? { status: 201, value: Number(target) }
+          : { status: 409, value: null }
       case 'cancel':
         return { status: stands === 'booked' ? 200 : 409, value: null }
       case 'release':
@@ -64,9 +68,9 @@ export class SequentialDay {
 
   apply(op: Op): void {
     const { value } = this.answer(op)
-    if (op.kind === 'book' || op.kind === 'hold') {
+    if (op.kind === 'book' || op.kind === 'choose' || op.kind === 'hold') {
       this.slots[Number(value) - 1] = op.made
-      this.state.set(op.made ?? '', op.kind === 'book' ? 'booked' : 'held')
+      this.state.set(op.made ?? '', op.kind === 'hold' ? 'held' : 'booked')
     }
     if (op.kind === 'cancel' || op.kind === 'release') {
       this.slots[this.slots.indexOf(op.target)] = null

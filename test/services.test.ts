@@ -143,6 +143,12 @@ test('a service is changed as it was read; what is booked keeps its slots; a ret
     'service_not_offered',
   ])
   expect((await desk.get(`${SERVICES}?limit=10`)).body).toMatchObject([{ id: service_id, slots: 3 }])
+  const range = `service=${service_id}&from=2040-03-15&to=2040-03-16`
+  const lists = [`/api/v1/slots?${range}`, `/api/v1/doctors/${desk.doctorId}/slots?${range}`]
+  const free = async () => Promise.all(lists.map(async (list) => (await desk.get(list)).body.length > 0))
+  expect(await free()).toEqual([false, false])
+  const back = await change({ retired: false }, retired.headers.get('ETag') ?? '')
+  expect([back.body.retired_at, await free()]).toEqual([null, [true, true]])
 })
 
 test('what is no service is 400 or 404, and only a key that may write doctors adds one', async () => {
@@ -171,4 +177,26 @@ test('thirty callers for visits of two slots get three, and no slot twice', asyn
   expect(statuses(replies)).toEqual({ 201: 3, 409: 27 })
   const slots = replies.filter(({ status }) => status === 201).map(({ body }) => body.slot)
   expect(slots.sort()).toEqual([1, 3, 5])
+})
+
+test('a day without room for a visit of two slots says so, where single ones are free; and that it is full', async () => {
+  const { desk, service_id } = await openEcho()
+  const slots = async () => {
+    for (const [patient, slot] of [1, 3, 5].entries()) await desk.book({ date: DAY, patient, slot })
+  }
+  await slots()
+  const { body: elsewhere } = await desk.book({ date: '2040-04-16', patient: 3, service_id })
+  const place = { doctor_id: desk.doctorId, date: DAY }
+  const tight =
+    'The doctor has no available slots on that date for this visit: no 2 neighbouring ones are free'
+  const replies = async () => [
+    await desk.book({ date: DAY, patient: 4, service_id }),
+    await desk.post(`${APPOINTMENTS}/holds`, { ...place, service_id, ttl_seconds: 60 }),
+    await desk.post(`${APPOINTMENTS}/${elsewhere.id}/reschedule`, { date: DAY }),
+  ]
+  for (const reply of await replies())
+    expect([...codeOf(reply), reply.body.message]).toEqual([409, 'day_full', tight])
+  for (const slot of [2, 4, 6]) await desk.book({ date: DAY, patient: 5, slot, allow_another: true })
+  for (const { body } of await replies())
+    expect(body.message).toBe('The doctor has no available slots on that date')
 })

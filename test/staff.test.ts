@@ -2,7 +2,9 @@ import { env } from 'cloudflare:workers'
 import { afterEach, expect, test, vi } from 'vitest'
 import { ROLES } from '../src/access/roles'
 import { DAY, keyFor, openClinic, openFrontDesk, statuses, times } from './clinic'
-import { changeRole, managed, personOf, STAFF, withKey } from './people'
+import { changeRole, KEYS, managed, type Person, personOf, STAFF, withKey } from './people'
+
+const MINUTE = 60_000
 
 afterEach(() => {
   vi.restoreAllMocks()
@@ -241,4 +243,71 @@ test('the audit names the person whose key it was, by id, and no name', async ()
   expect(of('medical_test.stored')).toMatchObject({ key_id: doctor.keyId, staff_id: doctor.id })
   expect(of('staff.added')).toMatchObject({ key_id: manager.keyId, staff_id: null, subject: doctor.id })
   expect(text).not.toMatch(/A front_desk|A doctor|Eve/)
+})
+
+/** A clinic whose manager is a person; the key that made them is gone. */
+async function managedByPerson() {
+  const founder = await managed()
+  const manager = await personOf(founder, 'manager')
+  expect((await manager.send('DELETE', `${KEYS}/${founder.keyId}`)).status).toBe(200)
+  return { clinicId: founder.clinicId, manager, asClient: { ...founder, ...manager } }
+}
+const LAST = { status: 409, body: { type: '/problems/last_manager' } }
+const leave = (by: Pick<Person, 'send'>, person: Person) => by.send('DELETE', `${STAFF}/${person.id}`)
+
+test('the last manager can neither leave nor lose the role, and keeps the keys', async () => {
+  const { manager, asClient } = await managedByPerson()
+  const nurse = await personOf(asClient, 'nurse')
+  expect(await leave(manager, manager)).toMatchObject(LAST)
+  expect(await changeRole(asClient, manager, 'doctor')).toMatchObject(LAST)
+  const audit = (await manager.get('/api/v1/audit')).body.map(({ action }: { action: string }) => action)
+  expect(audit.filter((action: string) => ['staff.left', 'staff.changed'].includes(action))).toEqual([])
+  const renamed = await manager.send('PATCH', `${STAFF}/${manager.id}`, '{"name":"M"}', manager.match)
+  expect(renamed).toMatchObject({ status: 200, body: { name: 'M', role: 'manager' } })
+  expect((await changeRole(asClient, nurse, 'lab')).status).toBe(200)
+  expect((await leave(manager, nurse)).status).toBe(200)
+})
+
+test('a manager is followed by another one with a key in use, and by a lasting key of the clinic', async () => {
+  const { clinicId, manager, asClient } = await managedByPerson()
+  const { body: second } = await manager.post(STAFF, { name: 'B', role: 'manager' })
+  expect(await leave(manager, manager)).toMatchObject(LAST)
+  const minute = new Date(Date.now() + MINUTE).toISOString()
+  const brief = { clinic_id: clinicId, name: 'k', scopes: ['clinic:admin'], expires_at: minute }
+  expect((await manager.post(KEYS, brief)).status).toBe(201)
+  await keyFor(clinicId, ['*'])
+  await keyFor((await managed()).clinicId, ['clinic:admin'])
+  expect(await leave(manager, manager)).toMatchObject(LAST)
+  const { body: key } = await manager.post(`${STAFF}/${second.id}/keys`)
+  await manager.send('DELETE', `${KEYS}/${key.id}`)
+  expect(await leave(manager, manager)).toMatchObject(LAST)
+  const { body: link } = await manager.post(`${STAFF}/${second.id}/sign-in-links`)
+  const { body: session } = await manager.post('/api/v1/sign-in', { token: link.url.split('#')[1] })
+  expect((await changeRole(asClient, manager, 'doctor')).status).toBe(200)
+  const other = withKey(session.key)
+  const heir = { id: second.id, send: other.send } as Person
+  expect(await leave(heir, heir)).toMatchObject(LAST)
+  await keyFor(clinicId, ['clinic:admin'])
+  expect((await leave(heir, heir)).status).toBe(200)
+})
+
+test('of managers who remove each other at once, one stays', async () => {
+  for (const _ of times(5, (n) => n)) {
+    const { manager, asClient } = await managedByPerson()
+    const [second, third] = [await personOf(asClient, 'manager'), await personOf(asClient, 'manager')]
+    const replies = await Promise.all([
+      leave(manager, second),
+      leave(second, third),
+      leave(third, manager),
+      changeRole({ ...asClient, ...second }, manager, 'nurse'),
+      changeRole({ ...asClient, ...manager }, third, 'lab'),
+    ])
+    expect(replies.filter(({ status }) => status === 200).length).toBeGreaterThan(0)
+    const { results } = await env.DB.prepare(
+      "SELECT id FROM staff WHERE clinic_id = ? AND role = 'manager' AND left_at IS NULL",
+    )
+      .bind(asClient.clinicId)
+      .all()
+    expect(results.length).toBeGreaterThan(0)
+  }
 })

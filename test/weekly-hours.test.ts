@@ -1,6 +1,6 @@
 import { env } from 'cloudflare:workers'
 import { afterEach, expect, test, vi } from 'vitest'
-import { type FrontDesk, openFrontDesk, times } from './clinic'
+import { type FrontDesk, openFrontDesk, statuses, times } from './clinic'
 
 const DOCTORS = '/api/v1/doctors'
 const [MONDAY, TUESDAY, SATURDAY] = ['2040-03-12', '2040-03-13', '2040-03-17']
@@ -133,12 +133,57 @@ test('without valid_from they count from today on, and the answer shows them; a 
   expect((await desk.get(`${DOCTORS}/${added.body.id}`)).body).toEqual(added.body)
 })
 
-test('at most 20 versions are kept, the newest', async () => {
+const versions = async (desk: FrontDesk): Promise<string[]> =>
+  (await desk.get(`${DOCTORS}/${desk.doctorId}/weekly-hours`)).body.map(
+    ({ valid_from }: { valid_from: string }) => valid_from,
+  )
+
+test('of versions that are over the newest 20 are kept, with those that count today or later', async () => {
+  vi.useFakeTimers({ now: Date.parse('2040-04-20T10:00:00Z'), toFake: ['Date'] })
   const desk = await openFrontDesk()
   const dates = times(22, (n) => `2040-03-${10 + n}`)
-  for (const date of dates) await set(desk, date, WEEK)
-  const { body } = await desk.get(`${DOCTORS}/${desk.doctorId}/weekly-hours`)
-  expect(body.map((one: { valid_from: string }) => one.valid_from)).toEqual(dates.slice(2))
+  for (const date of dates) expect((await set(desk, date, WEEK)).status).toBe(200)
+  expect(await versions(desk)).toEqual(dates.slice(2))
+  const later = times(19, (n) => `2040-05-${10 + n}`)
+  for (const date of later) expect((await set(desk, date, NO_DAY)).status).toBe(200)
+  expect(await versions(desk)).toEqual([...dates.slice(-1), ...later])
+})
+
+test('the hours of today are never lost for later ones: a version too many is refused, and changes nothing', async () => {
+  vi.useFakeTimers({ now: Date.parse(`${MONDAY}T10:00:00Z`), toFake: ['Date'] })
+  const desk = await openFrontDesk()
+  const later = times(19, (n) => `2040-04-${10 + n}`)
+  for (const date of ['2040-03-01', ...later]) await set(desk, date, WEEK)
+  const before = await versions(desk)
+  expect(before).toEqual(['2040-03-01', ...later])
+  const tooMany = { name: 'Renamed', weekly_hours: { valid_from: '2040-05-01', ...NO_DAY } }
+  const refused = await patch(desk, tooMany, 'k')
+  expect([refused.status, refused.body.type]).toEqual([409, '/problems/too_many_weekly_hours'])
+  expect(await versions(desk)).toEqual(before)
+  expect((await desk.get(`${DOCTORS}/${desk.doctorId}`)).body.name).toBe('Grace Hopper')
+  expect((await ledger(desk, TUESDAY)).capacity).toBe(3)
+  const replaced = await Promise.all([set(desk, later[3] ?? '', NO_DAY), set(desk, '2040-03-01', WEEK)])
+  expect(replaced.map(({ status }) => status)).toEqual([200, 200])
+  const today = await patch(desk, { weekly_hours: WEEK })
+  expect([today.status, today.body.weekly_hours.valid_from]).toEqual([200, MONDAY])
+  expect(await versions(desk)).toEqual([MONDAY, ...later])
+  const { keys } = await env.REPLIES.list()
+  await Promise.all(keys.map(({ name }) => env.REPLIES.delete(name)))
+  await patch(desk, { weekly_hours: null })
+  const again = await patch(desk, tooMany, 'k')
+  expect([again.status, again.body.detail]).toEqual([409, refused.body.detail])
+  expect(await versions(desk)).toEqual([])
+  expect((await patch(desk, tooMany, 'another')).status).toBe(200)
+})
+
+test('of ten later versions at once as many are taken as there is room for', async () => {
+  vi.useFakeTimers({ now: Date.parse(`${MONDAY}T10:00:00Z`), toFake: ['Date'] })
+  const desk = await openFrontDesk()
+  for (const date of ['2040-03-01', ...times(14, (n) => `2040-04-${10 + n}`)]) await set(desk, date, WEEK)
+  const replies = await Promise.all(times(10, (n) => set(desk, `2040-06-${10 + n}`, WEEK)))
+  expect(statuses(replies)).toEqual({ 200: 5, 409: 5 })
+  expect(await versions(desk)).toHaveLength(20)
+  expect((await versions(desk))[0]).toBe('2040-03-01')
 })
 
 test.each([
@@ -204,4 +249,35 @@ test('after a change of the clinic’s zone unused days follow the new one; the 
   })
   expect(await availability(desk, SATURDAY)).toMatchObject({ is_present: false })
   expect((await desk.book({ date: MONDAY })).body.starts_at).toBe(`${MONDAY}T09:00:00+09:00`)
+})
+
+test('other hours that would change no day are refused, and say what decides; the key stays free', async () => {
+  vi.useFakeTimers({ now: Date.parse(`${MONDAY}T10:00:00Z`), toFake: ['Date'] })
+  const desk = await openFrontDesk()
+  const lunch = { working_hours: { ...LONG, breaks: [{ from: '10:00', to: '10:30' }] } }
+  await patch(desk, { weekly_hours: { valid_from: TUESDAY, ...WEEK } })
+  expect((await patch(desk, { working_hours: SHORT })).body.working_hours).toEqual(SHORT)
+  await patch(desk, { weekly_hours: { valid_from: MONDAY, ...WEEK } })
+  for (const wanted of [lunch, { capacity: 5 }, { working_hours: null, name: 'Another' }])
+    expect(await patch(desk, wanted, 'k')).toMatchObject({
+      status: 409,
+      body: {
+        type: '/problems/weekly_hours_decide',
+        message: expect.stringContaining(`decide since ${MONDAY}`),
+      },
+    })
+  const { body } = await desk.get(`${DOCTORS}/${desk.doctorId}`)
+  expect([body.name, body.capacity, body.working_hours]).toEqual(['Grace Hopper', 3, SHORT])
+  expect((await patch(desk, { name: 'Another' })).body.name).toBe('Another')
+  const both = { ...lunch, weekly_hours: { valid_from: TUESDAY, ...WEEK, tue: lunch.working_hours } }
+  expect((await patch(desk, both)).status).toBe(200)
+  expect((await freeOn(desk, TUESDAY)).length).toBe(5)
+  const audit = await desk.get('/api/v1/audit?limit=100')
+  const changes = audit.body.filter(({ action }: { action: string }) => action === 'doctor.changed')
+  expect(changes).toHaveLength(5)
+  await patch(desk, { weekly_hours: null })
+  const first = await patch(desk, lunch, 'k')
+  expect(first.body.capacity).toBe(5)
+  await patch(desk, { weekly_hours: WEEK })
+  expect((await patch(desk, lunch, 'k')).text).toBe(first.text)
 })

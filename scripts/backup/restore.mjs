@@ -77,8 +77,8 @@ async function restore() {
   }
 }
 
-const UNFINISHED = `erasures are not complete, because days of these patients are damaged. Repair those days, then erase
-the patients once more: the list of erasures names them.`
+const UNFINISHED = `erasures are not complete, because days of these patients are damaged, or the backup has them checked
+in today. Repair those days, or complete the visits; then erase the patients once more: the list of erasures names them.`
 
 const UNKNOWN = `Patients who were erased after the backup are there again. If a list of \`npm run erasures\` exists, restore
 once more with --replace --erasures LIST.`

@@ -136,5 +136,21 @@ export const isNotLastAdmin = (ctx: Ctx) => sql`(${lacks('api_keys', 'admin')} O
     AND (other.clinic_id = api_keys.clinic_id OR other.id = ${ctx.actor.keyId})
     AND (${lacks('api_keys', 'clinics:*')} OR NOT ${lacks('other', 'clinics:*')})))`
 
-const lacks = (table: string, scope: 'admin' | 'clinics:*') =>
+/**
+ * A person of `staff` may leave, or get another role: no manager, or not the last one. A manager is followed
+ * by another one who holds a key in use, or by a key of the clinic that is no person’s, never expires and has
+ * `admin` or `clinic:admin`. Decided within the statement: two managers may remove each other at once.
+ */
+export const isNotLastManager = (ctx: Ctx, managing: readonly string[]) => sql`(
+  staff.role NOT IN (SELECT value FROM json_each(${JSON.stringify(managing)})) OR EXISTS (
+    SELECT 1 FROM api_keys AS other LEFT JOIN staff AS person ON person.id = other.staff_id
+    WHERE other.clinic_id = staff.clinic_id AND other.revoked_at IS NULL
+      AND other.staff_id IS NOT staff.id
+      AND CASE WHEN other.staff_id IS NULL
+        THEN other.expires_at IS NULL
+          AND NOT (${lacks('other', 'admin')} AND ${lacks('other', 'clinic:admin')})
+        ELSE person.left_at IS NULL AND (other.expires_at IS NULL OR other.expires_at > ${ctx.now})
+          AND person.role IN (SELECT value FROM json_each(${JSON.stringify(managing)})) END))`
+
+const lacks = (table: string, scope: 'admin' | 'clinics:*' | 'clinic:admin') =>
   sql`NOT EXISTS (SELECT 1 FROM json_each(${sql.raw(table)}.scopes) WHERE value = ${scope})`

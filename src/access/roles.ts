@@ -54,6 +54,9 @@ export const ROLE_NAMES = Object.keys(ROLES) as Role[]
 /** A role that only a newer version of the service knows may do nothing here. */
 export const scopesOfRole = (role: string): readonly Scope[] => (role in ROLES ? ROLES[role as Role] : [])
 
+/** The roles that manage the staff and the keys of a clinic. */
+export const MANAGING = ROLE_NAMES.filter((role) => scopesOfRole(role).includes('clinic:admin'))
+
 /** The same as JSON, in a statement that reads the role of a person. */
 export const scopesByRole = (role: SQL): SQL<string[]> =>
   sql`coalesce(${JSON.stringify(ROLES)} -> ${role}, '[]')`

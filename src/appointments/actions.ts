@@ -2,16 +2,18 @@ import { allowsAnother } from '../access/actions'
 import { requireScopes } from '../access/permissions'
 import type { Ctx } from '../context'
 import { decideOn, moveOn, replyOrThrow, see } from '../doctor-day/client'
-import type { Opening } from '../doctor-day/state/day'
-import type { Aliases } from '../doctor-day/state/person'
+import type { DoctorDate, Opening } from '../doctor-day/state/day'
+import { idsOf, type Person } from '../doctor-day/state/person'
 import type { WishedDate } from '../doctor-day/state/wish'
 import { dayKey, NEW_ID } from '../doctor-day/storage/address'
+import type { Accepted } from '../doctor-day/wish-commands'
 import { requireDay } from '../doctors/actions'
 import { findDay, findNewDay, findOtherDay, findPatient, findPatientAndDay } from '../doctors/finding'
+import { onDates } from '../doctors/on-date'
 import { opening } from '../doctors/terms'
 import { invalid } from '../http/failure'
 import { SECOND_MS } from '../lib/time'
-import { findAliases } from '../merges/finding'
+import { aliasesAmong } from '../merges/finding'
 import { choiceOf } from './choice'
 import { dayOf, dayOfAppointment, noRecord } from './ids'
 import {
@@ -66,7 +68,7 @@ async function bookHeld(ctx: Ctx, wanted: BookAppointment, holdId: string): Prom
   const { doctor_id, date } = wanted
   if (doctor_id !== undefined && date !== undefined && day !== dayKey(ctx.clinic.id, doctor_id, date))
     throw invalid([{ field: 'hold_id', rule: 'value', message: OTHER_DAY }])
-  const { opId, patient } = await findPatient(ctx, wanted.patient_id)
+  const { opId, patient } = await findPatient(ctx, wanted.patient_id, day)
   const command = {
     type: 'book_held',
     clinicId: ctx.clinic.id,
@@ -166,7 +168,10 @@ export async function joinWaitlist(
   }
   if (dates) {
     const command = { type: 'make_wish', wishId: NEW_ID, ...place, ...eachDayChoice(wanted) } as const
-    const terms = dates.map((one) => termsOn(opening(ctx, doctor, one)))
+    const onDate = await onDates(ctx, [doctor.id], date, dates.at(-1) ?? date)
+    const terms = dates.map((one) =>
+      termsOn(opening(ctx, { ...doctor, onDate: onDate(doctor.id, one) }, one)),
+    )
     const { isNew, wish } = await decideOn(ctx, day, opId, { ...command, dates: terms }, known)
     if (!wish) throw noRecord()
     return { waiting: toWaitingWish(wish, doctor.id), isNew }
@@ -176,10 +181,12 @@ export async function joinWaitlist(
   return { waiting: toWaiting(waiting), isNew: waiting.isNew }
 }
 
-const termsOn = ({ date, capacity, hours }: Opening): WishedDate => ({
+/** The log of a day has no texts: that of a day off is no person’s. */
+const termsOn = ({ date, capacity, hours, off }: Opening): WishedDate => ({
   date,
   capacity,
   ...(hours && { hours }),
+  ...(off && { off: { ...off, notes: off.kind === 'day_off' ? off.notes : '' } }),
 })
 
 /** An instant is on one date only. */
@@ -198,19 +205,21 @@ export async function getWish(ctx: Ctx, id: string): Promise<WaitingWish> {
 /** Ends the other places of the patient on the waitlist: there are some where two records were merged. */
 export async function acceptOffer(ctx: Ctx, waitId: string): Promise<Appointment> {
   const day = dayOf(ctx, waitId)
-  const { seen } = await see(ctx, day, { view: 'waitlist' })
-  const { patientId = null } = seen.find(({ id }) => id === waitId) ?? {}
+  const { seen } = await see(ctx, day, { view: 'waiting', id: waitId })
   // A place that is over may be the place of a retry.
-  const { opId, aliases = {} }: { opId: string; aliases?: Aliases } =
-    patientId === null ? await ctx.once.claim() : await findAliases(ctx, patientId)
-  const appointment = await decideOn(ctx, day, opId, {
-    type: 'accept_offer',
-    clinicId: ctx.clinic.id,
-    waitId,
-    appointmentId: NEW_ID,
-    ...aliases,
-  })
-  return toAppointment(appointment)
+  const found = seen && (await findAccepted(ctx, seen))
+  const { opId } = found ?? (await ctx.once.claim())
+  const command = { type: 'accept_offer', clinicId: ctx.clinic.id, waitId, appointmentId: NEW_ID } as const
+  return toAppointment(await decideOn(ctx, day, opId, { ...command, ...found?.accepted }, found?.known))
+}
+
+/** Finds the patient, whom somebody may have erased, and what D1 knows of the day, and claims the key. */
+async function findAccepted(ctx: Ctx, { patientId, doctorId, date }: Person & DoctorDate) {
+  const wanted = { patient_id: patientId, doctor_id: doctorId, date }
+  const { opId, patient, doctor, known } = await findPatientAndDay(ctx, wanted)
+  const { off } = opening(ctx, doctor, date)
+  const accepted: Accepted = { ...aliasesAmong(idsOf(patient)), ...(off && { off }) }
+  return { opId, known, accepted }
 }
 
 export async function leaveWaitlist(ctx: Ctx, waitId: string): Promise<LeftWaitlist> {

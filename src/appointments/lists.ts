@@ -2,17 +2,17 @@ import { and, asc, eq, gte, lte, type SQL, sql } from 'drizzle-orm'
 import type { SQLiteColumn } from 'drizzle-orm/sqlite-core'
 import { today } from '../access/actions'
 import type { Ctx } from '../context'
-import { caughtUp } from '../doctor-day/client'
+import { caughtUp, waitIfPossible } from '../doctor-day/client'
 import type { DayVersion } from '../doctor-day/state/day'
-import { dayKey } from '../doctor-day/storage/address'
+import { type DayKey, dayKey } from '../doctor-day/storage/address'
 import { requireDay, seeDay } from '../doctors/actions'
 import { invalid } from '../http/failure'
-import { logFailure } from '../lib/log'
 import { cutPage, type Page } from '../lib/page'
 import { askedInstant } from '../lib/time'
 import { idsIn, selectIds } from '../merges/person'
 import { Problem } from '../problem'
-import { askedDaysOf } from '../recorder/client'
+import type { Asked, AskedDay } from '../recorder/asked-days'
+import { askedOf } from '../recorder/client'
 import { type Appointment, appointments, type ListAppointments, toAppointment } from './model'
 import { type AskWaitlist, toWaiting, type WaitingPlace } from './waitlist'
 
@@ -44,18 +44,46 @@ export async function listAppointments(ctx: Ctx, wanted: ListAppointments): Prom
 
 /** Most patients have one id: all are asked for it at once, and for other ids only where there are some. */
 async function selectOfPerson(ctx: Ctx, wanted: ListAppointments, patientId: string) {
-  const daysOf = (id: string) => askedDaysOf(ctx.env, ctx.clinic.id, id)
-  const [[rows, found], days] = await Promise.all([
+  const askedFor = (id: string) => askedOf(ctx.env, ctx.clinic.id, id)
+  const [[rows, found], asked] = await Promise.all([
     ctx.db.batch([selectAppointments(ctx, wanted), selectIds(ctx, patientId)]),
-    daysOf(patientId),
+    askedFor(patientId),
   ])
   const others = idsIn(found).filter((id) => id !== patientId)
-  const asked = [...days, ...(await Promise.all(others.map(daysOf))).flat()]
-  if (asked.length === 0 && others.length === 0) return rows
-  await Promise.all(asked.map((day) => waitIfPossible(ctx, day)))
+  const ofOthers = (await Promise.all(others.map(askedFor))).flatMap(({ days }) => days)
+  const days = [...asked.days, ...ofOthers].map((day) => keyOf(ctx, day))
+  if (days.length === 0 && asked.moves.length === 0 && others.length === 0) return rows
+  await Promise.all([...new Set(days)].map((day) => waitIfPossible(ctx, day)))
+  await waitForMoves(ctx, [patientId, ...others], asked)
   const own = selectAppointments(ctx, wanted)
-  const ofOthers = others.map((id) => selectAppointments(ctx, { ...wanted, patient_id: id }))
-  return (await ctx.db.batch([own, ...ofOthers])).flat().sort(byDate)
+  const more = others.map((id) => selectAppointments(ctx, { ...wanted, patient_id: id }))
+  return (await ctx.db.batch([own, ...more])).flat().sort(byDate)
+}
+
+const keyOf = (ctx: Ctx, day: AskedDay): DayKey =>
+  'key' in day ? day.key : dayKey(ctx.clinic.id, day.doctorId, day.date)
+
+/**
+ * Waits for the days to which appointments of the patient were lately to move. D1 knows whose they are, and
+ * their doctor, but for one that moved before D1 had heard of it: that one comes from a day that was lately
+ * asked to book the patient.
+ */
+async function waitForMoves(ctx: Ctx, patientIds: string[], { days, moves }: Asked): Promise<void> {
+  if (moves.length === 0) return
+  const { id, clinicId, patientId, doctorId } = appointments
+  const rows = await ctx.db
+    .select({ id, patientId, doctorId })
+    .from(sql`json_each(${JSON.stringify(moves.map(({ appointmentId }) => appointmentId))}) AS moved`)
+    .innerJoin(appointments, and(sql`${id} = moved.value`, sql`+${clinicId} = ${ctx.clinic.id}`))
+  const known = new Map(rows.map((row) => [row.id, row]))
+  const lately = days.flatMap((day) => ('key' in day ? [] : day.doctorId))
+  const targets = moves.flatMap(({ appointmentId, doctorId: wanted, date }) => {
+    const row = known.get(appointmentId)
+    if (row && !patientIds.includes(row.patientId)) return []
+    const doctors = wanted === null ? (row ? [row.doctorId] : lately) : [wanted]
+    return doctors.map((doctor) => dayKey(ctx.clinic.id, doctor, date))
+  })
+  await Promise.all([...new Set(targets)].map((day) => waitIfPossible(ctx, day)))
 }
 
 type AppointmentRow = typeof appointments.$inferSelect
@@ -78,13 +106,6 @@ async function waitFor(ctx: Ctx, { doctorId, date, version }: DayVersion): Promi
 const TOO_HIGH =
   'at_least names a version that the day does not have; send values of the header X-Day-Version'
 const LATE = 'D1 does not have this version of the day yet; retry'
-
-/** A list that was not asked to wait is shown as D1 has it where the day cannot be reached. */
-async function waitIfPossible(ctx: Ctx, { doctorId, date }: { doctorId: string; date: string }) {
-  await caughtUp(ctx, dayKey(ctx.clinic.id, doctorId, date)).catch((error: unknown) =>
-    logFailure('copy_not_awaited', error),
-  )
-}
 
 function selectAppointments(ctx: Ctx, wanted: ListAppointments) {
   const { patient_id, doctor_id, from, to, status, cursor } = wanted

@@ -131,6 +131,7 @@ export const appointments = resource()
       'already_booked',
       'moving',
       'day_full',
+      'service_not_offered',
       ...OFF_PROBLEMS,
       ...DATE_PROBLEMS,
       ...SLOT_PROBLEMS,
@@ -159,8 +160,8 @@ export const appointments = resource()
   )
   .delete(
     '/holds/:id',
-    doc('Release a hold', 200, ReleasedHold),
-    refuses(...CHANGE_PROBLEMS, 'not_found'),
+    doc('Release a hold that was not booked', 200, ReleasedHold),
+    refuses(...CHANGE_PROBLEMS, 'not_found', 'hold_over'),
     needs('appointments:write'),
     noQuery(),
     async (c) => reply(c, ReleasedHold, await releaseHold(c.var.ctx, c.req.param('id'))),

@@ -84,6 +84,14 @@ export const ADVICE: Record<ProblemCode, Advice> = {
     action: 'Use the id that the answer names, or undo the merge.',
     detail: 'This patient was merged into 6f1c2a90-5d0e-4c43-8a3b-0d4f5c1e7b21; use that id',
   },
+  too_many_weekly_hours: {
+    cause:
+      'The doctor has 20 versions of weekly hours that count today or later. None is lost for a new one.',
+    action: 'Replace one of them by sending its valid_from, or remove all with weekly_hours: null first.',
+    detail:
+      'A doctor has at most 20 weekly hours from today on; replace one by sending its valid_from, ' +
+      'or remove all with weekly_hours: null',
+  },
   too_many_merged: {
     cause: 'A request about a person reads all records of that person, so there may be only so many.',
     action: 'Undo a merge that was a mistake, or leave this record as it is.',
@@ -119,6 +127,13 @@ export const ADVICE: Record<ProblemCode, Advice> = {
     cause: 'The key was revoked, or its expiry has passed. Neither is undone.',
     action: 'Create another key.',
     detail: 'This key was revoked or has expired; create another',
+  },
+  last_manager: {
+    cause:
+      'No other manager with a key in use, and no other key of the clinic that never expires and has ' +
+      'clinic:admin or admin, would be left: the clinic could not manage its staff and keys any more.',
+    action: 'Add another manager, and let them sign in or make a key for them; then try again.',
+    detail: 'This person is the last manager of the clinic who can sign in; add another manager first',
   },
   staff_left: {
     cause: 'The person has left: the record stays for the audit, and gets no keys, links or changes.',

@@ -48,7 +48,7 @@ export const DAY_ADVICE = {
   },
   hold_over: {
     cause: 'The hold was booked, released or has expired; its slot may be taken by another patient.',
-    action: 'Hold or book a slot again.',
+    action: 'Hold or book a slot again. To give back a slot that was booked, cancel the appointment.',
     detail: 'The hold was used, was released or has expired',
   },
   offer_over: {
@@ -59,9 +59,10 @@ export const DAY_ADVICE = {
   day_full: {
     cause:
       'All slots of the doctor on that day are taken, held or offered, or have begun: ' +
-      'a slot of today that has begun is not given any more.',
+      'a slot of today that has begun is not given any more. ' +
+      'A visit of several slots needs neighbouring ones.',
     action: 'Choose another day, or join the waitlist: a freed slot is offered to it first.',
-    detail: 'Dr GH has no available slots on 2027-03-14',
+    detail: 'The doctor has no available slots on that date',
   },
   service_not_offered: {
     cause: 'The service names the doctors who offer it, and this doctor is not among them.',
@@ -165,6 +166,15 @@ export const DAY_ADVICE = {
     cause: 'The doctor is not present on that day.',
     action: 'Choose another day or another doctor.',
     detail: 'Dr GH is not available on 2027-03-14',
+  },
+  weekly_hours_decide: {
+    cause:
+      'The doctor has weekly hours, which say the hours and the slots of each day: nothing would change.',
+    action:
+      'Send weekly_hours with the change, or weekly_hours: null in the same request to go without them.',
+    detail:
+      'The weekly hours of this doctor decide since 2026-11-30, so working_hours and capacity would change ' +
+      'no day; send weekly_hours with the change, or weekly_hours: null to remove them',
   },
   leave_overlaps: {
     cause: 'A leave of the doctor covers one of the dates, or is being cancelled there.',

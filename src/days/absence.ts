@@ -10,12 +10,14 @@ import { invalid } from '../http/failure'
 import { newId } from '../lib/crypto'
 import { aliasesIn, selectAliases } from '../merges/person'
 import { notFound } from '../problem'
+import { selectNotOffered } from '../visit-kinds/actions'
 import { type Absence, type DeclareAbsence, type MoveOutcome, toAbsence } from './affected'
 import type { DayPath } from './model'
 
 /**
- * Declares the doctor absent. Each affected patient is moved to the other day, or joins its waitlist where it
- * is full, or has to be called. The day does all of it in one call: moving/relocation.ts.
+ * Declares the doctor absent. Each affected patient is moved to the other day, to the same time or else the
+ * nearest free one, or joins its waitlist where it is full, or has to be called. The day does all of it in
+ * one call: moving/relocation.ts.
  */
 export async function declareAbsence(ctx: Ctx, day: DayPath, wanted: DeclareAbsence): Promise<Absence> {
   const { doctor_id, date } = day
@@ -29,10 +31,11 @@ export async function declareAbsence(ctx: Ctx, day: DayPath, wanted: DeclareAbse
       selectKnown(ctx, doctor_id, date),
       selectKnown(ctx, toDoctorId, toDate),
       selectAliases(ctx, doctor_id, date),
+      selectNotOffered(ctx, toDoctorId),
     ],
     finding,
   )
-  const [[doctor], [toDoctor], [known = null], [toKnown = null], aliases] = results
+  const [[doctor], [toDoctor], [known = null], [toKnown = null], aliases, services] = results
   if (!doctor || !toDoctor) throw notFound('Doctor')
   const absent = operation(ctx, opId, null, known)
   const relief = await declareOn(ctx.env, dayKey(ctx.clinic.id, doctor_id, date), absent, {
@@ -43,6 +46,7 @@ export async function declareAbsence(ctx: Ctx, day: DayPath, wanted: DeclareAbse
     moveTo: move_to ? opening(ctx, toDoctor, toDate) : null,
     known: toKnown,
     aliases: aliasesIn(aliases),
+    notOffered: services.map(({ id }) => id),
   })
   return toldAbsence(day, relief)
 }
@@ -58,6 +62,8 @@ const OUTCOMES: Partial<Record<Relocated, MoveOutcome>> = {
   waitlisted: 'waitlisted',
   checked_in: 'checked_in',
   already_booked: 'already_booked',
+  already_waiting: 'already_waiting',
+  service_not_offered: 'service_not_offered',
   already_checked_in: 'checked_in',
   already_cancelled: 'cancelled',
   doctor_absent: 'doctor_absent',

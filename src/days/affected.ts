@@ -6,6 +6,14 @@ import type { DayPath } from './model'
 
 /** The absence of a doctor on a day, and what became of its patients. */
 
+/** For the OpenAPI document: where an affected visit goes, and what becomes of one that finds no room. */
+export const WHERE_TO =
+  'With `move_to` each visit moves to the same time of the other day (to the slot of the same number ' +
+  'where one of the days has no times), or else to the nearest free one, of two the earlier. Those ' +
+  'whose time is free are placed first, then the others, earlier visits first. A visit for which there ' +
+  'is no room waits on the waitlist there, and a visit that cannot be moved stays booked and is listed ' +
+  'in `to_call`.'
+
 /** Without `move_to` no appointment is moved. Without `doctor_id` in it, the doctor stays the same. */
 export const DeclareAbsence = component('DeclareAbsence', {
   reason: lines(500),
@@ -17,6 +25,8 @@ const CALL_REASONS = [
   'no_move_to',
   'checked_in',
   'already_booked',
+  'already_waiting',
+  'service_not_offered',
   'doctor_absent',
   'doctor_retired',
   'on_leave',
@@ -30,8 +40,9 @@ const CALL_REASONS = [
 const affected = { appointment_id: v.string(), patient_id: v.string() }
 
 /**
- * Every affected patient is in exactly one list. `moved` and `waitlisted` describe the other day; for the
- * waitlisted, the appointment on this day is cancelled. Those in `to_call` are still booked on this day.
+ * Every affected visit is in exactly one list. `moved` and `waitlisted` describe the other day; for the
+ * waitlisted, the appointment on this day is cancelled. Those in `to_call` are still booked on this day, and
+ * `why` says why: with `already_waiting` the patient waits for that day already, for another visit.
  */
 export const affectedPatients = {
   moved: v.array(v.object({ ...affected, doctor_id: v.string(), date: v.string(), slot: v.number() })),

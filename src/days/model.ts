@@ -1,7 +1,7 @@
 import * as v from 'valibot'
 import { slotTimes, toSlotTimes } from '../appointments/model'
 import type { Recorded } from '../doctor-day/state/event'
-import { type Ledger as DayLedger, isOverIn } from '../doctor-day/state/views'
+import { closedOf, type Ledger as DayLedger, isOverIn } from '../doctor-day/state/views'
 import { DAMAGES, type Verdict as LogVerdict } from '../doctor-day/storage/verdict'
 import { cursor, limit, PAGE_MAX } from '../lib/page'
 import { component, text } from '../lib/schema'
@@ -20,18 +20,20 @@ export type AskDay = v.InferOutput<typeof AskDay>
 
 /**
  * `id`: of the appointment, the hold, the waiting patient’s place or the move that the slot is taken by.
- * `over`: the slot is free and cannot be given any more, because it has begun or its date is past.
+ * `over`: the slot is free and cannot be given any more, because it has begun or its date is past. `closed`:
+ * the slot is free and is not given, because the doctor takes no patients on that date.
  */
 const Slot = v.object({
   slot: v.number(),
   ...slotTimes,
-  state: v.picklist(['free', 'over', 'booked', 'held', 'offered']),
+  state: v.picklist(['free', 'over', 'closed', 'booked', 'held', 'offered']),
   id: v.nullable(v.string()),
 })
 
 /**
- * booked + held + offered + over + remaining = capacity, at every version. `remaining` slots can be given;
- * `waiting`: patients without an offer.
+ * booked + held + offered + over + closed + remaining = capacity, at every version. `remaining` slots can be
+ * given, none where `is_present` is false: then those that are not over are `closed`. `waiting`: patients
+ * without an offer.
  */
 export const Ledger = component('Ledger', {
   date: v.string(),
@@ -42,6 +44,7 @@ export const Ledger = component('Ledger', {
   held: v.number(),
   offered: v.number(),
   over: v.number(),
+  closed: v.number(),
   remaining: v.number(),
   waiting: v.number(),
   version: v.number(),
@@ -56,13 +59,14 @@ export function toLedger({ timeZone, isPresent, slots, setAt: _, ...ledger }: Da
   const isOver = isOverIn({ timeZone, date: ledger.date }, at)
   const stateOf = (slot: DayLedger['slots'][number]) => {
     if (slot.occupant) return STATES[slot.occupant.kind]
-    return isOver(slot) ? 'over' : 'free'
+    if (isOver(slot)) return 'over'
+    return isPresent ? 'free' : 'closed'
   }
   const over = slots.filter(isOver).length
   return {
     ...ledger,
     over,
-    remaining: ledger.remaining - over,
+    ...closedOf({ isPresent, remaining: ledger.remaining - over }),
     time_zone: timeZone,
     is_present: isPresent,
     slots: slots.map((each) => ({

@@ -5,7 +5,7 @@ import type { Ctx } from '../context'
 import { notRefused, onDay, type RemoteDay } from '../doctor-day/client'
 import type { Refused } from '../doctor-day/refused'
 import { unusedDay } from '../doctor-day/state/fold'
-import { type Figures, figuresOf, type Sight } from '../doctor-day/state/views'
+import { closedOf, type Figures, figuresOf, type Sight } from '../doctor-day/state/views'
 import { dayKey } from '../doctor-day/storage/address'
 import { fieldsOn } from '../doctors/actions'
 import { days, doctors } from '../doctors/model'
@@ -39,7 +39,8 @@ export type ListDays = v.InferOutput<typeof ListDays>
 const count = v.number()
 
 /**
- * booked + held + offered + over + remaining = capacity. `waiting`: patients on the waitlist without an
+ * booked + held + offered + over + closed + remaining = capacity. `closed`: slots that are free and not
+ * given, because the doctor takes no patients on that date. `waiting`: patients on the waitlist without an
  * offer; `queue`: those who have checked in. `problem` names why a day shows no figures; then they are null.
  */
 export const DayOfClinic = component('DayOfClinic', {
@@ -55,6 +56,7 @@ export const DayOfClinic = component('DayOfClinic', {
       held: count,
       offered: count,
       over: count,
+      closed: count,
       remaining: count,
       waiting: count,
       version: count,
@@ -100,10 +102,11 @@ async function dayOfClinic(
       ? figuresOf(unusedDay(opening(ctx, doctor, date)), Date.now())
       : await askDay(ctx, dayKey(ctx.clinic.id, doctor_id, date), version)
   if (typeof figures === 'string') return { ...shown, figures: null, problem: figures }
-  const { isPresent, setAt, date: _, timeZone: __, ...numbers } = figures
+  const { isPresent, setAt, remaining, date: _, timeZone: __, ...numbers } = figures
   const off = offOn(doctor, date)
   const is_present = isPresent && !(off && isClosed(off, version === null ? null : { setAt }))
-  return { ...shown, figures: { is_present, ...numbers }, problem: null }
+  const closed = closedOf({ isPresent: is_present, remaining })
+  return { ...shown, figures: { is_present, ...numbers, ...closed }, problem: null }
 }
 
 /**

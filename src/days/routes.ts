@@ -4,6 +4,7 @@ import { CHANGE_PROBLEMS, DATE_PROBLEMS, DAY_PROBLEMS } from '../doctor-day/refu
 import {
   body,
   doc,
+  documents,
   linkNext,
   noBody,
   noQuery,
@@ -17,7 +18,7 @@ import {
 import { replay } from '../http/idempotency'
 import { declareAbsence } from './absence'
 import { getDay, listDayEvents, resyncDay, verifyDay } from './actions'
-import { Absence, DeclareAbsence } from './affected'
+import { Absence, DeclareAbsence, WHERE_TO } from './affected'
 import {
   AskDay,
   DayEvent,
@@ -71,6 +72,7 @@ export const days = resource()
   .post(
     '/:date/absence',
     doc('Declare a doctor absent, and move each patient of the day or put them on a waitlist', 200, Absence),
+    documents({ description: WHERE_TO }),
     refuses(...CHANGE_PROBLEMS, ...DATE_PROBLEMS, 'not_found'),
     needs('appointments:write', 'doctors:write'),
     path(DayToUse),

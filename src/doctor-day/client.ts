@@ -139,6 +139,10 @@ export const caughtUp = (ctx: Ctx, key: DayKey): Promise<{ version: number; copi
     CAUGHT_UP_MS_MAX,
   )
 
+/** As `caughtUp`, for who goes on with what D1 has where the day cannot be reached. */
+export const waitIfPossible = (ctx: Ctx, key: DayKey): Promise<unknown> =>
+  caughtUp(ctx, key).catch((error: unknown) => logFailure('copy_not_awaited', error))
+
 /** The day moves its patients itself: one call, however many they are. */
 export async function declareOn(
   env: Pick<Env, 'DOCTOR_DAY'>,

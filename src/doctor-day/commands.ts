@@ -1,4 +1,4 @@
-import type { Refusal, Refused } from './refused'
+import type { Refusal, Refused, ToldOfSlots } from './refused'
 import type { AbsenceOf } from './state/absences'
 import type {
   Appointment,
@@ -20,9 +20,9 @@ import type {
 } from './state/day'
 import type { Event } from './state/event'
 import type { Aliases, Person } from './state/person'
-import type { Alternative, WorkingHours } from './state/slot-times'
+import type { WorkingHours } from './state/slot-times'
 import type { MarkedText, TextKind, Texts } from './state/texts'
-import type { WishCommands, WishReplies } from './wish-commands'
+import type { Accepted, WishCommands, WishReplies } from './wish-commands'
 
 /** What a doctor’s day can be asked to do, what it answers, and how it refuses. */
 
@@ -62,6 +62,16 @@ export type UndoName = 'uncheck_in' | 'unserve'
 /** The slot that a caller wants: its number, its begin (epoch ms), or the clinic’s clock then, `10:30`. */
 export type Choice = { slot: number } | { startsAt: number } | { time: string }
 
+/**
+ * Where a visit that moves was: the slot there, and the clinic’s clock then. It goes to the same time, or the
+ * same slot where one of the days has no times. `isExact`: there or nowhere; without it, to the nearest one.
+ */
+export interface Near {
+  slot: number
+  time?: string
+  isExact?: true
+}
+
 export interface Commands extends WishCommands {
   /** `isBackDated`: recorded afterwards, so the date may be over and the slot may have begun. */
   book: Booking &
@@ -84,7 +94,7 @@ export interface Commands extends WishCommands {
       allowAnother: boolean
       choice?: Choice
     }
-  accept_offer: Aliases & { clinicId: string; waitId: string; appointmentId: string }
+  accept_offer: Accepted & { clinicId: string; waitId: string; appointmentId: string }
   stop_waiting: { clinicId: string; waitId: string }
   /** `capacity`: null leaves it as it is. `hours`: null removes them; without it they stay as they are. */
   set_availability: {
@@ -129,14 +139,14 @@ export interface Commands extends WishCommands {
   end_move: {
     clinicId: string
     moveId: string
-    outcome:
-      | { ok: true; appointment: Appointment }
-      | { ok: false; refused: Refusal; alternatives?: Alternative[] }
-      | null
+    outcome: { ok: true; appointment: Appointment } | ({ ok: false; refused: Refusal } & ToldOfSlots) | null
   }
   /** The other day has acknowledged the end. */
   settle_move: { clinicId: string; moveId: string }
-  /** Sent to the day that the appointment is to move to. */
+  /**
+   * Sent to the day that the appointment is to move to. With neither `choice` nor `near`: the lowest free
+   * place. `beside`: appointments of the patient that move along, so they are no other ones.
+   */
   reserve: Transfer &
     Aliases & {
       opening: Opening
@@ -144,6 +154,8 @@ export interface Commands extends WishCommands {
       from: DoctorDate
       allowAnother: boolean
       choice?: Choice
+      near?: Near
+      beside?: string[]
     }
   confirm_move: { clinicId: string; moveId: string }
   /** May name a move that this day does not know; the day then refuses a late `reserve` of that move. */
@@ -167,7 +179,7 @@ export type Via = string | null
 export type MoveReply =
   | { state: 'under_way'; move: Move; transfer: Transfer; from: DoctorDate }
   | { state: 'moved'; appointment: Appointment }
-  | { state: 'refused'; refused: Refusal; alternatives?: Alternative[] }
+  | ({ state: 'refused'; refused: Refusal } & ToldOfSlots)
 
 export interface Replies extends WishReplies<Refusal> {
   book: Appointment

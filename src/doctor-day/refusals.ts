@@ -32,14 +32,15 @@ export const STREAM_REFUSALS = {
 }
 
 /** The Problem that a caller gets for a day’s refusal. */
-export function problemOf({ refused, transition, ...facts }: Refused): Problem {
-  const { status, because, dates, alternatives, won } = facts
+export function problemOf(refusal: Refused): Problem {
+  const { refused, transition, status, because, dates, alternatives, won, span } = refusal
   // `reach` asks the day that an appointment moved to. Here it stopped after DAYS_REACHED_MAX days.
   const known = refused === 'moved' ? 'unavailable' : refused
   const code = Object.hasOwn(REFUSALS, known) ? known : 'newer_version'
   // An answer that a day remembers from before refusals had dates, or a status, has none.
   const told = SENTENCES[code]?.[transition?.from ?? status ?? because ?? ''] ?? REFUSALS[code]
-  const sentence = dates ? `${told}: ${datesOf(code, dates)}` : won ? `${told}: ${won}` : told
+  const fit = span === undefined ? '' : ` for this visit: no ${span} neighbouring ones are free`
+  const sentence = dates ? `${told}: ${datesOf(code, dates)}` : won ? `${told}: ${won}` : told + fit
   const instead = alternatives?.map(({ slot, startsAt, endsAt }) =>
     startsAt === null ? { slot } : { slot, starts_at: startsAt, ends_at: endsAt },
   )
@@ -117,7 +118,7 @@ const ARRIVED = 'The patient has already checked in'
 const OVER = 'no step is possible any more'
 const AMENDS = 'to undo it, send an API key that has the scope checkins:amend as well'
 
-/** Refusals that depend on what has become of the appointment, by its status, or on another fact. */
+/** Refusals that depend on another fact: mostly on what has become of the appointment or the hold. */
 const SENTENCES: Partial<Record<Refusal, Record<string, string>>> = {
   no_such_slot: {
     another_date: 'starts_at lies on another date than `date` by the clinic’s clock; send the two of one day',
@@ -139,6 +140,9 @@ const SENTENCES: Partial<Record<Refusal, Record<string, string>>> = {
     skipped: `${ARRIVED} and was skipped; if the patient has left: no-show`,
     served: `${ARRIVED}, and the visit is completed; it can no longer be cancelled, moved or checked in`,
     no_show: `${ARRIVED}, and was then recorded as a no-show; book another appointment`,
+  },
+  hold_over: {
+    booked: 'The hold was used: its slot is booked. To give the slot back, cancel the appointment',
   },
   illegal_step: {
     booked: 'The patient has not checked in; check the patient in first, or record a no-show',

@@ -43,7 +43,7 @@ export interface Refused {
   ok: false
   refused: Refusal
   transition?: Transition
-  /** With `already_…` and `too_late_to_undo`: what has become of the appointment. */
+  /** With `already_…`, `too_late_to_undo` and `hold_over`: what has become of the appointment or the hold. */
   status?: CheckIn['status'] | Appointment['status']
   /** The date that was asked for or that the appointment has, and today at the clinic. */
   dates?: { date: string; today: string }
@@ -53,4 +53,14 @@ export interface Refused {
   because?: 'another_date' | 'untimed'
   /** Where a chosen slot cannot be given: the nearest free ones. */
   alternatives?: Alternative[]
+  /** With `day_full`, where single slots are free: how many neighbouring ones the visit needs. */
+  span?: number
 }
+
+/** What a refusal tells of the slots of the day that refuses. */
+export type ToldOfSlots = Pick<Refused, 'alternatives' | 'span'>
+
+export const toldOfSlots = ({ alternatives, span }: ToldOfSlots): ToldOfSlots => ({
+  ...(alternatives && { alternatives }),
+  ...(span !== undefined && { span }),
+})

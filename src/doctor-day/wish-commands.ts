@@ -4,6 +4,9 @@ import type { Claim, PartOfWish, PlaceAnswer, Wish, WishedDate, WishReport } fro
 
 /** What a day can be asked about a wish for any of several days, and what it answers. */
 
+/** What D1 knows of an offer that is accepted: the other ids of the patient, and why the day is closed. */
+export interface Accepted extends Aliases, Pick<Opening, 'off'> {}
+
 interface WantedPlace extends Visit, Person {
   opening: Opening
   waitId: string
@@ -19,7 +22,7 @@ export interface WishCommands {
   /** What days have answered to that. */
   place_wish: { clinicId: string; wishId: string; places: PlaceAnswer[] }
   /** The patient has accepted an offer on another day than the home. */
-  begin_claim: Aliases & { clinicId: string; waitId: string; claimId: string; opId: string }
+  begin_claim: Accepted & { clinicId: string; waitId: string; claimId: string; opId: string }
   /** A day asks the home whether the patient may be booked there. */
   claim_wish: { clinicId: string; wishId: string; claimId: string; date: string }
   /** The home has answered. */

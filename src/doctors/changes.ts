@@ -52,14 +52,18 @@ export async function addDoctor(ctx: Ctx, wanted: NewDoctor): Promise<Doctor> {
 
 /**
  * Days that are in use keep the terms that they started with. Only the request that claimed the key changes
- * anything: a late retry undoes no newer change.
+ * anything: a late retry undoes no newer change. Where weekly hours are in force, other hours would change no
+ * day: that is refused, within the statement, and leaves the key free.
  */
 export async function changeDoctor(ctx: Ctx, id: string, wanted: ChangeDoctor): Promise<Doctor> {
-  const { name, specialty, weekly_hours } = wanted
+  const { name, specialty, weekly_hours, working_hours, capacity } = wanted
   const found = selectDoctor(ctx, id)
-  const { results, reply } = await ctx.once.transact(
+  const isOfHours = weekly_hours === undefined && (working_hours !== undefined || capacity !== undefined)
+  const isPermitted = isOfHours ? hasNoWeek(ctx, id) : sql`true`
+  const isRoom = hasRoom(ctx, id, weekly_hours)
+  const { results, reply, replayed } = await ctx.once.transact(
     (op) => {
-      const isFirst = sql`${op} = ${ctx.once.opId}`
+      const isFirst = sql`${op} = ${ctx.once.opId} AND ${isRoom}`
       return [
         weekly_hours === null ? removeWeeks(ctx, id, isFirst) : setWeek(ctx, id, weekly_hours, isFirst),
         removeOldWeeks(ctx, id),
@@ -70,16 +74,55 @@ export async function changeDoctor(ctx: Ctx, id: string, wanted: ChangeDoctor): 
             ...(specialty !== undefined && { specialty }),
             ...changedTerms(wanted),
           })
-          .where(and(eq(doctors.clinicId, ctx.clinic.id), eq(doctors.id, id), isFirst)),
+          .where(and(eq(doctors.clinicId, ctx.clinic.id), eq(doctors.id, id), isFirst, isPermitted)),
         audited(ctx, 'doctor.changed', id),
         found,
-        keepState(ctx, id),
+        keepState(ctx, id, isRoom),
+        ctx.db.select({ isFull: sql<number>`is_full` }).from(sql`(SELECT NOT ${isRoom} AS is_full)`),
       ]
     },
-    [found],
+    [found, sql`(SELECT 1 WHERE ${isPermitted})`],
   )
-  return toDoctor(asKept(firstOrNotFound(results[4] as DoctorRow[]), reply))
+  const doctor = firstOrNotFound(results[4] as DoctorRow[])
+  const { weekly } = doctor.onDate
+  if (isOfHours && weekly && !replayed) throw weeklyHoursDecide(weekly.validFrom)
+  const [{ isFull } = { isFull: 0 }] = results[6] as { isFull: number }[]
+  if (reply === null ? isFull : reply === FULL) throw new Problem('too_many_weekly_hours', TOO_MANY)
+  return toDoctor(asKept(doctor, reply))
 }
+
+const TOO_MANY =
+  `A doctor has at most ${VERSIONS_MAX} weekly hours from today on; ` +
+  'replace one by sending its valid_from, or remove all with weekly_hours: null'
+
+/** What is kept with the key of a request that was refused. */
+const FULL = '"full"'
+
+/**
+ * Whether the new version leaves those that count from today on within their number: only versions before
+ * that of today are removed for it. Answers the same once the version is there.
+ */
+function hasRoom(ctx: Ctx, id: string, wanted: SetWeeklyHours | null | undefined): SQL {
+  if (!wanted) return sql`true`
+  const here = today(ctx)
+  const { valid_from: validFrom = here } = wanted
+  const isAhead = validFrom > here
+  const others = sql`FROM weekly_hours WHERE ${isOf(ctx, id)} AND valid_from <> ${validFrom}`
+  const current = isAhead ? sql`EXISTS (SELECT 1 ${others} AND valid_from <= ${here}) + 1` : sql`1`
+  return sql`((SELECT count(*) ${others} AND valid_from > ${here}) + ${current} <= ${VERSIONS_MAX})`
+}
+
+/** None is in force today. One that begins later leaves the days before it to the other hours. */
+const hasNoWeek = (ctx: Ctx, id: string): SQL =>
+  sql`NOT EXISTS (SELECT 1 FROM weekly_hours
+    WHERE clinic_id = ${ctx.clinic.id} AND doctor_id = ${id} AND valid_from <= ${today(ctx)})`
+
+const weeklyHoursDecide = (since: string) =>
+  new Problem(
+    'weekly_hours_decide',
+    `The weekly hours of this doctor decide since ${since}, so working_hours and capacity would change no ` +
+      'day; send weekly_hours with the change, or weekly_hours: null to remove them',
+  )
 
 /** Writes nothing where no weekly hours are sent. */
 function setWeek(ctx: Ctx, id: string, wanted: SetWeeklyHours | undefined, isFirst: SQL): Statement {
@@ -103,7 +146,7 @@ const isOf = (ctx: Ctx, id: string) =>
 const removeWeeks = (ctx: Ctx, id: string, isFirst: SQL): Statement =>
   ctx.db.delete(weeklyHours).where(and(isOf(ctx, id), isFirst))
 
-/** Keeps the newest versions. */
+/** Keeps the newest versions, and all from that of today on: `hasRoom` keeps these from being too many. */
 const removeOldWeeks = (ctx: Ctx, id: string): Statement =>
   ctx.db.delete(weeklyHours).where(
     and(
@@ -111,13 +154,16 @@ const removeOldWeeks = (ctx: Ctx, id: string): Statement =>
       sql`${weeklyHours.validFrom} < (SELECT valid_from FROM weekly_hours
         WHERE clinic_id = ${ctx.clinic.id} AND doctor_id = ${id}
         ORDER BY valid_from DESC LIMIT 1 OFFSET ${VERSIONS_MAX - 1})`,
+      sql`${weeklyHours.validFrom} < (SELECT max(valid_from) FROM weekly_hours
+        WHERE clinic_id = ${ctx.clinic.id} AND doctor_id = ${id} AND valid_from <= ${today(ctx)})`,
     ),
   )
 
 /** What a change can change. The first answer shows it as it was then. */
-const keepState = (ctx: Ctx, id: string) =>
-  ctx.once.keep(sql`SELECT json_object('name', name, 'specialty', specialty, 'capacity', capacity,
-    'workingHours', json(working_hours), 'retiredAt', retired_at, 'onDate', json(${onDate(today(ctx))}))
+const keepState = (ctx: Ctx, id: string, isRoom = sql`true`) =>
+  ctx.once.keep(sql`SELECT CASE WHEN NOT ${isRoom} THEN ${FULL} ELSE json_object('name', name,
+    'specialty', specialty, 'capacity', capacity,
+    'workingHours', json(working_hours), 'retiredAt', retired_at, 'onDate', json(${onDate(today(ctx))})) END
     FROM doctors WHERE clinic_id = ${ctx.clinic.id} AND id = ${id}`)
 
 const asKept = (doctor: DoctorRow, reply: string | null): DoctorRow =>

@@ -2,6 +2,7 @@ import type { Ctx } from '../context'
 import type { Known } from '../doctor-day/commands'
 import type { Visit } from '../doctor-day/state/day'
 import { aliasesOf, type Person } from '../doctor-day/state/person'
+import type { DayKey } from '../doctor-day/storage/address'
 import { ERASING_MS } from '../erasures/model'
 import { aliasesAmong, idsFound, joinMerged, type PersonRow, person } from '../merges/finding'
 import { notFound, Problem } from '../problem'
@@ -58,22 +59,27 @@ type Ids = [
   doctorId: string | null,
   date: string | null,
   serviceId?: string | null,
-  appointmentId?: string,
+  appointmentId?: string | null,
+  /** No column, but for the Recorder: the key of the day, where doctor and date are not known. */
+  day?: DayKey,
 ]
 
 export const FIND = kindOf<Ids, Found>({
   name: 'find',
   columns: ['patient', 'doctor', 'date', 'service', 'appointment'],
   onlyReads: true,
-  asksDay: true,
+  leads: ([patientId, doctorId, date, , appointmentId, day]) => ({
+    ...{ patientId, doctorId, date, appointmentId, day },
+  }),
   found: `${isThere('patient', STAYS)} AND ${isThere('doctor')} AND ${isThere('service')}`,
   statements: ({ sent }) => [
     `SELECT asked AS op, patients.id AS patientId, ${person(ASKED_PATIENT)}, ${DOCTOR_AND_DAY},
        services.id AS serviceId, services.slots AS serviceSlots, services.doctors AS serviceDoctors,
        services.retired_at AS serviceRetiredAt, ${CLAIMED}
      FROM ${sent} ${joinClaim}
-       LEFT JOIN services ON services.clinic_id = clinic AND services.id = sent.service
        LEFT JOIN appointments ON appointments.id = sent.appointment AND +appointments.clinic_id = clinic
+       LEFT JOIN services
+         ON services.clinic_id = clinic AND services.id = coalesce(sent.service, appointments.service_id)
        LEFT JOIN patients ON patients.clinic_id = clinic AND patients.id = sent.patient${STAYS}
        ${joinMerged(ASKED_PATIENT)}
        LEFT JOIN doctors ON doctors.clinic_id = clinic AND doctors.id = sent.doctor
@@ -108,6 +114,7 @@ export const FIND_NEW_DAY = kindOf<[appointmentId: string, date: string], Found>
   name: 'find_new_day',
   columns: ['appointment', 'date'],
   onlyReads: true,
+  leads: ([appointmentId, date]) => ({ appointmentId, date }),
   statements: ({ sent }) => [
     `SELECT asked AS op, NULL AS patientId, ${person('appointments.patient_id')}, ${DOCTOR_AND_DAY},
        ${CLAIMED}
@@ -179,10 +186,11 @@ export async function findDay(ctx: Ctx, doctorId: string, date: string, serviceI
   return { opId, claimedAt, doctor, known: result.known, visit: visitFor(result, doctor.id, serviceId) }
 }
 
-/** As `findDay`, for an appointment, with the ids of its patient. */
+/** As `findDay`, for an appointment, with the ids of its patient. Its doctor may be another one. */
 export async function findOtherDay(ctx: Ctx, appointmentId: string, doctorId: string, date: string) {
   const { opId, result } = await ctx.once.record(FIND, null, doctorId, date, null, appointmentId)
   const doctor = required(result.doctor, 'Doctor')
+  requireOffered(result.service?.doctors ?? null, doctorId)
   return { opId, doctor, known: result.known, aliases: aliasesAmong(result.ids) }
 }
 
@@ -200,9 +208,9 @@ export async function findQueue(ctx: Ctx, doctorId: string, date: string) {
   return { opId, claimedAt, doctor: required(result.doctor, 'Doctor'), known, next }
 }
 
-/** Finds the patient and claims the key. */
-export async function findPatient(ctx: Ctx, wantedId: string) {
-  const { opId, result } = await ctx.once.record(FIND, wantedId, null, null)
+/** Finds the patient, whom this day is to book, and claims the key. */
+export async function findPatient(ctx: Ctx, wantedId: string, day: DayKey) {
+  const { opId, result } = await ctx.once.record(FIND, wantedId, null, null, null, null, day)
   return { opId, patient: patientIn(result) }
 }
 
@@ -230,8 +238,12 @@ function visitFor({ service }: Found, doctorId: string, serviceId: string | null
   if (serviceId === null) return {}
   const { id, slots, doctors, isRetired } = required(service, 'Service')
   if (isRetired) throw new Problem('service_not_offered', 'This service is retired; choose another one')
-  if (doctors && !doctors.includes(doctorId)) throw new Problem('service_not_offered', NOT_OFFERED)
+  requireOffered(doctors, doctorId)
   return { serviceId: id, ...(slots > 1 && { span: slots }) }
+}
+
+function requireOffered(doctors: string[] | null, doctorId: string): void {
+  if (doctors && !doctors.includes(doctorId)) throw new Problem('service_not_offered', NOT_OFFERED)
 }
 
 const NOT_OFFERED = 'The doctor does not offer this service; GET /api/v1/slots?service= names those who do'

@@ -111,7 +111,7 @@ export type NewDoctor = v.InferOutput<typeof NewDoctor>
 
 /**
  * Fields that are not sent stay as they are. Working hours without a capacity set as many slots as fit; null
- * removes the working hours and leaves the number of slots.
+ * removes the working hours and leaves the number of slots. Weekly hours in force count instead of both.
  */
 export const ChangeDoctor = v.pipe(
   v.object({

@@ -1,6 +1,6 @@
 import { and, eq, lte, type SQL, sql } from 'drizzle-orm'
 import type { Ctx } from '../context'
-import type { Off } from '../doctor-day/state/day'
+import type { Off } from '../doctor-day/state/slot-times'
 import { weeklyHours } from './model'
 import type { Week, WeeklyVersion } from './weekly-hours'
 

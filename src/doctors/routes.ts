@@ -1,7 +1,7 @@
 import * as v from 'valibot'
 import { needs } from '../access/permissions'
 import { CHANGE_PROBLEMS, DATE_PROBLEMS, DAY_PROBLEMS } from '../doctor-day/refusals'
-import { body, doc, noQuery, query, refuses, reply, replyPage, resource } from '../http/endpoint'
+import { body, doc, documents, noQuery, query, refuses, reply, replyPage, resource } from '../http/endpoint'
 import { LIST_FORMS } from '../http/lists/form'
 import { getAvailability, getDoctor, listDoctors, listWeeklyHours, setAvailability } from './actions'
 import { addDoctor, changeDoctor } from './changes'
@@ -46,7 +46,13 @@ export const doctors = resource()
   .patch(
     '/:id',
     doc('Change a doctor; days in use keep their capacity and hours', 200, Doctor),
-    refuses('not_found', 'idempotency_key_reused'),
+    documents({
+      description:
+        'While `weekly_hours` are in force, they alone say the hours and the slots of each day: ' +
+        '`working_hours` and `capacity` without `weekly_hours` are then refused, because they would change ' +
+        'nothing. A break is part of the hours of each weekday.',
+    }),
+    refuses('not_found', 'weekly_hours_decide', 'too_many_weekly_hours', 'idempotency_key_reused'),
     needs('doctors:write'),
     body(ChangeDoctor),
     async (c) => reply(c, Doctor, await changeDoctor(c.var.ctx, c.req.param('id'), c.req.valid('json'))),

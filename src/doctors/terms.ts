@@ -1,8 +1,8 @@
 import { today } from '../access/actions'
 import type { Ctx } from '../context'
 import { isOff } from '../doctor-day/rules/off'
-import type { Off, Opening } from '../doctor-day/state/day'
-import { closesAt, scheduleOf, slotsThatFit, usualSlots } from '../doctor-day/state/slot-times'
+import type { Opening } from '../doctor-day/state/day'
+import { closesAt, type Off, scheduleOf, slotsThatFit, usualSlots } from '../doctor-day/state/slot-times'
 import { newId } from '../lib/crypto'
 import { type ChangeDoctor, type days, type doctors, type NewDoctor, SLOTS_DEFAULT } from './model'
 import type { OnDate } from './on-date'
@@ -48,8 +48,10 @@ export function opening(ctx: Pick<Ctx, 'clinic'>, doctor: DoctorTerms, date: str
 export function offOn({ id, retiredAt, onDate }: DoctorTerms, date: string): Off | null {
   const { weekly, leave, closing } = onDate
   if (retiredAt !== null) return { kind: 'retired', id, notes: 'Retired', since: retiredAt }
+  // The newer one counts: the date may have been opened between the two.
+  if (closing && (!leave || leave.since < closing.since))
+    return { kind: 'closing', ...closing, notes: `Closed: ${closing.notes}` }
   if (leave) return { kind: 'leave', ...leave }
-  if (closing) return { kind: 'closing', ...closing, notes: `Closed: ${closing.notes}` }
   const isDayOff = weekly !== null && hoursOf(weekly.week, date) === null
   return isDayOff ? { kind: 'day_off', id: newId(), notes: 'Day off (weekly hours)', since: 0 } : null
 }

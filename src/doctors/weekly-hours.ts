@@ -18,7 +18,10 @@ export interface WeeklyVersion {
   week: Week
 }
 
-/** A version beyond them removes the oldest: of past ones only unused days of the past know. */
+/**
+ * A version beyond them removes the oldest of those before that of today, which only unused days of the past
+ * know. Where there is none, it is refused.
+ */
 export const VERSIONS_MAX = 20
 
 const DAY = v.nullable(WorkingHours)

@@ -1,15 +1,15 @@
 import { and, asc, eq, gte, sql } from 'drizzle-orm'
 import { today } from '../access/actions'
 import type { Ctx } from '../context'
-import { caughtUp } from '../doctor-day/client'
+import { waitIfPossible } from '../doctor-day/client'
 import { dayKey } from '../doctor-day/storage/address'
-import { logFailure } from '../lib/log'
 import { cutPage, type Page } from '../lib/page'
 import { instantOf } from '../lib/time'
 import { alreadyMerged, selectMerge } from '../merges/person'
 import { selectPatient } from '../patients/actions'
 import { notFound, Problem } from '../problem'
-import { askedDaysOf } from '../recorder/client'
+import type { AskedDay } from '../recorder/asked-days'
+import { askedOf } from '../recorder/client'
 import { countAppointments, eraseOn, selectAhead } from './days'
 import {
   type ErasedPatient,
@@ -18,13 +18,13 @@ import {
   type ErasureRow,
   erasures,
   type ListErasures,
-  type ReplayErasures,
   toErased,
   toErasure,
 } from './model'
 import {
   eraseRecords,
   hasTakenEffect,
+  idsWith,
   markErasing,
   selectErasure,
   selectErasures,
@@ -49,7 +49,7 @@ export async function erasePatient(ctx: Ctx, id: string, wanted: EraseQuery): Pr
 }
 
 /** Within the time limit of a request. What is left is done by the next request of the same erasure. */
-const WORK_MS_MAX = 5_000
+export const WORK_MS_MAX = 5_000
 
 /** Each record of the person has its own steps; a request that names any of them goes on with all. */
 async function finish(ctx: Ctx, begun: ErasureRow): Promise<Erasure> {
@@ -68,7 +68,7 @@ async function finish(ctx: Ctx, begun: ErasureRow): Promise<Erasure> {
 
 async function begin(ctx: Ctx, id: string, mayCancel: boolean): Promise<ErasureRow | undefined> {
   const [, [merge], records] = await ctx.db.batch([
-    markErasing(ctx, id),
+    markErasing(ctx, idsWith(ctx, id)),
     selectMerge(ctx, id),
     selectRecords(ctx, id),
   ])
@@ -104,16 +104,11 @@ const IN_THE_CLINIC = 'The patient has checked in today; complete the visit, or 
  * The days that were just asked to book the patient: D1’s copy has now what they have decided. A request that
  * found the patient before may still be on its way to one of them.
  */
-async function daysJustAsked(ctx: Ctx, id: string) {
-  const asked = await askedDaysOf(ctx.env, ctx.clinic.id, id)
-  await Promise.all(asked.map((day) => waitForCopy(ctx, day)))
-  return asked
-}
-
-async function waitForCopy(ctx: Ctx, { doctorId, date }: { doctorId: string; date: string }) {
-  await caughtUp(ctx, dayKey(ctx.clinic.id, doctorId, date)).catch((error: unknown) =>
-    logFailure('copy_not_awaited', error),
-  )
+export async function daysJustAsked(ctx: Ctx, id: string) {
+  const { days } = await askedOf(ctx.env, ctx.clinic.id, id)
+  const keyOf = (day: AskedDay) => ('key' in day ? day.key : dayKey(ctx.clinic.id, day.doctorId, day.date))
+  await Promise.all(days.map((day) => waitIfPossible(ctx, keyOf(day))))
+  return days.flatMap((day) => ('key' in day ? [] : day))
 }
 
 /** By the time of the erasure. */
@@ -136,26 +131,4 @@ export async function listErasures(
     .limit(limit + 1)
   const page = cutPage(rows, limit, ({ erasedAt, patientId }) => [erasedAt, patientId])
   return { ...page, rows: page.rows.map(toErased) }
-}
-
-/**
- * Erases again whom a restored backup has brought back. What has been erased already stays so; a visit ahead
- * is cancelled, because the patient was erased before the restore.
- */
-export async function replayErasures(ctx: Ctx, { erasures: told }: ReplayErasures): Promise<ErasedPatient[]> {
-  await ctx.once.claim()
-  const replayed: ErasedPatient[] = []
-  for (const { patient_id: id, erased_at } of told) {
-    const erasedAt = Date.parse(instantOf(erased_at))
-    await daysJustAsked(ctx, id)
-    const [[patient], [known]] = await ctx.db.batch([selectPatient(ctx, id), selectErasure(ctx, id)])
-    if (patient) await ctx.db.batch(eraseRecords(ctx, [patient], sql`${ctx.once.opId}`, erasedAt))
-    const [row] = patient ? await selectErasure(ctx, id) : [known]
-    replayed.push(
-      row
-        ? toErased((await eraseRemainder(ctx, row, Date.now() + WORK_MS_MAX)).row)
-        : { patient_id: id, erased_at, state: 'erased' },
-    )
-  }
-  return replayed
 }

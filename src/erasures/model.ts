@@ -50,6 +50,8 @@ export const erasures = sqliteTable(
     madeBy: textColumn('made_by').notNull(),
     /** The other records of the same person, which were erased in the same step: each has its own row. */
     alsoKnownAs: textColumn('also_known_as', { mode: 'json' }).$type<string[]>().notNull().default([]),
+    /** The number of the row that the patient had: lists go on from there (patients/finding.ts). */
+    place: integer('place'),
   },
   (t) => [
     primaryKey({ columns: [t.clinicId, t.patientId] }),
@@ -146,7 +148,21 @@ const REPLAYED_MAX = 100
 export const ReplayErasures = component('ReplayErasures', {
   erasures: list(v.object({ patient_id: text(100), erased_at: IsoInstant }), REPLAYED_MAX, 'erasure'),
 })
-export const ReplayedErasures = component('ReplayedErasures', { erasures: v.array(ErasedPatient) })
+
+/**
+ * `refused`: the patient has checked in today and was not erased; complete the visit, then replay again.
+ * `waits_for`: the code of the problem that is in the way. `appointments`: those in the way.
+ */
+export const ReplayedErasure = component('ReplayedErasure', {
+  patient_id: v.string(),
+  erased_at: v.string(),
+  state: v.picklist(['erasing', 'erased', 'refused']),
+  waits_for: v.optional(v.string()),
+  appointments: v.optional(v.array(v.string())),
+})
+export type ReplayedErasure = v.InferOutput<typeof ReplayedErasure>
+
+export const ReplayedErasures = component('ReplayedErasures', { erasures: v.array(ReplayedErasure) })
 
 export type ReplayErasures = v.InferOutput<typeof ReplayErasures>
 

@@ -47,7 +47,7 @@ const insertErasure = (ctx: Ctx, before: PatientRow, ids: string[], op: SQL<stri
       sql`SELECT ${ctx.clinic.id}, ${before.id}, ${erasedAt}, ${op}, 'erasing',
         ${JSON.stringify(fieldsOf(before))}, changes(), 0, 0,
         ${before.id === ids[0] ? null : JSON.stringify(AFTER_DAYS)}, ${calledBy(ctx, before)}, 0, 0,
-        ${before.opId}, ${JSON.stringify(ids.filter((id) => id !== before.id))}
+        ${before.opId}, ${JSON.stringify(ids.filter((id) => id !== before.id))}, patients.rowid
         FROM patients WHERE ${isPatient(ctx, before.id)}`,
     )
     .onConflictDoUpdate({
@@ -55,7 +55,7 @@ const insertErasure = (ctx: Ctx, before: PatientRow, ids: string[], op: SQL<stri
       set: {
         ...{ opId: op, state: 'erasing', doneUntil: said('done_until'), erasedAt },
         ...{ fields: said('fields'), calledBy: said('called_by'), stagedRows: said('staged_rows') },
-        alsoKnownAs: said('also_known_as'),
+        ...{ alsoKnownAs: said('also_known_as'), place: said('place') },
       },
     })
 
@@ -135,10 +135,11 @@ const overwriteStagedRows = (ctx: Ctx, { opId, id, phone, name, nameFolded }: Pa
       faults: sql.raw(blank('faults', '[', ']')),
     })
     .where(
-      sql`(job_id, row) IN (
+      // Of a union as such SQLite makes no use: it would read the staged rows of all clinics.
+      sql`(job_id, row) IN (SELECT found.job_id, found.row FROM (
         SELECT s.job_id, s.row ${ofClinic} AND ${isMade}
         UNION SELECT s.job_id, s.row ${ofClinic} AND ${isSame}
-        UNION SELECT s.job_id, s.row ${ofClinic} AND ${isBad})`,
+        UNION SELECT s.job_id, s.row ${ofClinic} AND ${isBad}) AS found)`,
     )
 }
 
@@ -170,22 +171,23 @@ export const selectRecords = (ctx: Ctx, id: string) =>
     .orderBy(desc(eq(patients.id, id)))
 
 /** None of a record that was merged into another one. */
-const idsWith = (ctx: Ctx, id: string): SQL => sql`(
+export const idsWith = (ctx: Ctx, id: string): SQL => sql`(
   SELECT ${id} WHERE NOT EXISTS (SELECT 1 FROM merged_patients
     WHERE clinic_id = ${ctx.clinic.id} AND old_id = ${id})
   UNION SELECT old_id FROM merged_patients WHERE clinic_id = ${ctx.clinic.id} AND survivor_id = ${id})`
 
 /**
- * No new request finds the person from now on, for a minute: finding.ts; nor is a record merged with one of
- * these. The mark is no column of the patient, whose row would grow, and so leave its bytes in the file.
+ * No new request finds these records from now on, for a minute: staying.ts. So none is changed after the
+ * erasure has read it. The mark is no column of the patient, whose row would grow, and so leave its bytes in
+ * the file.
  */
-export const markErasing = (ctx: Ctx, id: string) =>
+export const markErasing = (ctx: Ctx, ids: SQL) =>
   ctx.db
     .insert(erasures)
     .select(
       sql`SELECT clinic_id, id, ${ctx.now}, ${ctx.once.opId}, 'begun', '[]', 0, 0, 0, NULL, '[]', 0, 0,
-          op_id, '[]'
-        FROM patients WHERE clinic_id = ${ctx.clinic.id} AND id IN ${idsWith(ctx, id)}`,
+          op_id, '[]', rowid
+        FROM patients WHERE clinic_id = ${ctx.clinic.id} AND id IN ${ids}`,
     )
     .onConflictDoUpdate({
       target: [erasures.clinicId, erasures.patientId],

@@ -1,8 +1,9 @@
 import * as v from 'valibot'
 import { needs } from '../access/permissions'
 import { body, doc, query, refuses, reply, replyPage, resource } from '../http/endpoint'
-import { erasePatient, listErasures, replayErasures } from './actions'
+import { erasePatient, listErasures } from './actions'
 import { ErasedPatient, EraseQuery, Erasure, ListErasures, ReplayErasures, ReplayedErasures } from './model'
+import { replayErasures } from './replay'
 
 export const erasing = resource().delete(
   '/:id',

@@ -90,6 +90,8 @@ export async function reinstateDoctor(ctx: Ctx, id: string): Promise<Doctor> {
               isNotNull(doctors.retiredAt),
               sql`EXISTS (SELECT 1 FROM leaves WHERE id = ${leaveId} AND clinic_id = ${ctx.clinic.id}
                 AND status = 'cancelling')`,
+              // The doctor may have retired again since: that retirement has closed the days.
+              sql`NOT EXISTS (SELECT 1 FROM leaves WHERE ${isRetirement})`,
               isFirst,
             ),
           ),

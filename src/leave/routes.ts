@@ -1,9 +1,11 @@
 import * as v from 'valibot'
 import { needs } from '../access/permissions'
+import { WHERE_TO } from '../days/affected'
 import { Doctor } from '../doctors/model'
 import {
   body,
   doc,
+  documents,
   noBody,
   noQuery,
   path,
@@ -34,6 +36,7 @@ export const leave = resource()
   .post(
     '/:id/leave',
     doc('Declare the leave of a doctor; a job moves the patients of each day', 202, LeaveProgress),
+    documents({ description: WHERE_TO }),
     refuses('not_found', 'date_over', 'leave_overlaps', 'doctor_retired'),
     needs('appointments:write', 'doctors:write'),
     body(DeclareLeave),

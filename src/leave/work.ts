@@ -11,11 +11,12 @@ import { type DoctorTerms, opening } from '../doctors/terms'
 import { newId } from '../lib/crypto'
 import { type Db, databaseOf } from '../lib/db'
 import { logFailure } from '../lib/log'
-import { withTimeout } from '../lib/outage'
+import { onObject, withTimeout } from '../lib/outage'
 import { SECOND_MS } from '../lib/time'
 import { aliasesIn, selectAliases } from '../merges/person'
 import { Problem } from '../problem'
 import { dateAfter } from '../slots/model'
+import { selectNotOffered } from '../visit-kinds/actions'
 import { IS_TO_TELL, type LeaveRow, leaveDays, leaves, type Outcome } from './model'
 import { addUsedDays } from './used-days'
 
@@ -131,12 +132,13 @@ async function tell(place: Place, leave: LeaveRow, dateRow: DateRow): Promise<vo
   const { doctorId, date } = dateRow
   const { doctorId: toId, daysLater } = leave.moveTo ?? { doctorId: null, daysLater: 0 }
   const [toDoctorId, toDate] = [toId ?? doctorId, dateAfter(date, daysLater)]
-  const [[doctor], [toDoctor], [known = null], [toKnown = null], aliases] = await db.batch([
+  const [[doctor], [toDoctor], [known = null], [toKnown = null], aliases, services] = await db.batch([
     selectDoctor(place, doctorId, date),
     selectDoctor(place, toDoctorId, toDate),
     selectKnown(place, doctorId, date),
     selectKnown(place, toDoctorId, toDate),
     selectAliases(place, doctorId, date),
+    selectNotOffered(place, toDoctorId),
   ])
   if (!doctor || !toDoctor) throw new Error('A doctor of a leave is gone')
   const wanted = {
@@ -148,6 +150,7 @@ async function tell(place: Place, leave: LeaveRow, dateRow: DateRow): Promise<vo
     leave: { id: leave.id, since: leave.createdAt, until: Date.now() + DAY_MS_MAX },
     known: toKnown,
     aliases: aliasesIn(aliases),
+    notOffered: services.map(({ id }) => id),
   } as const
   const told = declareOn(
     env,
@@ -188,9 +191,34 @@ async function endOn(place: Place, leave: LeaveRow, dateRow: DateRow): Promise<v
     leaveId: leave.id,
   } as const
   const ending = { ...operationOf(leave, `${date}:end`), isKeyed: false, known }
+  if (reason) await handOver(place, dateRow, reason.id)
   const ended = onDay(env, dayKey(clinic.id, doctorId, date), (day) => day.perform(ending, command))
   replyOrThrow((await withTimeout(ended, DAY_MS_MAX)) as Answer<null>)
+  // The closing may have ended meanwhile: then it has to open the day that it closes only now.
+  if (reason && (await handOver(place, dateRow, reason.id)))
+    await onObject(env.LEAVE_JOB, reason.id, (job) => job.watch(clinic.id, true))
   await store(place, dateRow, { state: 'ended', why: null })
+}
+
+/**
+ * A closing or a retirement knows the days that were in use before it. It has to know this one too, so that
+ * its end opens the day. Answers whether it has ended already.
+ */
+async function handOver({ db, clinic }: Place, { doctorId, date }: DateRow, leaveId: string) {
+  const handed = await db
+    .insert(leaveDays)
+    .select(
+      sql`SELECT clinic_id, id, ${date}, ${doctorId},
+          CASE WHEN status IN ('running', 'completed') THEN 'told' ELSE 'ending' END, 0, NULL, 0, 0, 0, NULL
+        FROM leaves WHERE id = ${leaveId} AND clinic_id = ${clinic.id} AND kind <> 'leave'`,
+    )
+    .onConflictDoUpdate({
+      target: [leaveDays.clinicId, leaveDays.leaveId, leaveDays.doctorId, leaveDays.date],
+      set: { state: 'ending', tries: 0 },
+      setWhere: sql`excluded.state = 'ending'`,
+    })
+    .returning({ state: leaveDays.state })
+  return handed[0]?.state === 'ending'
 }
 
 const selectRetirement = ({ db, clinic }: Place, doctorId: string) =>

@@ -1,8 +1,8 @@
 import { and, eq, type SQL, sql } from 'drizzle-orm'
 import { audited } from '../audit/model'
 import type { Ctx } from '../context'
-import { ERASING_MS } from '../erasures/model'
-import { isPatient, selectPatient } from '../patients/actions'
+import { selectStaying } from '../erasures/staying'
+import { selectPatient } from '../patients/actions'
 import { patients } from '../patients/model'
 import { notFound, Problem } from '../problem'
 import {
@@ -171,19 +171,6 @@ function undoVerdict(ctx: Ctx, oldId: string): SQL {
 }
 
 const isThere = (ctx: Ctx, id: string): SQL => sql`EXISTS ${selectStaying(ctx, id)}`
-
-/** A patient who is being erased is found no more, as in doctors/finding.ts. */
-const selectStaying = (ctx: Ctx, id: string) =>
-  ctx.db
-    .select({ id: patients.id })
-    .from(patients)
-    .where(
-      and(
-        isPatient(ctx, id),
-        sql`NOT EXISTS (SELECT 1 FROM erasures e WHERE e.clinic_id = ${ctx.clinic.id} AND e.patient_id = ${id}
-          AND e.erased_at >= ${ctx.now - ERASING_MS})`,
-      ),
-    )
 
 /** The records that were merged into this one, and those merged into these: `survivor_id` names no middle. */
 const mergedBelow = (ctx: Ctx, id: string): SQL => sql`(

@@ -2,6 +2,7 @@ import { and, eq, type SQL, sql } from 'drizzle-orm'
 import { today } from '../access/actions'
 import { audited } from '../audit/model'
 import type { Ctx } from '../context'
+import { selectStaying, stays } from '../erasures/staying'
 import type { IfMatch } from '../http/etag'
 import { invalid } from '../http/failure'
 import { FOLDING, foldName } from '../lib/folding'
@@ -18,9 +19,9 @@ import { toVersioned, type Versioned } from './shown'
 
 /**
  * Changes a record as it was when the caller read it: `ifMatch` is the ETag of that answer. A record that was
- * merged into another one stays as it is. A patient cannot
- * take the phone of another one unless they share it, and two patients of one phone do not become one name.
- * A retry gets the record as it is by then.
+ * merged into another one stays as it is, and that of a patient who is being erased is not found. A patient
+ * cannot take the phone of another one unless they share it, and two patients of one phone do not become one
+ * name. A retry gets the record as it is by then.
  */
 export async function changePatient(
   ctx: Ctx,
@@ -35,39 +36,45 @@ export async function changePatient(
   const isRead = ifMatch(etagOf(before.version))
   const identifiers = wanted.identifiers ?? []
   const fault = birthFault({ age: wanted.age ?? null, birth_date: after.birthDate }, today(ctx))
-  const { opId, reply, results } = await ctx.once.transact((op) => {
-    const isFirst = sql`${op} = ${ctx.once.opId}`
-    return [
-      ctx.db
-        .update(patients)
-        .set({
-          ...after,
-          ...placeOf(ctx, before, after),
-          folding: FOLDING,
-          version: sql`${patients.version} + 1`,
-          changeOp: op,
-        })
-        .where(
-          and(
-            isPatient(ctx, id),
-            eq(patients.version, isRead && !fault ? before.version : NO_VERSION),
-            isFirst,
-            sql`NOT EXISTS ${selectMerge(ctx, id)}`,
-            sql`NOT ${isTaken(ctx, before, after, wanted.shared_phone)}`,
-            identifiers.length === 0
-              ? undefined
-              : sql`NOT ${isIdentifierTaken(ctx.clinic.id, identifiers, id)}`,
+  const staying = selectStaying(ctx, id)
+  const { opId, reply, results } = await ctx.once.transact(
+    (op) => {
+      const isFirst = sql`${op} = ${ctx.once.opId}`
+      return [
+        ctx.db
+          .update(patients)
+          .set({
+            ...after,
+            ...placeOf(ctx, before, after),
+            folding: FOLDING,
+            version: sql`${patients.version} + 1`,
+            changeOp: op,
+          })
+          .where(
+            and(
+              isPatient(ctx, id),
+              eq(patients.version, isRead && !fault ? before.version : NO_VERSION),
+              isFirst,
+              stays(ctx, id),
+              sql`NOT EXISTS ${selectMerge(ctx, id)}`,
+              sql`NOT ${isTaken(ctx, before, after, wanted.shared_phone)}`,
+              identifiers.length === 0
+                ? undefined
+                : sql`NOT ${isIdentifierTaken(ctx.clinic.id, identifiers, id)}`,
+            ),
           ),
-        ),
-      audited(ctx, 'patient.changed', id),
-      passOn(ctx, before.phone, isFirst),
-      selectPatient(ctx, id),
-      selectMerge(ctx, id),
-      ctx.once.keep(sql`SELECT 'changed' FROM patients WHERE ${isPatient(ctx, id)} AND change_op = ${op}`),
-    ]
-  })
-  const [[row], [merge]] = [results[3], results[4]]
-  if (!row) throw notFound('Patient')
+        audited(ctx, 'patient.changed', id),
+        passOn(ctx, before.phone, isFirst),
+        selectPatient(ctx, id),
+        selectMerge(ctx, id),
+        ctx.once.keep(sql`SELECT 'changed' FROM patients WHERE ${isPatient(ctx, id)} AND change_op = ${op}`),
+        staying,
+      ]
+    },
+    [staying],
+  )
+  const [[row], [merge], [isStaying]] = [results[3], results[4], results[6]]
+  if (!row || !isStaying) throw notFound('Patient')
   if (row.changeOp === opId || reply !== null) return toVersioned(row, ctx)
   if (merge) throw alreadyMerged(merge.survivorId)
   if (!isRead || row.version !== before.version) throw new Problem('record_changed', CHANGED)

@@ -153,11 +153,16 @@ export const CANDIDATE = {
 export const isMergedOf = (ctx: Ctx) =>
   and(eq(mergedPatients.clinicId, ctx.clinic.id), eq(mergedPatients.oldId, patients.id))
 
-/** FTS5 begins at a row only if its number is an integer, and numbers of JavaScript are none. */
+/**
+ * FTS5 begins at a row only if its number is an integer, and numbers of JavaScript are none. A patient who was
+ * erased between two pages had a row too: without it the next page would be empty.
+ */
 const startOf = (ctx: Ctx, { cursor: after }: ListPatients) =>
   after === undefined
     ? sql`0`
-    : sql`(SELECT s.rowid FROM patients s WHERE s.id = ${after[0]} AND s.clinic_id = ${ctx.clinic.id})`
+    : sql`coalesce(
+        (SELECT s.rowid FROM patients s WHERE s.id = ${after[0]} AND s.clinic_id = ${ctx.clinic.id}),
+        (SELECT e.place FROM erasures e WHERE e.clinic_id = ${ctx.clinic.id} AND e.patient_id = ${after[0]}))`
 
 /** The cross join reads the index first; the plus keeps SQLite from reading the clinic instead. */
 export const selectFound = (ctx: Ctx, meant: Meant, wanted: ListPatients) =>

@@ -3,6 +3,7 @@ import { logFailure } from '../lib/log'
 import { onObject, withTimeout } from '../lib/outage'
 import { SECOND_MS } from '../lib/time'
 import { keyReused, Problem } from '../problem'
+import type { Asked } from './asked-days'
 import type { Claimed } from './claims'
 import { CLAIM, type Entry, entryOf, type Kind, type Sender } from './kind'
 import type { Failed, Outcome } from './lot'
@@ -57,16 +58,16 @@ const SENTENCES: Record<Exclude<Failed, 'rejected'>, string> = {
 }
 
 /**
- * The days that were lately asked to book this patient. The lane knows it in memory: it may have forgotten,
- * and where it cannot be asked, none are named.
+ * The days that were lately asked to book this patient, and the moves of the clinic. The lane knows them in
+ * memory: it may have forgotten, and where it cannot be asked, none are named.
  */
-export async function askedDaysOf(env: RecorderEnv, clinicId: string, patientId: string) {
+export async function askedOf(env: RecorderEnv, clinicId: string, patientId: string): Promise<Asked> {
   const lane = env.RECORDER.get(env.RECORDER.idFromName(laneOf(env, clinicId)))
   try {
-    return await withTimeout(lane.askedDays(clinicId, patientId), ASKED_MS_MAX)
+    return await withTimeout(lane.asked(clinicId, patientId), ASKED_MS_MAX)
   } catch (error) {
     logFailure('asked_days_unknown', error)
-    return []
+    return { days: [], moves: [] }
   }
 }
 

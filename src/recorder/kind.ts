@@ -1,3 +1,4 @@
+import type { Leads } from './asked-days'
 import { claimIf, OPERATION } from './claims'
 
 /**
@@ -20,8 +21,8 @@ export interface Kind<Fields extends readonly unknown[] = readonly unknown[], Re
   readonly onlyReads?: boolean
   /** Whether the last field is a long JSON text. */
   readonly hasLong?: boolean
-  /** Whether its fields are a patient, a doctor and a date: the day may then book the patient. */
-  readonly asksDay?: boolean
+  /** What its fields tell of the day that the request leads to. */
+  leads?(fields: unknown[]): Partial<Record<keyof Leads, unknown>>
   /** What became of one entry: for each statement, the rows that it returned for this entry. */
   result(returned: readonly (readonly Row[])[]): Result
   /** Only a type. */
@@ -55,7 +56,7 @@ export function kindOf<Fields extends readonly unknown[], Result>(kind: {
    */
   long?: string
   onlyReads?: boolean
-  asksDay?: boolean
+  leads?(fields: unknown[]): Partial<Record<keyof Leads, unknown>>
   found?: string
   statements(tables: Tables): string[]
   result(returned: readonly (readonly Row[])[]): Result
@@ -73,7 +74,7 @@ export function kindOf<Fields extends readonly unknown[], Result>(kind: {
     onlyReads: kind.onlyReads ?? false,
     result: kind.result,
     hasLong: kind.long !== undefined,
-    asksDay: kind.asksDay ?? false,
+    ...(kind.leads && { leads: kind.leads }),
   }
 }
 
@@ -88,6 +89,20 @@ export const CLAIM = kindOf<[], null>({
   statements: () => [],
   result: () => null,
 })
+
+/** What an entry tells of the day that its request leads to. */
+export function leadsOf(kind: Kind, { row }: Entry): Leads | null {
+  if (!kind.leads) return null
+  const told = kind.leads((JSON.parse(row) as unknown[]).slice(HEAD.length))
+  const text = (field: keyof Leads): string | null => (told[field] as string | null | undefined) ?? null
+  return {
+    patientId: text('patientId'),
+    doctorId: text('doctorId'),
+    date: text('date'),
+    appointmentId: text('appointmentId'),
+    day: text('day'),
+  }
+}
 
 /** What the Recorder gets of a request. */
 export interface Entry {

@@ -1,7 +1,7 @@
 import { DurableObject } from 'cloudflare:workers'
 import { MINUTE_MS, SECOND_MS } from '../lib/time'
-import { askedDays } from './asked-days'
-import type { Entry, Kind } from './kind'
+import { type Asked, askedDays } from './asked-days'
+import { type Entry, type Kind, leadsOf } from './kind'
 import { type Outcome, sendLot } from './lot'
 import { waiting } from './waiting'
 
@@ -52,7 +52,8 @@ export const recorderOf = (...kinds: Kind[]) => {
     async record(entry: Entry): Promise<Outcome> {
       const kind = byName.get(entry.kind)
       if (!kind) return { failed: 'outage' }
-      if (kind.asksDay) this.#asked.note(entry.row, Date.now())
+      const leads = leadsOf(kind, entry)
+      if (leads) this.#asked.note(entry.clinicId, leads, Date.now())
       return new Promise((tell) => {
         const item = { clinicId: entry.clinicId, bytes: sizeOf(entry), entry, since: performance.now(), tell }
         if (!this.#waiting.add(item)) tell({ failed: 'busy' })
@@ -60,8 +61,8 @@ export const recorderOf = (...kinds: Kind[]) => {
       })
     }
 
-    /** The days that were lately asked to book this patient. */
-    askedDays(clinicId: string, patientId: string): { doctorId: string; date: string }[] {
+    /** The days of which D1’s copy may lag behind what this patient’s callers know. */
+    asked(clinicId: string, patientId: string): Asked {
       return this.#asked.of(clinicId, patientId, Date.now())
     }
 

@@ -73,23 +73,25 @@ const visitsOf = (ctx: Ctx, { from, to, doctor_id }: AskReport): SQL => sql`
   LIMIT ${VISITS_MAX + 1}`
 
 /**
- * A walk-in is booked and checked in by one command, so at one instant; nobody else can be. A patient who
- * waits again after a call still waits. By doctor, because the check-ins of a clinic have no index by date.
+ * A walk-in is booked and checked in by one command, so at one instant; nobody else can be. It stays one
+ * where its check-in was undone, which is no arrival otherwise. A patient who waits again after a call still
+ * waits. By doctor, because the check-ins of a clinic have no index by date.
  */
 const arrivalsOf = (ctx: Ctx, { from, to, doctor_id }: AskReport): SQL => sql`
-  SELECT c.doctor_id, c.date, c.checked_in_at = a.created_at AS is_walk_in,
-    CASE WHEN c.status <> 'waiting' THEN c.called_at - c.checked_in_at END AS wait
+  SELECT c.doctor_id, c.date, CASE WHEN c.checked_in_at = a.created_at THEN a.id END AS walk_in,
+    CASE WHEN c.status NOT IN ('waiting', 'undone') THEN c.called_at - c.checked_in_at END AS wait
   FROM ${doctors} AS d
     CROSS JOIN ${checkIns} AS c ON c.clinic_id = d.clinic_id AND c.doctor_id = d.id
     CROSS JOIN ${appointments} AS a ON a.id = c.appointment_id AND +a.clinic_id = d.clinic_id
       AND +a.doctor_id = c.doctor_id AND +a.date = c.date
-  WHERE d.clinic_id = ${ctx.clinic.id} AND c.status <> 'undone' AND c.date >= ${from} AND c.date <= ${to}
+  WHERE d.clinic_id = ${ctx.clinic.id} AND c.date >= ${from} AND c.date <= ${to}
+    AND (c.status <> 'undone' OR c.checked_in_at = a.created_at)
     ${doctor_id === undefined ? sql`` : sql`AND d.id = ${doctor_id}`}
-  LIMIT ${VISITS_MAX + 1}`
+  LIMIT ${2 * VISITS_MAX + 1}`
 
 /** `place`: the rank of each wait, the shortest first; `count`: how many there are. Who waits has no wait. */
 const arrivalFigures = (place: string, count: string): SQL => sql`
-  sum(is_walk_in) AS walkIns, count(wait) AS waitCount, ${nearestRank(place, count, 50)} AS p50,
+  count(DISTINCT walk_in) AS walkIns, count(wait) AS waitCount, ${nearestRank(place, count, 50)} AS p50,
   ${nearestRank(place, count, 90)} AS p90`
 
 /** The smallest wait that at least so many of a hundred waits do not exceed. */

@@ -4,7 +4,7 @@ import type { Ctx } from '../context'
 import { see } from '../doctor-day/client'
 import { freeOf } from '../doctor-day/rules/free-slots'
 import type { Slots } from '../doctor-day/state/slot-times'
-import { scheduleOf, timesOf } from '../doctor-day/state/slot-times'
+import { scheduleOf } from '../doctor-day/state/slot-times'
 import { dayKey } from '../doctor-day/storage/address'
 import { hasSpecialty, requireDoctor, selectDoctors as selectAll } from '../doctors/actions'
 import { days, doctors } from '../doctors/model'
@@ -13,6 +13,8 @@ import { type DoctorTerms, isClosed, offOn, opening } from '../doctors/terms'
 import { invalid } from '../http/failure'
 import { cutPage, type Page } from '../lib/page'
 import { requireService } from '../visit-kinds/actions'
+import type { ServiceRow } from '../visit-kinds/model'
+import { firstByTime, type OfDoctor, sortKeyOf } from './by-time'
 import {
   type AskSlots,
   type AskSlotsOfAll,
@@ -33,6 +35,9 @@ const DOCTORS_MAX = 1_000
 /** So many dates are read at once: a search mostly ends within the first ones. */
 const DATES_AT_ONCE = 7
 
+/** Of more doctors one date mostly fills the page, so the search begins with one. */
+const DOCTORS_FEW = 100
+
 /** What is asked for: the dates, and how many neighbouring slots a visit takes. */
 interface Search {
   from: string
@@ -44,18 +49,22 @@ interface Search {
 
 export async function slotsOfDoctor(ctx: Ctx, doctorId: string, asked: AskSlots): Promise<Page<FreeSlot>> {
   const [doctor, service] = await Promise.all([requireDoctor(ctx, doctorId), serviceOf(ctx, asked)])
-  const isOffered = !service?.doctors || service.doctors.includes(doctor.id)
-  return searchSlots(ctx, isOffered ? [doctor] : [], searchOf(ctx, asked, service?.slots))
+  const offering = [doctor].filter(({ id }) => offers(service, id))
+  return searchSlots(ctx, offering, searchOf(ctx, asked, service?.slots))
 }
 
 /** By date, then by time, then by doctor. */
 export async function slotsOfAll(ctx: Ctx, asked: AskSlotsOfAll): Promise<Page<FreeSlot>> {
   const search = searchOf(ctx, asked, undefined)
   const [rows, service] = await Promise.all([selectDoctors(ctx, asked.specialty), serviceOf(ctx, asked)])
-  const offering = service?.doctors ? rows.filter(({ id }) => service.doctors?.includes(id)) : rows
+  const offering = rows.filter(({ id }) => offers(service, id))
   if (offering.length > DOCTORS_MAX) throw tooMany()
   return searchSlots(ctx, offering, { ...search, span: service?.slots ?? 1 })
 }
+
+/** As a booking decides it: nobody offers a service that is retired. */
+const offers = (service: ServiceRow | null, doctorId: string): boolean =>
+  service === null || (service.retiredAt === null && (service.doctors?.includes(doctorId) ?? true))
 
 const tooMany = () =>
   invalid([
@@ -86,49 +95,29 @@ const selectDoctors = (ctx: Ctx, specialty: string | undefined) =>
     .orderBy(asc(doctors.id))
     .limit(DOCTORS_MAX + 1)
 
-async function searchSlots(ctx: Ctx, searched: DoctorTerms[], search: Search): Promise<Page<FreeSlot>> {
-  const { to, limit, cursor } = search
+async function searchSlots(ctx: Ctx, doctors: DoctorTerms[], search: Search): Promise<Page<FreeSlot>> {
+  const { to, limit, span, cursor } = search
+  const searched = doctors.toSorted((one, other) => (one.id < other.id ? -1 : 1))
+  const ids = searched.map(({ id }) => id)
   const found: FreeSlot[] = []
-  const slotsOf = freeSlotsOf(ctx, search.span)
+  const freeOn = freeSlotsOf(ctx, span)
   let from = cursor && cursor[0] > search.from ? cursor[0] : search.from
+  let atOnce = searched.length > DOCTORS_FEW ? 1 : DATES_AT_ONCE
   while (from <= to && found.length <= limit && searched.length > 0) {
-    const until = dateAfter(from, DATES_AT_ONCE - 1)
+    const until = dateAfter(from, atOnce - 1)
     const last = until < to ? until : to
-    const ids = searched.map(({ id }) => id)
     const [used, onDate] = await Promise.all([usedDays(ctx, ids, from, last), onDates(ctx, ids, from, last)])
     for (let date = from; date <= last && found.length <= limit; date = dateAfter(date, 1)) {
-      const here = searched.flatMap((doctor) =>
-        slotsOf({ ...doctor, onDate: onDate(doctor.id, date) }, date, used.get(`${doctor.id}/${date}`)),
+      const free = searched.map((doctor) =>
+        freeOn({ ...doctor, onDate: onDate(doctor.id, date) }, date, used.get(`${doctor.id}/${date}`)),
       )
-      found.push(...here.sort(byTime).filter((slot) => !cursor || isAfter(slot, cursor)))
+      found.push(...firstByTime(free, { date, span, cursor, max: limit + 1 - found.length }))
     }
     from = dateAfter(last, 1)
+    atOnce = Math.min(DATES_AT_ONCE, 2 * atOnce)
   }
   return cutPage(found, limit, sortKeyOf)
 }
-
-/** Slots without times come after the others of their date, by number. */
-const timeOf = ({ starts_at }: FreeSlot): string => (starts_at ? new Date(starts_at).toISOString() : '~')
-
-const sortKeyOf = (slot: FreeSlot): [string, string, string, number] => [
-  slot.date,
-  timeOf(slot),
-  slot.doctor_id,
-  slot.slot,
-]
-
-const compare = (one: (string | number)[], other: (string | number)[]): number => {
-  for (const [place, value] of one.entries()) {
-    const against = other[place] ?? ''
-    if (value !== against) return value < against ? -1 : 1
-  }
-  return 0
-}
-
-const byTime = (one: FreeSlot, other: FreeSlot): number => compare(sortKeyOf(one), sortKeyOf(other))
-
-const isAfter = (slot: FreeSlot, cursor: NonNullable<AskSlots['cursor']>): boolean =>
-  compare(sortKeyOf(slot), cursor) > 0
 
 /** What D1’s copy knows of a used day. */
 interface UsedDay extends Slots {
@@ -151,41 +140,56 @@ async function usedDays(ctx: Ctx, doctorIds: string[], from: string, to: string)
         lte(days.date, to),
       ),
     )
-  const used = await Promise.all(rows.map(async ({ day }) => [nameOf(day), await usedDay(ctx, day)] as const))
+  const timetable = onceForEach(
+    (date: string, { timeZone, hours }: NonNullable<DayRow['terms']>) =>
+      scheduleOf(date, timeZone, hours ?? null).timetable,
+  )
+  const used = await Promise.all(
+    rows.map(async ({ day }) => [nameOf(day), copied(day, timetable) ?? (await asked(ctx, day))] as const),
+  )
   return new Map(used)
 }
 
 const nameOf = ({ doctorId, date }: DayRow): string => `${doctorId}/${date}`
 
-async function usedDay(ctx: Ctx, day: DayRow): Promise<UsedDay> {
-  const { doctorId, date, isPresent, capacity, takenSlots, terms, setAt } = day
-  if (takenSlots && terms) {
-    const { timetable } = scheduleOf(date, terms.timeZone, terms.hours ?? null)
-    return { isPresent, setAt, capacity, timetable, taken: takenSlots }
-  }
+type TimetableOf = (date: string, terms: NonNullable<DayRow['terms']>) => Slots['timetable']
+
+function copied(day: DayRow, timetableOf: TimetableOf): UsedDay | null {
+  const { date, isPresent, capacity, takenSlots, terms, setAt } = day
+  if (!takenSlots || !terms) return null
+  return { isPresent, setAt, capacity, timetable: timetableOf(date, terms), taken: takenSlots }
+}
+
+async function asked(ctx: Ctx, { doctorId, date, isPresent, setAt }: DayRow): Promise<UsedDay> {
   const { seen } = await see(ctx, dayKey(ctx.clinic.id, doctorId, date), { view: 'slots' })
   return { setAt, ...(seen ?? { isPresent, capacity: 0, timetable: null, taken: [] }) }
 }
 
 /** Many doctors of a clinic have the same hours, and the clocks of a date are slow to read. */
-function freeSlotsOf(ctx: Ctx, span: number) {
-  const known = new Map<string, Slots>()
-  const unused = (doctor: DoctorTerms, date: string): Slots => {
-    const { timeZone, capacity, hours } = opening(ctx, doctor, date)
-    const name = JSON.stringify([date, capacity, hours])
-    const slots = known.get(name) ?? {
-      capacity,
-      timetable: scheduleOf(date, timeZone, hours ?? null).timetable,
-    }
-    known.set(name, slots)
-    return slots
-  }
-  return (doctor: DoctorTerms, date: string, used: UsedDay | undefined): FreeSlot[] => {
-    if (used?.isPresent === false || isClosed(offOn(doctor, date), used ?? null)) return []
-    const slots = used ?? unused(doctor, date)
-    return freeOf(slots, new Set(used?.taken), { at: ctx.now, span }).map((slot) => {
-      const { startsAt, endsAt } = timesOf(slots.timetable, slot, span)
-      return { doctor_id: doctor.id, date, slot, starts_at: startsAt, ends_at: endsAt }
-    })
+function onceForEach<Args extends unknown[], Result>(work: (...args: Args) => Result) {
+  const known = new Map<string, Result>()
+  return (...args: Args): Result => {
+    const name = JSON.stringify(args)
+    const result = known.get(name) ?? work(...args)
+    known.set(name, result)
+    return result
   }
 }
+
+function freeSlotsOf(ctx: Ctx, span: number) {
+  const freeIn = (slots: Slots, taken: number[]) => freeOf(slots, new Set(taken), { at: ctx.now, span })
+  const unused = onceForEach((terms: Omit<DoctorTerms, 'id' | 'retiredAt'>, date: string) => {
+    const { timeZone, capacity, hours } = opening(ctx, { id: '', retiredAt: null, ...terms }, date)
+    const slots = { capacity, timetable: scheduleOf(date, timeZone, hours ?? null).timetable }
+    return { slots, free: freeIn(slots, []) }
+  })
+  return (doctor: DoctorTerms, date: string, used: UsedDay | undefined): OfDoctor => {
+    const { id: doctorId, capacity, capacityByHours, workingHours, onDate } = doctor
+    if (used?.isPresent === false || isClosed(offOn(doctor, date), used ?? null))
+      return { doctorId, slots: NO_SLOTS, free: [] }
+    if (used) return { doctorId, slots: used, free: freeIn(used, used.taken) }
+    return { doctorId, ...unused({ capacity, capacityByHours, workingHours, onDate }, date) }
+  }
+}
+
+const NO_SLOTS: Slots = { capacity: 0, timetable: null }

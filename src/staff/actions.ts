@@ -1,8 +1,8 @@
 import { and, asc, eq, gt, inArray, isNull, sql } from 'drizzle-orm'
 import { forgetKeysOf } from '../access/known-keys'
 import { apiKeys } from '../access/model'
-import { mayGrant, requireScopes } from '../access/permissions'
-import { ROLE_NAMES, ROLES } from '../access/roles'
+import { isNotLastManager, mayGrant, requireScopes } from '../access/permissions'
+import { MANAGING, ROLE_NAMES, ROLES, scopesOfRole } from '../access/roles'
 import { audited } from '../audit/model'
 import type { Ctx } from '../context'
 import { newId } from '../lib/crypto'
@@ -38,14 +38,19 @@ export async function listStaff(ctx: Ctx, wanted: ListStaff): Promise<Page<Staff
 export const getStaff = async (ctx: Ctx, id: string): Promise<StaffRow> =>
   required(await selectStaff(ctx, id))
 
-/** The person leaves: the same batch revokes each of their keys. Again, it changes nothing. */
+/**
+ * The person leaves: the same batch revokes each of their keys. Again, it changes nothing. The last manager
+ * of a clinic stays.
+ */
 export async function removeStaff(ctx: Ctx, id: string): Promise<Staff> {
   const [, , , rows] = await ctx.db
     .batch([
       ctx.db
         .update(staff)
         .set({ leftAt: ctx.now, version: sql`${staff.version} + 1` })
-        .where(and(isStaff(ctx, id), isNull(staff.leftAt), hasRoleToGive(ctx))),
+        .where(
+          and(isStaff(ctx, id), isNull(staff.leftAt), hasRoleToGive(ctx), isNotLastManager(ctx, MANAGING)),
+        ),
       audited(ctx, 'staff.left', id),
       ctx.db
         .update(apiKeys)
@@ -62,7 +67,7 @@ export async function removeStaff(ctx: Ctx, id: string): Promise<Staff> {
     // Also after a failure, because D1 may have committed the change.
     .finally(() => forgetKeysOf(id))
   const person = required(rows)
-  if (person.leftAt === null) throw roleBeyond()
+  if (person.leftAt === null) throw keepsRole(ctx, person)
   return toStaff(person)
 }
 
@@ -87,5 +92,12 @@ export const hasRoleToGive = (ctx: Ctx) =>
 
 export const roleBeyond = () =>
   new Problem('scope_missing', 'This request needs an API key with all scopes of the role of the person')
+
+/** Why the caller cannot take the role of a person away. */
+export const keepsRole = (ctx: Ctx, { role }: StaffRow): Problem =>
+  mayGrant(ctx, scopesOfRole(role)) ? new Problem('last_manager', LAST_MANAGER) : roleBeyond()
+
+const LAST_MANAGER =
+  'This person is the last manager of the clinic who can sign in; add another one first, and let them sign in'
 
 export const hasLeft = () => new Problem('staff_left', 'This person has left; add them to the staff again')

@@ -1,14 +1,14 @@
 import { and, eq, isNull, sql } from 'drizzle-orm'
 import { forgetKeysOf } from '../access/known-keys'
 import { apiKeys } from '../access/model'
-import { requireScopes } from '../access/permissions'
-import { ROLES, scopesByRole } from '../access/roles'
+import { isNotLastManager, requireScopes } from '../access/permissions'
+import { MANAGING, ROLES, scopesByRole } from '../access/roles'
 import { audited } from '../audit/model'
 import type { Ctx } from '../context'
 import type { IfMatch } from '../http/etag'
 import { etagOf } from '../patients/model'
 import { Problem } from '../problem'
-import { getStaff, hasLeft, hasRoleToGive, isStaff, required, roleBeyond, selectStaff } from './actions'
+import { getStaff, hasLeft, hasRoleToGive, isStaff, keepsRole, required, selectStaff } from './actions'
 import { type ChangeStaff, type StaffRow, staff } from './model'
 
 /**
@@ -43,6 +43,7 @@ export async function changeStaff(
             eq(staff.version, isRead ? before.version : NO_VERSION),
             isNull(staff.leftAt),
             hasRoleToGive(ctx),
+            role === undefined || MANAGING.includes(role) ? undefined : isNotLastManager(ctx, MANAGING),
             sql`${op} = ${ctx.once.opId}`,
           ),
         ),
@@ -58,7 +59,7 @@ export async function changeStaff(
   if (person.leftAt !== null) throw hasLeft()
   if (!isRead || person.version !== before.version)
     throw new Problem('record_changed', 'The record has changed since it was read; read it again')
-  throw roleBeyond()
+  throw keepsRole(ctx, person)
 }
 
 /** Counts begin at 1. */

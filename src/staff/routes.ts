@@ -71,7 +71,10 @@ export const people = resource()
   .patch(
     '/:id',
     doc('Change the name or the role of a person; a role counts for all their keys', 200, Staff),
-    refuses('not_found', 'if_match_required', 'record_changed', 'staff_left', 'idempotency_key_reused'),
+    refuses(
+      ...(['not_found', 'if_match_required', 'record_changed', 'staff_left', 'last_manager'] as const),
+      'idempotency_key_reused',
+    ),
     needs('clinic:admin'),
     ifMatch.documented,
     body(ChangeStaff),
@@ -85,7 +88,7 @@ export const people = resource()
   .delete(
     '/:id',
     doc('A person leaves: all their keys are revoked, and the record stays', 200, Staff),
-    refuses('not_found'),
+    refuses('not_found', 'last_manager'),
     needs('clinic:admin'),
     noQuery(),
     async (c) => reply(c, Staff, await removeStaff(c.var.ctx, c.req.param('id'))),

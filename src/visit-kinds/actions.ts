@@ -41,6 +41,19 @@ export async function listServices(ctx: Ctx, wanted: ListServices): Promise<Page
   return cutPage(rows.map(toService), wanted.limit, (service) => [service.id])
 }
 
+/** The services that this doctor does not offer. A clinic has a few dozen, of which most are everybody's. */
+export const selectNotOffered = (ctx: Pick<Ctx, 'db' | 'clinic'>, doctorId: string) =>
+  ctx.db
+    .select({ id: services.id })
+    .from(services)
+    .where(
+      and(
+        eq(services.clinicId, ctx.clinic.id),
+        sql`${services.doctors} IS NOT NULL
+          AND NOT EXISTS (SELECT 1 FROM json_each(${services.doctors}) WHERE value = ${doctorId})`,
+      ),
+    )
+
 export const requireService = async (ctx: Ctx, id: string): Promise<ServiceRow> =>
   required(await selectService(ctx, id))
 

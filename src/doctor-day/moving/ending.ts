@@ -1,5 +1,6 @@
 import { logFailure } from '../../lib/log'
 import type { Answer, Command, CommandOf, MoveReply, Operation, ReplyTo } from '../commands'
+import { toldOfSlots } from '../refused'
 import { isTransient } from '../rules/facts'
 import type { Appointment, DayIdentity, Reservation } from '../state/day'
 import { aliasesOf } from '../state/person'
@@ -32,8 +33,7 @@ export function reserveOf(
 
 export function outcomeOf(answer: Answer<Reservation>): Outcome {
   if (answer.ok) return { ok: true, appointment: answer.reply.appointment }
-  const { refused, alternatives } = answer
-  return { ok: false, refused, ...(alternatives && { alternatives }) }
+  return { ok: false, refused: answer.refused, ...toldOfSlots(answer) }
 }
 
 /** Null: the `reserve` may still arrive at the other day, so the move is aborted and released there. */
@@ -63,6 +63,5 @@ export function toAnswer(answer: Answer<MoveReply>): Answer<Appointment> {
     return { ok: true, reply: reply.appointment, ...(isHere && { day }) }
   }
   if (reply.state !== 'refused') return { ok: false, refused: 'moving' }
-  const { refused, alternatives } = reply
-  return { ok: false, refused, ...(alternatives && { alternatives }) }
+  return { ok: false, refused: reply.refused, ...toldOfSlots(reply) }
 }

@@ -13,11 +13,15 @@ export interface Step {
 /** By patient: the other ids of those whose records were merged. */
 export type KnownAliases = Readonly<Record<string, readonly string[]>>
 
-/** `known`: what D1 knows of the day in `moveTo`. */
-export type AbsenceWanted = CommandOf<'declare_absence'> & { known: Known | null; aliases?: KnownAliases }
+/** `known`: what D1 knows of the day in `moveTo`. `notOffered`: the services that the doctor there lacks. */
+export type AbsenceWanted = CommandOf<'declare_absence'> & {
+  known: Known | null
+  aliases?: KnownAliases
+  notOffered?: string[]
+}
 
 /** What became of an affected appointment: a refusal says why it is still where it was. */
-export type Relocated = 'moved' | 'waitlisted' | 'checked_in' | Refusal
+export type Relocated = 'moved' | 'waitlisted' | 'checked_in' | 'service_not_offered' | Refusal
 
 /** The absence as it now stands, and what became of the appointments that could be moved. */
 export interface Relief {

@@ -18,7 +18,8 @@ export function sightOf<Q extends Query>(
   at: number | null,
 ): Sight<Q> | Refused {
   const { version, identity } = now
-  const then = at === null ? now : foldUntil(readEvents(sql), at)
+  // An unused day has no log to read, and always was as it is now.
+  const then = at === null || identity === null ? now : foldUntil(readEvents(sql), at)
   const day = identity?.clinicId === clinicId ? then : emptyDay()
   const seen = view(day, query)
   if (query.view !== 'appointment' || !query.withTexts) return { seen, version }

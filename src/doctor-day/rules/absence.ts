@@ -75,6 +75,6 @@ export function endAbsence(
     return { ok: true, events: [next], reply: null }
   }
   const present: Event = { type: 'availability_set', id, isPresent: true, notes: null, leaveId }
-  const free = off ? [] : untakenSlots(day, day)
+  const free = untakenSlots(day, day)
   return { ok: true, events: [present, ...offers(day, free, moment, { isPresent: true })], reply: null }
 }

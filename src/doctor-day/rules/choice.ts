@@ -1,5 +1,5 @@
 import { instantAt, localDate } from '../../lib/time'
-import type { Choice } from '../commands'
+import type { Choice, Near } from '../commands'
 import type { Refused } from '../refused'
 import type { Day, Opening } from '../state/day'
 import {
@@ -12,7 +12,7 @@ import {
 } from '../state/slot-times'
 import { slotsOfPlace } from '../state/slots'
 import { zoneOf } from './facts'
-import { type Begun, firstToGive, freeSlot, placeAmong, slotsOf, untakenSlots } from './free-slots'
+import { type Begun, firstToGive, fits, freeSlot, slotsOf, untakenSlots } from './free-slots'
 
 /** Which slot a caller gets: the one that was chosen, or else the lowest free one. */
 
@@ -38,7 +38,14 @@ export function slotFor(
   wanted: Wanted,
 ): number | Refused {
   if (choice) return chosenSlot(day, opening, choice, wanted)
-  return freeSlot(day, slotsOf(day, opening), wanted) ?? { ok: false, refused: 'day_full' }
+  const slots = slotsOf(day, opening)
+  return freeSlot(day, slots, wanted) ?? dayFull(day, slots, wanted)
+}
+
+/** There is no room for the visit. Where that is so for its length alone, the refusal says it. */
+export function dayFull(day: Day, slots: Slots, { span = 1, ...wanted }: Wanted): Refused {
+  const isForLength = span > 1 && freeSlot(day, slots, wanted) !== null
+  return { ok: false, refused: 'day_full', ...(isForLength && { span }) }
 }
 
 /** The chosen slot, unless it is taken, has begun or is none: then the nearest free ones are named. */
@@ -52,12 +59,8 @@ export function chosenSlot(day: Day, opening: Opening, choice: Choice, wanted: W
   const refused = slot === null ? 'no_such_slot' : refusalOf(slot, { slots, first, free, span })
   if (slot !== null && refused === null) return slot
   const place = { date: opening.date, timeZone: zoneOf(day, opening), isTimed: timetable !== null }
-  const begins = beginOfChoice(choice, place)
-  const away = (other: number) =>
-    'slot' in choice ? Math.abs(other - choice.slot) : Math.abs(beginOf(timetable, other) - begins)
-  const alternatives = [...free]
-    .filter((other) => other >= first && other !== instead && placeAmong(free, span, other) !== null)
-    .sort((one, other) => away(one) - away(other) || one - other)
+  const alternatives = nearestFirst({ slots, first, free, span }, distanceTo(day, opening, choice))
+    .filter((other) => other !== instead)
     .slice(0, ALTERNATIVES_MAX)
     .map((other): Alternative => ({ slot: other, ...timesOf(timetable, other, span) }))
   const because = refused === 'no_such_slot' ? reasonOf(choice, place) : undefined
@@ -73,6 +76,31 @@ function reasonOf(choice: Choice, { date, timeZone, isTimed }: Opened): Refused[
 interface Opened extends Pick<Opening, 'date' | 'timeZone'> {
   isTimed: boolean
 }
+
+/** The free place that is nearest to where a visit was on another day; null where there is none. */
+export function nearestSlot(day: Day, opening: Opening, near: Near, { at, span }: Wanted): number | null {
+  const slots = slotsOf(day, opening)
+  const hasTimes = slots.timetable !== null && near.time !== undefined
+  const away = distanceTo(day, opening, hasTimes ? { time: near.time ?? '' } : { slot: near.slot })
+  const free = new Set(untakenSlots(day, slots))
+  const first = firstToGive(slots.timetable, at, 'none')
+  const [nearest] = nearestFirst({ slots, first, free, span }, away)
+  return nearest === undefined || (near.isExact && away(nearest) > 0) ? null : nearest
+}
+
+/** How far a slot is from the chosen one: in time, or in slots where one is chosen by its number. */
+function distanceTo(day: Day, opening: Opening, choice: Choice): (slot: number) => number {
+  const { timetable } = slotsOf(day, opening)
+  const begins = beginOfChoice(choice, { ...opening, timeZone: zoneOf(day, opening) })
+  return (slot) =>
+    'slot' in choice ? Math.abs(slot - choice.slot) : Math.abs(beginOf(timetable, slot) - begins)
+}
+
+/** The slots at which the visit can begin; of two that are as near, the earlier one first. */
+const nearestFirst = ({ first, free, span }: Possible, away: (slot: number) => number): number[] =>
+  [...free]
+    .filter((slot) => slot >= first && fits(free, slot, span))
+    .sort((one, other) => away(one) - away(other) || one - other)
 
 /** Null where none begins at the chosen time. */
 export function slotOfChoice(day: Day, opening: Opening, choice: Choice): number | null {
@@ -91,7 +119,7 @@ interface Possible {
 
 function refusalOf(slot: number, { slots, first, free, span }: Possible): Refused['refused'] | null {
   const all = new Set(slotNumbers(slots))
-  if (placeAmong(all, span, slot) === null) return 'no_such_slot'
+  if (!fits(all, slot, span)) return 'no_such_slot'
   if (slot < first) return 'slot_begun'
   return slotsOfPlace({ slot, span }).every((each) => free.has(each)) ? null : 'slot_taken'
 }

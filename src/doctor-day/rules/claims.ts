@@ -33,18 +33,18 @@ export function joinWish(
 /** A claim that is under way stays the only one of its place. */
 export function beginClaim(
   day: Day,
-  { waitId, claimId, opId, alsoKnownAs }: Commands['begin_claim'],
+  { waitId, claimId, opId, ...accepted }: Commands['begin_claim'],
   { at, actor }: Moment,
 ): Decision<Replies['begin_claim']> {
   const waiting = day.waitlist.get(waitId)
   if (!waiting?.of) return overOrNotFound(day, waitId)
   const { of, claim } = waiting
   if (claim) return { ok: true, events: [], reply: { state: 'claiming', claim, of }, isUnderWay: true }
-  const refusal = offerRefusal(day, waiting, aliasesOf({ alsoKnownAs }), at)
+  const refusal = offerRefusal(day, waiting, accepted, at)
   if (refusal) return refusal
   return {
     ok: true,
-    events: [{ type: 'claim_began', waitId, claimId, opId, ...aliasesOf({ alsoKnownAs }) }],
+    events: [{ type: 'claim_began', waitId, claimId, opId, ...aliasesOf(accepted) }],
     reply: { state: 'claiming', claim: { id: claimId, opId, actor }, of },
     isUnderWay: true,
   }

@@ -4,9 +4,9 @@ import type { Refusal, Refused } from '../refused'
 import type { Day, Opening, Visit, Waiting } from '../state/day'
 import type { Event } from '../state/event'
 import { idsOf, type Person } from '../state/person'
-import { type Slots, slotsThatFit, type WorkingHours } from '../state/slot-times'
+import { type Slots, slotsThatFit, type WorkingHours, wishedSlot } from '../state/slot-times'
 import { slotsOfPlace } from '../state/slots'
-import { hasBegun, placeAmong, standsUntil, type Timetable, untakenSlots } from './free-slots'
+import { hasBegun, placesAmong, standsUntil, type Timetable, untakenSlots } from './free-slots'
 import { absence, dateRefusal, isAbsent, isOver } from './off'
 
 /** What several rules need to know about a day, and the answers and events that they share. */
@@ -84,14 +84,14 @@ export function offers(day: Day, freed: number[], moment: Moment, changed: Chang
   const withoutOffer = [...day.waitlist.values()].filter(({ id, offer }) => !offer && !ended.has(id))
   if (!isPresent || freed.length === 0 || withoutOffer.length === 0 || isOver(day, at)) return []
   const untaken = [...untakenSlots(day, slots), ...freed].filter((slot) => !hasBegun(timetable, slot, at))
-  const free = new Set(untaken.filter((slot) => !taken.includes(slot)))
+  const places = placesAmong(untaken.filter((slot) => !taken.includes(slot)))
   const events: Event[] = []
   for (const waiting of withoutOffer) {
-    if (free.size === 0) break
-    const { id: waitId, span, wish } = waiting
-    const slot = placeAmong(free, span, wish)
+    if (places.isEmpty()) break
+    const { id: waitId, span } = waiting
+    const wish = wishedSlot(timetable, waiting)
+    const slot = wish === null ? null : places.take(span, wish)
     if (slot === null) continue
-    for (const offered of slotsOfPlace({ slot, span })) free.delete(offered)
     const deadline = standsUntil(timetable, slot, offerEnd(waiting, moment))
     events.push({ type: 'offered', waitId, slot, deadline })
   }
@@ -160,14 +160,15 @@ export function termsAfter(day: Day, { opening, hours, capacity }: Commands['set
   return { hours, capacity: capacity ?? slotsThatFit(opening.date, zoneOf(day, opening), hours) }
 }
 
-export const termEvents = (before: Terms, after: Terms): Event[] => [
-  ...(changesSlotTimes(before, after) || changesEndOrBreaks(before, after)
-    ? [{ type: 'hours_set', hours: after.hours } as const]
-    : []),
-  ...(before.capacity === after.capacity
-    ? []
-    : [{ type: 'capacity_set', capacity: after.capacity } as const]),
-]
+/** Where breaks may end, more slots come first: else a taken slot would be no slot between the two. */
+export function termEvents(before: Terms, after: Terms): Event[] {
+  const isNewHours = changesSlotTimes(before, after) || changesEndOrBreaks(before, after)
+  const hours: Event[] = isNewHours ? [{ type: 'hours_set', hours: after.hours }] : []
+  if (before.capacity === after.capacity) return hours
+  const capacity: Event = { type: 'capacity_set', capacity: after.capacity }
+  const comesFirst = before.hours?.breaks !== undefined && after.capacity > before.capacity
+  return comesFirst ? [capacity, ...hours] : [...hours, capacity]
+}
 
 const changesEndOrBreaks = ({ hours: before }: Terms, { hours: after }: Terms): boolean =>
   before?.to !== after?.to || JSON.stringify(before?.breaks) !== JSON.stringify(after?.breaks)

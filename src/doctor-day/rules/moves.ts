@@ -1,12 +1,12 @@
 import type { Choice, Commands, Decision, Moment, MoveReply } from '../commands'
-import type { Refused } from '../refused'
+import { type Refused, toldOfSlots } from '../refused'
 import type { Appointment, Day, Reservation } from '../state/day'
 import type { Event } from '../state/event'
-import { aliasesOf } from '../state/person'
+import { aliasesOf, idsOf } from '../state/person'
 import { bookingOf, reservationOf, visitOf } from '../state/records'
 import { timesOf } from '../state/slot-times'
 import { slotsOfPlace } from '../state/slots'
-import { chosenSlot, slotOfChoice } from './choice'
+import { chosenSlot, dayFull, nearestSlot, slotOfChoice } from './choice'
 import {
   closed,
   isBooked,
@@ -97,8 +97,7 @@ export function endMove(
     const aborted: Event = { type: 'move_aborted', moveId, appointmentId, why }
     // A day that refused has reserved nothing. A day that was unreachable must still get a release.
     const settled: Event[] = outcome ? [{ type: 'move_settled', moveId }] : []
-    const { alternatives } = outcome ?? {}
-    const reply = { state: 'refused', refused: why, ...(alternatives && { alternatives }) } as const
+    const reply = { state: 'refused', refused: why, ...toldOfSlots(outcome ?? {}) } as const
     return { ok: true, events: [aborted, ...settled], reply }
   }
   const { doctorId, date, slot } = outcome.appointment
@@ -129,7 +128,7 @@ export function reserve(day: Day, command: Commands['reserve'], moment: Moment):
     return refuse('moving')
   const refusal = closed(day, opening, moment.at)
   if (refusal) return refusal
-  if (isBooked(day, command)) return refuse('already_booked')
+  if (isBookedBeside(day, command)) return refuse('already_booked')
   const slot = slotToReserve(day, command, moment.at)
   if (typeof slot !== 'number') return slot
   const transfer = { ...bookingOf(command), ...aliasesOf(command), createdAt, moves }
@@ -145,12 +144,26 @@ export function reserve(day: Day, command: Commands['reserve'], moment: Moment):
   }
 }
 
+/** The patient is booked here with another visit than those that move here together with this one. */
+function isBookedBeside(day: Day, { beside = [], ...command }: Commands['reserve']): boolean {
+  if (beside.length === 0 || !isBooked(day, command)) return isBooked(day, command)
+  const ids = idsOf(command)
+  const here = [...day.reservations.values()].map(({ appointment }) => appointment)
+  const along = [...beside.flatMap((id) => day.appointments.get(id) ?? []), ...here].filter(
+    ({ id, patientId, status }) => beside.includes(id) && status === 'booked' && ids.includes(patientId),
+  )
+  return along.length < ids.reduce((sum, id) => sum + (day.patients.get(id) ?? 0), 0)
+}
+
 /** The patient’s own offer counts as free, if the visit takes all of it. */
 function slotToReserve(day: Day, command: Commands['reserve'], at: number): number | Refused {
-  const { opening, choice, span } = command
+  const { opening, choice, near, span } = command
   const slots = slotsOf(day, opening)
   const offered = offeredSlot(waitsOf(day, command)[0], command, slots.timetable, at)
-  if (!choice) return freeSlot(day, slots, { at, span }) ?? offered ?? refuse('day_full')
+  const lowest = freeSlot(day, slots, { at, span })
+  if (!choice && near && lowest !== null)
+    return nearestSlot(day, opening, near, { at, span }) ?? refuse('slot_taken')
+  if (!choice) return lowest ?? offered ?? dayFull(day, slots, { at, span })
   const isOffered = offered !== null && slotOfChoice(day, opening, choice) === offered
   return isOffered ? offered : chosenSlot(day, opening, choice, { at, span })
 }

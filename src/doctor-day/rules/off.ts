@@ -1,7 +1,8 @@
 import { localDate } from '../../lib/time'
 import type { Refusal, Refused } from '../refused'
-import type { Day, Off, Opening } from '../state/day'
+import type { Day, Opening } from '../state/day'
 import { setAtOf } from '../state/records'
+import type { Off } from '../state/slot-times'
 
 /**
  * Which dates can still be used, and whether a day is closed for a reason that D1 knows: a day off, a leave,

@@ -8,7 +8,7 @@ import { limitOf } from './limits'
 import { beginMove, confirmMove, endMove, point, releaseMove, reserve, settleMove } from './moves'
 import { callNext, checkIn, step, undo, walkIn } from './queue'
 import { book, bookHeld, cancel, hold, lapse, releaseHold, setAvailability } from './slots'
-import { erasePatient, setTexts, withTexts } from './texts'
+import { erasePatient, isErased, setTexts, withTexts } from './texts'
 import { acceptOffer, stopWaiting, wait } from './waitlist'
 import { claimWish, makeWish, placeWish, reportWish, toldWish } from './wishes'
 
@@ -73,12 +73,17 @@ export function decide<C extends Command>(day: Day, command: C, moment: Moment):
   return { ...decision, events: withTexts(day, decision.events, moment) }
 }
 
-/** A request that found the patient before the erasure began may arrive after it. */
+/**
+ * A request that found the patient before the erasure began may arrive after it. What is left of an erased
+ * patient’s visit gets no text any more, and moves to no day that has not heard of the erasure.
+ */
 function isForErased(day: Day, command: Command): boolean {
-  return BOOKING.includes(command.type) && 'patientId' in command && day.erased.has(command.patientId)
+  if (BOOKING.includes(command.type)) return 'patientId' in command && day.erased.has(command.patientId)
+  return ABOUT_VISIT.includes(command.type) && 'appointmentId' in command && isErased(day, command)
 }
 
 const BOOKING: Command['type'][] = ['book', 'book_held', 'wait', 'walk_in', 'reserve']
+const ABOUT_VISIT: Command['type'][] = ['set_texts', 'begin_move']
 
 /** So that the caller learns what has become of the appointment: cancelled, completed, not come. */
 function withStatus(day: Day, command: Command, refused: Refused): Refused {

@@ -114,7 +114,7 @@ export function hold(day: Day, command: Commands['hold'], { at }: Moment): Decis
   }
 }
 
-/** Releasing an ended hold again is no error and changes nothing. */
+/** Releasing an ended hold again is no error and changes nothing, unless its slot was booked. */
 export function releaseHold(
   day: Day,
   { holdId }: Commands['release_hold'],
@@ -122,6 +122,7 @@ export function releaseHold(
 ): Decision<{ id: string }> {
   const hold = day.holds.get(holdId)
   if (!hold && !day.endedHolds.has(holdId)) return refuse('not_found')
+  if (day.usedHolds.has(holdId)) return { ok: false, refused: 'hold_over', status: 'booked' }
   const events: Event[] = hold
     ? [{ type: 'hold_ended', holdId, how: 'released' }, ...offers(day, slotsOfPlace(hold), moment)]
     : []

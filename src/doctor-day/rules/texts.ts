@@ -4,6 +4,7 @@ import type { Event } from '../state/event'
 import { idsOf } from '../state/person'
 import { slotsOfPlace } from '../state/slots'
 import type { LivingText, TextEnd } from '../state/texts'
+import { isOpenWish } from '../state/wish'
 import { isMoving, notOnDay, offeredSlots, offers, opened, refuse, waitsOf } from './facts'
 import { dateRefusal } from './off'
 
@@ -50,12 +51,15 @@ export function erasePatient(
   const texts = own.flatMap(({ id }) => textsOf(day, id))
   const ahead = dateRefusal(opening, moment.at) ? [] : own.filter((one) => isAhead(day, one))
   const leaving = waitsOf(day, command)
+  const wished = [...day.wishes.values()].filter((wish) => ids.includes(wish.patientId) && isOpenWish(wish))
   const freed = [...ahead.flatMap(slotsOfPlace), ...offeredSlots(leaving)]
   const events: Event[] = [
     ...opened(day, opening),
     ...texts.map((text) => ended(text, 'erased')),
     ...ahead.map(({ id }): Event => ({ type: 'cancelled', appointmentId: id, reason: null })),
     ...leaving.map(({ id }): Event => ({ type: 'wait_ended', waitId: id, how: 'declined' })),
+    // The other days of a wish hear of its end from this one.
+    ...wished.filter(({ claim }) => !claim).map(({ id }): Event => ({ type: 'wish_left', wishId: id })),
     ...ids
       .filter((id) => !day.erased.has(id))
       .map((patientId): Event => ({ type: 'patient_erased', patientId })),
@@ -67,14 +71,21 @@ export function erasePatient(
 const isAhead = (day: Day, { id, status }: Appointment): boolean =>
   status === 'booked' && !day.checkIns.has(id)
 
-/** With the events of a decision, what they do to texts: some bring texts, some leave them behind. */
+/** Whether the visit is one of an erased patient. */
+export const isErased = (day: Day, { appointmentId }: { appointmentId: string }): boolean =>
+  day.erased.has(day.appointments.get(appointmentId)?.patientId ?? '')
+
+/**
+ * With the events of a decision, what they do to texts: some bring texts, some leave them behind. The reason
+ * of cancelling the visit of an erased patient is dropped.
+ */
 export function withTexts(day: Day, events: Event[], { texts: marked = [] }: Moment): Event[] {
   const more = events.flatMap((event): Event[] => {
     switch (event.type) {
       case 'booked':
       case 'cancelled':
       case 'reserved':
-        return set(day, event.appointmentId, marked)
+        return isErased(day, event) ? [] : set(day, event.appointmentId, marked)
       case 'moved_out':
         return textsOf(day, event.appointmentId).map((text) => ended(text, 'moved'))
       case 'reservation_ended': {

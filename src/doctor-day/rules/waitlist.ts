@@ -6,6 +6,7 @@ import { type Aliases, aliasesOf } from '../state/person'
 import { appointmentOf, bookingOf, visitOf } from '../state/records'
 import { timesOf } from '../state/slot-times'
 import type { Wish } from '../state/wish'
+import type { Accepted } from '../wish-commands'
 import { chosenSlot, slotOfChoice } from './choice'
 import { closed, isBooked, offerEnd, offeredSlots, offers, opened, refuse, waitsOf } from './facts'
 import { allHaveBegun, freeSlot, hasBegun, slotsOf, standsUntil } from './free-slots'
@@ -75,7 +76,7 @@ export function acceptOffer(
   const { waitId } = command
   const waiting = day.waitlist.get(waitId)
   if (!waiting) return overOrNotFound(day, waitId)
-  const refusal = offerRefusal(day, waiting, aliasesOf(command), moment.at)
+  const refusal = offerRefusal(day, waiting, command, moment.at)
   if (refusal) return refusal
   const { of } = waiting
   if (!of) return bookOffered(day, waiting, command, moment)
@@ -95,12 +96,12 @@ export function acceptOffer(
 export function offerRefusal(
   day: Day,
   { offer, patientId }: Waiting,
-  { alsoKnownAs = [] }: Aliases,
+  { alsoKnownAs = [], off }: Accepted,
   at: number,
 ): Refused | null {
   if (!offer || !day.identity) return refuse(allHaveBegun(day, at) ? 'day_over' : 'no_offer')
   if (alsoKnownAs.some((id) => id !== patientId && day.patients.has(id))) return refuse('already_booked')
-  const refusal = closed(day, { ...day.identity, timeZone: day.timeZone }, at)
+  const refusal = closed(day, { ...day.identity, timeZone: day.timeZone, ...(off && { off }) }, at)
   return refusal ?? (hasBegun(day.timetable, offer.slot, at) ? refuse('offer_over') : null)
 }
 

@@ -1,5 +1,5 @@
 import type { Aliases } from './person'
-import type { Schedule, SlotTimes, WorkingHours } from './slot-times'
+import type { Off, Schedule, SlotTimes, WorkingHours } from './slot-times'
 import type { LivingText } from './texts'
 import type { Claim, PartOfWish, Wish, WishReport } from './wish'
 
@@ -32,17 +32,6 @@ export interface Opening extends FirstTerms {
   off?: Off
   /** How long an offer lasts for a patient who joins the waitlist; absent: as the deployment says. */
   offerMinutes?: number
-}
-
-/**
- * Why a doctor takes no patients on a date, as D1 knows it. `id`: of the leave, closing or retirement;
- * of a day off, for the availability that its first event sets. `since`: when it was decided (epoch ms).
- */
-export interface Off {
-  kind: 'day_off' | 'leave' | 'closing' | 'retired'
-  id: string
-  notes: string
-  since: number
 }
 
 /** What a visit needs. Absent: one slot, no service. */
@@ -90,6 +79,8 @@ export interface Waiting extends Visit {
   patientId: string
   /** The only slot that the patient would take; absent: any. */
   wish?: number
+  /** When that slot begins (epoch ms): other hours of the day give this time another number, or none. */
+  wishAt?: number
   offer: ({ slot: number; deadline: number } & SlotTimes) | null
   /** How long an offer lasts, as it was when the patient joined; absent: as the deployment says. */
   offerMinutes?: number
@@ -192,6 +183,8 @@ export interface Day extends Schedule {
   patients: Map<string, number>
   holds: Map<string, Hold>
   endedHolds: Set<string>
+  /** Those of them that were booked. */
+  usedHolds: Set<string>
   /** In the order in which the patients joined. */
   waitlist: Map<string, Waiting>
   endedWaits: Set<string>

@@ -3,7 +3,7 @@ import type { Event, EventOf, Recorded } from './event'
 import { MOVE_EFFECTS } from './fold-moves'
 import { leaveWish, WISH_EFFECTS } from './fold-wishes'
 import { appointmentOf, checkInOf, visitOf } from './records'
-import { scheduleOf, timesOf } from './slot-times'
+import { beginOf, scheduleOf, timesOf, wishedSlot } from './slot-times'
 import { countPatient, forgetPatient, free, take } from './slots'
 
 /** The state of a day, computed from its log. */
@@ -59,6 +59,10 @@ const EFFECTS: Effects = {
   },
   hours_set(day, { hours }) {
     Object.assign(day, scheduleOf(day.identity?.date ?? '', day.timeZone, hours))
+    for (const waiting of day.waitlist.values()) {
+      const wish = wishedSlot(day.timetable, waiting)
+      if (wish) day.waitlist.set(waiting.id, { ...waiting, wish })
+    }
   },
   availability_set(day, { id, isPresent, notes, leaveId, actor, at }) {
     if (isPresent) day.affected.clear()
@@ -98,14 +102,19 @@ const EFFECTS: Effects = {
     day.holds.set(id, hold)
     take(day, hold, { kind: 'hold', id })
   },
-  hold_ended(day, { holdId }) {
+  hold_ended(day, { holdId, how }) {
     const hold = day.holds.get(holdId)
     day.holds.delete(holdId)
     day.endedHolds.add(holdId)
+    if (how === 'booked') day.usedHolds.add(holdId)
     if (hold) free(day, hold)
   },
   waitlisted(day, { waitId: id, patientId, wish, offerMinutes, ...visit }) {
-    const terms = { ...(wish !== undefined && { wish }), ...(offerMinutes !== undefined && { offerMinutes }) }
+    const wished = wish !== undefined && {
+      wish,
+      ...(day.timetable && { wishAt: beginOf(day.timetable, wish) }),
+    }
+    const terms = { ...wished, ...(offerMinutes !== undefined && { offerMinutes }) }
     day.waitlist.set(id, { id, patientId, ...visitOf(visit), ...terms, offer: null })
   },
   offered(day, { waitId: id, slot, deadline }) {
@@ -206,6 +215,7 @@ export const emptyDay = (): Day => ({
   patients: new Map(),
   holds: new Map(),
   endedHolds: new Set(),
+  usedHolds: new Set(),
   waitlist: new Map(),
   endedWaits: new Set(),
   wishes: new Map(),

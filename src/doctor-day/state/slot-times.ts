@@ -10,6 +10,17 @@ export interface Break {
   to: string
 }
 
+/**
+ * Why a doctor takes no patients on a date, as D1 knows it. `id`: of the leave, closing or retirement;
+ * of a day off, for the availability that its first event sets. `since`: when it was decided (epoch ms).
+ */
+export interface Off {
+  kind: 'day_off' | 'leave' | 'closing' | 'retired'
+  id: string
+  notes: string
+  since: number
+}
+
 /** Wall-clock times in the day’s time zone, `09:00`; `to` may be `24:00`, the end of the date. */
 export interface WorkingHours {
   from: string
@@ -104,6 +115,15 @@ export function slotBeginningAt(timetable: Timetable | null, at: number): number
   const slot = (at - timetable.beginsAt) / timetable.slotMs + 1
   return Number.isInteger(slot) && slot >= 1 && !isSkipped(timetable, slot) ? slot : null
 }
+
+/**
+ * The number of the slot that a patient waits for, by its time where it has one; null where no slot begins
+ * then; undefined where the patient takes any.
+ */
+export const wishedSlot = (
+  timetable: Timetable | null,
+  { wish, wishAt }: { wish?: number; wishAt?: number },
+): number | null | undefined => (wishAt === undefined ? wish : slotBeginningAt(timetable, wishAt))
 
 /** Slots follow each other in elapsed time: slots after a clock change show the new offset. */
 export function timesOf(timetable: Timetable | null, slot: number, span = 1): SlotTimes {

@@ -6,6 +6,7 @@ import type {
   Availability,
   CheckIn,
   Day,
+  DoctorDate,
   Move,
   MovedTo,
   Occupant,
@@ -24,6 +25,7 @@ export type Query =
   | { view: 'availability' }
   | { view: 'arrivals' }
   | { view: 'waitlist' }
+  | { view: 'waiting'; id: string }
   | { view: 'ledger' }
   | { view: 'slots' }
   | { view: 'figures'; at: number }
@@ -66,6 +68,8 @@ interface Views {
   arrivals: CheckIn[]
   /** In the order in which they joined; `place` counts 1, 2, 3 … */
   waitlist: (Waiting & { place: number })[]
+  /** Null where nobody waits in this place, or does no longer. */
+  waiting: (Waiting & DoctorDate) | null
   /** Null on an unused day. */
   ledger: Ledger | null
   /** What the free slots of the day follow from; null on an unused day. */
@@ -112,6 +116,10 @@ const SHOW: Show = {
   availability: ({ availability, capacity, hours }) => availability && { ...availability, capacity, hours },
   arrivals,
   waitlist: ({ waitlist }) => [...waitlist.values()].map((waiting, n) => ({ ...waiting, place: n + 1 })),
+  waiting({ waitlist, identity }, { id }) {
+    const waiting = waitlist.get(id)
+    return waiting && identity ? { ...waiting, doctorId: identity.doctorId, date: identity.date } : null
+  },
   ledger: (day) => day.identity && ledgerOf(day),
   slots: ({ identity, availability, capacity, timetable, slots }) =>
     identity && { isPresent: availability?.isPresent ?? true, capacity, timetable, taken: [...slots.keys()] },
@@ -206,13 +214,20 @@ export function isOverIn(
     !occupant && (isPast || (startsAt !== null && Date.parse(startsAt) <= at))
 }
 
+/** On a day that takes no patients, the slots that could be given otherwise are closed. */
+export const closedOf = ({ isPresent, remaining }: { isPresent: boolean; remaining: number }) =>
+  isPresent ? { closed: 0, remaining } : { closed: remaining, remaining: 0 }
+
 /** A ledger in numbers, and how many patients have which place in the queue. */
 export interface Figures extends Omit<Ledger, 'slots'> {
   over: number
   queue: Record<CheckIn['status'], number>
 }
 
-/** booked + held + offered + over + remaining = capacity. */
+/**
+ * booked + held + offered + over + remaining = capacity. Whether the day takes patients, D1 knows as well: so
+ * the reader of the figures says how many of the remaining ones are closed.
+ */
 export function figuresOf(day: Day, at: number): Figures {
   const { slots, remaining, ...ledger } = ledgerOf(day)
   const over = slots.filter(isOverIn(ledger, at)).length

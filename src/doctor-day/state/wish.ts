@@ -1,5 +1,5 @@
 import type { Aliases, Person } from './person'
-import type { WorkingHours } from './slot-times'
+import type { Off, WorkingHours } from './slot-times'
 
 /**
  * The nouns of a wish: a patient waits for any of several dates of one doctor, and wants one visit. The day
@@ -11,6 +11,8 @@ export interface WishedDate {
   date: string
   capacity: number
   hours?: WorkingHours
+  /** Why D1 says that the doctor takes no patients on it. */
+  off?: Off
 }
 
 /** What the home knows of the place on the waitlist of a date. `asked`: that day has not answered yet. */

@@ -30,7 +30,8 @@ export function claims(source: MoveHost, postpone: (error: unknown) => void) {
     if (waiting.claim && waiting.claim.opId !== operation.id) return refuse('wish_undecided')
     // Each try is a claim with its own id: one that was given back wins nothing any more.
     const claim = { claimId: newId(), opId: operation.id, ...aliasesOf(command) }
-    const begin = { type: 'begin_claim', clinicId, waitId, ...claim } as const
+    const { off } = command
+    const begin = { type: 'begin_claim', clinicId, waitId, ...claim, ...(off && { off }) } as const
     const begun = perform(operation, begin)
     return begun.ok && begun.reply.state === 'claiming' ? decide(waitId) : toAnswer(begun)
   }

@@ -83,9 +83,10 @@ export function wishHome(source: MoveHost, postpone: (error: unknown) => void) {
   function openingOn({ dates, offerMinutes }: Wish, date: string): Opening {
     const { identity, timeZone } = day()
     const { clinicId = '', doctorId = '' } = identity ?? {}
-    const { capacity = 0, hours } = dates.find((one) => one.date === date) ?? {}
-    const terms = { ...(hours && { hours }), ...(offerMinutes !== undefined && { offerMinutes }) }
-    return { clinicId, doctorId, date, timeZone, capacity, ...terms }
+    const { capacity = 0, hours, off } = dates.find((one) => one.date === date) ?? {}
+    const terms = { ...(hours && { hours }), ...(off && { off }) }
+    const settings = offerMinutes !== undefined && { offerMinutes }
+    return { clinicId, doctorId, date, timeZone, capacity, ...terms, ...settings }
   }
 
   const hasUntold = () => [...day().wishes.values()].some(({ untold }) => untold.size > 0)
