@@ -21,9 +21,11 @@ export const AppointmentDetails = component('AppointmentDetails', {
 })
 export type AppointmentDetails = v.InferOutput<typeof AppointmentDetails>
 
+const removable = (max: number) => v.pipe(lines(max), v.description('null removes it'))
+
 /** Null removes a text; what is left out stays. */
 export const ChangeAppointment = v.pipe(
-  v.object({ reason: v.nullish(lines(500)), notes: v.nullish(lines(2_000)) }),
+  v.object({ reason: v.nullish(removable(500)), notes: v.nullish(removable(2_000)) }),
   v.check(
     (wanted) => Object.values(wanted).some((value) => value !== undefined),
     'must contain at least one field to change',

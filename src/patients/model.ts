@@ -126,7 +126,12 @@ const Identifier = v.object({
     v.string(),
     v.regex(/^[a-z0-9._:/-]{1,64}$/, 'must be 1 to 64 of the characters a-z 0-9 . _ : / -'),
   ),
-  value: text(100),
+  value: v.pipe(
+    text(100),
+    v.description(
+      'Kept as it is written: 123-45-6789 and 123456789 are two. A search ignores the case of ASCII letters.',
+    ),
+  ),
 })
 export type Identifier = v.InferOutput<typeof Identifier>
 
