@@ -1,12 +1,14 @@
-// What is left of erased patients in the file of D1, and who they are. Needs the packaged Node.
+// What is left of erased patients in the files of a state, and who they are. Needs the packaged Node.
 import {
   closeSync,
   existsSync,
   fsyncSync,
   openSync,
+  readdirSync,
   readFileSync,
   renameSync,
   rmSync,
+  statSync,
   writeFileSync,
 } from 'node:fs'
 import { dirname, join } from 'node:path'
@@ -34,12 +36,49 @@ export const erasuresIn = (stateDir) =>
   ) ?? []
 
 /**
- * SQLite leaves bytes of deleted rows, and of rows that it has moved, in unused parts of its file. So the first start
- * after an erasure writes the file anew, without those. The caller has the state for itself.
+ * A start takes over the log of each file, and the first start after an erasure writes the file of D1 anew. The
+ * caller has the state for itself.
  */
 export function forgetErased(stateDir, { isForced = false } = {}) {
   const mark = readLocal(stateDir, markOf)
-  if (mark === undefined || (!isForced && (mark === NONE || mark === markIn(stateDir)))) return
+  if (mark === undefined || (!isForced && mark === NONE)) return
+  const failed = takeOverLogs(join(stateDir, 'v3'))
+  if (isForced || mark !== markIn(stateDir)) rewriteD1(stateDir, mark)
+  if (failed.length > 0) throw new Error(failed.join('; '))
+}
+
+/**
+ * The log of a file (`-wal`) holds what was written since SQLite took it over, so also what was deleted then. SQLite
+ * takes it over when the object of the file goes to rest; a process that ends before leaves it, and the object of a
+ * day may never wake again. Returns which logs could not be taken over, and why.
+ */
+function takeOverLogs(folder) {
+  if (!existsSync(folder)) return []
+  return readdirSync(folder, { recursive: true })
+    .filter((name) => name.endsWith('.sqlite-wal'))
+    .flatMap((name) => takeOver(folder, name.slice(0, -LOG_ENDING.length)))
+}
+
+const LOG_ENDING = '-wal'
+
+function takeOver(folder, name) {
+  const file = join(folder, name)
+  if (!existsSync(file) || statSync(`${file}${LOG_ENDING}`).size === 0) return []
+  try {
+    const database = new DatabaseSync(file)
+    try {
+      const { busy } = database.prepare('PRAGMA wal_checkpoint(TRUNCATE)').get()
+      return busy === 0 ? [] : [`${name} is in use`]
+    } finally {
+      database.close()
+    }
+  } catch (error) {
+    return [`${name}: ${error.message}`]
+  }
+}
+
+/** SQLite leaves bytes of deleted rows, and of rows that it has moved, in unused parts of its file. */
+function rewriteD1(stateDir, mark) {
   writeLocal(stateDir, (database) => database.exec('PRAGMA wal_checkpoint(TRUNCATE)'))
   const file = readLocal(stateDir, (database) => database.location())
   const rewritten = `${file}.rewritten`

@@ -2,7 +2,7 @@ import { runInDurableObject } from 'cloudflare:test'
 import { env } from 'cloudflare:workers'
 import { expect, test } from 'vitest'
 import { dayKey } from '../src/doctor-day/storage/address'
-import { DAY, type FrontDesk, openFrontDesk, times } from './clinic'
+import { DAY, type FrontDesk, keyFor, openFrontDesk, times } from './clinic'
 
 const APPOINTMENTS = '/api/v1/appointments'
 const OTHER_DAY = '2040-03-15'
@@ -57,6 +57,13 @@ test('what is written of a visit is shown with the appointment, and in no answer
   ])
   expect(shown).not.toMatch(/Knee|file|bell/)
   expect((await eventsOf(desk)).filter(({ type }) => type === 'text_set')).toHaveLength(2)
+})
+
+test('the notes of a visit are for the desk: a key that only reads appointments gets its reason alone', async () => {
+  const desk = await openFrontDesk()
+  const { id } = (await desk.book({ date: DAY, ...WRITTEN })).body
+  const nurse = await keyFor(desk.clinicId, ['appointments:read'])
+  expect(textsOf((await nurse.get(`${APPOINTMENTS}/${id}`)).body)).toEqual({ reason: WRITTEN.reason })
 })
 
 test('reason and notes can be changed and removed, one by one, and a retry changes nothing more', async () => {

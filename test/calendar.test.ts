@@ -31,6 +31,7 @@ function read({ text }: Reply) {
       uid: event.uid,
       sequence: event.sequence,
       summary: event.summary,
+      location: event.location,
       status: component.getFirstPropertyValue('status'),
       start: event.startDate.isDate ? event.startDate.toString() : event.startDate.toJSDate().toISOString(),
       end: event.endDate.isDate ? event.endDate.toString() : event.endDate.toJSDate().toISOString(),
@@ -39,6 +40,14 @@ function read({ text }: Reply) {
   })
   return { method: calendar.getFirstPropertyValue('method'), events }
 }
+
+/** What a feed shows of the events of an appointment’s own file. */
+const withoutPlace = (reply: Reply) =>
+  read(reply).events.map((event) => ({
+    ...event,
+    summary: event.summary?.replace(' with Grace Hopper, A clinic', ''),
+    location: null,
+  }))
 
 const icsOf = (desk: Pick<FrontDesk, 'get'>, id: string) => desk.get(`/api/v1/appointments/${id}.ics`)
 const feedPath = (doctorId: string) => `/api/v1/doctors/${doctorId}/feed`
@@ -64,7 +73,8 @@ test('an appointment is an event at the instants of its slot, whatever the zone 
     method: 'PUBLISH',
     events: [
       {
-        ...{ uid: body.id, sequence: 0, summary: 'Appointment', status: 'CONFIRMED' },
+        ...{ uid: body.id, sequence: 0, status: 'CONFIRMED' },
+        ...{ summary: 'Appointment with A, A clinic', location: 'A clinic' },
         start: new Date(body.starts_at).toISOString(),
         end: new Date(body.ends_at).toISOString(),
       },
@@ -79,7 +89,9 @@ test('a slot without times is an event of its date, which names the slot', async
   const { body } = await desk.book({ date: DAY, patient: 1 })
   const reply = await icsOf(desk, body.id)
   expect(reply.text).toContain(`DTSTART;VALUE=DATE:${DAY.replaceAll('-', '')}\r\n`)
-  expect(read(reply).events).toMatchObject([{ start: DAY, end: MOVED_TO, summary: 'Appointment, slot 2' }])
+  expect(read(reply).events).toMatchObject([
+    { start: DAY, end: MOVED_TO, summary: 'Appointment with Grace Hopper, A clinic, slot 2' },
+  ])
 })
 
 test('a cancelled appointment is sent as a cancellation with a higher sequence', async () => {
@@ -102,25 +114,32 @@ test('each move and the cancellation raise the sequence, in the appointment and 
   for (const date of [MOVED_TO, DAY, '2040-03-16', DAY]) {
     vi.setSystemTime(Date.now() + 60_000)
     expect((await desk.post(`/api/v1/appointments/${body.id}/reschedule`, { date })).status).toBe(200)
-    const [event] = read(await icsOf(desk, body.id)).events
+    const [event] = withoutPlace(await icsOf(desk, body.id))
     expect(event).toMatchObject({ uid: body.id, start: date, status: 'CONFIRMED' })
     await soon(async () => expect(read(await follow(url)).events).toEqual([event]))
     sequences.push(event?.sequence ?? 0)
   }
   await desk.post(`/api/v1/appointments/${body.id}/cancel`)
-  const [event] = read(await icsOf(desk, body.id)).events
+  const [event] = withoutPlace(await icsOf(desk, body.id))
   await soon(async () => expect(read(await follow(url)).events).toEqual([event]))
   sequences.push(event?.sequence ?? 0)
   expect(sequences).toEqual([...new Set(sequences)].sort((one, other) => one - other))
 })
 
-test('a calendar names nobody, ends its lines with CRLF and folds them at 75 bytes', async () => {
+test('a calendar names no patient, a feed nobody at all; each ends its lines with CRLF and folds them at 75 bytes', async () => {
   const desk = await openDesk()
   const { body } = await desk.book({ date: DAY })
   const { url } = (await openFeed(desk)).body
   await soon(async () => expect(read(await follow(url)).events).toHaveLength(1))
-  for (const { text } of [await icsOf(desk, body.id), await follow(url)]) {
-    for (const secret of ['Patient', '202555', 'Grace', 'Hopper', desk.patientIds[0] ?? '', desk.clinicId])
+  const reader = await keyFor(desk.clinicId, ['appointments:read'])
+  const files = [await icsOf(desk, body.id), await icsOf(reader, body.id), await follow(url)]
+  expect(files.map(({ text }) => [text.includes('Grace'), text.includes('LOCATION:A clinic')])).toEqual([
+    [true, true],
+    [false, true],
+    [false, false],
+  ])
+  for (const { text } of files) {
+    for (const secret of ['Patient', '202555', desk.patientIds[0] ?? '', desk.clinicId])
       expect(text).not.toContain(secret)
     expect(text.replaceAll('\r\n', '')).not.toMatch(/[\r\n]/)
     for (const line of text.split('\r\n')) expect(new TextEncoder().encode(line).length).toBeLessThan(76)

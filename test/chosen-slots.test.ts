@@ -116,14 +116,29 @@ test('a time at which no slot begins, or a slot that the day does not have, is 4
     [{ time: '10:15' }, [3, 4, 2]],
     [{ time: '08:30' }, [1, 2, 3]],
     [{ slot: 7 }, [6, 5, 4]],
-    [{ starts_at: '2040-03-15T09:00:00Z' }, [6, 5, 4]],
+    [{ starts_at: `${DAY}T12:30:00Z` }, [6, 5, 4]],
   ] as const) {
     const refused = await desk.book({ date: DAY, ...wanted })
     expect(codeOf(refused)).toEqual([422, 'no_such_slot'])
     expect(namedIn(refused)).toEqual(nearest)
   }
-  const timeless = await openFrontDesk()
-  expect(codeOf(await timeless.book({ date: DAY, time: '10:00' }))).toEqual([422, 'no_such_slot'])
+})
+
+test('a chosen time on another date, or on a day without times, is refused with that reason', async () => {
+  const [desk, timeless] = [await openMorning(), await openFrontDesk()]
+  const starts_at = '2040-03-15T09:00:00Z'
+  for (const [refused, said, nearest] of [
+    [await desk.book({ date: DAY, starts_at }), 'starts_at lies on another date', [6, 5, 4]],
+    [await timeless.book({ date: DAY, starts_at }), 'starts_at lies on another date', [1, 2, 3]],
+    [await timeless.book({ date: DAY, time: '10:00' }), 'no times', [1, 2, 3]],
+    [await timeless.book({ date: DAY, slot: 99 }), 'does not fit', expect.anything()],
+  ] as const) {
+    expect(codeOf(refused)).toEqual([422, 'no_such_slot'])
+    expect(refused.body.detail).toContain(said)
+    expect(namedIn(refused)).toEqual(nearest)
+  }
+  const short = await desk.book({ date: DAY, time: '9:30' })
+  expect([short.status, short.body.errors[0].message]).toEqual([400, expect.stringContaining('like 09:30')])
 })
 
 test('two choices at once are 400, and so are a choice beside a hold and a slot that is no number', async () => {

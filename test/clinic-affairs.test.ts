@@ -1,7 +1,7 @@
 import { env } from 'cloudflare:workers'
 import { afterEach, expect, test, vi } from 'vitest'
 import { type Client, DAY, keyFor, openFrontDesk, statuses, times } from './clinic'
-import { managed } from './people'
+import { managed, withKey } from './people'
 import { soon } from './soon'
 
 afterEach(() => {
@@ -204,4 +204,11 @@ test('a clinic that is opened has that in its own audit, and a test record in th
     { action: 'medical_test.stored', subject: `t ${admin.clinicId}` },
     { action: 'medical_test.stored', subject: 't an outside lab' },
   ])
+})
+
+test('a manager makes a key of the own clinic without naming the clinic', async () => {
+  const manager = await managed(['clinic:admin', 'doctors:read'])
+  const made = await manager.post('/api/v1/keys', { name: 'k', scopes: ['doctors:read'] })
+  expect(made).toMatchObject({ status: 201, body: { clinic_id: manager.clinicId } })
+  expect((await withKey(made.body.key).get('/api/v1/doctors')).status).toBe(200)
 })

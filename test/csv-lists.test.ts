@@ -131,6 +131,21 @@ test('every list says the same as CSV as it says as JSON, field by field', async
   expect(filled.length).toBeGreaterThan(9)
 })
 
+test('the search by POST is CSV as the list is, by Accept or format, and names its next page', async () => {
+  const desk = await openFrontDesk({ patients: 2 })
+  const search = '/api/v1/patients/search'
+  const first = await desk.post(search, { limit: 1 }, CSV)
+  expect(first.headers.get('Content-Type')).toBe('text/csv; charset=utf-8')
+  expect(first.headers.get('Vary')).toContain('Accept')
+  const cursor = first.headers.get('X-Next-Cursor')
+  const second = await desk.post(`${search}?format=csv`, { limit: 1, cursor })
+  const { text } = await desk.get('/api/v1/patients?format=csv')
+  expect([...read(first).rows, ...read(second).rows]).toEqual(read({ ...first, text }).rows)
+  expect((await desk.post(`${search}?format=json`, {}, CSV)).body).toHaveLength(2)
+  expect((await desk.post(`${search}?format=xml`, {})).status).toBe(400)
+  expect((await desk.post(`${search}?q=x`, {})).status).toBe(400)
+})
+
 test('CSV has CRLF after each record, a mark for Excel, a header without rows, and a name without an id', async () => {
   const desk = await openFrontDesk()
   const path = `/api/v1/appointments/doctors/${desk.doctorId}/appointments`

@@ -82,7 +82,7 @@ test('a browser gets a page with all of it, in which a name is text and nothing 
     expect(page.text).toContain('09:20–09:40')
     expect(page.text).toContain('&lt;script&gt;alert(1)&lt;/script&gt; &quot;&amp;&#39; &lt;/td&gt; =1+1')
     expect(page.text).not.toContain('<script')
-    expect(page.text.match(/<td/g)).toHaveLength(4 * 7)
+    expect(page.text.match(/<td/g)).toHaveLength(4 * 8)
   }
 })
 
@@ -103,6 +103,21 @@ test('the title names nobody, and the doctor is named to keys that may read doct
   expect(text).toContain('<bdi>Grace Hopper</bdi> · 4 appointments')
   const key = await keyFor(desk.clinicId, ['appointments:read', 'patients:read'])
   expect((await listOf(key, desk.doctorId, '?format=html')).text).not.toContain('Grace Hopper')
+})
+
+test('what a visit is for is on the list and on paper, for keys that may read services', async () => {
+  const desk = await openFrontDesk({ patients: 2 })
+  const { body: service } = await desk.post('/api/v1/services', { name: 'Echo <b>' })
+  await desk.book({ date: DAY, service_id: service.id })
+  await desk.book({ date: DAY, patient: 1 })
+  const services = async (key: Pick<FrontDesk, 'get'>) =>
+    (await listOf(key, desk.doctorId)).body.map((row: { service: string | null }) => row.service)
+  expect(await services(desk)).toEqual(['Echo <b>', null])
+  expect(await services(await keyFor(desk.clinicId, ['appointments:read', 'patients:read']))).toEqual([
+    null,
+    null,
+  ])
+  expect((await listOf(desk, desk.doctorId, '?format=html')).text).toContain('<bdi>Echo &lt;b&gt;</bdi>')
 })
 
 test('the list as CSV is safe in a spreadsheet', async () => {

@@ -71,7 +71,8 @@ test('a retry is told the version too, also by a reply that KV kept', async () =
 test('a version that the day does not have is 400, one of no form too, and a foreign doctor is 404', async () => {
   const [desk, stranger] = [await openFrontDesk(), await openFrontDesk()]
   const answer = await desk.book({ date: DAY })
-  expect((await ofDoctor(desk, `${desk.doctorId}/${DAY}:3`)).status).toBe(400)
+  const ahead = await ofDoctor(desk, `${desk.doctorId}/${DAY}:3`)
+  expect([ahead.status, ahead.body.detail]).toEqual([400, expect.stringMatching(/^at_least names a version/)])
   for (const wrong of [
     'x',
     `${desk.doctorId}/${DAY}`,

@@ -72,6 +72,19 @@ test('doctors come in pages', async () => {
   expect(second.headers.get('Link')).toBeNull()
 })
 
+test('doctors of one specialty are listed, however it is written, in pages too', async () => {
+  const clinic = await openClinic()
+  const { body: grace } = await clinic.post(DOCTORS, GRACE)
+  await clinic.post(DOCTORS, { name: 'B', code: 'B', specialty: 'Cardio' })
+  await clinic.post(DOCTORS, { name: 'C', code: 'C' })
+  const { body: last } = await clinic.post(DOCTORS, { name: 'D', code: 'D', specialty: 'cardiology' })
+  expect((await clinic.get(`${DOCTORS}?specialty=CARDIOLOGY`)).body).toEqual([grace, last])
+  const page = await clinic.get(`${DOCTORS}?specialty=cardiology&limit=1`)
+  const next = page.headers.get('Link')?.match(/<(\/.+)>/)?.[1] ?? ''
+  expect([page.body, (await clinic.get(next)).body]).toEqual([[grace], [last]])
+  expect((await clinic.get(`${DOCTORS}?specialty=dentist`)).body).toEqual([])
+})
+
 test('setting availability is an upsert: the id stays, who and when are told', async () => {
   const desk = await openFrontDesk()
   const path = `${DOCTORS}/${desk.doctorId}/availability`

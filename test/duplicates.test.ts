@@ -13,7 +13,7 @@ const duplicatesOf = async (clinic: Awaited<ReturnType<typeof openClinic>>, id: 
     agrees: string[]
   }[]
 
-test('patients who agree in two of phone, name and birth date are suggested, the likeliest first', async () => {
+test('patients who agree in two of phone, name and birth date, or in the full name, are suggested, the likeliest first', async () => {
   const clinic = await openClinic()
   const own = await register(clinic, ...ADA)
   const shared = { shared_phone: true }
@@ -21,13 +21,16 @@ test('patients who agree in two of phone, name and birth date are suggested, the
   const moved = await register(clinic, 'Lovelace Ada', '+12025550999', { birth_date: BORN })
   const slip = await register(clinic, ADA[0], ADA[1], { ...shared, birth_date: '1990-05-06' })
   await register(clinic, 'Grace Hopper', ADA[1], shared)
-  await register(clinic, ADA[0], '+12025550888')
+  const elsewhere = await register(clinic, 'ADA  Lovelace', '+12025550888')
+  await register(clinic, ADA[0], '+12025550889', { birth_date: '1955-01-01' })
+  await register(clinic, 'Ada Lovelase', '+12025550887')
   await register(clinic, 'Grace Hopper', '+12025550777', { birth_date: BORN })
   const found = await duplicatesOf(clinic, own)
   expect(found.map(({ id, agrees }) => [id, agrees])).toEqual([
     [twin, ['phone', 'name', 'birth_date']],
     [moved, ['name', 'birth_date']],
     [slip, ['phone', 'name']],
+    [elsewhere, ['name']],
   ])
   expect(found[0]).toMatchObject({ name: 'Ada Lovelase', phone: ADA[1], birth_date: BORN })
   const scores = found.map(({ score }) => score)
@@ -35,6 +38,13 @@ test('patients who agree in two of phone, name and birth date are suggested, the
   expect(Math.min(...scores)).toBeGreaterThanOrEqual(50)
   expect(Math.max(...scores)).toBeLessThanOrEqual(100)
   expect(await duplicatesOf(clinic, own, '?limit=1')).toEqual(found.slice(0, 1))
+})
+
+test('of a name of one word, which many people have, the same name alone suggests nobody', async () => {
+  const clinic = await openClinic()
+  const own = await register(clinic, 'Madonna', '+12025550101')
+  await register(clinic, 'Madonna', '+12025550102')
+  expect(await duplicatesOf(clinic, own)).toEqual([])
 })
 
 test('a merged record is no duplicate, and an old record that agrees suggests the one in use', async () => {

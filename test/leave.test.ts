@@ -296,6 +296,31 @@ test('with its key a leave is declared once, and the audit names it once', async
   expect(audit.filter(({ action }: { action: string }) => action === 'leave.declared')).toHaveLength(1)
 })
 
+test('a retry of a declaration gets the first answer, also when the leave was cut short since', async () => {
+  const desk = await openFrontDesk()
+  const first = await declare(desk, {}, 'k')
+  const { leave_id } = first.body
+  expect((await desk.post(at(desk, `/${leave_id}/cancel`), { from: WEDNESDAY })).body.to).toBe(TUESDAY)
+  const { keys } = await env.REPLIES.list()
+  await Promise.all(keys.map(({ name }) => env.REPLIES.delete(name)))
+  expect(await declare(desk, {}, 'k')).toMatchObject({ status: 202, body: first.body })
+  expect((await read(desk, leave_id)).to).toBe(TUESDAY)
+})
+
+test('a pause that came too late is refused again when it is retried, and one that counted is not', async () => {
+  const desk = await openFrontDesk()
+  const { leave_id } = (await declare(desk)).body
+  await ended(desk, leave_id)
+  const pause = (key: string) =>
+    desk.post(at(desk, `/${leave_id}/pause`), undefined, { 'Idempotency-Key': key })
+  const late = [await pause('late'), await pause('late')]
+  expect(codes(late)).toEqual(times(2, () => '409 /problems/leave_over'))
+  const path = at(desk, `/${leave_id}/cancel`)
+  const cancel = () => desk.post(path, {}, { 'Idempotency-Key': 'cancel' })
+  expect(statuses([await cancel(), await cancel()])).toEqual({ 200: 2 })
+  expect(await ended(desk, leave_id, 'cancelled')).toMatchObject({ dates: { told: 0 } })
+})
+
 test('another clinic neither sees nor stops a leave', async () => {
   const [desk, other] = [await openFrontDesk(), await openFrontDesk()]
   const { body } = await declare(desk)

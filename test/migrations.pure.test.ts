@@ -121,6 +121,22 @@ test('patients stored before are in the index of the search, each under its clin
   expect(indexedAs(database, '\ufdd2\ufdd2\u{f0065}')).toEqual(['ada one', 'ada two'])
 })
 
+test('names stored before are found without their apostrophes, and in scripts without spaces from any character', () => {
+  const rows = ["O''Brien", '李小明', 'Ada'].map(
+    (name, n) => `INSERT INTO patients (id, clinic_id, name, name_folded, phone, created_at, op_id)
+      VALUES ('p${n}', 'one', '${name}', lower('${name}'), '+1202555010${n}', 1, 'o');`,
+  )
+  const database = migrated('search_words', `${PEOPLE[0]}${rows.join('')}`)
+  expect(['obr', "o'b", '\ufdd0小明', 'ada'].map((term) => indexedAs(database, term))).toEqual([
+    ['p0'],
+    ['p0'],
+    ['p1'],
+    ['ada one', 'p2'],
+  ])
+  database.exec(`UPDATE patients SET name_folded = 'bob ' || rowid`)
+  for (const term of ['obr', "o'b", '\ufdd0小明', 'ada']) expect(indexedAs(database, term)).toEqual([])
+})
+
 test('the scripts for an export take the full-text indexes away, and make the same ones again', () => {
   const database = migrated('patient_search', PEOPLE.join(''))
   const schema = () => database.prepare('SELECT name, sql FROM sqlite_schema ORDER BY name').all()

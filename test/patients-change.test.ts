@@ -45,12 +45,32 @@ test('without If-Match nothing changes, nor with the ETag of an older state', as
     body: { type: '/problems/if_match_required' },
   })
   expect((await patch(clinic, id, { age: 37 }, match)).status).toBe(200)
-  for (const old of [match, { 'If-Match': '*' }, { 'If-Match': 'W/"2"' }])
+  for (const old of [match, { 'If-Match': 'W/"1"' }, { 'If-Match': '"7", "1"' }])
     expect(await patch(clinic, id, { age: 40 }, old)).toMatchObject({
       status: 412,
       body: { type: '/problems/record_changed' },
     })
   expect((await clinic.get(`${PATIENTS}/${id}`)).body.age).toBe(37)
+})
+
+test('If-Match takes what HTTP allows: *, a list, and an ETag that a proxy has weakened', async () => {
+  const clinic = await openClinic()
+  const { id } = await registered(clinic)
+  const change = async (age: number, etag: string) => patch(clinic, id, { age }, { 'If-Match': etag })
+  for (const [age, etag] of [
+    [1, '"1"'],
+    [2, 'W/"2"'],
+    [3, '"7", "3"'],
+    [4, '"7",W/"4"'],
+    [5, '*'],
+  ] as const)
+    expect(await change(age, etag)).toMatchObject({ status: 200, body: { age } })
+  for (const etag of ['6', '"6', '*, "6"', 'w/"6"'])
+    expect(await change(7, etag)).toMatchObject({
+      status: 400,
+      body: { errors: [{ field: 'If-Match', message: expect.stringContaining('like "1"') }] },
+    })
+  expect((await patch(clinic, 'unknown', { age: 1 }, { 'If-Match': '*' })).status).toBe(404)
 })
 
 test('of twenty changes of one state exactly one is made', async () => {

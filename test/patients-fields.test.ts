@@ -169,6 +169,40 @@ test('twenty patients race for one identifier and exactly one gets it, by regist
   expect(statuses(changed)).toEqual({ 200: 1, 409: 9 })
 })
 
+test('notes for the desk are shown to keys that may write patients, and to no other, by any way', async () => {
+  const clinic = await openClinic()
+  const secret = 'Owes a bottle'
+  const file = (...rows: string[]) =>
+    clinic.send('POST', `${PATIENTS}/bulk`, ['name,phone,notes', ...rows, ''].join('\n'), {
+      'Idempotency-Key': newKey(),
+      'Content-Type': 'text/csv',
+    })
+  const { body: job } = await file(`Ada Byron,+12025550101,${secret}`, `Ada King,+12025550101,${secret}`)
+  await deliver(sent.splice(0))
+  const [ada] = (await clinic.get(PATIENTS)).body
+  const twin = (await clinic.post(PATIENTS, { ...ADA, name: 'Ada Biron', shared_phone: true, notes: secret }))
+    .body
+  const old = (await clinic.post(PATIENTS, { name: 'Old', phone: '+12025550109', notes: secret })).body
+  await clinic.post(`${PATIENTS}/${old.id}/merge`, { into: twin.id })
+  const nurse = await keyFor(clinic.clinicId, ['patients:read', 'appointments:read'])
+  for (const [path, count] of [
+    [PATIENTS, 2],
+    [`${PATIENTS}?q=ada&format=csv`, 2],
+    [`${PATIENTS}/${ada.id}`, 1],
+    [`${PATIENTS}/${old.id}`, 1],
+    [`${PATIENTS}/search?phone=2025550101`, 1],
+    [`${PATIENTS}/${ada.id}/duplicates`, 1],
+    [`${PATIENTS}/bulk/${job.job_id}/failed.csv`, 1],
+    [`${PATIENTS}/bulk/${job.job_id}/succeeded.csv`, 1],
+  ] as const) {
+    const [shown, kept] = [JSON.stringify((await clinic.get(path)).body), await nurse.get(path)]
+    expect([path, shown.split(secret).length - 1, kept.status]).toEqual([path, count, 200])
+    expect(JSON.stringify(kept.body)).not.toContain(secret)
+  }
+  const searched = await nurse.post(`${PATIENTS}/search`, { q: 'ada' })
+  expect(searched.body).toMatchObject([{ notes: null }, { notes: null }])
+})
+
 test('a phone in use is told as such, beside identifiers too', async () => {
   const clinic = await openClinic()
   await clinic.post(PATIENTS, ADA)

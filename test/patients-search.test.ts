@@ -113,12 +113,61 @@ test('a patient is found by any part of a name, any spelling of a phone, and an 
   }
 })
 
+test('apostrophes and hyphens are no gaps, and in scripts without spaces each character begins a word', async () => {
+  const clinic = await openClinic({ country: 'US' })
+  const names = [
+    'Shaun O’Brien',
+    'Moira ONeill',
+    'Ann-Marie D’Arcy-Lo',
+    '李小明',
+    '佐藤 さくら',
+    '김민준',
+    '𠮷田Ken',
+  ]
+  await register(clinic, ...names.map((name, n) => ({ name, phone: `+1202555${1000 + n}` })))
+  const [brien, neill, darcy, li, sato, kim, yoshida] = names
+  for (const [q, expected] of [
+    ['obrien', [brien]],
+    ['ob', [brien]],
+    ['shaun OBRIEN', [brien]],
+    ['o’neill', [neill]],
+    ["o'n", [neill]],
+    ['O-N', [neill]],
+    ['annmarie', [darcy]],
+    ['darcylo', [darcy]],
+    ['arcylo', [darcy]],
+    ['-', []],
+    ["'", []],
+    ['小明', [li]],
+    ['明', [li]],
+    ['小', [li]],
+    ['李小明', [li]],
+    ['李 小明', [li]],
+    ['明李', []],
+    ['藤', [sato]],
+    ['くら', [sato]],
+    ['藤さ', []],
+    ['민준', [kim]],
+    ['준', [kim]],
+    ['田', [yoshida]],
+    ['田K', [yoshida]],
+    ['K', []],
+  ] as const)
+    expect([q, await find(clinic, { q })]).toEqual([q, expected])
+  const [{ id }] = (await clinic.get(`${PATIENTS}?q=小明`)).body
+  await clinic.send('PATCH', `${PATIENTS}/${id}`, '{"name":"Ed O\'Shea"}', { 'If-Match': '*' })
+  for (const q of ['小明', '小', '李小明']) expect([q, await find(clinic, { q })]).toEqual([q, []])
+  expect(await find(clinic, { q: 'oshea' })).toEqual(["Ed O'Shea"])
+})
+
 test('phone, birth date and identifier narrow the list, alone and with words', async () => {
   const clinic = await openClinic({ country: 'US' })
   await register(clinic, ...PEOPLE)
   for (const [search, expected] of [
     [{ phone: '(202) 555-0101' }, [JOSE, BO]],
     [{ phone: '0102' }, [ANNE]],
+    [{ phone: '\u202a+1 202 555 0102\u202c' }, [ANNE]],
+    [{ phone: '०१०२' }, [ANNE]],
     [{ phone: '102' }, []],
     [{ phone: 'call me' }, []],
     [{ birth_date: '1970-01-31' }, [JOSE, LUKASZ]],
@@ -225,7 +274,8 @@ test('the search reads its index in order, and patients only by row; it sorts no
   expect(plans).toContainEqual('SEARCH patient_identifiers USING PRIMARY KEY (clinic_id=? AND lower_value=?)')
   const place = 'EXPLAIN QUERY PLAN SELECT * FROM patients_indexed WHERE place = 1'
   const { results } = await env.DB.prepare(place).all<{ detail: string }>()
-  expect(results.map(({ detail }) => detail)).toEqual([
+  const ofRecursion = /SUBQUERY|CO-ROUTINE|SETUP|CONSTANT ROW|RECURSIVE|positions/
+  expect(results.flatMap(({ detail }) => (ofRecursion.test(detail) ? [] : [detail]))).toEqual([
     'SEARCH patients USING INTEGER PRIMARY KEY (rowid=?)',
     expect.stringMatching(/^SEARCH c USING .*INDEX sqlite_autoindex_clinics_1/),
   ])
@@ -401,17 +451,23 @@ const FAMILY = [
   'Li',
 ]
 
+const joined = (word: string): string => word.replace(/[-']/g, '')
+
 /** Who fits, in plain words: for each word some reason. */
 function fitsPlainly({ name, phone, identifiers = [] }: Person, q: string): boolean {
-  const words = foldName(name).split(' ')
-  const begins = [...words, ...words.flatMap((word) => word.split(/[-']/))]
+  const apart = foldName(name).split(' ')
+  const words = [...apart, ...apart.map(joined)]
+  const begins = [...words, ...apart.flatMap((word) => word.split(/[-']/))]
+  const occurs = (word: string) =>
+    word !== '' &&
+    (word.length > 2 || /\p{Script=Han}/u.test(word)
+      ? words.some((one) => one.includes(word))
+      : begins.some((one) => one.startsWith(word)))
   return foldName(q)
     .split(' ')
     .every(
       (word) =>
-        (word.length > 2
-          ? words.some((one) => one.includes(word))
-          : begins.some((one) => one.startsWith(word))) ||
+        [word, joined(word)].some(occurs) ||
         identifiers.some(({ value }) => value.toLowerCase() === word) ||
         (/^\d{4,}$/.test(word) && phone.endsWith(word)),
     )

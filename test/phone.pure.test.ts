@@ -24,6 +24,9 @@ test.each([
   ['＋１２０２５５５０１０１', 'US', ADA],
   ['٢٠٢٥٥٥٠١٠١', 'US', ADA],
   ['۲۰۲۵۵۵۰۱۰۱', 'US', ADA],
+  ['२०२५५५०१०१', 'US', ADA],
+  ['+๑ ๒๐๒ ๕๕๕ ๐๑๐๑', 'DE', ADA],
+  ['২০২৫৫৫০১০১', 'US', ADA],
   ['+1‑202‑555‑0101', 'US', ADA],
   ['+1 202 555 0101', 'US', ADA],
 ])('%s in %s is %s', (phone, country, expected) => {
@@ -103,11 +106,13 @@ test.each([
   [`+1 202 555 0101${' '.repeat(40)}x5`, 'must have at most 20 characters'],
   ['0'.repeat(100_000), 'must have at most 20 characters'],
   [', '.repeat(100_000), 'must have at most 20 characters'],
+  ['+1 202 555 0410 mobile', expect.stringMatching(/without letters/)],
+  ['+1 202 555 0410 after five o’clock, please', expect.stringMatching(/without letters/)],
   ['123456789', 'must have at least 10 characters'],
   ['+1 202 555 0113 / +1 202 555 0114', 'must be one number, and this is more than one; send one of them'],
   ['2025550101, 2025550102', 'must be one number, and this is more than one; send one of them'],
 ])('a text that is too long or too short is told why (%#)', (phone, sentence) => {
-  expect(fault(phone)).toBe(sentence)
+  expect(fault(phone)).toEqual(sentence)
 })
 
 test.each([
@@ -127,6 +132,13 @@ test.each(['2025550101 x12345678', '2025550101;ext=12345678', '2025550101 ext. 1
       null,
       expect.stringMatching(/at most 7 digits/),
     ])
+  },
+)
+
+test.each(['\u202a', '\u202e', '\u2066', '\u2069', '\u200e', '\u200f', '\u200b', '\ufeff'])(
+  'a number is taken with an invisible character in it (%#)',
+  (mark) => {
+    expect(v.parse(PhoneText, `${mark}+1 202${mark} 555 0101${mark}`)).toBe('+1 202 555 0101')
   },
 )
 

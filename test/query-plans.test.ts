@@ -28,7 +28,7 @@ const LISTS: Record<string, string[]> = {
   '/api/v1/closings': [cursorOf('2040-03-14')],
   '/api/v1/slots': [cursorOf('2040-03-14', 'x', 'x', 1), 'from=2040-03-14&to=2040-03-16', 'specialty=x'],
   '/api/v1/audit': [cursorOf(9), 'clinic_id=x'],
-  '/api/v1/doctors': [cursorOf('x'), 'date=2040-03-14', 'retired=true'],
+  '/api/v1/doctors': [cursorOf('x'), 'date=2040-03-14', 'retired=true', 'specialty=x'],
   '/api/v1/days': [cursorOf('x'), 'date=2040-03-14'],
   '/api/v1/appointments': [
     cursorOf('2040-03-14', 'x'),

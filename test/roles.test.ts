@@ -58,6 +58,8 @@ test('docs/roles.md is the table of today', async () => {
     '',
     'What a person may do, by role (`POST /api/v1/staff`). A test writes these tables from the code, and asks every route with a key of every role.',
     '',
+    'A person holds keys, or signs in by a link to `/sign-in#…`: the page there is one of the clinic’s own console, which reads what follows # and sends it to `POST /api/v1/sign-in`.',
+    '',
     ...head('scope'),
     ...scopes.map(([scope, does]) => `| \`${scope}\`: ${does} | ${marks([scope])} |`),
     '',

@@ -163,6 +163,8 @@ test('what is no service is 400 or 404, and only a key that may write doctors ad
     { name: 'A', doctor: 'x' },
   ])
     expect([wanted, (await desk.post(SERVICES, wanted)).status]).toEqual([wanted, 400])
+  const { body } = await desk.post(SERVICES, { name: 'A', doctors: ['nobody'] })
+  expect(body.detail).toMatch(/^doctors must be ids/)
   expect((await desk.book({ date: DAY, service_id: 'nothing' })).status).toBe(404)
   const reader = await keyFor(desk.clinicId, ['doctors:read'])
   expect((await reader.post(SERVICES, { name: 'A' })).status).toBe(403)

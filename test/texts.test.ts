@@ -44,6 +44,9 @@ const MAY_BE_BLANK = [
   '/api/v1/appointments/{id}/cancel reason',
   '/api/v1/patients/search q',
 ]
+/** Marks of direction around a phone that is searched for are dropped. */
+const DROPS_MARKS = ['/api/v1/patients/search phone']
+const MARKS = /[\u202e\u2066]/
 const [UNSAFE, HALVES] = [
   ['Ada\0', 'A\u001bda', 'Ada\u007f', 'A\u0085da', '\u202eAda', 'A\u2066da', 'A\u200b\ud800', '\udfff'],
   ['"A\\ud800"', '"\\uDFFFA"', '"\\ud83d\\u0041"'],
@@ -67,8 +70,9 @@ test('every text of every body is refused where it is blank, unsafe or half a ch
   for (const { method, path, field } of fields) {
     const url = path.replace('{date}', '2026-03-14').replace(/\{[^}]+\}/g, clinic.doctorId)
     const blank = MAY_BE_BLANK.includes(`${path} ${field}`) ? [] : BLANK
+    const unsafe = UNSAFE.filter((text) => !DROPS_MARKS.includes(`${path} ${field}`) || !MARKS.test(text))
     const bodies = [
-      ...[...UNSAFE, ...blank].map((value) => JSON.stringify(bodyWith(field, value))),
+      ...[...unsafe, ...blank].map((value) => JSON.stringify(bodyWith(field, value))),
       ...HALVES.map((half) => JSON.stringify(bodyWith(field, '?')).replace('"?"', half)),
     ]
     for (const sent of bodies) {

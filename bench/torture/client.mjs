@@ -25,6 +25,12 @@ const TEMPORARY_CODES = ['moving', 'unavailable', 'internal']
 /** Refusals that may differ on a retry, because the record may exist or the job may have ended by then. */
 const CHANGING_CODES = ['not_found', 'import_over', 'import_not_finished', 'invalid_file']
 
+/** Refusals that no key keeps: a retry is decided again, and may succeed. */
+const UNKEPT_CODES = [
+  ...['on_leave', 'clinic_closed', 'doctor_retired'],
+  ...['leave_overlaps', 'closings_overlap'],
+]
+
 /**
  * A client of the service. It sends one request after another, each with its own key, and retries until the
  * answer is definite. Its actions depend only on the run's seed, its number and the answers it gets. Each
@@ -34,7 +40,11 @@ export function newClient({ world, rack, clinic, number }) {
   const chance = chanceOf(world.seed, `client ${number} of ${clinic.number}`)
   const client = {
     ...{ world, clinic, number, chance, patients: [], appointments: [], called: [], holds: [], places: [] },
-    imports: [],
+    ...{ imports: [], wishes: [] },
+    /** By the id of a merged record: the one that it was merged into. */
+    into: new Map(),
+    /** By the same id: the request that merged it last. */
+    merges: new Map(),
     keys: 0,
     /** Clinics use the same keys on purpose: a key must not reach across clinics. */
     newKey: () => {
@@ -70,16 +80,19 @@ async function ask(wanted) {
     twin ? askUntilDefinite(wanted, message) : null,
   ])
   const third = isRepeatable && chance.happens(REPEATED) ? await askUntilDefinite(wanted, message) : null
-  world.count(what, first.code ?? first.status)
+  const answers = [first, second, third].filter((answer) => answer !== null)
+  const kept = answers.find(({ code }) => !UNKEPT_CODES.includes(code))
+  const answer = kept ?? first
+  world.count(what, answer.code ?? answer.status)
   const right = typeof statuses === 'function' ? statuses() : statuses
-  if (!right.includes(first.status))
+  if (!right.includes(answer.status))
     world.breaks(
       'expected answer',
-      `${what} ${message.path} answered ${excerptOf(first)} to ${message.body?.slice(0, EXCERPT_MAX) ?? ''}`,
+      `${what} ${message.path} answered ${excerptOf(answer)} to ${message.body?.slice(0, EXCERPT_MAX) ?? ''}`,
     )
-  for (const other of [second, third]) if (other) checkSameAnswer(world, what, message, first, other)
-  if (isRepeatable) remember(wanted, message, first)
-  return { ...first, key: message.key }
+  for (const other of answers) checkSameAnswer(world, what, message, answer, other)
+  if (isRepeatable && kept) remember(wanted, message, kept)
+  return { ...answer, key: message.key }
 }
 
 /** Keeps the request, so that the client can repeat it much later, when a wrong answer is most likely. */
@@ -107,7 +120,8 @@ function messageOf({ clinic, newKey, method = 'POST', path, body, csv, headers: 
 }
 
 function checkSameAnswer(world, what, { path, key }, first, other) {
-  if (CHANGING_CODES.includes(first.code) || CHANGING_CODES.includes(other.code)) return
+  const mayDiffer = ({ code }) => CHANGING_CODES.includes(code) || UNKEPT_CODES.includes(code)
+  if (mayDiffer(first) || mayDiffer(other)) return
   if (first.status === other.status && isDeepStrictEqual(unnamed(first.body), unnamed(other.body))) return
   world.breaks(
     'same key, same answer',

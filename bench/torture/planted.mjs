@@ -27,8 +27,8 @@ export const PLANTED = [
     edits: [
       [
         'src/doctors/changes.ts',
-        'const isFirst = sql`${op} = ${ctx.once.opId}`',
-        'const isFirst = sql`${op} IS NOT NULL`',
+        'const isFirst = sql`${op} = ${ctx.once.opId} AND',
+        'const isFirst = sql`${op} IS NOT NULL AND',
       ],
     ],
   },
@@ -256,5 +256,66 @@ export const PLANTED = [
     name: 'registered-again',
     does: 'registers a patient again when the registration of a patient who was changed since is retried',
     edits: [['src/patients/actions.ts', "SELECT coalesce(${op}, ''),", 'SELECT ${crypto.randomUUID()},']],
+  },
+  {
+    name: 'leave-sleeps',
+    does: 'sets no alarm for the days of a leave that could not be told',
+    edits: [
+      [
+        'src/leave/leave-job.ts',
+        'await this.ctx.storage.setAlarm(\n' +
+          '      Date.now() + Math.min(WAKE_MS_MAX, FIRST_WAKE_MS * 2 ** Math.min(failures, 10)),\n' +
+          '    )\n',
+        '',
+      ],
+    ],
+  },
+  {
+    name: 'leave-cancelled-in-vain',
+    does: 'tells a day of a leave that was cancelled while the day was told, and never opens it again',
+    edits: [['src/leave/work.ts', '        eq(leaveDays.state, state),\n', '']],
+  },
+  {
+    name: 'alias-not-seen',
+    does: 'books a patient who has a visit on the day by the id of a merged record',
+    edits: [
+      [
+        'src/doctor-day/rules/facts.ts',
+        'idsOf(command).some((id) => day.patients.has(id))',
+        'day.patients.has(command.patientId)',
+      ],
+    ],
+  },
+  {
+    name: 'merged-again',
+    does: 'merges two records again when a merge is retried that was undone since',
+    edits: [
+      [
+        'src/merges/actions.ts',
+        "sql`${op} = ${ctx.once.opId} AND (${verdict})->>'is' = ${is}`",
+        "sql`${op} IS NOT NULL AND (${verdict})->>'is' = ${is}`",
+      ],
+    ],
+  },
+  {
+    name: 'second-accept-wins',
+    does: 'lets each day of a wish book the patient',
+    edits: [
+      [
+        'src/doctor-day/rules/waitlist.ts',
+        "  if (wish.claim) return { ok: false, refused: 'wish_fulfilled', won: wish.claim.date }\n",
+        '',
+      ],
+      [
+        'src/doctor-day/rules/wishes.ts',
+        'if (claim) return verdict(claim.id === claimId, claim.date)',
+        'if (claim) return verdict(true, claim.date)',
+      ],
+      [
+        'src/doctor-day/rules/wishes.ts',
+        'if (end) return verdict(false, end.date, true)',
+        'if (end) return verdict(true, end.date, true)',
+      ],
+    ],
   },
 ]

@@ -7,19 +7,28 @@ import { newKey, partsOf } from '../../scripts/keys.mjs'
 import { secretInside } from '../../scripts/secret.mjs'
 import { newBuildFolder } from './build.mjs'
 import { chanceOf } from './chance.mjs'
+import { checkClosings } from './checks/closings.mjs'
 import { checkCopy, checkDays } from './checks/days.mjs'
 import { checkEffects } from './checks/effects.mjs'
 import { readFacts } from './checks/facts.mjs'
+import { checkLeaves } from './checks/leaves.mjs'
+import { checkMerges } from './checks/merges.mjs'
 import { checkAudit, checkImports, checkRecords } from './checks/records.mjs'
 import { waitForRest } from './checks/rest.mjs'
+import { checkVisits } from './checks/visits.mjs'
+import { checkWishes } from './checks/wishes.mjs'
 import { newClient } from './client.mjs'
 import { addDoctor, openNewerDay } from './load/doctors.mjs'
 import { follow, followClinic } from './load/followers.mjs'
+import { addDoctorOnLeave } from './load/leaves.mjs'
 import { act } from './load/load.mjs'
 import { mount } from './rack.mjs'
 import { newWorld } from './world.mjs'
 
 const [CLINICS, DOCTORS_AT_FIRST, DATES] = [2, 3, 4]
+
+/** Doctors who take leaves, and the dates on which they work: a visit moves so many days later at most. */
+const [DOCTORS_ON_LEAVE, LEAVE_DATES] = [3, 8]
 const [CLIENTS_OF_CLINIC, FOLLOWERS_OF_CLINIC, FOLLOWERS_OF_ALL] = [8, 3, 2]
 const MINUTE_MS = 60_000
 const DAY_MS = 86_400_000
@@ -78,7 +87,7 @@ async function runOn({ stateDir, secret, built, seed, minutes, stopsWhenBroken, 
 async function openClinics(world, rack, secret) {
   const hours = 12 - new Date().getUTCHours()
   const zone = `Etc/GMT${hours > 0 ? '-' : '+'}${Math.abs(hours)}`
-  const dates = Array.from({ length: DATES }, (_, n) =>
+  const leaveDates = Array.from({ length: LEAVE_DATES }, (_, n) =>
     new Date(Date.now() + n * DAY_MS).toISOString().slice(0, 10),
   )
   for (let number = 1; number <= CLINICS; number += 1) {
@@ -87,13 +96,18 @@ async function openClinics(world, rack, secret) {
       number,
       key: newKey(secret),
       doctors: [],
-      dates,
-      today: dates[0],
+      onLeave: [],
+      /** Of these, the doctors whose leaves a client steers just now, and those who have retired. */
+      ...{ busy: new Set(), retired: new Set() },
+      dates: leaveDates.slice(0, DATES),
+      leaveDates,
+      today: leaveDates[0],
     }
     for (const sql of clinicRows(clinic, zone)) await rack.select(sql)
     world.clinics.push(clinic)
     const opener = newClient({ world, rack, clinic, number: 0 })
     for (let n = 0; n < DOCTORS_AT_FIRST; n += 1) await addDoctor(opener)
+    for (let n = 0; n < DOCTORS_ON_LEAVE; n += 1) await addDoctorOnLeave(opener)
     await openNewerDay(opener, rack)
   }
 }
@@ -105,7 +119,7 @@ function clinicRows({ id, key }, zone) {
     `INSERT INTO clinics (id, name, time_zone, country, created_at, op_id)
      VALUES ('${id}', '${id}', '${zone}', 'US', ${now}, '${id}')`,
     `INSERT INTO api_keys (id, clinic_id, name, scopes, secret_hash, created_at, revoked_at, op_id)
-     VALUES ('${keyId}', '${id}', 'torture', '["*","patients:erase"]', '${secretHash}', ${now}, NULL, '${id}')`,
+     VALUES ('${keyId}', '${id}', 'torture', '["*","patients:erase","clinic:admin"]', '${secretHash}', ${now}, NULL, '${id}')`,
   ]
 }
 
@@ -114,6 +128,7 @@ async function torture({ world, rack, minutes, stopsWhenBroken, log }) {
   const clients = world.clinics.flatMap((clinic) =>
     Array.from({ length: CLIENTS_OF_CLINIC }, (_, n) => newClient({ world, rack, clinic, number: n + 1 })),
   )
+  world.clients.push(...clients)
   const screens = (count, what) =>
     world.clinics.flatMap((clinic) =>
       Array.from({ length: count }, (_, n) => ({
@@ -166,6 +181,11 @@ async function check(world, rack) {
   checkDays(world, seen)
   checkCopy(world, seen)
   checkEffects(world, seen)
+  checkVisits(world, seen)
+  await checkLeaves(world, rack, seen)
+  await checkClosings(world, rack, seen)
+  await checkWishes(world, rack, seen)
+  await checkMerges(world, rack, seen)
   await checkRecords(world, rack)
   await checkImports(world, rack)
   await checkAudit(world, rack)

@@ -9,12 +9,13 @@ export function newWorld(seed) {
   return {
     seed,
     clinics: [],
+    clients: [],
     broken,
     /** The number of each answer, by operation. */
     done,
     requests: 0,
     cuts: 0,
-    /** Days with a declared absence: the service itself moves their appointments. */
+    /** Days with a declared absence, or of a doctor who takes leaves: the service moves their appointments. */
     absenceDays: new Set(),
     /** Facts by kind, as the service has acknowledged them. */
     acknowledged: new Map(),
@@ -35,6 +36,16 @@ export function newWorld(seed) {
     },
   }
 }
+
+/** Every day that the load uses: those of all doctors, and those of the doctors who take leaves. */
+export const daysOf = ({ clinics }) =>
+  clinics.flatMap((clinic) => [
+    ...crossed(clinic, clinic.doctors, clinic.dates),
+    ...crossed(clinic, clinic.onLeave, clinic.leaveDates),
+  ])
+
+const crossed = (clinic, doctors, dates) =>
+  doctors.flatMap((doctor) => dates.map((date) => ({ clinic, doctor, date })))
 
 export const dayName = ({ doctor, date }) => `${doctor} ${date}`
 

@@ -34,7 +34,7 @@ function withoutErased(state) {
   try {
     forgetErased(state)
   } catch (error) {
-    console.error(`Bytes of erased patients may still be in unused parts of the file of D1: ${error.message}`)
+    console.error(`Bytes of erased patients may still be in files of the state: ${error.message}`)
   }
 }
 

@@ -1,6 +1,7 @@
 import { and, eq, not, type SQL, sql } from 'drizzle-orm'
 import { audited } from '../audit/model'
 import type { ClinicSettings, Ctx } from '../context'
+import type { IfMatch } from '../http/etag'
 import { DAY_MS, localDate } from '../lib/time'
 import { etagOf } from '../patients/model'
 import { notFound, Problem } from '../problem'
@@ -16,13 +17,13 @@ export async function changeClinic(
   ctx: Ctx,
   id: string,
   wanted: ChangeClinic,
-  ifMatch: string | undefined,
+  ifMatch: IfMatch | undefined,
 ): Promise<ClinicRow> {
   const before = await requireClinicRow(ctx, id)
   if (ifMatch === undefined)
     throw new Problem('if_match_required', 'Send If-Match with the ETag of the clinic')
   const after = changed(before, wanted)
-  const isRead = ifMatch === etagOf(before.version)
+  const isRead = ifMatch(etagOf(before.version))
   const { opId, reply, results } = await ctx.once
     .transact((op) => [
       ctx.db

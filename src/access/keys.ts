@@ -39,12 +39,13 @@ export const KEY_SHOWN =
 
 /** Only the hash of the secret is stored, so a retry finds the key but cannot show its secret again. */
 export async function createKey(ctx: Ctx, wanted: NewKey): Promise<CreatedKey> {
-  requireAdministered(ctx, wanted.clinic_id)
+  const { clinic_id = ctx.clinic.id } = wanted
+  requireAdministered(ctx, clinic_id)
   const scopes = wantedScopes(wanted.scopes)
   requireScopes(ctx, scopes, 'Granting this scope')
   const expiresAt = expiryOf(ctx, wanted.expires_at)
   const { id, secret } = keyTextFor(ctx)
-  const ofClinic = ctx.db.select({ id: clinics.id }).from(clinics).where(eq(clinics.id, wanted.clinic_id))
+  const ofClinic = ctx.db.select({ id: clinics.id }).from(clinics).where(eq(clinics.id, clinic_id))
   const { opId, results } = await ctx.once.transact(
     (op) => [
       ofClinic,
@@ -53,15 +54,14 @@ export async function createKey(ctx: Ctx, wanted: NewKey): Promise<CreatedKey> {
         .select(sql`
         SELECT ${id}, id, ${wanted.name}, ${JSON.stringify(scopes)}, ${sha256(secret)},
           ${ctx.now}, NULL, ${op}, NULL, ${expiresAt}
-        FROM clinics WHERE id = ${wanted.clinic_id}`)
+        FROM clinics WHERE id = ${clinic_id}`)
         .onConflictDoNothing(),
-      audited(ctx, 'key.created', id, wanted.clinic_id),
+      audited(ctx, 'key.created', id, clinic_id),
     ],
     [ofClinic],
   )
-  if (results[0].length === 0) throw notFound(`Clinic ${wanted.clinic_id}`)
+  if (results[0].length === 0) throw notFound(`Clinic ${clinic_id}`)
   if (opId !== ctx.once.opId) throw new Problem('key_shown_once', KEY_SHOWN)
-  const { clinic_id } = wanted
   return { id, key: `${id}.${secret}`, clinic_id, scopes, staff_id: null, expires_at: isoOrNull(expiresAt) }
 }
 

@@ -154,7 +154,8 @@ export const toClinic = (row: ClinicRow): Clinic => ({
 const ExpiresAt = v.nullable(IsoInstant)
 
 export const NewKey = component('NewKey', {
-  clinic_id: ClinicId,
+  /** Without it, the clinic of the key that asks. */
+  clinic_id: v.optional(ClinicId),
   name: text(200),
   scopes: list(Scope, 50, 'scope'),
   expires_at: v.optional(ExpiresAt, null),

@@ -11,11 +11,13 @@ import { notFound, Problem } from '../problem'
 export const SCOPES = {
   'patients:read': 'read patients and their imports',
   'patients:write':
-    'register, change and merge patients; import, repair, cancel and resume imports of patients',
+    'register, change and merge patients, read the notes about them; ' +
+    'import, repair, cancel and resume imports of patients',
   'doctors:read': 'read doctors and their availability',
   'doctors:write': 'add and change doctors, set availability, declare absences',
   'appointments:read': 'read appointments and the figures of a day',
-  'appointments:write': 'book, hold, move and cancel, use the waitlist, declare absences',
+  'appointments:write':
+    'book, hold, move and cancel, read the notes of visits, use the waitlist, declare absences',
   'checkins:read': 'read and follow queues, issue tickets',
   'checkins:write': 'check in, walk in, call and serve, undo that for a minute',
   'tests:read': 'read records of medical tests and their imports',

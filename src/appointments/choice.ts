@@ -26,7 +26,12 @@ export const choiceFields = {
   /** When the slot begins: date, time and zone. */
   starts_at: v.optional(IsoInstant),
   /** When the slot begins, by the clock of the clinic, on `date`. */
-  time: v.optional(v.pipe(v.string(), v.regex(/^(?:[01]\d|2[0-3]):[0-5]\d$/, 'must be a time like 10:30'))),
+  time: v.optional(
+    v.pipe(
+      v.string(),
+      v.regex(/^(?:[01]\d|2[0-3]):[0-5]\d$/, 'must be a time with two digits each, like 09:30'),
+    ),
+  ),
 }
 
 interface Chosen {

@@ -103,7 +103,8 @@ async function waitFor(ctx: Ctx, { doctorId, date, version }: DayVersion): Promi
   if (!day || day.copied < version) throw new Problem('unavailable', LATE)
 }
 
-const TOO_HIGH = 'names a version that the day does not have; send values of the header X-Day-Version'
+const TOO_HIGH =
+  'at_least names a version that the day does not have; send values of the header X-Day-Version'
 const LATE = 'D1 does not have this version of the day yet; retry'
 
 function selectAppointments(ctx: Ctx, wanted: ListAppointments) {

@@ -1,4 +1,5 @@
 import * as v from 'valibot'
+import { mayUse } from '../access/permissions'
 import type { Ctx } from '../context'
 import { decideOn, see } from '../doctor-day/client'
 import type { Texts } from '../doctor-day/state/texts'
@@ -8,7 +9,10 @@ import { Appointment, toAppointment } from './model'
 
 /** What is written of an appointment: only its day has it, and no reply that is kept contains it. */
 
-/** With what is written of the appointment; what is not there is left out. No list shows it. */
+/**
+ * With what is written of the appointment; what is not there is left out. No list shows it. Notes are for
+ * the desk: only keys that may write appointments get them.
+ */
 export const AppointmentDetails = component('AppointmentDetails', {
   ...Appointment.entries,
   reason: v.optional(v.string()),
@@ -17,9 +21,11 @@ export const AppointmentDetails = component('AppointmentDetails', {
 })
 export type AppointmentDetails = v.InferOutput<typeof AppointmentDetails>
 
+const removable = (max: number) => v.pipe(lines(max), v.description('null removes it'))
+
 /** Null removes a text; what is left out stays. */
 export const ChangeAppointment = v.pipe(
-  v.object({ reason: v.nullish(lines(500)), notes: v.nullish(lines(2_000)) }),
+  v.object({ reason: v.nullish(removable(500)), notes: v.nullish(removable(2_000)) }),
   v.check(
     (wanted) => Object.values(wanted).some((value) => value !== undefined),
     'must contain at least one field to change',
@@ -38,7 +44,9 @@ export async function getDetails(ctx: Ctx, id: string): Promise<AppointmentDetai
   const asked = { view: 'appointment', id, withTexts: true } as const
   const { seen, texts } = await see(ctx, await dayOfAppointment(ctx, id), asked)
   if (!seen) throw noRecord()
-  return { ...toAppointment(seen), ...texts }
+  const { notes, ...others } = texts ?? {}
+  const isDesk = mayUse(ctx, 'appointments:write')
+  return { ...toAppointment(seen), ...others, ...(isDesk && notes !== undefined && { notes }) }
 }
 
 /** A retry gets the appointment as it is now: the reply that the day remembers has no texts. */

@@ -15,6 +15,10 @@ export const WISH_DATES_MAX = 31
 const ONE_FORM = 'must be sent alone: one date, or dates, or from and to'
 const WITHIN = `must be within ${WISH_DATES_MAX} dates of from`
 
+const WISH_OFFERS =
+  'A wish for several days is offered at once on each of them where a slot is free. Each such offer keeps ' +
+  'its slot until it expires, is declined, or another day of the wish is accepted.'
+
 /**
  * With a choice the patient waits for that slot alone. Several dates, `dates` or all from `from` to `to`, are
  * one wish: the patient waits on each of them, and is booked on one.
@@ -50,7 +54,7 @@ export const JoinWaitlist = v.pipe(
     if (date === undefined && value.starts_at !== undefined)
       fault('starts_at', 'names one instant; with several dates send time or slot')
   }),
-  v.metadata({ ref: 'JoinWaitlist' }),
+  v.metadata({ ref: 'JoinWaitlist', description: WISH_OFFERS }),
 )
 export type JoinWaitlist = v.InferOutput<typeof JoinWaitlist>
 

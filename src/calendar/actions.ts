@@ -1,4 +1,6 @@
 import { and, asc, eq, gte, lte, sql } from 'drizzle-orm'
+import { clinics } from '../access/model'
+import { mayUse } from '../access/permissions'
 import { dayOfAppointment, noRecord } from '../appointments/ids'
 import { appointments } from '../appointments/model'
 import { audited } from '../audit/model'
@@ -10,7 +12,7 @@ import { isEqual, sha256 } from '../lib/crypto'
 import { databaseOf } from '../lib/db'
 import { DAY_MS, localDate } from '../lib/time'
 import { notFound, Problem } from '../problem'
-import type { Visit } from './ics'
+import type { Place, Visit } from './ics'
 import { type ClosedFeed, doctorFeeds, type Feed, toFeed } from './model'
 import { isFeedToken, newFeedToken } from './token'
 
@@ -20,10 +22,17 @@ const DAYS_AHEAD = 180
 /** 2 MB of calendar; a doctor with 23 appointments on each date has fewer. The latest are left out. */
 export const FEED_EVENTS_MAX = 5_000
 
-export async function getVisit(ctx: Ctx, id: string): Promise<Visit> {
+export async function getVisit(ctx: Ctx, id: string): Promise<{ visit: Visit; place: Place }> {
   const { seen } = await see(ctx, await dayOfAppointment(ctx, id), { view: 'appointment', id })
   if (!seen) throw noRecord()
-  return seen
+  const [place] = await ctx.db
+    .select({ clinicName: clinics.name, doctorName: doctors.name })
+    .from(clinics)
+    .leftJoin(doctors, and(eq(doctors.clinicId, clinics.id), eq(doctors.id, seen.doctorId)))
+    .where(eq(clinics.id, ctx.clinic.id))
+  if (!place) throw noRecord()
+  const doctorName = mayUse(ctx, 'doctors:read') ? place.doctorName : null
+  return { visit: seen, place: { ...place, doctorName } }
 }
 
 /**

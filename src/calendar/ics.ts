@@ -2,11 +2,18 @@ import ical, { ICalCalendarMethod, ICalEventStatus } from 'ical-generator'
 import type { ShownAppointment } from '../doctor-day/state/views'
 import { HOUR_MS, SECOND_MS } from '../lib/time'
 
-/** What a calendar shows of an appointment. Whose it is, it must not know. */
+/** What a calendar shows of an appointment. Whose it is, it never says. */
 export type Visit = Pick<
   ShownAppointment,
   'id' | 'date' | 'slot' | 'startsAt' | 'endsAt' | 'status' | 'moves' | 'createdAt' | 'updatedAt'
 >
+
+/** Where the patient goes, and to whom. A doctor’s feed, which works without a key, has neither. */
+export interface Place {
+  clinicName: string
+  /** Null for a key that may not read doctors. */
+  doctorName: string | null
+}
 
 const PRODUCT = { company: 'Doctorday', product: 'Doctorday', language: 'EN' }
 
@@ -14,26 +21,39 @@ const PRODUCT = { company: 'Doctorday', product: 'Doctorday', language: 'EN' }
 const REFRESH_SECONDS = HOUR_MS / SECOND_MS
 
 /** One appointment. One that is cancelled is sent as a cancellation, which removes it from a calendar. */
-export const visitCalendar = (visit: Visit): string =>
-  calendar([visit], isCancelled(visit) ? ICalCalendarMethod.CANCEL : ICalCalendarMethod.PUBLISH)
+export const visitCalendar = (visit: Visit, place: Place): string =>
+  calendar([visit], isCancelled(visit) ? ICalCalendarMethod.CANCEL : ICalCalendarMethod.PUBLISH, { place })
 
 export const feedCalendar = (visits: Visit[]): string =>
   calendar(visits, ICalCalendarMethod.PUBLISH, { name: 'Appointments', ttl: REFRESH_SECONDS })
 
-function calendar(visits: Visit[], method: ICalCalendarMethod, of: { name?: string; ttl?: number } = {}) {
-  return ical({ ...of, prodId: PRODUCT, method, events: visits.map(toEvent) }).toString()
+interface About {
+  name?: string
+  ttl?: number
+  place?: Place
 }
 
+function calendar(visits: Visit[], method: ICalCalendarMethod, { place, ...of }: About) {
+  const events = visits.map((visit) => toEvent(visit, place))
+  return ical({ ...of, prodId: PRODUCT, method, events }).toString()
+}
+
+/** `Appointment with Grace Hopper, Main Street Clinic` */
+const summaryOf = ({ clinicName, doctorName }: Place): string =>
+  `Appointment${doctorName === null ? '' : ` with ${doctorName}`}, ${clinicName}`
+
 /** A slot without times is an event of the whole date. It has no end: one date is what that means. */
-function toEvent(visit: Visit) {
+function toEvent(visit: Visit, place?: Place) {
   const { id, date, slot, startsAt, endsAt, createdAt, updatedAt } = visit
   const changed = new Date(updatedAt)
+  const summary = place ? summaryOf(place) : 'Appointment'
   const when =
     startsAt && endsAt
-      ? { start: new Date(startsAt), end: new Date(endsAt), summary: 'Appointment' }
-      : { start: new Date(date), allDay: true, summary: `Appointment, slot ${slot}` }
+      ? { start: new Date(startsAt), end: new Date(endsAt), summary }
+      : { start: new Date(date), allDay: true, summary: `${summary}, slot ${slot}` }
   return {
     ...when,
+    ...(place && { location: place.clinicName }),
     id,
     sequence: sequenceOf(visit),
     status: isCancelled(visit) ? ICalEventStatus.CANCELLED : ICalEventStatus.CONFIRMED,

@@ -30,13 +30,15 @@ const calendarReply = (c: Context<App>, text: string, name: string): Response =>
 
 export const visitCalendars = resource().get(
   '/:id_ics{[^\\x2f]+[.]ics}',
-  sendsCalendar('Get an appointment for a calendar, without names'),
+  sendsCalendar('Get an appointment for a calendar: when, at which clinic, with which doctor'),
   refuses('not_found'),
   needs('appointments:read'),
   path(VisitPath),
   noQuery(),
-  async (c) =>
-    calendarReply(c, visitCalendar(await getVisit(c.var.ctx, c.req.valid('param').id_ics)), 'appointment'),
+  async (c) => {
+    const { visit, place } = await getVisit(c.var.ctx, c.req.valid('param').id_ics)
+    return calendarReply(c, visitCalendar(visit, place), 'appointment')
+  },
 )
 
 export const feeds = resource()

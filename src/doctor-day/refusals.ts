@@ -32,13 +32,13 @@ export const STREAM_REFUSALS = {
 }
 
 /** The Problem that a caller gets for a day’s refusal. */
-export function problemOf(refusal: Refused): Problem {
-  const { refused, transition, status, dates, alternatives, won, span } = refusal
+export function problemOf({ refused, transition, ...facts }: Refused): Problem {
+  const { status, because, dates, alternatives, won, span } = facts
   // `reach` asks the day that an appointment moved to. Here it stopped after DAYS_REACHED_MAX days.
   const known = refused === 'moved' ? 'unavailable' : refused
   const code = Object.hasOwn(REFUSALS, known) ? known : 'newer_version'
   // An answer that a day remembers from before refusals had dates, or a status, has none.
-  const told = SENTENCES[code]?.[transition?.from ?? status ?? ''] ?? REFUSALS[code]
+  const told = SENTENCES[code]?.[transition?.from ?? status ?? because ?? ''] ?? REFUSALS[code]
   const fit = span === undefined ? '' : ` for this visit: no ${span} neighbouring ones are free`
   const sentence = dates ? `${told}: ${datesOf(code, dates)}` : won ? `${told}: ${won}` : told + fit
   const instead = alternatives?.map(({ slot, startsAt, endsAt }) =>
@@ -118,8 +118,14 @@ const ARRIVED = 'The patient has already checked in'
 const OVER = 'no step is possible any more'
 const AMENDS = 'to undo it, send an API key that has the scope checkins:amend as well'
 
-/** Refusals that depend on what has become of the appointment or the hold, by its status. */
+/** Refusals that depend on what has become of the appointment or the hold, or on another fact. */
 const SENTENCES: Partial<Record<Refusal, Record<string, string>>> = {
+  no_such_slot: {
+    another_date: 'starts_at lies on another date than `date` by the clinic’s clock; send the two of one day',
+    untimed:
+      'This day has no times, because the doctor has no working hours on it; send slot, the number of a ' +
+      'slot, or no choice for the first free one',
+  },
   already_cancelled: {
     cancelled: 'The appointment was cancelled; book another one',
     no_show: 'The patient did not come: the appointment was recorded as a no-show; book another one',

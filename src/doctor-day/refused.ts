@@ -49,6 +49,8 @@ export interface Refused {
   dates?: { date: string; today: string }
   movedTo?: MovedTo
   won?: string
+  /** With `no_such_slot`: the chosen time has another date, or the day has no times. */
+  because?: 'another_date' | 'untimed'
   /** Where a chosen slot cannot be given: the nearest free ones. */
   alternatives?: Alternative[]
   /** With `day_full`, where single slots are free: how many neighbouring ones the visit needs. */

@@ -1,4 +1,4 @@
-import { and, asc, eq, getTableColumns, gt, isNull } from 'drizzle-orm'
+import { and, asc, eq, getTableColumns, gt, isNull, type SQL, sql } from 'drizzle-orm'
 import { today } from '../access/actions'
 import type { Ctx } from '../context'
 import { decideOn, see } from '../doctor-day/client'
@@ -54,6 +54,7 @@ export async function listDoctors(ctx: Ctx, wanted: ListDoctors): Promise<Page<L
         eq(doctors.clinicId, ctx.clinic.id),
         gt(doctors.id, wanted.cursor?.[0] ?? ''),
         retired === 'true' ? undefined : isNull(doctors.retiredAt),
+        hasSpecialty(wanted.specialty),
       ),
     )
     .orderBy(asc(doctors.id))
@@ -64,6 +65,10 @@ export async function listDoctors(ctx: Ctx, wanted: ListDoctors): Promise<Page<L
   }))
   return cutPage(listed, wanted.limit, (doctor) => [doctor.id])
 }
+
+/** In any case, of ASCII. Without one, no condition. */
+export const hasSpecialty = (specialty: string | undefined): SQL | undefined =>
+  specialty === undefined ? undefined : sql`lower(${doctors.specialty}) = lower(${specialty})`
 
 export async function getDoctor(ctx: Ctx, id: string): Promise<Doctor> {
   return toDoctor(await requireDoctor(ctx, id))

@@ -170,6 +170,8 @@ export const toDoctor = (row: DoctorRow): Doctor => ({
 
 export const ListDoctors = v.object({
   date: v.optional(LocalDate),
+  /** Only doctors of this specialty, in any case. */
+  specialty: v.optional(text(200)),
   /** `true`: those who have retired as well. */
   retired: v.optional(v.picklist(['true', 'false'])),
   limit: limit(1_000),

@@ -11,7 +11,7 @@ import { idempotencyKey, prepareOnce } from './idempotency'
 import { fieldsOf, NO_FIELDS } from './input/fields'
 import { readJson } from './input/json'
 import type { Whose } from './input/strangers'
-import { type Form, formOf, formParameter, LIST_FORMS } from './lists/form'
+import { chooseForm, type Form, formParameter, LIST_FORMS } from './lists/form'
 import { replyCsv, wantsCsv } from './lists/reply'
 import { checkQuery } from './url'
 
@@ -76,13 +76,17 @@ type Validated<Target extends string, S extends Schema> = {
   out: { [K in Target]: v.InferOutput<S> }
 }
 
-/** Reads and validates a JSON body, whatever its Content-Type, and gives the action its `once`. */
-export const body = <S extends Schema>(schema: S, whose: Whose = 'ours') => {
+/**
+ * Reads and validates a JSON body, whatever its Content-Type, and gives the action its `once`. `forms`: of a
+ * list that is asked for by POST.
+ */
+export const body = <S extends Schema>(schema: S, whose: Whose = 'ours', forms: readonly Form[] = []) => {
   const fields = fieldsOf(schema)
   return documented<'json', S>('json', schema, async (c, next) => {
     const sent = await readJson(c.req.raw)
     const { input, ignored } = checked(schema, fields, sent, whose)
-    const alsoIgnored = unknownQuery(c, whose)
+    const alsoIgnored = unknownQuery(c, whose, forms)
+    if (forms.length > 0) chooseForm(c, forms)
     const { idempotency_key, ...wanted } = input as { idempotency_key?: string }
     prepareOnce(c, idempotencyKey(c, idempotency_key), wanted, fields)
     c.req.addValidatedData('json', input as object)
@@ -112,11 +116,7 @@ export const query = <S extends Schema>(schema: S, whose: Whose = 'ours', forms?
   const fields = listed.length > 0 ? new Map([...own, ...fieldsOf(WITH_FORMAT)]) : own
   return documented<'query', S>('query', schema, async (c, next) => {
     checkQuery(c.req.url, fields)
-    if (listed.length > 0) {
-      c.set('listForm', formOf(c, listed))
-      // A cache must not give one form to who asked for the other.
-      c.header('Vary', 'Accept', { append: true })
-    }
+    if (listed.length > 0) chooseForm(c, listed)
     const { input, ignored } = checked(schema, fields, c.req.query(), whose)
     c.req.addValidatedData('query', input as object)
     await next()
@@ -152,8 +152,11 @@ export const noBody = readsNothing(async (c, next) => {
 const NOTHING = v.object({})
 
 /** What the query of a route that reads none holds: the names to tell. Throws what `checked` throws. */
-const unknownQuery = (c: Context<App>, whose: Whose): string[] =>
-  c.req.url.includes('?') ? checked(NOTHING, NO_FIELDS, c.req.query(), whose).ignored : []
+function unknownQuery(c: Context<App>, whose: Whose, forms: readonly Form[] = []): string[] {
+  if (!c.req.url.includes('?')) return []
+  const schema = forms.length > 0 ? WITH_FORMAT : NOTHING
+  return checked(schema, fieldsOf(schema), c.req.query(), whose).ignored
+}
 
 function readsNothing(middleware: MiddlewareHandler<App>): MiddlewareHandler<App> {
   const spec = { 'x-problems': ['invalid_request', 'invalid_json', 'body_too_large'] }

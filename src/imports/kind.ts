@@ -55,6 +55,8 @@ export interface Kind<Cells extends object = object> extends FileShape {
    * Prepares rows, selected as `r`, and the records that they may meet. Runs before `commit` and `isKnown`.
    */
   prepare?(db: Db, rows: Pick<RowsToCommit, 'clinicId' | 'rows'>): Promise<void>
+  /** Columns of which the key may not read the cells. */
+  hidden?(ctx: Ctx): readonly string[]
   /** The column that names a row in lists. */
   title: string
   /** The column that names the clinic of a row, for kinds whose rows can belong to several. */

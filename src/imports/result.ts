@@ -116,13 +116,14 @@ export async function rowsAsCsv(
 
 async function* rowsOfOutcome(ctx: Ctx, kind: Kind, job: Job, outcome: Outcome): AsyncGenerator<string> {
   const names = kind.columns.map(({ name }) => name)
+  const hidden = kind.hidden?.(ctx) ?? []
   yield csvLine([...names, ROW_COLUMN, outcome === 'failed' ? 'reason' : 'id'])
   for (let after: number | undefined = 0; after !== undefined; ) {
     const { rows, hasMore } = await csvPage(ctx, kind, job, outcome, after)
     const records = rows.map(({ row, cells, faults, last }) => {
       const given = JSON.parse(cells) as Record<string, unknown>
       const reason = [last, ...sentences(faults)].join('; ')
-      return [...names.map((name) => String(given[name] ?? '')), row, reason]
+      return [...names.map((name) => (hidden.includes(name) ? '' : String(given[name] ?? ''))), row, reason]
     })
     if (records.length > 0) yield csvLines(records)
     after = hasMore ? rows.at(-1)?.row : undefined

@@ -62,8 +62,8 @@ export async function declareLeave(ctx: Ctx, doctorId: string, wanted: DeclareLe
   if (leave?.opId !== opId) throw notDeclared(doctor.retiredAt)
   await watch(ctx, leave.id, true)
   const counts = [{ state: 'pending', days: dates.length, moved: 0, waitlisted: 0, toCall: 0 } as const]
-  // As it was at first, so that a retry gets the same answer.
-  return toProgress({ ...leave, status: 'running' }, counts)
+  // As it was at first, so that a retry gets the same answer, also once the leave was cut short.
+  return toProgress({ ...leave, toDate: wanted.to, status: 'running' }, counts)
 }
 
 function notDeclared(retiredAt: number | null): Problem {

@@ -87,7 +87,7 @@ async function steer(ctx: Ctx, path: LeavePath, action: string, steering: Steeri
   const [known] = await found
   if (!known) throw notFound('Leave')
   await watch(ctx, leaveId)
-  const { replayed, results } = await ctx.once.transact(
+  const { reply, replayed, results } = await ctx.once.transact(
     (op) => {
       const isStep = and(isLeave(ctx, path), isPossible, sql`${op} = ${ctx.once.opId}`)
       return [
@@ -108,15 +108,19 @@ async function steer(ctx: Ctx, path: LeavePath, action: string, steering: Steeri
           .set({ status: to, ...(toDate && { toDate }) })
           .where(isStep),
         audited(ctx, action, leaveId),
+        ctx.once.keep(sql`SELECT status FROM leaves WHERE ${isLeave(ctx, path)}`),
         found,
         selectCounts(ctx, leaveId),
       ]
     },
     [found],
   )
-  const [, , , [leave], counts] = results
+  const [, , , , [leave], counts] = results
   const progress = progressOf(leave, counts)
-  if (!replayed && !possible.includes(progress.status)) throw new Problem('leave_over', OVER)
+  // A retry is refused as the first request was, whatever the status is by then.
+  const statusThen = replayed ? reply : progress.status
+  if (statusThen !== null && !possible.some((status) => status === statusThen))
+    throw new Problem('leave_over', OVER)
   await watch(ctx, leaveId, true)
   return progress
 }

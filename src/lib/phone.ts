@@ -6,17 +6,20 @@ import {
   parsePhoneNumberFromString,
 } from 'libphonenumber-js/min'
 import * as v from 'valibot'
-import { safeText, tidied } from './schema'
+import { maxCharacters, seenText, tidied } from './schema'
 
 const [CHARACTERS_MIN, CHARACTERS_MAX] = [10, 20]
 
 /** With `tel:` and an extension in words, which CHARACTERS_MAX does not count. */
 const TEXT_CHARACTERS_MAX = 50
 
+/** A phone, or a part of one, that is searched for. */
+export const phoneSearched = () => v.pipe(v.string(), maxCharacters(100), seenText('line'), tidied())
+
 /** A phone number as people write it. Whether it is possible depends on the clinic’s country: `toE164`. */
 export const PhoneText = v.pipe(
   v.string(),
-  safeText('optionalLine'),
+  seenText('optionalLine'),
   tidied(),
   v.minLength(CHARACTERS_MIN, `must have at least ${CHARACTERS_MIN} characters`),
   maxNumberCharacters(),
@@ -40,7 +43,9 @@ const READ_CHARACTERS_MAX = 200
 
 const lengthFault = (text: string): string =>
   (text.length > READ_CHARACTERS_MAX ? null : shapeFault(text)) ??
-  `must have at most ${CHARACTERS_MAX} characters`
+  (text.length <= READ_CHARACTERS_MAX && hasLetters(text)
+    ? LETTERS
+    : `must have at most ${CHARACTERS_MAX} characters`)
 
 /** More digits behind a number are a second number, and no extension. */
 const EXTENSION_DIGITS_MAX = 7
@@ -61,7 +66,19 @@ export function toE164(phone: string, country: string): string | null {
 }
 
 const URI_SCHEME = /^tel:(?!.*;phone-context=)/i
-const withoutScheme = (phone: string): string => phone.normalize('NFKC').trim().replace(URI_SCHEME, '')
+const withoutScheme = (phone: string): string =>
+  inAsciiDigits(phone.normalize('NFKC')).trim().replace(URI_SCHEME, '')
+
+/** Decimal digits of any script: the library knows those of Arabic and Persian only. */
+const inAsciiDigits = (text: string): string =>
+  text.replace(/(?![0-9])\p{Nd}/gu, (digit) => String(decimalValue(digit.codePointAt(0) ?? 0)))
+
+/** In Unicode the ten digits of a script follow each other, and no other digit stands before their zero. */
+function decimalValue(digit: number): number {
+  let value = 0
+  while (value < 9 && /\p{Nd}/u.test(String.fromCodePoint(digit - value - 1))) value += 1
+  return value
+}
 
 /** Of a URI: the library would drop it. */
 const SUBADDRESS = /;isub=/i
@@ -93,7 +110,7 @@ export interface PhoneMeant {
 
 /** Null for a text that is no number and no part of one. */
 export function phoneMeant(text: string, country: string): PhoneMeant | null {
-  const digits = PART_OF_NUMBER.test(text) ? parseDigits(text) : ''
+  const digits = PART_OF_NUMBER.test(text) ? parseDigits(inAsciiDigits(text)) : ''
   const tail = digits.length >= TAIL_DIGITS_MIN && digits.length <= NUMBER_DIGITS_MAX ? digits : null
   const number = text.length <= TEXT_CHARACTERS_MAX ? toE164(text, country) : null
   return number === null && tail === null ? null : { number, tail }
@@ -115,11 +132,13 @@ export const withoutExtension = (e164: string): string => e164.split(';', 1)[0] 
 
 /** Why `toE164` has no number for the text. */
 export const phoneFault = (phone: string): string =>
-  shapeFault(phone) ?? `must be ${hasLetters(phone) ? DIGITS_ONLY : 'a phone number'}, ${OF_A_COUNTRY}`
+  shapeFault(phone) ?? (hasLetters(phone) ? LETTERS : `must be a phone number, ${OF_A_COUNTRY}`)
 
-const hasLetters = (phone: string): boolean => /\d/.test(phone) && /\p{L}/u.test(bareNumber(phone))
+const hasLetters = (phone: string): boolean => /\p{Nd}/u.test(phone) && /\p{L}/u.test(bareNumber(phone))
 const OF_A_COUNTRY = 'with country code or of the clinic’s country'
-const DIGITS_ONLY = 'one number in digits, without letters or other text (an extension may follow as ;ext=5)'
+const LETTERS =
+  'must be one number in digits, without letters or other text (an extension may follow as ;ext=5), ' +
+  OF_A_COUNTRY
 
 /** A fault that explains more than a length does: an extension that is too long, or a second number. */
 function shapeFault(phone: string): string | null {

@@ -64,6 +64,22 @@ export const safeText = (kind: TextKind) =>
     ({ input }) => textFault(input, kind) ?? '',
   )
 
+/**
+ * Takes away what shows nothing, then does as `safeText`: a number that is copied from a page or an address
+ * book has marks of direction around it.
+ */
+export function seenText(kind: TextKind) {
+  const safe = safeText(kind)
+  const run: (typeof safe)['~run'] = (dataset, config) =>
+    safe['~run'](
+      { ...dataset, value: String(dataset.value).replace(INVISIBLE, '') } as typeof dataset,
+      config,
+    )
+  return { ...safe, '~run': run }
+}
+
+const INVISIBLE = /\p{Default_Ignorable_Code_Point}/gu
+
 /** `maxLength` that counts as JSON Schema does, in code points: an emoji is one character and not two. */
 export function maxCharacters(max: number) {
   const maxLength = v.maxLength<string, number, string>(max, `must have at most ${max} characters`)

@@ -1,10 +1,10 @@
 import { and, eq } from 'drizzle-orm'
-import { today } from '../access/actions'
 import type { Ctx } from '../context'
 import { getPatient, patientsById } from '../patients/actions'
 import { CANDIDATE, type Candidate, isMergedOf, selectFound } from '../patients/finding'
-import { type PatientRow, patients, toPatient } from '../patients/model'
+import { type PatientRow, patients } from '../patients/model'
 import { meantBy } from '../patients/search'
+import { toPatient } from '../patients/shown'
 import { likeness, SCORE_MIN } from './likeness'
 import { type AskDuplicates, type Duplicate, mergedPatients } from './model'
 
@@ -23,12 +23,11 @@ export async function findDuplicates(ctx: Ctx, id: string, wanted: AskDuplicates
   )
   const rows = await inUseOf(ctx, candidates)
   const best = new Map<string, Duplicate>()
-  const date = today(ctx)
   for (const { patient: row, survivorId } of candidates) {
     const shown = rows.get(survivorId ?? row.id)
     const { score, agrees } = likeness(patient, { ...row, birth_date: row.birthDate })
     if (!shown || score < SCORE_MIN || score <= (best.get(shown.id)?.score ?? 0)) continue
-    best.set(shown.id, { ...toPatient(shown, date), score, agrees })
+    best.set(shown.id, { ...toPatient(shown, ctx), score, agrees })
   }
   return [...best.values()]
     .sort((one, other) => other.score - one.score || (one.id < other.id ? -1 : 1))

@@ -11,12 +11,14 @@ interface Facts {
 export type Agreement = 'phone' | 'name' | 'birth_date'
 
 /**
- * Two of three facts must agree, one of them may do so nearly. Families share phones, and many people share a
- * name or a birthday, so one fact by itself suggests nothing.
+ * Two of three facts must agree, one of them may do so nearly; or the full name alone, if no birth date tells
+ * otherwise. Families share phones, and many people share a birthday or one name, so these suggest nothing.
  */
 export const SCORE_MIN = 50
 const SAME_PHONE = 40
 const SAME_NAME = 40
+/** Of two words and more, in any order. */
+const SAME_FULL_NAME = 50
 const SAME_BIRTH_DATE = 30
 /** Of the same name and phone, another birth date may be a slip, so it only lowers the score. */
 const OTHER_BIRTH_DATE = -30
@@ -35,7 +37,7 @@ export function likeness(one: Facts, other: Facts): { score: number; agrees: Agr
   }
   if (names >= ALIKE_FROM) {
     agrees.push('name')
-    score += Math.round(SAME_NAME * (names === 1 ? 1 : 0.75 * names))
+    score += names === 1 ? ofSameName(one.name) : Math.round(0.75 * SAME_NAME * names)
   }
   if (one.birth_date !== null && other.birth_date !== null) {
     const isSame = one.birth_date === other.birth_date
@@ -44,6 +46,8 @@ export function likeness(one: Facts, other: Facts): { score: number; agrees: Agr
   }
   return { score: Math.min(100, Math.max(0, score)), agrees }
 }
+
+const ofSameName = (name: string): number => (foldName(name).includes(' ') ? SAME_FULL_NAME : SAME_NAME)
 
 /** From 0 to 1: how many pairs of letters two names have in common, in whatever order their words stand. */
 function alike(one: string, other: string): number {

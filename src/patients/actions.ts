@@ -19,11 +19,9 @@ import {
   type Patient,
   type PatientRow,
   patients,
-  toPatient,
-  toVersioned,
-  type Versioned,
 } from './model'
 import { isIdentifierTaken } from './search'
+import { toPatient, toVersioned, type Versioned } from './shown'
 
 interface Registered extends Versioned {
   created: boolean
@@ -102,7 +100,7 @@ async function insertOrFind(ctx: Ctx, wanted: NewPatient, phone: string) {
   if (replayed && reply !== null && !earlier) throw notFound('Patient')
   const one = earlier ?? results[3][0]
   if (!one) return { outdated: results[4] }
-  const versioned = toVersioned(one.inUse, today(ctx))
+  const versioned = toVersioned(one.inUse, ctx)
   const created = one.opId === opId
   const { name, phone: ownPhone } = one.inUse
   // A patient may have another name or phone since: by these the request means the same one.
@@ -122,7 +120,7 @@ export async function findPatient(ctx: Ctx, wanted: FindPatient): Promise<Patien
   if (phone === null) return null
   const hasPhone = and(eq(patients.clinicId, ctx.clinic.id), eq(patients.phone, phone))
   const [found] = await selectInUse(ctx, hasPhone).orderBy(asc(patients.createdAt), asc(patients.id)).limit(1)
-  return found ? toPatient(found.inUse, today(ctx)) : null
+  return found ? toPatient(found.inUse, ctx) : null
 }
 
 /** `mergedInto`: the id of the record in use, where the one that was asked for was merged into it. */
@@ -130,7 +128,7 @@ export async function getPatient(ctx: Ctx, id: string): Promise<Versioned & { me
   const [found] = await selectInUse(ctx, isPatient(ctx, id))
   if (!found) throw notFound('Patient')
   const { inUse } = found
-  return { ...toVersioned(inUse, today(ctx)), mergedInto: inUse.id === id ? null : inUse.id }
+  return { ...toVersioned(inUse, ctx), mergedInto: inUse.id === id ? null : inUse.id }
 }
 
 const inUse = alias(patients, 'in_use')

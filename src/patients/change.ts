@@ -3,6 +3,7 @@ import { today } from '../access/actions'
 import { audited } from '../audit/model'
 import type { Ctx } from '../context'
 import { selectStaying, stays } from '../erasures/staying'
+import type { IfMatch } from '../http/etag'
 import { invalid } from '../http/failure'
 import { FOLDING, foldName } from '../lib/folding'
 import { toE164 } from '../lib/phone'
@@ -12,8 +13,9 @@ import { notFound, Problem } from '../problem'
 import { badPhone, ifUnowned, isPatient, passOn, refuseTaken, selectPatient } from './actions'
 import { birthFault, storedAge } from './birth'
 import { contradicts, foldGender, refold, saidOf, selectOutdated } from './identity'
-import { type ChangePatient, etagOf, type PatientRow, patients, toVersioned, type Versioned } from './model'
+import { type ChangePatient, etagOf, type PatientRow, patients } from './model'
 import { isIdentifierTaken } from './search'
+import { toVersioned, type Versioned } from './shown'
 
 /**
  * Changes a record as it was when the caller read it: `ifMatch` is the ETag of that answer. A record that was
@@ -25,13 +27,13 @@ export async function changePatient(
   ctx: Ctx,
   id: string,
   wanted: ChangePatient,
-  ifMatch: string | undefined,
+  ifMatch: IfMatch | undefined,
 ): Promise<Versioned> {
   const before = await readFolded(ctx, id, wanted)
   if (ifMatch === undefined)
     throw new Problem('if_match_required', 'Send If-Match with the ETag of the record')
   const after = changed(ctx, before, wanted)
-  const isRead = ifMatch === etagOf(before.version)
+  const isRead = ifMatch(etagOf(before.version))
   const identifiers = wanted.identifiers ?? []
   const fault = birthFault({ age: wanted.age ?? null, birth_date: after.birthDate }, today(ctx))
   const staying = selectStaying(ctx, id)
@@ -73,7 +75,7 @@ export async function changePatient(
   )
   const [[row], [merge], [isStaying]] = [results[3], results[4], results[6]]
   if (!row || !isStaying) throw notFound('Patient')
-  if (row.changeOp === opId || reply !== null) return toVersioned(row, today(ctx))
+  if (row.changeOp === opId || reply !== null) return toVersioned(row, ctx)
   if (merge) throw alreadyMerged(merge.survivorId)
   if (!isRead || row.version !== before.version) throw new Problem('record_changed', CHANGED)
   if (fault) throw invalid([fault])

@@ -1,12 +1,13 @@
 import { and, asc, eq, sql } from 'drizzle-orm'
 import * as v from 'valibot'
-import { today } from '../access/actions'
 import type { Ctx } from '../context'
 import { cursor, limit, PAGE_MAX, type Page, writeCursor } from '../lib/page'
+import { phoneSearched } from '../lib/phone'
 import { component, maxCharacters, safeText, text } from '../lib/schema'
 import { mergedPatients } from '../merges/model'
-import { BirthDate, type Patient, type PatientRow, patientIdentifiers, patients, toPatient } from './model'
+import { BirthDate, type Patient, type PatientRow, patientIdentifiers, patients } from './model'
 import { fits, fitsAll, identifiersIn, type Meant, matchOf, meantBy } from './search'
+import { toPatient } from './shown'
 
 const Q_WORDS_MAX = 20
 
@@ -21,7 +22,7 @@ const CRITERIA = {
     ),
   ),
   /** In any spelling, or its last digits, at least four. */
-  phone: v.optional(text(100)),
+  phone: v.optional(phoneSearched()),
   birth_date: v.optional(BirthDate),
   /** `value`, or `system|value`. */
   identifier: v.optional(text(200)),
@@ -84,9 +85,8 @@ export async function listPatients(ctx: Ctx, wanted: ListPatients): Promise<Page
   )
   const page = fitting.slice(0, wanted.limit)
   const last = fitting.length > page.length ? page.at(-1) : isCut ? read.at(-1) : undefined
-  const date = today(ctx)
   return {
-    rows: page.map(({ shown }) => toPatient(shown, date)),
+    rows: page.map(({ shown }) => toPatient(shown, ctx)),
     next: last ? writeCursor([last.patient.id]) : null,
   }
 }
@@ -154,8 +154,8 @@ export const isMergedOf = (ctx: Ctx) =>
   and(eq(mergedPatients.clinicId, ctx.clinic.id), eq(mergedPatients.oldId, patients.id))
 
 /**
- * FTS5 begins at a row only if its number is an integer, and numbers of JavaScript are none. A patient who was
- * erased between two pages had a row too: without it the next page would be empty.
+ * FTS5 begins at a row only if its number is an integer, and numbers of JavaScript are none. A patient who
+ * was erased between two pages had a row too: without it the next page would be empty.
  */
 const startOf = (ctx: Ctx, { cursor: after }: ListPatients) =>
   after === undefined

@@ -3,11 +3,12 @@ import * as v from 'valibot'
 import { type Kind, rowContext } from '../imports/kind'
 import { newRecordId } from '../imports/model'
 import { PhoneText, phoneFault, toE164 } from '../lib/phone'
-import { cell, linesCell, requiredCell, safeText, tidied } from '../lib/schema'
+import { cell, linesCell, requiredCell, seenText, tidied } from '../lib/schema'
 import { yearsBetween } from '../lib/time'
 import { BIRTH_RULES, wrongBirth } from './birth'
 import { contradicts, foldedCells, otherGender, refold, refoldRows, selectOutdated } from './identity'
 import { AGE_MAX, AGE_RULE, BirthDate, Email, Language, NOTES_CHARACTERS_MAX, patients } from './model'
+import { readsNotes } from './shown'
 
 export const PATIENT_WORDS = {
   records: 'patients',
@@ -99,6 +100,7 @@ export const PATIENTS: Kind<PatientRow> = {
     rule: 'unique',
     sentence: 'is the phone of another patient; where both have it, set shared_phone to true',
   }),
+  hidden: (ctx) => (readsNotes(ctx) ? [] : ['notes']),
   title: 'name',
   recordId: newRecordId('staged_rows'),
 }
@@ -190,7 +192,7 @@ const patientRow = (country: string, today: string) =>
       name: requiredCell(200),
       phone: v.pipe(
         v.string(),
-        safeText('optionalLine'),
+        seenText('optionalLine'),
         tidied(),
         v.nonEmpty('is required'),
         PhoneText,

@@ -8,9 +8,9 @@ import {
   uniqueIndex,
 } from 'drizzle-orm/sqlite-core'
 import * as v from 'valibot'
-import { PhoneText } from '../lib/phone'
+import { PhoneText, phoneSearched } from '../lib/phone'
 import { component, lines, list, maxCharacters, text } from '../lib/schema'
-import { iso, LocalDate, yearsBetween } from '../lib/time'
+import { LocalDate, yearsBetween } from '../lib/time'
 
 /**
  * Two unique indexes keep two patients from being one. `patients_identity`: one row for one name on one
@@ -126,7 +126,12 @@ const Identifier = v.object({
     v.string(),
     v.regex(/^[a-z0-9._:/-]{1,64}$/, 'must be 1 to 64 of the characters a-z 0-9 . _ : / -'),
   ),
-  value: text(100),
+  value: v.pipe(
+    text(100),
+    v.description(
+      'Kept as it is written: 123-45-6789 and 123456789 are two. A search ignores the case of ASCII letters.',
+    ),
+  ),
 })
 export type Identifier = v.InferOutput<typeof Identifier>
 
@@ -181,7 +186,7 @@ export const ChangePatient = v.pipe(
 export type ChangePatient = v.InferOutput<typeof ChangePatient>
 
 /** `?phone=` in any spelling. */
-export const FindPatient = v.object({ phone: text(100) })
+export const FindPatient = v.object({ phone: phoneSearched() })
 export type FindPatient = v.InferOutput<typeof FindPatient>
 
 const PATIENT = {
@@ -195,6 +200,7 @@ const PATIENT = {
   birth_date: v.nullable(v.string()),
   identifiers: v.array(v.object({ system: v.string(), value: v.string() })),
   language: v.nullable(v.string()),
+  /** Null for a key that may not write patients. */
   notes: v.nullable(v.string()),
   contact_ok: v.nullable(v.boolean()),
 }
@@ -210,17 +216,6 @@ export const MergedPatient = component('MergedPatient', { ...PATIENT, merged_int
 /** What a key without `patients:read` gets. */
 export const RegisteredPatient = component('RegisteredPatient', { id: v.string(), created: v.boolean() })
 
-/** A record, and the ETag that a change of it must name. */
-export interface Versioned {
-  patient: Patient
-  etag: string
-}
-
-export const toVersioned = (row: PatientRow, today: string): Versioned => ({
-  patient: toPatient(row, today),
-  etag: etagOf(row.version),
-})
-
 export const etagOf = (version: number): string => `"${version}"`
 
 export type PatientRow = typeof patients.$inferSelect
@@ -228,19 +223,3 @@ export type PatientRow = typeof patients.$inferSelect
 /** `today`: the date at the clinic. An age without a birth date is as it was said. */
 export const ageOf = ({ age, birthDate }: Pick<PatientRow, 'age' | 'birthDate'>, today: string) =>
   birthDate === null ? age : yearsBetween(birthDate, today)
-
-/** `today`: the date at the clinic. */
-export const toPatient = (row: PatientRow, today: string): Patient => ({
-  id: row.id,
-  name: row.name,
-  age: ageOf(row, today),
-  gender: row.gender,
-  phone: row.phone,
-  email: row.email,
-  created_at: iso(row.createdAt),
-  birth_date: row.birthDate,
-  identifiers: row.identifiers ?? [],
-  language: row.language,
-  notes: row.notes,
-  contact_ok: row.contactOk,
-})

@@ -13,6 +13,7 @@ import {
   tellNext,
 } from '../http/endpoint'
 import { ifMatch, withEtag } from '../http/etag'
+import { LIST_FORMS } from '../http/lists/form'
 import { importRoutes } from '../imports/routes'
 import { findPatient, getPatient, registerPatient } from './actions'
 import { changePatient } from './change'
@@ -77,14 +78,15 @@ export const patients = resource()
   .route('/bulk/:job_id', status)
   .post(
     '/search',
-    doc('Search patients, so that no name stands in a URL; it changes nothing', 200, v.array(Patient), []),
+    doc('Search patients, so that no name stands in a URL; it changes nothing', 200, v.array(Patient)),
     paged,
     needs('patients:read'),
-    body(SearchPatients),
+    body(SearchPatients, 'ours', LIST_FORMS),
     async (c) => {
       const { rows, next } = await listPatients(c.var.ctx, c.req.valid('json'))
       tellNext(c, next)
-      return reply(c, v.array(Patient), rows)
+      // No Link can name the next page.
+      return replyPage(c, Patient, { rows, next: null })
     },
   )
   .get(

@@ -11,7 +11,8 @@ import type { Identifier, PatientRow } from './model'
  * Besides the trigrams of names it has terms of three characters of our own: the clinic, so that of other
  * clinics nothing is read; the begins of words; the birth date; the last 4 to 8 digits of the phone. Each
  * kind begins with a noncharacter, which no text of a caller can hold (`safeText`). The view
- * `patients_indexed` writes the same terms.
+ * `patients_indexed` writes the same terms. Names with apostrophes and hyphens are there without them
+ * too, and in scripts that write words without spaces each character begins a word.
  */
 const CLINIC = sql.raw('char(64977, 983040 + rowid % 65534, 983040 + rowid / 65534)')
 const [BEGIN, PHONE, BORN] = ['\ufdd0', '\ufdd2', '\ufdd3']
@@ -30,8 +31,8 @@ export interface Criteria {
 }
 
 /**
- * A word in its spellings: as names are folded today and as they were before, each in parts without spaces.
- * None where the word shows nothing.
+ * A word in its spellings: as names are folded today and as they were before, and joined; each in parts
+ * without spaces. None where the word shows nothing.
  */
 interface Word {
   text: string
@@ -95,7 +96,10 @@ const IS_OF_NUMBER = /^[+\p{Nd}()./-]+$/u
 
 function wordOf(text: string, country: string): Word {
   const folded = foldName(text)
-  const spellings = folded === '' ? [] : [...new Set([folded, foldedBefore(text)])]
+  const spellings =
+    folded === ''
+      ? []
+      : [...new Set([folded, foldedBefore(text), joinedName(folded)])].filter((one) => one !== '')
   return { text, spellings: spellings.map((one) => one.split(' ')), phone: phoneMeant(text, country) }
 }
 
@@ -190,9 +194,17 @@ const fitsWord = (row: PatientRow, { text, spellings, phone }: Word): boolean =>
   hasPhone(row, phone)
 
 function occurs(part: string, name: string): boolean {
-  if ([...part].length >= 3) return name.includes(part)
-  return [...name.split(' '), ...name.split(/[-' ]/)].some((word) => word.startsWith(part))
+  const whole = joinedName(name)
+  if ([...part].length >= 3 || UNSPACED.test(part)) return name.includes(part) || whole.includes(part)
+  const words = [...name.split(' '), ...name.split(/[-' ]/), ...whole.split(' ')]
+  return words.some((word) => word.startsWith(part))
 }
+
+/** `o'brien` → `obrien` */
+const joinedName = (folded: string): string => folded.replace(/[-']/g, '')
+
+/** Begins with Han, Kana or Hangul: any of these can begin a word. */
+const UNSPACED = /^[\u2e80-\u9fff\uac00-\ud7a3\u{20000}-\u{3fffd}]/u
 
 const hasPhone = (row: PatientRow, meant: PhoneMeant | null): boolean =>
   meant !== null && isPhoneMeant(row.phone, meant)

@@ -56,7 +56,7 @@ export function dayPage(
 <h1>${WEEKDAY.format(new Date(date))}, ${date}</h1>
 <p>${doctorName === null ? '' : html`<bdi>${doctorName}</bdi> · `}${count}</p>
 <table>
-<thead><tr><th>Slot</th><th>Time</th><th>Name</th><th>Phone</th><th>Age</th><th>Status</th>
+<thead><tr><th>Slot</th><th>Time</th><th>Name</th><th>Phone</th><th>Age</th><th>Service</th><th>Status</th>
 <th class="note">Notes</th></tr></thead>
 <tbody>
 ${entries.map(rowOf)}</tbody>
@@ -67,11 +67,12 @@ ${entries.map(rowOf)}</tbody>
   return c.html(page, 200, HEADERS)
 }
 
-const rowOf = ({ slot, starts_at, ends_at, patient_name, phone, age, status }: DayListEntry) =>
+const rowOf = ({ slot, starts_at, ends_at, patient_name, phone, age, service, status }: DayListEntry) =>
   html`<tr class="${status}"><td class="number">${slot}</td>
 <td class="short">${clockOf(starts_at)}${ends_at ? '–' : ''}${clockOf(ends_at)}</td>
 <td class="name"><bdi>${patient_name}</bdi></td><td class="short">${phone ?? ''}</td>
-<td class="number">${age ?? ''}</td><td class="short">${status.replace('_', ' ')}</td><td></td></tr>
+<td class="number">${age ?? ''}</td><td class="name"><bdi>${service ?? ''}</bdi></td>
+<td class="short">${status.replace('_', ' ')}</td><td></td></tr>
 `
 
 /** What the clocks of the clinic show: `2026-03-08T09:00:00-04:00` → `09:00`. */

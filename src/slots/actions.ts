@@ -4,9 +4,9 @@ import type { Ctx } from '../context'
 import { see } from '../doctor-day/client'
 import { freeOf } from '../doctor-day/rules/free-slots'
 import type { Slots } from '../doctor-day/state/slot-times'
-import { scheduleOf, timesOf } from '../doctor-day/state/slot-times'
+import { scheduleOf } from '../doctor-day/state/slot-times'
 import { dayKey } from '../doctor-day/storage/address'
-import { requireDoctor, selectDoctors as selectAll } from '../doctors/actions'
+import { hasSpecialty, requireDoctor, selectDoctors as selectAll } from '../doctors/actions'
 import { days, doctors } from '../doctors/model'
 import { onDates } from '../doctors/on-date'
 import { type DoctorTerms, isClosed, offOn, opening } from '../doctors/terms'
@@ -14,6 +14,7 @@ import { invalid } from '../http/failure'
 import { cutPage, type Page } from '../lib/page'
 import { requireService } from '../visit-kinds/actions'
 import type { ServiceRow } from '../visit-kinds/model'
+import { firstByTime, type OfDoctor, sortKeyOf } from './by-time'
 import {
   type AskSlots,
   type AskSlotsOfAll,
@@ -33,6 +34,9 @@ const DOCTORS_MAX = 1_000
 
 /** So many dates are read at once: a search mostly ends within the first ones. */
 const DATES_AT_ONCE = 7
+
+/** Of more doctors one date mostly fills the page, so the search begins with one. */
+const DOCTORS_FEW = 100
 
 /** What is asked for: the dates, and how many neighbouring slots a visit takes. */
 interface Search {
@@ -67,7 +71,7 @@ const tooMany = () =>
     {
       field: 'specialty',
       rule: 'required',
-      message: `must be sent, because more than ${DOCTORS_MAX} doctors would be searched; or send service`,
+      message: `specialty or service must be sent: more than ${DOCTORS_MAX} doctors would be searched`,
     },
   ])
 
@@ -78,7 +82,8 @@ function searchOf(ctx: Ctx, { from, to, limit, cursor }: AskSlots, span = 1): Se
   const here = today(ctx)
   const start = from ?? here
   const end = to ?? usualEnd(start)
-  const wrong = (field: string, message: string) => invalid([{ field, rule: 'range', message }])
+  const wrong = (field: string, message: string) =>
+    invalid([{ field, rule: 'range', message: `${field} ${message}` }])
   if (end < start) throw wrong('to', 'must not be before from')
   if (datesIn(start, end) > DATES_MAX) throw wrong('to', `must be within ${DATES_MAX} dates of from`)
   return { from: start < here ? here : start, to: end, span, limit, cursor }
@@ -86,59 +91,33 @@ function searchOf(ctx: Ctx, { from, to, limit, cursor }: AskSlots, span = 1): Se
 
 const selectDoctors = (ctx: Ctx, specialty: string | undefined) =>
   selectAll(ctx)
-    .where(
-      and(
-        eq(doctors.clinicId, ctx.clinic.id),
-        isNull(doctors.retiredAt),
-        specialty === undefined ? undefined : sql`lower(${doctors.specialty}) = lower(${specialty})`,
-      ),
-    )
+    .where(and(eq(doctors.clinicId, ctx.clinic.id), isNull(doctors.retiredAt), hasSpecialty(specialty)))
     .orderBy(asc(doctors.id))
     .limit(DOCTORS_MAX + 1)
 
-async function searchSlots(ctx: Ctx, searched: DoctorTerms[], search: Search): Promise<Page<FreeSlot>> {
-  const { to, limit, cursor } = search
+async function searchSlots(ctx: Ctx, doctors: DoctorTerms[], search: Search): Promise<Page<FreeSlot>> {
+  const { to, limit, span, cursor } = search
+  const searched = doctors.toSorted((one, other) => (one.id < other.id ? -1 : 1))
+  const ids = searched.map(({ id }) => id)
   const found: FreeSlot[] = []
-  const slotsOf = freeSlotsOf(ctx, search.span)
+  const freeOn = freeSlotsOf(ctx, span)
   let from = cursor && cursor[0] > search.from ? cursor[0] : search.from
+  let atOnce = searched.length > DOCTORS_FEW ? 1 : DATES_AT_ONCE
   while (from <= to && found.length <= limit && searched.length > 0) {
-    const until = dateAfter(from, DATES_AT_ONCE - 1)
+    const until = dateAfter(from, atOnce - 1)
     const last = until < to ? until : to
-    const ids = searched.map(({ id }) => id)
     const [used, onDate] = await Promise.all([usedDays(ctx, ids, from, last), onDates(ctx, ids, from, last)])
     for (let date = from; date <= last && found.length <= limit; date = dateAfter(date, 1)) {
-      const here = searched.flatMap((doctor) =>
-        slotsOf({ ...doctor, onDate: onDate(doctor.id, date) }, date, used.get(`${doctor.id}/${date}`)),
+      const free = searched.map((doctor) =>
+        freeOn({ ...doctor, onDate: onDate(doctor.id, date) }, date, used.get(`${doctor.id}/${date}`)),
       )
-      found.push(...here.sort(byTime).filter((slot) => !cursor || isAfter(slot, cursor)))
+      found.push(...firstByTime(free, { date, span, cursor, max: limit + 1 - found.length }))
     }
     from = dateAfter(last, 1)
+    atOnce = Math.min(DATES_AT_ONCE, 2 * atOnce)
   }
   return cutPage(found, limit, sortKeyOf)
 }
-
-/** Slots without times come after the others of their date, by number. */
-const timeOf = ({ starts_at }: FreeSlot): string => (starts_at ? new Date(starts_at).toISOString() : '~')
-
-const sortKeyOf = (slot: FreeSlot): [string, string, string, number] => [
-  slot.date,
-  timeOf(slot),
-  slot.doctor_id,
-  slot.slot,
-]
-
-const compare = (one: (string | number)[], other: (string | number)[]): number => {
-  for (const [place, value] of one.entries()) {
-    const against = other[place] ?? ''
-    if (value !== against) return value < against ? -1 : 1
-  }
-  return 0
-}
-
-const byTime = (one: FreeSlot, other: FreeSlot): number => compare(sortKeyOf(one), sortKeyOf(other))
-
-const isAfter = (slot: FreeSlot, cursor: NonNullable<AskSlots['cursor']>): boolean =>
-  compare(sortKeyOf(slot), cursor) > 0
 
 /** What D1’s copy knows of a used day. */
 interface UsedDay extends Slots {
@@ -161,41 +140,56 @@ async function usedDays(ctx: Ctx, doctorIds: string[], from: string, to: string)
         lte(days.date, to),
       ),
     )
-  const used = await Promise.all(rows.map(async ({ day }) => [nameOf(day), await usedDay(ctx, day)] as const))
+  const timetable = onceForEach(
+    (date: string, { timeZone, hours }: NonNullable<DayRow['terms']>) =>
+      scheduleOf(date, timeZone, hours ?? null).timetable,
+  )
+  const used = await Promise.all(
+    rows.map(async ({ day }) => [nameOf(day), copied(day, timetable) ?? (await asked(ctx, day))] as const),
+  )
   return new Map(used)
 }
 
 const nameOf = ({ doctorId, date }: DayRow): string => `${doctorId}/${date}`
 
-async function usedDay(ctx: Ctx, day: DayRow): Promise<UsedDay> {
-  const { doctorId, date, isPresent, capacity, takenSlots, terms, setAt } = day
-  if (takenSlots && terms) {
-    const { timetable } = scheduleOf(date, terms.timeZone, terms.hours ?? null)
-    return { isPresent, setAt, capacity, timetable, taken: takenSlots }
-  }
+type TimetableOf = (date: string, terms: NonNullable<DayRow['terms']>) => Slots['timetable']
+
+function copied(day: DayRow, timetableOf: TimetableOf): UsedDay | null {
+  const { date, isPresent, capacity, takenSlots, terms, setAt } = day
+  if (!takenSlots || !terms) return null
+  return { isPresent, setAt, capacity, timetable: timetableOf(date, terms), taken: takenSlots }
+}
+
+async function asked(ctx: Ctx, { doctorId, date, isPresent, setAt }: DayRow): Promise<UsedDay> {
   const { seen } = await see(ctx, dayKey(ctx.clinic.id, doctorId, date), { view: 'slots' })
   return { setAt, ...(seen ?? { isPresent, capacity: 0, timetable: null, taken: [] }) }
 }
 
 /** Many doctors of a clinic have the same hours, and the clocks of a date are slow to read. */
-function freeSlotsOf(ctx: Ctx, span: number) {
-  const known = new Map<string, Slots>()
-  const unused = (doctor: DoctorTerms, date: string): Slots => {
-    const { timeZone, capacity, hours } = opening(ctx, doctor, date)
-    const name = JSON.stringify([date, capacity, hours])
-    const slots = known.get(name) ?? {
-      capacity,
-      timetable: scheduleOf(date, timeZone, hours ?? null).timetable,
-    }
-    known.set(name, slots)
-    return slots
-  }
-  return (doctor: DoctorTerms, date: string, used: UsedDay | undefined): FreeSlot[] => {
-    if (used?.isPresent === false || isClosed(offOn(doctor, date), used ?? null)) return []
-    const slots = used ?? unused(doctor, date)
-    return freeOf(slots, new Set(used?.taken), { at: ctx.now, span }).map((slot) => {
-      const { startsAt, endsAt } = timesOf(slots.timetable, slot, span)
-      return { doctor_id: doctor.id, date, slot, starts_at: startsAt, ends_at: endsAt }
-    })
+function onceForEach<Args extends unknown[], Result>(work: (...args: Args) => Result) {
+  const known = new Map<string, Result>()
+  return (...args: Args): Result => {
+    const name = JSON.stringify(args)
+    const result = known.get(name) ?? work(...args)
+    known.set(name, result)
+    return result
   }
 }
+
+function freeSlotsOf(ctx: Ctx, span: number) {
+  const freeIn = (slots: Slots, taken: number[]) => freeOf(slots, new Set(taken), { at: ctx.now, span })
+  const unused = onceForEach((terms: Omit<DoctorTerms, 'id' | 'retiredAt'>, date: string) => {
+    const { timeZone, capacity, hours } = opening(ctx, { id: '', retiredAt: null, ...terms }, date)
+    const slots = { capacity, timetable: scheduleOf(date, timeZone, hours ?? null).timetable }
+    return { slots, free: freeIn(slots, []) }
+  })
+  return (doctor: DoctorTerms, date: string, used: UsedDay | undefined): OfDoctor => {
+    const { id: doctorId, capacity, capacityByHours, workingHours, onDate } = doctor
+    if (used?.isPresent === false || isClosed(offOn(doctor, date), used ?? null))
+      return { doctorId, slots: NO_SLOTS, free: [] }
+    if (used) return { doctorId, slots: used, free: freeIn(used, used.taken) }
+    return { doctorId, ...unused({ capacity, capacityByHours, workingHours, onDate }, date) }
+  }
+}
+
+const NO_SLOTS: Slots = { capacity: 0, timetable: null }

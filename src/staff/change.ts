@@ -5,6 +5,7 @@ import { isNotLastManager, requireScopes } from '../access/permissions'
 import { MANAGING, ROLES, scopesByRole } from '../access/roles'
 import { audited } from '../audit/model'
 import type { Ctx } from '../context'
+import type { IfMatch } from '../http/etag'
 import { etagOf } from '../patients/model'
 import { Problem } from '../problem'
 import { getStaff, hasLeft, hasRoleToGive, isStaff, keepsRole, required, selectStaff } from './actions'
@@ -18,14 +19,14 @@ export async function changeStaff(
   ctx: Ctx,
   id: string,
   wanted: ChangeStaff,
-  ifMatch: string | undefined,
+  ifMatch: IfMatch | undefined,
 ): Promise<StaffRow> {
   const before = await getStaff(ctx, id)
   if (ifMatch === undefined)
     throw new Problem('if_match_required', 'Send If-Match with the ETag of the record')
   const { name = before.name, role } = wanted
   if (role !== undefined) requireScopes(ctx, ROLES[role], 'Giving this role')
-  const isRead = ifMatch === etagOf(before.version)
+  const isRead = ifMatch(etagOf(before.version))
   const { opId, reply, results } = await ctx.once
     .transact((op) => [
       ctx.db

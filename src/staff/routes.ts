@@ -5,6 +5,7 @@ import { needs } from '../access/permissions'
 import {
   body,
   doc,
+  documents,
   noBody,
   noQuery,
   openBody,
@@ -35,6 +36,10 @@ import {
   toStaff,
 } from './model'
 import { notValid, signIn } from './sign-in'
+
+const LINK_OPENS =
+  '`url` is a path for the clinic’s own console, whose page reads the token after # and sends it to ' +
+  'POST /api/v1/sign-in. This service has no such page.'
 
 export const people = resource()
   .post(
@@ -102,6 +107,7 @@ export const people = resource()
   .post(
     '/:id/sign-in-links',
     doc('Issue a link with which a person signs in once, within 15 minutes', 201, SignInLink),
+    documents({ description: LINK_OPENS }),
     refuses('not_found', 'staff_left', 'key_shown_once', 'invalid_request'),
     needs('clinic:admin'),
     noBody,

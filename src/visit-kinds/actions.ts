@@ -1,6 +1,7 @@
 import { and, asc, eq, gt, sql } from 'drizzle-orm'
 import { audited } from '../audit/model'
 import type { Ctx } from '../context'
+import type { IfMatch } from '../http/etag'
 import { invalid } from '../http/failure'
 import { newId } from '../lib/crypto'
 import { cutPage, type Page } from '../lib/page'
@@ -56,6 +57,17 @@ export const selectNotOffered = (ctx: Pick<Ctx, 'db' | 'clinic'>, doctorId: stri
 export const requireService = async (ctx: Ctx, id: string): Promise<ServiceRow> =>
   required(await selectService(ctx, id))
 
+/** Of those of the ids that are services of the clinic, the retired ones too. */
+export async function serviceNames(ctx: Ctx, ids: string[]): Promise<Map<string, string>> {
+  if (ids.length === 0) return new Map()
+  const wanted = sql`${services.id} IN (SELECT value FROM json_each(${JSON.stringify(ids)}))`
+  const rows = await ctx.db
+    .select({ id: services.id, name: services.name })
+    .from(services)
+    .where(and(eq(services.clinicId, ctx.clinic.id), wanted))
+  return new Map(rows.map(({ id, name }) => [id, name]))
+}
+
 /**
  * Changes a service as the caller has read it: `ifMatch` is the ETag of that answer. What is booked keeps its
  * slots. A retry gets the service as it is by then.
@@ -64,14 +76,14 @@ export async function changeService(
   ctx: Ctx,
   id: string,
   wanted: ChangeService,
-  ifMatch: string | undefined,
+  ifMatch: IfMatch | undefined,
 ): Promise<ServiceRow> {
   const before = await requireService(ctx, id)
   if (ifMatch === undefined)
     throw new Problem('if_match_required', 'Send If-Match with the ETag of the record')
   await requireDoctors(ctx, wanted.doctors ?? null)
   const { retired, ...fields } = wanted
-  const isRead = ifMatch === etagOf(before.version)
+  const isRead = ifMatch(etagOf(before.version))
   const { opId, reply, results } = await ctx.once.transact((op) => [
     ctx.db
       .update(services)
@@ -117,6 +129,10 @@ async function requireDoctors(ctx: Ctx, ids: string[] | null): Promise<void> {
     WHERE NOT EXISTS (SELECT 1 FROM doctors WHERE clinic_id = ${ctx.clinic.id} AND id = named.value)`)
   if (unknown > 0)
     throw invalid([
-      { field: 'doctors', rule: 'value', message: `names ${unknown} ids that are no doctors of the clinic` },
+      {
+        field: 'doctors',
+        rule: 'value',
+        message: `doctors must be ids of doctors of the clinic; not known: ${unknown} of them`,
+      },
     ])
 }

@@ -5,7 +5,6 @@ import { execFileSync } from 'node:child_process'
 import { mkdtempSync, readdirSync, readFileSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { DatabaseSync } from 'node:sqlite'
 import { test } from 'node:test'
 import { ROOT } from '../../scripts/root.mjs'
 import { tellAll } from './canaries.mjs'
@@ -33,6 +32,14 @@ test('of erased patients no word is left in any file, log or answer, also after 
   await isErased(told, patients, days, call)
   const printed = [service.printed()]
   run('erasures', service.stateDir, [list])
+  // The days were awake just now, so the words are still in the logs of their files.
+  const logs = [...filesOf(service.stateDir)].filter(([name]) => /DoctorDay.*-wal$/.test(name))
+  assert.ok(hitsIn(new Map(logs), told).length > 0)
+  await service.kill9()
+  await service.start()
+  assert.deepEqual(hitsIn(filesOf(service.stateDir), told), [])
+  await isErased(told, patients, days, call)
+  printed.push(service.printed())
   await service.restart()
   await isErased(told, patients, days, call)
   printed.push(service.printed())
@@ -95,27 +102,24 @@ const hitsIn = (texts, told) =>
     return told.filter(({ word }) => lower.includes(word)).map(({ what, word }) => `${name}: ${what} ${word}`)
   })
 
-/** Every file, by its name, after the log of each database was taken over. */
-function filesOf(folder) {
-  const paths = () =>
+/** Every file, by its name, as it lies there: also what SQLite has not taken over yet, and the unused parts. */
+const filesOf = (folder) =>
+  new Map(
     readdirSync(folder, { recursive: true, withFileTypes: true })
       .filter((entry) => entry.isFile())
       .map((entry) => join(entry.parentPath, entry.name))
       // A restore with --replace keeps what it replaces.
       .filter((path) => !path.includes('replaced-'))
-  for (const path of paths().filter((one) => one.endsWith('.sqlite'))) checkpoint(path)
-  return new Map(paths().map((path) => [path.slice(folder.length), readFileSync(path).toString('latin1')]))
-}
+      .map((path) => [path.slice(folder.length), contentOf(path)]),
+  )
 
-function checkpoint(path) {
-  const database = new DatabaseSync(path)
+/** SQLite removes files of its own at any time. */
+function contentOf(path) {
   try {
-    database.exec('PRAGMA wal_checkpoint(TRUNCATE)')
+    return readFileSync(path).toString('latin1')
   } catch (error) {
-    // The file is a lock that a process has.
-    if (!/locked/.test(error.message)) throw error
-  } finally {
-    database.close()
+    if (error.code === 'ENOENT') return ''
+    throw error
   }
 }
 

@@ -107,8 +107,8 @@ export function checkCopy(world, { days, copy }) {
     'day',
     lines(
       days.filter(({ ledger }) => ledger.version > 0),
-      ({ name, ledger: { is_present, capacity, over, closed, remaining, version } }) =>
-        [name, is_present, capacity, capacity - over - closed - remaining, version].join(' '),
+      ({ name, isPresent, ledger: { capacity, over, closed, remaining, version } }) =>
+        [name, isPresent, capacity, capacity - over - closed - remaining, version].join(' '),
     ),
     lines(copy.days, ({ doctor_id, date, is_present, capacity, taken, version }) =>
       [doctor_id, date, is_present === 1, capacity, taken, version].join(' '),

@@ -10,15 +10,18 @@ export function checkEffects(world, { days, events }) {
   checkAppointments(world, days, events)
   checkOnce(world, 'booking', of('booked').map(idOf), ids('appointment'))
   checkOnce(world, 'hold', of('held').map(nameOf('hold_id')), names('hold'))
-  checkPlaces(world, of('waitlisted'))
-  checkDeclines(world, of('wait_ended'))
+  const wished = new Set(of('wish_joined').map(nameOf('wait_id')))
+  checkPlaces(world, of('waitlisted'), wished)
+  checkDeclines(world, of('wait_ended'), wished)
+  const accepted = of('wait_ended').filter(({ how }) => how === 'accepted')
+  checkOnce(world, 'accepted offer', accepted.map(nameOf('wait_id')), names('accepted offer'))
   checkOnce(world, 'end of hold', of('hold_ended').map(nameOf('hold_id')), names('hold'))
   checkArrivals(world, 'check-in', of('checked_in'))
   checkArrivals(world, 'undone check-in', of('unchecked_in'))
   checkCancels(world, of('cancelled'))
   checkCalls(world, of('called', 'requeued'))
   checkSteps(world, of('served', 'unserved', 'skipped', 'requeued', 'no_show'))
-  const said = of('availability_set').filter(({ notes }) => notes.startsWith('availability '))
+  const said = of('availability_set').filter(({ notes }) => notes?.startsWith('availability '))
   checkOnce(world, 'availability', said.map(nameOf('notes')), world.all('availability').map(nameOf('notes')))
 }
 
@@ -76,20 +79,24 @@ function isAsLeft({ status, hasArrived, doctor, date, slot }, found, end) {
 const describe = ({ id, status, doctor, date, slot, moves }) =>
   `${id}: ${status} ${doctor} ${date}, slot ${slot}, ${moves} moves`
 
-/** An absence also puts patients on the waitlist, and reports no place if their appointment has changed. */
-function checkPlaces(world, waitlisted) {
+/**
+ * An absence also puts patients on the waitlist, and reports no place if their appointment has changed. The
+ * places of wishes are checked with these.
+ */
+function checkPlaces(world, waitlisted, wished) {
   const known = new Set(world.all('place in line').map(nameOf('id')))
   const moved = new Set(
     world.all('appointment').flatMap((one) => (mayBeMoved({ world }, one) ? [one.patient] : [])),
   )
   const nameOfPlace = nameOf('wait_id')
-  const places = waitlisted.filter((event) => known.has(nameOfPlace(event)) || !moved.has(event.patient_id))
+  const isOther = (event) => wished.has(nameOfPlace(event)) || moved.has(event.patient_id)
+  const places = waitlisted.filter((event) => known.has(nameOfPlace(event)) || !isOther(event))
   checkOnce(world, 'place in line', places.map(nameOfPlace), known)
 }
 
 /** An absence withdraws a place that it has made in vain; that place was never acknowledged. */
-function checkDeclines(world, ended) {
-  const places = new Set(world.all('place in line').map(nameOf('id')))
+function checkDeclines(world, ended, wished) {
+  const places = new Set([...world.all('place in line').map(nameOf('id')), ...wished])
   const declined = ended.filter(({ how }) => how === 'declined').map(nameOf('wait_id'))
   const own = declined.filter((place) => places.has(place))
   checkOnce(world, 'declining', own, world.all('decline').map(nameOf('id')))

@@ -1,6 +1,6 @@
 import { setTimeout as sleep } from 'node:timers/promises'
 import { send } from '../http.mjs'
-import { dayName } from '../world.mjs'
+import { dayName, daysOf } from '../world.mjs'
 
 // What the service answers at rest: every day by itself, and D1's copy of all days.
 
@@ -11,7 +11,7 @@ const [READS_MAX, READ_AGAIN_MS] = [20, 500]
 
 /** Reads a consistent state: a day that has changed since D1 was read is read again. */
 export async function readFacts(world, rack) {
-  let days = await inTurns(touchedDays(world), (day) => dayFacts(rack, day))
+  let days = await inTurns(daysOf(world), (day) => dayFacts(rack, day))
   for (let reads = 1; ; reads += 1) {
     const copy = await copyFacts(rack)
     const versions = new Map(copy.days.map((day) => [dayName(dayOf(day)), day.version]))
@@ -37,11 +37,6 @@ const eventsIn = (days) =>
     events.map(({ type, seq, data }) => ({ ...data, type, seq, clinic, day: name })),
   )
 
-const touchedDays = ({ clinics }) =>
-  clinics.flatMap((clinic) =>
-    clinic.doctors.flatMap((doctor) => clinic.dates.map((date) => ({ clinic, doctor, date }))),
-  )
-
 async function dayFacts(rack, { clinic, doctor, date }) {
   const get = (path) => read(rack, clinic, path)
   const day = `/api/v1/doctors/${doctor}/days/${date}`
@@ -53,8 +48,13 @@ async function dayFacts(rack, { clinic, doctor, date }) {
     eventsOf(get, `${day}/events?limit=1000`),
   ])
   const name = dayName({ doctor, date })
-  return { clinic, doctor, date, name, ledger, verdict, listed, queue, events }
+  const isPresent = isPresentBy(events)
+  return { clinic, doctor, date, name, ledger, verdict, listed, queue, events, isPresent }
 }
+
+/** What the day itself says; the ledger also shows a cause that the day was not told of yet. */
+const isPresentBy = (events) =>
+  events.findLast(({ type }) => type === 'availability_set')?.data.is_present ?? true
 
 async function eventsOf(get, path) {
   const events = []

@@ -122,6 +122,22 @@ export async function checkAudit(world, rack) {
     add('import.cancelled', job, job.cancels)
     add('import.resumed', job, job.resumes)
   }
+  for (const leave of world.all('leave')) {
+    add('leave.declared', leave)
+    add('leave.paused', leave, leave.pauses)
+    add('leave.resumed', leave, leave.resumes)
+    add('leave.cancelled', leave, leave.cancels)
+  }
+  for (const closing of world.all('closing')) {
+    add('clinic.closed', closing)
+    add('clinic.opened_again', closing, Number(closing.isOver))
+  }
+  const times = (what) =>
+    [...Map.groupBy(world.all(what), ({ id }) => id).values()].map((facts) => [facts[0], facts.length])
+  for (const [merge, count] of times('merge')) add('patient.merged', merge, count)
+  for (const [undone, count] of times('undone merge')) add('patient.unmerged', undone, count)
+  for (const [retired, count] of times('retirement')) add('doctor.retired', retired, count)
+  for (const [reinstated, count] of times('reinstatement')) add('doctor.reinstated', reinstated, count)
   for (const [row, count] of expected)
     if (found.get(row) !== count)
       world.breaks('audit = effects', `${row}: ${found.get(row) ?? 0} rows, ${count} effects`)

@@ -1,37 +1,44 @@
 import { dayName } from '../world.mjs'
+import { idsOfPerson, survivorOf } from './merges.mjs'
 
 // What a front desk does with appointments. Each client changes only its own patients' appointments, so it
-// knows the state of each; only a doctor's absence may change one without the client.
+// knows the state of each; only a doctor's absence or leave may change one without the client.
 
 const APPOINTMENTS = '/api/v1/appointments'
 
-export async function book(client) {
+export const book = (client) => bookOn(client, pickAnyDay(client), chooseSlot(client))
+
+/** `statuses`: what the answer may be. Returns the answer. */
+export async function bookOn(client, day, chosen = {}, { isAnother, statuses, patient } = {}) {
   const { chance } = client
-  const patient = chance.pick(client.patients)
-  const day = pickDay(client)
-  const isAnother = chance.happens(0.1)
-  const chosen = chooseSlot(client)
+  const patientId = patient ?? chance.pick(client.patients)
+  const allowsAnother = isAnother ?? chance.happens(0.1)
   const why = chance.happens(0.3) ? { reason: `reason ${client.number} ${client.keys}` } : {}
-  const had = stillBooked(client).find((one) => one.patient === patient && dayName(one) === dayName(day))
+  const ids = idsOfPerson(client, patientId)
+  const had = stillBooked(client).find((one) => ids.includes(one.patient) && dayName(one) === dayName(day))
   const reply = await client.ask('book', {
     path: APPOINTMENTS,
     body: {
-      ...{ patient_id: patient, doctor_id: day.doctor, date: day.date, allow_another: isAnother },
+      ...{ patient_id: patientId, doctor_id: day.doctor, date: day.date, allow_another: allowsAnother },
       ...chosen,
       ...why,
     },
-    statuses: [201, 409, 422],
+    statuses: statuses ?? [201, 409, 422],
   })
   checkChoice(client, chosen, reply)
-  if (reply.status !== 201) return
-  if (had && !isAnother && !mayBeMoved(client, had))
+  if (reply.status !== 201) return reply
+  if (had && !allowsAnother && !mayBeMoved(client, had))
     client.world.breaks('one appointment a day', `${reply.body.id} and ${had.id}`)
-  track(client, reply.body, patient, why)
+  track(client, reply.body, survivorOf(client, patientId), {
+    ...why,
+    ...(!allowsAnother && { aloneAmong: ids }),
+  })
+  return reply
 }
 
 export async function hold(client) {
   const { chance, clinic, world } = client
-  const day = pickDay(client)
+  const day = pickAnyDay(client)
   const chosen = chooseSlot(client)
   const reply = await client.ask('hold', {
     path: `${APPOINTMENTS}/holds`,
@@ -57,7 +64,7 @@ async function bookHeld(client, { hold_id, slot, expires_at }) {
   if (reply.status !== 201) return
   if (reply.body.slot !== slot)
     client.world.breaks('a hold keeps its slot', `${hold_id}: ${slot}, ${reply.body.slot}`)
-  track(client, reply.body, patient)
+  track(client, reply.body, survivorOf(client, patient))
 }
 
 const release = (client, id) =>
@@ -66,36 +73,6 @@ const release = (client, id) =>
     path: `${APPOINTMENTS}/holds/${id}`,
     statuses: [200],
   })
-
-export async function wait(client) {
-  const { chance, clinic, world } = client
-  const patient = chance.pick(client.patients)
-  const day = pickDay(client)
-  const wish = chooseSlot(client)
-  const reply = await client.ask('wait for a slot', {
-    path: `${APPOINTMENTS}/waitlist`,
-    body: { patient_id: patient, doctor_id: day.doctor, date: day.date, ...wish },
-    statuses: [201, 200, 409, 422],
-  })
-  if (reply.status >= 400) return
-  world.acknowledge('place in line', { clinic, id: reply.body.id })
-  client.places.push({ id: reply.body.id, patient, wish: reply.status === 201 ? wish : {} })
-}
-
-export async function answerOffer(client) {
-  const place = takeOne(client, client.places)
-  if (!place) return
-  const path = `${APPOINTMENTS}/waitlist/${place.id}`
-  if (client.chance.happens(0.2)) {
-    const declined = await client.ask('decline', { path: `${path}/decline`, statuses: [200, 410] })
-    if (declined.status === 200) client.world.acknowledge('decline', { clinic: client.clinic, id: place.id })
-    return
-  }
-  const reply = await client.ask('accept', { path: `${path}/accept`, statuses: [201, 409, 410, 422] })
-  if (reply.status === 201) checkChoice(client, place.wish, reply)
-  if (reply.status === 201) track(client, reply.body, place.patient)
-  else if (reply.code === 'no_offer') client.places.push(place)
-}
 
 export async function cancel(client) {
   const appointment = client.chance.pick(stillBooked(client))
@@ -134,7 +111,7 @@ export async function reschedule(client) {
   const appointment = client.chance.pick(stillBooked(client))
   if (!appointment) return
   const { chance } = client
-  const to = chance.happens(0.3) ? appointment : pickDay(client)
+  const to = chance.happens(0.3) ? appointment : pickAnyDay(client)
   const chosen = chooseSlot(client)
   const reply = await client.ask('reschedule', {
     path: `${APPOINTMENTS}/${appointment.id}/reschedule`,
@@ -175,10 +152,14 @@ export async function readAppointment(client) {
     )
 }
 
+/** `patient`: the id that the visit is for, which stays whatever is merged later. */
 export function track(client, body, patient, more = {}) {
-  const { clinic, world } = client
-  const { id, doctor_id: doctor, date, slot } = body
-  const appointment = { clinic, id, patient, doctor, date, slot, status: 'booked', moves: 0, ...more }
+  const { clinic, number: owner, world } = client
+  const { id, doctor_id: doctor, date, slot, patient_id = patient } = body
+  if (patient_id !== patient)
+    world.breaks('both ids are one patient', `${id} is for ${patient_id}, not ${patient}`)
+  const visit = { clinic, owner, id, patient, doctor, date, slot }
+  const appointment = { ...visit, status: 'booked', moves: 0, ...more }
   appointment.days = [dayName(appointment)]
   client.appointments.push(appointment)
   world.acknowledge('appointment', appointment)
@@ -189,7 +170,7 @@ export function track(client, body, patient, more = {}) {
 export const stillBooked = (client) =>
   client.appointments.filter(({ status, hasArrived }) => status === 'booked' && !hasArrived)
 
-/** Whether an absence may have moved the appointment, or put its patient on the waitlist. */
+/** Whether an absence or a leave may have moved the appointment, or put its patient on the waitlist. */
 export const mayBeMoved = ({ world }, { days }) => days.some((day) => world.absenceDays.has(day))
 
 export const ifMoved = (client, appointment, ...statuses) => (mayBeMoved(client, appointment) ? statuses : [])
@@ -201,10 +182,10 @@ export function markCancelled(client, appointment, reply) {
 }
 
 /** Some callers choose; the number may be that of no slot. */
-const chooseSlot = ({ chance }) => (chance.happens(0.35) ? { slot: chance.between(1, 15) } : {})
+export const chooseSlot = ({ chance }) => (chance.happens(0.35) ? { slot: chance.between(1, 15) } : {})
 
 /** A chosen slot is given or refused, and what is named instead is three other slots. */
-function checkChoice({ world }, { slot }, { status, body, text }) {
+export function checkChoice({ world }, { slot }, { status, body, text }) {
   if (slot === undefined) return
   if (status < 300 && body.slot !== slot) world.breaks('a chosen slot is given', `${slot}: ${text}`)
   const others = (body?.alternatives ?? []).map((other) => other.slot)
@@ -213,6 +194,16 @@ function checkChoice({ world }, { slot }, { status, body, text }) {
 }
 
 export const pickDay = (client) => chooseDay(client)
+
+/** So many visits are those of a doctor who takes leaves. */
+const ON_LEAVE = 0.12
+
+/** Also a day that a leave may close. */
+export function pickAnyDay(client) {
+  const { chance, clinic } = client
+  if (!chance.happens(ON_LEAVE)) return pickDay(client)
+  return { doctor: chance.pick(clinic.onLeave), date: chance.pick(clinic.leaveDates) }
+}
 
 /** The newest doctors have free slots; some days of the older ones are always full. */
 export function chooseDay({ clinic, chance }, { isNeverAbsent = false } = {}) {

@@ -5,18 +5,24 @@ import { newRecord } from './doctor-changes.mjs'
 // Doctors: new ones, their availability, their absences, and the ledgers of their days.
 
 export async function addDoctor(client) {
-  const { chance, clinic, world } = client
+  const { clinic } = client
+  // The opener changes no doctor; the first clients change its doctors.
+  const id = await newDoctor(client, client.number || clinic.doctors.length + 1)
+  if (id) clinic.doctors.push(id)
+}
+
+/** `owner`: the number of the only client that changes the doctor. */
+export async function newDoctor(client, owner, slots = { least: 4, most: 14 }) {
+  const { chance, world } = client
   const code = `D-${client.number}-${client.keys}`
   const reply = await client.ask('add a doctor', {
     path: '/api/v1/doctors',
-    body: { name: `Dr ${code}`, code, capacity: chance.between(4, 14) },
+    body: { name: `Dr ${code}`, code, capacity: chance.between(slots.least, slots.most) },
     statuses: [201],
   })
-  if (reply.status !== 201) return
-  clinic.doctors.push(reply.body.id)
-  // The opener changes no doctor; the first clients change its doctors.
-  const owner = client.number || clinic.doctors.length
+  if (reply.status !== 201) return null
   world.acknowledge('doctor', newRecord(client, owner, reply.body))
+  return reply.body.id
 }
 
 /** Each has its own notes, so that the day's log shows which one took effect. */

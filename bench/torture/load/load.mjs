@@ -1,11 +1,15 @@
 import { repeatRequest } from './again.mjs'
+import { closeClinic } from './closings.mjs'
 import * as desk from './desk.mjs'
 import { changeDoctor } from './doctor-changes.mjs'
 import * as doctors from './doctors.mjs'
 import { startImport } from './imports.mjs'
+import * as leaves from './leaves.mjs'
+import * as merges from './merges.mjs'
 import * as patients from './patients.mjs'
 import * as queue from './queue.mjs'
 import * as records from './records.mjs'
+import * as waitlist from './waitlist.mjs'
 
 /** The actions of a client, and how often it chooses each, relative to the others. */
 const WEIGHTS = new Map([
@@ -18,8 +22,16 @@ const WEIGHTS = new Map([
   [desk.cancel, 7],
   [desk.reschedule, 10],
   [desk.hold, 5],
-  [desk.wait, 5],
-  [desk.answerOffer, 5],
+  [waitlist.wait, 5],
+  [waitlist.answerOffer, 5],
+  [waitlist.makeWish, 4],
+  [waitlist.answerWish, 7],
+  [leaves.takeLeave, 4],
+  [leaves.endLeave, 1.5],
+  [leaves.retireDoctor, 0.5],
+  [closeClinic, 1],
+  [merges.mergePatients, 3],
+  [merges.undoMerge, 2],
   [queue.checkIn, 9],
   [queue.walkIn, 3],
   [queue.callNext, 9],

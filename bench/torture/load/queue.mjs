@@ -1,5 +1,6 @@
 import { dayName } from '../world.mjs'
 import { ifMoved, markCancelled, mayBeMoved, stillBooked, takeOne, track } from './desk.mjs'
+import { survivorOf } from './merges.mjs'
 
 // Check-ins, and the steps of the queue.
 
@@ -34,7 +35,7 @@ export async function walkIn(client) {
   if (reply.status !== 201) return
   const { appointment_id: id, queue_position: position } = reply.body
   const visit = { id, doctor_id: doctor, date: clinic.today, slot: null }
-  track(client, visit, patient, { hasArrived: true, arrival: { position, since } })
+  track(client, visit, survivorOf(client, patient), { hasArrived: true, arrival: { position, since } })
   world.acknowledge('check-in', { clinic, id, position })
 }
 

@@ -23,12 +23,21 @@ const DURING_MS_MAX = 40
 const LOST = 'Network connection lost.'
 export const STARTS_AGAIN = 'The older version starts again'
 
-/** Runs work of an object that may abort before it, during it, or after its writes but before its answer. */
-async function mortal<T>(ctx: DurableObjectState, what: string, work: () => Promise<T>): Promise<T> {
-  if (injects(`${what} aborted before`, BEFORE)) ctx.abort(LOST)
-  if (injects(`${what} aborted during`, DURING)) setTimeout(() => ctx.abort(LOST), chance() * DURING_MS_MAX)
+/**
+ * Runs work of an object that may abort before it, during it, or after its writes but before its answer.
+ * `times`: how much more often than others, where little is asked of the objects of a kind.
+ */
+async function mortal<T>(
+  ctx: DurableObjectState,
+  what: string,
+  work: () => Promise<T>,
+  times = 1,
+): Promise<T> {
+  if (injects(`${what} aborted before`, times * BEFORE)) ctx.abort(LOST)
+  if (injects(`${what} aborted during`, times * DURING))
+    setTimeout(() => ctx.abort(LOST), chance() * DURING_MS_MAX)
   const reply = await work()
-  if (injects(`${what} aborted after`, AFTER)) {
+  if (injects(`${what} aborted after`, times * AFTER)) {
     await ctx.storage.sync()
     ctx.abort(LOST)
   }
@@ -109,13 +118,19 @@ export class BulkJob extends RealJob {
   }
 }
 
+const LEAVES_DIE = 15
+
 export class LeaveJob extends RealLeaveJob {
   constructor(ctx: DurableObjectState, env: Env) {
     super(ctx, unreliableEnv(env))
   }
 
+  override watch(clinicId: string, isReady: boolean): Promise<void> {
+    return mortal(this.ctx, 'leave', () => super.watch(clinicId, isReady), LEAVES_DIE)
+  }
+
   override alarm(): Promise<void> {
-    return mortal(this.ctx, 'alarm of a leave', () => super.alarm())
+    return mortal(this.ctx, 'alarm of a leave', () => super.alarm(), LEAVES_DIE)
   }
 }
 

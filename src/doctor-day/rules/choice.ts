@@ -1,4 +1,4 @@
-import { instantAt } from '../../lib/time'
+import { instantAt, localDate } from '../../lib/time'
 import type { Choice, Near } from '../commands'
 import type { Refused } from '../refused'
 import type { Day, Opening } from '../state/day'
@@ -12,7 +12,7 @@ import {
 } from '../state/slot-times'
 import { slotsOfPlace } from '../state/slots'
 import { zoneOf } from './facts'
-import { type Begun, firstToGive, freeSlot, placeAmong, slotsOf, untakenSlots } from './free-slots'
+import { type Begun, firstToGive, fits, freeSlot, slotsOf, untakenSlots } from './free-slots'
 
 /** Which slot a caller gets: the one that was chosen, or else the lowest free one. */
 
@@ -62,7 +62,21 @@ export function chosenSlot(day: Day, opening: Opening, choice: Choice, wanted: W
     .filter((other) => other !== instead)
     .slice(0, ALTERNATIVES_MAX)
     .map((other): Alternative => ({ slot: other, ...timesOf(timetable, other, span) }))
-  return { ok: false, refused: refused ?? 'no_such_slot', alternatives }
+  const because =
+    refused === 'no_such_slot'
+      ? reasonOf(choice, { date: opening.date, timeZone: zoneOf(day, opening), isTimed: timetable !== null })
+      : undefined
+  return { ok: false, refused: refused ?? 'no_such_slot', alternatives, ...(because && { because }) }
+}
+
+/** Why none of the day’s slots begins at the chosen time, where it is more than the time. */
+function reasonOf(choice: Choice, { date, timeZone, isTimed }: Opened): Refused['because'] {
+  if ('startsAt' in choice && localDate(choice.startsAt, timeZone) !== date) return 'another_date'
+  return isTimed || 'slot' in choice ? undefined : 'untimed'
+}
+
+interface Opened extends Pick<Opening, 'date' | 'timeZone'> {
+  isTimed: boolean
 }
 
 /** The free place that is nearest to where a visit was on another day; null where there is none. */
@@ -87,7 +101,7 @@ function distanceTo(day: Day, opening: Opening, choice: Choice): (slot: number) 
 /** The slots at which the visit can begin; of two that are as near, the earlier one first. */
 const nearestFirst = ({ first, free, span }: Possible, away: (slot: number) => number): number[] =>
   [...free]
-    .filter((slot) => slot >= first && placeAmong(free, span, slot) !== null)
+    .filter((slot) => slot >= first && fits(free, slot, span))
     .sort((one, other) => away(one) - away(other) || one - other)
 
 /** Null where none begins at the chosen time. */
@@ -107,7 +121,7 @@ interface Possible {
 
 function refusalOf(slot: number, { slots, first, free, span }: Possible): Refused['refused'] | null {
   const all = new Set(slotNumbers(slots))
-  if (placeAmong(all, span, slot) === null) return 'no_such_slot'
+  if (!fits(all, slot, span)) return 'no_such_slot'
   if (slot < first) return 'slot_begun'
   return slotsOfPlace({ slot, span }).every((each) => free.has(each)) ? null : 'slot_taken'
 }

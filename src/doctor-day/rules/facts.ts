@@ -6,7 +6,7 @@ import type { Event } from '../state/event'
 import { idsOf, type Person } from '../state/person'
 import { type Slots, slotsThatFit, type WorkingHours, wishedSlot } from '../state/slot-times'
 import { slotsOfPlace } from '../state/slots'
-import { hasBegun, placeAmong, standsUntil, type Timetable, untakenSlots } from './free-slots'
+import { hasBegun, placesAmong, standsUntil, type Timetable, untakenSlots } from './free-slots'
 import { absence, dateRefusal, isAbsent, isOver } from './off'
 
 /** What several rules need to know about a day, and the answers and events that they share. */
@@ -84,15 +84,14 @@ export function offers(day: Day, freed: number[], moment: Moment, changed: Chang
   const withoutOffer = [...day.waitlist.values()].filter(({ id, offer }) => !offer && !ended.has(id))
   if (!isPresent || freed.length === 0 || withoutOffer.length === 0 || isOver(day, at)) return []
   const untaken = [...untakenSlots(day, slots), ...freed].filter((slot) => !hasBegun(timetable, slot, at))
-  const free = new Set(untaken.filter((slot) => !taken.includes(slot)))
+  const places = placesAmong(untaken.filter((slot) => !taken.includes(slot)))
   const events: Event[] = []
   for (const waiting of withoutOffer) {
-    if (free.size === 0) break
+    if (places.isEmpty()) break
     const { id: waitId, span } = waiting
     const wish = wishedSlot(timetable, waiting)
-    const slot = wish === null ? null : placeAmong(free, span, wish)
+    const slot = wish === null ? null : places.take(span, wish)
     if (slot === null) continue
-    for (const offered of slotsOfPlace({ slot, span })) free.delete(offered)
     const deadline = standsUntil(timetable, slot, offerEnd(waiting, moment))
     events.push({ type: 'offered', waitId, slot, deadline })
   }

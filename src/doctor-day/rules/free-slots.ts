@@ -8,6 +8,7 @@ import {
   scheduleOf,
   slotNumbers,
 } from '../state/slot-times'
+import { slotsOfPlace } from '../state/slots'
 
 /** Which slots are free, and can still be given. */
 
@@ -68,17 +69,48 @@ export function freeSlot(day: Day, slots: Slots, search: Search): number | null 
 /** The slots at which a visit of `span` slots can begin, ascending. */
 export function freeOf(slots: Slots, taken: ReadonlySet<number>, { at, begun = 'none', span = 1 }: Search) {
   const first = firstToGive(slots.timetable, at, begun)
-  const free = new Set(slotNumbers(slots).filter((slot) => slot >= first && !taken.has(slot)))
-  return [...free].filter((slot) => placeAmong(free, span, slot) !== null)
+  const free = slotNumbers(slots).filter((slot) => slot >= first && !taken.has(slot))
+  return free.filter((slot, index) => hasNeighbours(free, index, slot, span))
 }
+
+/** Of slots that ascend, without one twice, the last of `span` neighbours is `span - 1` places further. */
+const hasNeighbours = (ascending: number[], index: number, slot: number, span: number): boolean =>
+  ascending[index + span - 1] === slot + span - 1
 
 /** The slots that are not booked, held or offered, whether or not they have begun. */
 export const untakenSlots = (day: Day, slots: Slots): number[] =>
   slotNumbers(slots).filter((slot) => !day.slots.has(slot))
 
-/** The lowest of these slots with as many neighbours among them, or the one that is wished for; or null. */
-export function placeAmong(free: Set<number>, span = 1, wish?: number): number | null {
-  const fits = (slot: number) => Array.from({ length: span }).every((_, index) => free.has(slot + index))
-  const firsts = wish === undefined ? [...free].sort((one, other) => one - other) : [wish]
-  return firsts.find(fits) ?? null
+/** Whether this slot and as many neighbours as a visit needs are all among these. */
+export function fits(free: ReadonlySet<number>, slot: number, span = 1): boolean {
+  for (let next = slot; next < slot + span; next += 1) if (!free.has(next)) return false
+  return true
+}
+
+/**
+ * Gives places among these slots, one after another. Where none is left for a visit, one as long gets none
+ * either: hundreds may wait for long visits on a day on which every other slot is free.
+ */
+export function placesAmong(slots: Iterable<number>) {
+  const free = new Set(slots)
+  const ascending = [...free].sort((one, other) => one - other)
+  let tooLong = Number.POSITIVE_INFINITY
+  const lowest = (span: number): number | null => {
+    if (span >= tooLong) return null
+    const slot = ascending.find((each, index) => hasNeighbours(ascending, index, each, span)) ?? null
+    if (slot === null) tooLong = span
+    return slot
+  }
+  return {
+    isEmpty: () => free.size === 0,
+    /** The first slot of the lowest place, or of the one that is wished for; null where it is not free. */
+    take(span = 1, wish?: number): number | null {
+      if (wish !== undefined && !fits(free, wish, span)) return null
+      const slot = wish ?? lowest(span)
+      if (slot === null) return null
+      for (const given of slotsOfPlace({ slot, span })) free.delete(given)
+      ascending.splice(ascending.indexOf(slot), span)
+      return slot
+    },
+  }
 }

@@ -11,6 +11,13 @@ export type Form = keyof typeof TYPES
 /** What every list can be. */
 export const LIST_FORMS: readonly Form[] = ['json', 'csv']
 
+/** For the answer of a list. */
+export function chooseForm(c: Context<App>, forms: readonly Form[]): void {
+  c.set('listForm', formOf(c, forms))
+  // A cache must not give one form to who asked for the other.
+  c.header('Vary', 'Accept', { append: true })
+}
+
 /** `?format=` counts more than `Accept`: a link in a page can choose a form, and no header. */
 export function formOf(c: Context<App>, forms: readonly Form[]): Form {
   const asked = c.req.query('format')

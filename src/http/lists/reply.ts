@@ -7,7 +7,7 @@ import { csvOf } from './columns'
 /** Without it Excel reads UTF-8 as the code page of the computer, and a name like José becomes JosÃ©. */
 const BYTE_ORDER_MARK = '\uFEFF'
 
-/** Whether the caller of a list wants CSV. `query` has decided it. */
+/** Whether the caller of a list wants CSV. `chooseForm` has decided it. */
 export const wantsCsv = (c: Context<App>): boolean => c.get('listForm') === 'csv'
 
 /** Answers with CSV for a spreadsheet. */
