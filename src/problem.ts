@@ -47,7 +47,7 @@ export const PROBLEMS = {
   last_manager: { status: 409, title: 'The last manager of a clinic stays' },
   staff_left: { status: 409, title: 'The person has left', final: true },
   weekly_hours_decide: { status: 409, title: 'The weekly hours decide about the days of this doctor' },
-  too_many_weekly_hours: { status: 409, title: 'The doctor has too many weekly hours ahead', final: true },
+  too_many_weekly_hours: { status: 409, title: 'The doctor has too many weekly hours ahead' },
   leave_overlaps: { status: 409, title: 'The doctor has a leave on these dates already' },
   leave_over: { status: 409, title: 'The leave has ended' },
   closings_overlap: { status: 409, title: 'The clinic is closed on one of these dates already' },

@@ -1,5 +1,11 @@
 import { DurableObject } from 'cloudflare:workers'
-import { countMessage, followRequestOf, openFollowers } from '../doctor-day/readers/followers'
+import {
+  type Closed,
+  closeBack,
+  countMessage,
+  followRequestOf,
+  openFollowers,
+} from '../doctor-day/readers/followers'
 import type { View } from '../doctor-day/readers/live'
 import { type KnownNames, type Messages, type Source, streamTo } from '../doctor-day/readers/sockets'
 import { clinicDayKey } from '../doctor-day/storage/address'
@@ -58,6 +64,10 @@ export class ClinicDay extends DurableObject<Env> {
 
   override webSocketMessage(socket: WebSocket): void {
     countMessage(socket)
+  }
+
+  override webSocketClose(...closed: Closed): void {
+    closeBack(...closed)
   }
 
   async issueTicket(

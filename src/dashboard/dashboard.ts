@@ -2,7 +2,9 @@ import { DurableObject } from 'cloudflare:workers'
 import { type DaysReader, daysReader, POLL_MS } from '../clinic-day/days-reader'
 import {
   CLOSE_CODES,
+  type Closed,
   close,
+  closeBack,
   type Follower,
   followRequestOf,
   openFollowers,
@@ -87,6 +89,10 @@ export class Dashboard extends DurableObject<Env> {
       socket.serializeAttachment({ ...seat, date: null, sent: null })
       say(socket, { type: 'unsubscribed', message: 'Unsubscribed from queue updates' })
     }
+  }
+
+  override webSocketClose(...closed: Closed): void {
+    closeBack(...closed)
   }
 
   /** The day of this doctor has new events. The day does not wait for what follows. */

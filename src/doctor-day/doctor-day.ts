@@ -11,7 +11,7 @@ import { performEach } from './moving/steps'
 import { eraseCopied, offerMsOf, operations } from './operations'
 import { COPY_WAIT_MS, copyReader, SHOWN_AT_ONCE } from './readers/copy'
 import { liveStream } from './readers/day-stream'
-import { countMessage } from './readers/followers'
+import { type Closed, closeBack, countMessage } from './readers/followers'
 import type { Followed, Listener } from './readers/hints'
 import { sightOf } from './readers/sight'
 import type { Refused } from './refused'
@@ -190,6 +190,9 @@ export class DoctorDay extends DurableObject<Env> {
 
   override webSocketMessage(socket: WebSocket): void {
     countMessage(socket)
+  }
+  override webSocketClose(...closed: Closed): void {
+    closeBack(...closed)
   }
 
   issueTicket(operation: Operation, ticket: tickets.HashedTicket): tickets.IssueOutcome | Refused {

@@ -32,8 +32,8 @@ export const STREAM_REFUSALS = {
 }
 
 /** The Problem that a caller gets for a day’s refusal. */
-export function problemOf(refusal: Refused): Problem {
-  const { refused, transition, status, because, dates, alternatives, won, span } = refusal
+export function problemOf({ refused, transition, ...facts }: Refused): Problem {
+  const { status, because, dates, alternatives, won, span } = facts
   // `reach` asks the day that an appointment moved to. Here it stopped after DAYS_REACHED_MAX days.
   const known = refused === 'moved' ? 'unavailable' : refused
   const code = Object.hasOwn(REFUSALS, known) ? known : 'newer_version'
@@ -118,7 +118,7 @@ const ARRIVED = 'The patient has already checked in'
 const OVER = 'no step is possible any more'
 const AMENDS = 'to undo it, send an API key that has the scope checkins:amend as well'
 
-/** Refusals that depend on another fact: mostly on what has become of the appointment or the hold. */
+/** Refusals that depend on what has become of the appointment or the hold, or on another fact. */
 const SENTENCES: Partial<Record<Refusal, Record<string, string>>> = {
   no_such_slot: {
     another_date: 'starts_at lies on another date than `date` by the clinic’s clock; send the two of one day',

@@ -53,17 +53,16 @@ export async function addDoctor(ctx: Ctx, wanted: NewDoctor): Promise<Doctor> {
 /**
  * Days that are in use keep the terms that they started with. Only the request that claimed the key changes
  * anything: a late retry undoes no newer change. Where weekly hours are in force, other hours would change no
- * day: that is refused, within the statement, and leaves the key free.
+ * day: that is refused, within the statement, and leaves the key free; so is a version too many.
  */
 export async function changeDoctor(ctx: Ctx, id: string, wanted: ChangeDoctor): Promise<Doctor> {
   const { name, specialty, weekly_hours, working_hours, capacity } = wanted
   const found = selectDoctor(ctx, id)
   const isOfHours = weekly_hours === undefined && (working_hours !== undefined || capacity !== undefined)
-  const isPermitted = isOfHours ? hasNoWeek(ctx, id) : sql`true`
-  const isRoom = hasRoom(ctx, id, weekly_hours)
+  const isPermitted = isOfHours ? hasNoWeek(ctx, id) : hasRoom(ctx, id, weekly_hours)
   const { results, reply, replayed } = await ctx.once.transact(
     (op) => {
-      const isFirst = sql`${op} = ${ctx.once.opId} AND ${isRoom}`
+      const isFirst = sql`${op} = ${ctx.once.opId} AND ${isPermitted}`
       return [
         weekly_hours === null ? removeWeeks(ctx, id, isFirst) : setWeek(ctx, id, weekly_hours, isFirst),
         removeOldWeeks(ctx, id),
@@ -74,29 +73,30 @@ export async function changeDoctor(ctx: Ctx, id: string, wanted: ChangeDoctor): 
             ...(specialty !== undefined && { specialty }),
             ...changedTerms(wanted),
           })
-          .where(and(eq(doctors.clinicId, ctx.clinic.id), eq(doctors.id, id), isFirst, isPermitted)),
+          .where(and(eq(doctors.clinicId, ctx.clinic.id), eq(doctors.id, id), isFirst)),
         audited(ctx, 'doctor.changed', id),
         found,
-        keepState(ctx, id, isRoom),
-        ctx.db.select({ isFull: sql<number>`is_full` }).from(sql`(SELECT NOT ${isRoom} AS is_full)`),
+        keepState(ctx, id),
+        ctx.db.select({ isRefused: sql<number>`is_refused` }).from(refusedIf(isPermitted)),
       ]
     },
     [found, sql`(SELECT 1 WHERE ${isPermitted})`],
   )
   const doctor = firstOrNotFound(results[4] as DoctorRow[])
   const { weekly } = doctor.onDate
-  if (isOfHours && weekly && !replayed) throw weeklyHoursDecide(weekly.validFrom)
-  const [{ isFull } = { isFull: 0 }] = results[6] as { isFull: number }[]
-  if (reply === null ? isFull : reply === FULL) throw new Problem('too_many_weekly_hours', TOO_MANY)
+  const [answer] = results[6] as { isRefused: number }[]
+  if (!replayed && answer?.isRefused)
+    throw isOfHours
+      ? weeklyHoursDecide(weekly?.validFrom ?? '')
+      : new Problem('too_many_weekly_hours', TOO_MANY)
   return toDoctor(asKept(doctor, reply))
 }
+
+const refusedIf = (isPermitted: SQL): SQL => sql`(SELECT NOT (${isPermitted}) AS is_refused)`
 
 const TOO_MANY =
   `A doctor has at most ${VERSIONS_MAX} weekly hours from today on; ` +
   'replace one by sending its valid_from, or remove all with weekly_hours: null'
-
-/** What is kept with the key of a request that was refused. */
-const FULL = '"full"'
 
 /**
  * Whether the new version leaves those that count from today on within their number: only versions before
@@ -146,7 +146,7 @@ const isOf = (ctx: Ctx, id: string) =>
 const removeWeeks = (ctx: Ctx, id: string, isFirst: SQL): Statement =>
   ctx.db.delete(weeklyHours).where(and(isOf(ctx, id), isFirst))
 
-/** Keeps the newest versions, and all from that of today on: `hasRoom` keeps these from being too many. */
+/** Keeps the newest versions, and all from that of today on: `hasRoom` lets in no more than are kept. */
 const removeOldWeeks = (ctx: Ctx, id: string): Statement =>
   ctx.db.delete(weeklyHours).where(
     and(
@@ -160,10 +160,9 @@ const removeOldWeeks = (ctx: Ctx, id: string): Statement =>
   )
 
 /** What a change can change. The first answer shows it as it was then. */
-const keepState = (ctx: Ctx, id: string, isRoom = sql`true`) =>
-  ctx.once.keep(sql`SELECT CASE WHEN NOT ${isRoom} THEN ${FULL} ELSE json_object('name', name,
-    'specialty', specialty, 'capacity', capacity,
-    'workingHours', json(working_hours), 'retiredAt', retired_at, 'onDate', json(${onDate(today(ctx))})) END
+const keepState = (ctx: Ctx, id: string) =>
+  ctx.once.keep(sql`SELECT json_object('name', name, 'specialty', specialty, 'capacity', capacity,
+    'workingHours', json(working_hours), 'retiredAt', retired_at, 'onDate', json(${onDate(today(ctx))}))
     FROM doctors WHERE clinic_id = ${ctx.clinic.id} AND id = ${id}`)
 
 const asKept = (doctor: DoctorRow, reply: string | null): DoctorRow =>

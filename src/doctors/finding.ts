@@ -1,13 +1,13 @@
 import type { Ctx } from '../context'
 import type { Known } from '../doctor-day/commands'
-import type { Visit } from '../doctor-day/state/day'
 import { aliasesOf, type Person } from '../doctor-day/state/person'
 import type { DayKey } from '../doctor-day/storage/address'
 import { ERASING_MS } from '../erasures/model'
 import { aliasesAmong, idsFound, joinMerged, type PersonRow, person } from '../merges/finding'
-import { notFound, Problem } from '../problem'
+import { notFound } from '../problem'
 import { CLAIMED, joinClaim } from '../recorder/claims'
 import { kindOf, type Row } from '../recorder/kind'
+import { type FoundService, requireOffered, type ServiceColumns, serviceIn, visitFor } from './offered'
 import { ON_DATE_OF_SENT, type OnDate } from './on-date'
 import type { DoctorTerms } from './terms'
 
@@ -25,14 +25,6 @@ interface Found {
   known: Known | null
   /** Null where none is asked for. */
   service: FoundService | null
-}
-
-/** `doctors`: those who offer it; null: all. */
-interface FoundService {
-  id: string
-  slots: number
-  doctors: string[] | null
-  isRetired: boolean
 }
 
 interface Queue extends Pick<Found, 'patientId' | 'doctor' | 'known'> {
@@ -127,7 +119,7 @@ export const FIND_NEW_DAY = kindOf<[appointmentId: string, date: string], Found>
   result: ([found]) => foundIn(found?.[0] as FoundRow | undefined),
 })
 
-interface FoundRow extends Row, Partial<PersonRow> {
+interface FoundRow extends Row, Partial<PersonRow>, ServiceColumns {
   patientId: string | null
   doctorId: string | null
   capacity: number
@@ -137,10 +129,6 @@ interface FoundRow extends Row, Partial<PersonRow> {
   onDate: string
   version: number | null
   head: string | null
-  serviceId?: string | null
-  serviceSlots?: number
-  serviceDoctors?: string | null
-  serviceRetiredAt?: number | null
 }
 
 function foundIn(row: FoundRow | undefined): Found {
@@ -166,13 +154,6 @@ function foundIn(row: FoundRow | undefined): Found {
   }
 }
 
-function serviceIn(row: FoundRow): FoundService | null {
-  const { serviceId: id = null, serviceSlots: slots = 1, serviceDoctors, serviceRetiredAt = null } = row
-  if (id === null) return null
-  const doctors = serviceDoctors ? JSON.parse(serviceDoctors) : null
-  return { id, slots, doctors, isRetired: serviceRetiredAt !== null }
-}
-
 /** Finds the doctor and claims the key. */
 export async function findDoctor(ctx: Ctx, doctorId: string) {
   const { opId, claimedAt, result } = await ctx.once.record(FIND, null, doctorId, null)
@@ -183,7 +164,13 @@ export async function findDoctor(ctx: Ctx, doctorId: string) {
 export async function findDay(ctx: Ctx, doctorId: string, date: string, serviceId: string | null = null) {
   const { opId, claimedAt, result } = await ctx.once.record(FIND, null, doctorId, date, serviceId)
   const doctor = required(result.doctor, 'Doctor')
-  return { opId, claimedAt, doctor, known: result.known, visit: visitFor(result, doctor.id, serviceId) }
+  return {
+    opId,
+    claimedAt,
+    doctor,
+    known: result.known,
+    visit: visitFor(result.service, doctor.id, serviceId),
+  }
 }
 
 /** As `findDay`, for an appointment, with the ids of its patient. Its doctor may be another one. */
@@ -229,24 +216,9 @@ export async function findPatientAndDay(
   const { opId, claimedAt, result } = await ctx.once.record(FIND, patient_id, doctor_id, date, service_id)
   const patient = patientIn(result)
   const doctor = required(result.doctor, 'Doctor')
-  const visit = visitFor(result, doctor.id, service_id)
+  const visit = visitFor(result.service, doctor.id, service_id)
   return { opId, claimedAt, patient, doctor, known: result.known, visit }
 }
-
-/** What a visit for the service needs. Without a service: one slot. */
-function visitFor({ service }: Found, doctorId: string, serviceId: string | null): Visit {
-  if (serviceId === null) return {}
-  const { id, slots, doctors, isRetired } = required(service, 'Service')
-  if (isRetired) throw new Problem('service_not_offered', 'This service is retired; choose another one')
-  requireOffered(doctors, doctorId)
-  return { serviceId: id, ...(slots > 1 && { span: slots }) }
-}
-
-function requireOffered(doctors: string[] | null, doctorId: string): void {
-  if (doctors && !doctors.includes(doctorId)) throw new Problem('service_not_offered', NOT_OFFERED)
-}
-
-const NOT_OFFERED = 'The doctor does not offer this service; GET /api/v1/slots?service= names those who do'
 
 function required<Thing>(thing: Thing | null, name: string): Thing {
   if (thing === null) throw notFound(name)

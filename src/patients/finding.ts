@@ -154,8 +154,8 @@ export const isMergedOf = (ctx: Ctx) =>
   and(eq(mergedPatients.clinicId, ctx.clinic.id), eq(mergedPatients.oldId, patients.id))
 
 /**
- * FTS5 begins at a row only if its number is an integer, and numbers of JavaScript are none. A patient who was
- * erased between two pages had a row too: without it the next page would be empty.
+ * FTS5 begins at a row only if its number is an integer, and numbers of JavaScript are none. A patient who
+ * was erased between two pages had a row too: without it the next page would be empty.
  */
 const startOf = (ctx: Ctx, { cursor: after }: ListPatients) =>
   after === undefined

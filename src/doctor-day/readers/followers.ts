@@ -113,3 +113,16 @@ export function close(socket: WebSocket, code: number, reason: string): [] {
   }
   return []
 }
+
+/** How the other end has closed a socket. */
+export type Closed = [socket: WebSocket, code: number, reason: string, wasClean: boolean]
+
+/** A normal end, and what an end reports of a close without a code: that code may not be sent. */
+const [NORMAL, NO_CODE] = [1000, 1005]
+
+/**
+ * The runtime leaves the answer to a close to the object of the socket. Without one the client waits until
+ * its own patience ends.
+ */
+export const closeBack = (...[socket, code, reason]: Closed): [] =>
+  close(socket, code === NO_CODE ? NORMAL : code, reason)

@@ -58,12 +58,14 @@ export function chosenSlot(day: Day, opening: Opening, choice: Choice, wanted: W
   const free = new Set([...untakenSlots(day, slots), ...own])
   const refused = slot === null ? 'no_such_slot' : refusalOf(slot, { slots, first, free, span })
   if (slot !== null && refused === null) return slot
-  const place = { date: opening.date, timeZone: zoneOf(day, opening), isTimed: timetable !== null }
   const alternatives = nearestFirst({ slots, first, free, span }, distanceTo(day, opening, choice))
     .filter((other) => other !== instead)
     .slice(0, ALTERNATIVES_MAX)
     .map((other): Alternative => ({ slot: other, ...timesOf(timetable, other, span) }))
-  const because = refused === 'no_such_slot' ? reasonOf(choice, place) : undefined
+  const because =
+    refused === 'no_such_slot'
+      ? reasonOf(choice, { date: opening.date, timeZone: zoneOf(day, opening), isTimed: timetable !== null })
+      : undefined
   return { ok: false, refused: refused ?? 'no_such_slot', alternatives, ...(because && { because }) }
 }
 
