@@ -155,7 +155,9 @@ const NOTHING = v.object({})
 function unknownQuery(c: Context<App>, whose: Whose, forms: readonly Form[] = []): string[] {
   if (!c.req.url.includes('?')) return []
   const schema = forms.length > 0 ? WITH_FORMAT : NOTHING
-  return checked(schema, fieldsOf(schema), c.req.query(), whose).ignored
+  const fields = fieldsOf(schema)
+  checkQuery(c.req.url, fields)
+  return checked(schema, fields, c.req.query(), whose).ignored
 }
 
 function readsNothing(middleware: MiddlewareHandler<App>): MiddlewareHandler<App> {
