@@ -82,7 +82,15 @@ function isForErased(day: Day, command: Command): boolean {
   return ABOUT_VISIT.includes(command.type) && 'appointmentId' in command && isErased(day, command)
 }
 
-const BOOKING: Command['type'][] = ['book', 'book_held', 'wait', 'walk_in', 'reserve']
+const BOOKING: Command['type'][] = [
+  'book',
+  'book_held',
+  'wait',
+  'make_wish',
+  'join_wish',
+  'walk_in',
+  'reserve',
+]
 const ABOUT_VISIT: Command['type'][] = ['set_texts', 'begin_move']
 
 /** So that the caller learns what has become of the appointment: cancelled, completed, not come. */
