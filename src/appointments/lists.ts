@@ -2,16 +2,16 @@ import { and, asc, eq, gte, lte, type SQL, sql } from 'drizzle-orm'
 import type { SQLiteColumn } from 'drizzle-orm/sqlite-core'
 import { today } from '../access/actions'
 import type { Ctx } from '../context'
-import { caughtUp, waitIfPossible } from '../doctor-day/client'
+import { askedDayKey, caughtUp, waitIfPossible } from '../doctor-day/client'
 import type { DayVersion } from '../doctor-day/state/day'
-import { type DayKey, dayKey } from '../doctor-day/storage/address'
+import { dayKey } from '../doctor-day/storage/address'
 import { requireDay, seeDay } from '../doctors/actions'
 import { invalid } from '../http/failure'
 import { cutPage, type Page } from '../lib/page'
 import { askedInstant } from '../lib/time'
 import { idsIn, selectIds } from '../merges/person'
 import { Problem } from '../problem'
-import type { Asked, AskedDay } from '../recorder/asked-days'
+import type { Asked } from '../recorder/asked-days'
 import { askedOf } from '../recorder/client'
 import { type Appointment, appointments, type ListAppointments, toAppointment } from './model'
 import { type AskWaitlist, toWaiting, type WaitingPlace } from './waitlist'
@@ -51,7 +51,7 @@ async function selectOfPerson(ctx: Ctx, wanted: ListAppointments, patientId: str
   ])
   const others = idsIn(found).filter((id) => id !== patientId)
   const ofOthers = (await Promise.all(others.map(askedFor))).flatMap(({ days }) => days)
-  const days = [...asked.days, ...ofOthers].map((day) => keyOf(ctx, day))
+  const days = [...asked.days, ...ofOthers].map((day) => askedDayKey(ctx.clinic.id, day))
   if (days.length === 0 && asked.moves.length === 0 && others.length === 0) return rows
   await Promise.all([...new Set(days)].map((day) => waitIfPossible(ctx, day)))
   await waitForMoves(ctx, [patientId, ...others], asked)
@@ -59,9 +59,6 @@ async function selectOfPerson(ctx: Ctx, wanted: ListAppointments, patientId: str
   const more = others.map((id) => selectAppointments(ctx, { ...wanted, patient_id: id }))
   return (await ctx.db.batch([own, ...more])).flat().sort(byDate)
 }
-
-const keyOf = (ctx: Ctx, day: AskedDay): DayKey =>
-  'key' in day ? day.key : dayKey(ctx.clinic.id, day.doctorId, day.date)
 
 /**
  * Waits for the days to which appointments of the patient were lately to move. D1 knows whose they are, and

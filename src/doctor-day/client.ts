@@ -3,6 +3,7 @@ import { logFailure } from '../lib/log'
 import { isCorrupt, onObject, withTimeout } from '../lib/outage'
 import { SECOND_MS } from '../lib/time'
 import { Problem } from '../problem'
+import type { AskedDay } from '../recorder/asked-days'
 import type { Answer, Command, Known, MoveWanted, Operation, ReplyTo } from './commands'
 import type { AbsenceWanted, Relief, Step } from './moving/requests'
 import { FOLLOW_HEADER, type FollowRequest } from './readers/followers'
@@ -142,6 +143,9 @@ export const caughtUp = (ctx: Ctx, key: DayKey): Promise<{ version: number; copi
 /** As `caughtUp`, for who goes on with what D1 has where the day cannot be reached. */
 export const waitIfPossible = (ctx: Ctx, key: DayKey): Promise<unknown> =>
   caughtUp(ctx, key).catch((error: unknown) => logFailure('copy_not_awaited', error))
+
+export const askedDayKey = (clinicId: string, day: AskedDay): DayKey =>
+  'key' in day ? day.key : dayKey(clinicId, day.doctorId, day.date)
 
 /** The day moves its patients itself: one call, however many they are. */
 export async function declareOn(

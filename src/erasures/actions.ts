@@ -1,14 +1,12 @@
 import { and, asc, eq, gte, sql } from 'drizzle-orm'
 import { today } from '../access/actions'
 import type { Ctx } from '../context'
-import { waitIfPossible } from '../doctor-day/client'
-import { dayKey } from '../doctor-day/storage/address'
+import { askedDayKey, waitIfPossible } from '../doctor-day/client'
 import { cutPage, type Page } from '../lib/page'
 import { instantOf } from '../lib/time'
 import { alreadyMerged, selectMerge } from '../merges/person'
 import { selectPatient } from '../patients/actions'
 import { notFound, Problem } from '../problem'
-import type { AskedDay } from '../recorder/asked-days'
 import { askedOf } from '../recorder/client'
 import { countAppointments, eraseOn, selectAhead } from './days'
 import {
@@ -106,8 +104,7 @@ const IN_THE_CLINIC = 'The patient has checked in today; complete the visit, or 
  */
 export async function daysJustAsked(ctx: Ctx, id: string) {
   const { days } = await askedOf(ctx.env, ctx.clinic.id, id)
-  const keyOf = (day: AskedDay) => ('key' in day ? day.key : dayKey(ctx.clinic.id, day.doctorId, day.date))
-  await Promise.all(days.map((day) => waitIfPossible(ctx, keyOf(day))))
+  await Promise.all(days.map((day) => waitIfPossible(ctx, askedDayKey(ctx.clinic.id, day))))
   return days.flatMap((day) => ('key' in day ? [] : day))
 }
 

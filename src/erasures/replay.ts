@@ -13,6 +13,9 @@ import { eraseRemainder } from './remainder'
 /** The clock of the machine that wrote the list may be ahead by so much. */
 const CLOCK_MS_MAX = 5 * MINUTE_MS
 
+/** For all patients of one request together, well within the time for which one is marked. */
+const REPLAY_MS_MAX = 30_000
+
 /**
  * Erases again whom a restored backup has brought back. What has been erased already stays so; a visit ahead
  * is cancelled, because the patient was erased before the restore. Each patient has an answer of their own:
@@ -27,8 +30,9 @@ export async function replayErasures(
   )
   if (faults.length > 0) throw invalid(faults)
   await ctx.once.claim()
+  const until = Date.now() + REPLAY_MS_MAX
   const replayed: ReplayedErasure[] = []
-  for (const one of told) replayed.push(await replay(ctx, one))
+  for (const one of told) replayed.push(await replay(ctx, one, until))
   return replayed
 }
 
@@ -40,6 +44,7 @@ function laterThanNow(index: number) {
 async function replay(
   ctx: Ctx,
   { patient_id: id, erased_at }: ReplayErasures['erasures'][number],
+  until: number,
 ): Promise<ReplayedErasure> {
   const [, [patient], [known]] = await ctx.db.batch([
     markErasing(ctx, sql`(${id})`),
@@ -58,7 +63,7 @@ async function replay(
   if (patient) await ctx.db.batch(eraseRecords(ctx, [patient], sql`${ctx.once.opId}`, erasedAt))
   const [begun = known] = await selectErasure(ctx, id)
   if (!begun) return { patient_id: id, erased_at, state: 'erased' }
-  const { row, why } = await eraseRemainder(ctx, begun, Date.now() + WORK_MS_MAX)
+  const { row, why } = await eraseRemainder(ctx, begun, Math.min(until, Date.now() + WORK_MS_MAX))
   return { ...toErased(row), ...(why && { waits_for: why }) }
 }
 

@@ -8,11 +8,8 @@ import { mergedPatients, survivorOf } from './model'
 
 /**
  * All ids of a person, the one of the record in use first: whichever of them is asked for, one query by
- * index finds them. An id that no patient has is alone.
+ * index finds them. An id that no patient has is alone. `idsIn` reads the rows.
  */
-export const idsOfPerson = async (ctx: Ctx, id: string): Promise<string[]> => idsIn(await selectIds(ctx, id))
-
-/** For a batch with other queries. */
 export const selectIds = (ctx: Ctx, id: string) =>
   ctx.db
     .select({ survivor: SURVIVOR, others: othersOf(ctx.clinic.id, SURVIVOR) })

@@ -203,7 +203,7 @@ function occurs(part: string, name: string): boolean {
 /** `o'brien` → `obrien` */
 const joinedName = (folded: string): string => folded.replace(/[-']/g, '')
 
-/** Begins with Han, Kana or Hangul: any of these can begin a word. */
+/** A text that begins with Han, Kana or Hangul: each such character can begin a word. */
 const UNSPACED = /^[\u2e80-\u9fff\uac00-\ud7a3\u{20000}-\u{3fffd}]/u
 
 const hasPhone = (row: PatientRow, meant: PhoneMeant | null): boolean =>
